@@ -1,0 +1,23 @@
+//! The plain types that every machine and the kernel share.
+//!
+//! A *machine* is the hardware as the kernel sees it: `machine-x86_64` is a real one, `machine-sim`
+//! a simulated one inside a host process. Both export the same modules with the same functions; the
+//! crate `machine` picks one by target and checks at compile time that nothing is missing. This crate
+//! holds what the signatures of those functions are made of, and nothing else.
+#![no_std]
+#![deny(missing_docs)]
+
+pub mod cpu;
+pub mod fault;
+pub mod frame;
+pub mod preempt;
+pub mod signal;
+pub mod trap;
+pub mod upcalls;
+
+pub use cpu::{CpuId, MAX_CPUS, StartError};
+pub use fault::{Access, Fault};
+pub use frame::{Frame, FrameRange, NodeId, OutOfFrames, PAGE_SHIFT, PAGE_SIZE, Protection, Region};
+pub use signal::{RestoredSignal, SignalFrame};
+pub use trap::Trap;
+pub use upcalls::{Ipi, Oops, OopsKind, Upcalls};
