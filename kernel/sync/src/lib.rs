@@ -1,1 +1,38 @@
+//! What code on several CPUs needs before there is a scheduler: sections that are not preempted or
+//! interrupted, spin locks, per-CPU data, values set once, and the slot for the running task.
+//!
+//! Three kinds of sections, each a guard that ends what it began:
+//!
+//! - [`PreemptGuard`]: this task stays on this CPU and keeps it. Interrupts come.
+//! - [`IrqGuard`]: nothing comes in between on this CPU.
+//! - [`SpinLock::lock`] and [`SpinLock::lock_irq`]: one of the above, and no other CPU either.
+//!
+//! In debug builds [`lockdep`] watches the order in which locks are taken, and [`might_sleep`] that
+//! nobody sleeps inside such a section.
+//!
+//! This crate owns the data structures that cannot do without `unsafe` (a lock's cell, a per-CPU cell, the task slot);
+//! the crates above build on them and forbid it.
+#![cfg_attr(not(test), no_std)]
 
+extern crate alloc;
+
+mod current;
+mod irq;
+mod local;
+pub mod lockdep;
+mod once;
+mod percpu;
+mod preempt;
+mod spin;
+
+pub use current::{Current, CurrentSlot};
+pub use irq::IrqGuard;
+pub use local::LocalCell;
+pub use lockdep::LockClass;
+pub use once::Once;
+pub use percpu::{CachePadded, PerCpu};
+pub use preempt::{
+    PreemptGuard, assert_preempt_off, in_atomic, in_interrupt, might_sleep, preempt_point,
+    preemptible, set_reschedule_hook,
+};
+pub use spin::{SpinGuard, SpinIrqGuard, SpinLock};
