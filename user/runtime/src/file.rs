@@ -1,0 +1,95 @@
+//! Files and descriptors.
+
+use crate::error::{Errno, Result, check};
+use crate::sys::{self, number};
+use core::ffi::CStr;
+
+/// Read only.
+pub const O_RDONLY: usize = 0;
+/// Write only.
+pub const O_WRONLY: usize = 1;
+/// Read and write.
+pub const O_RDWR: usize = 2;
+
+/// Opens a file that exists.
+pub fn open(path: &CStr, flags: usize) -> Result<i32> {
+    // SAFETY: the kernel only reads the string.
+    check(unsafe { sys::call(number::OPEN, [path.as_ptr() as usize, flags, 0, 0, 0, 0]) })
+        .map(|descriptor| descriptor as i32)
+}
+
+/// Closes a descriptor.
+pub fn close(descriptor: i32) -> Result<()> {
+    // SAFETY: these programs own no object that holds a descriptor.
+    check(unsafe { sys::call(number::CLOSE, [descriptor as usize, 0, 0, 0, 0, 0]) }).map(drop)
+}
+
+/// Makes `to` a second name of `from`.
+pub fn dup2(from: i32, to: i32) -> Result<()> {
+    // SAFETY: as for `close`.
+    check(unsafe { sys::call(number::DUP2, [from as usize, to as usize, 0, 0, 0, 0]) }).map(drop)
+}
+
+/// Reads at most a buffer full; 0 at the end.
+pub fn read(descriptor: i32, buffer: &mut [u8]) -> Result<usize> {
+    let (address, length) = (buffer.as_mut_ptr() as usize, buffer.len());
+    // SAFETY: the kernel writes within the buffer.
+    check(unsafe { sys::call(number::READ, [descriptor as usize, address, length, 0, 0, 0]) })
+}
+
+/// Reads a whole file into the buffer, as far as it fits, and returns what was read.
+pub fn read_file<'a>(path: &CStr, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
+    let descriptor = open(path, O_RDONLY)?;
+    let mut length = 0;
+    while length < buffer.len() {
+        match read(descriptor, &mut buffer[length..])? {
+            0 => break,
+            count => length += count,
+        }
+    }
+    close(descriptor)?;
+    Ok(&buffer[..length])
+}
+
+/// Writes some of the bytes and returns how many.
+pub fn write(descriptor: i32, bytes: &[u8]) -> Result<usize> {
+    let (address, length) = (bytes.as_ptr() as usize, bytes.len());
+    // SAFETY: the kernel only reads the bytes.
+    check(unsafe {
+        sys::call(
+            number::WRITE,
+            [descriptor as usize, address, length, 0, 0, 0],
+        )
+    })
+}
+
+/// Writes all the bytes.
+pub fn write_all(descriptor: i32, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        match write(descriptor, bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Makes a directory.
+pub fn make_directory(path: &CStr, mode: usize) -> Result<()> {
+    // SAFETY: the kernel only reads the string.
+    check(unsafe { sys::call(number::MKDIR, [path.as_ptr() as usize, mode, 0, 0, 0, 0]) }).map(drop)
+}
+
+/// Changes the working directory.
+pub fn change_directory(path: &CStr) -> Result<()> {
+    // SAFETY: the kernel only reads the string.
+    check(unsafe { sys::call(number::CHDIR, [path.as_ptr() as usize, 0, 0, 0, 0, 0]) }).map(drop)
+}
+
+/// Mounts a file system that needs no device.
+pub fn mount(kind: &CStr, on: &CStr) -> Result<()> {
+    let (kind, on) = (kind.as_ptr() as usize, on.as_ptr() as usize);
+    // SAFETY: the kernel only reads the strings.
+    check(unsafe { sys::call(number::MOUNT, [kind, on, kind, 0, 0, 0]) }).map(drop)
+}
