@@ -1,1 +1,78 @@
+//! The scheduler: tasks, run queues, and everything a task can wait for.
+//!
+//! A [`Task`] is made with a start function, woken for the first time, put to sleep and woken any
+//! number of times, and ends when its function returns:
+//!
+//! ```text
+//!   Task::new ──> NEW ──wake_up_new_task──> runnable <──wake_up── asleep
+//!                                              │  ^                  ^
+//!                                       picked │  │ preempted        │
+//!                                              v  │                  │
+//!                                            running ──schedule()────┘
+//!                                              │
+//!                                              └── start function returns ──> DEAD
+//! ```
+//!
+//! Each CPU has a run queue with four classes, asked in order: stop, real time, fair, idle. The fair
+//! class is EEVDF. A CPU that has nothing to run runs its idle task (PID 0), which stops the tick and waits for
+//! an interrupt.
+//!
+//! Kernel threads have no address space of their own and run on the one that was loaded before them
+//! ([`lazy TLB`](crate::address_space_counters)).
+//!
+//! Lock order: wait queue, then run queue (two of them by CPU number), then timer queue.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
 
+extern crate alloc;
+
+mod account;
+mod affinity;
+mod attributes;
+mod balance;
+mod class;
+mod completion;
+mod cpumask;
+mod current;
+mod exit;
+mod idle;
+mod load;
+mod mutex;
+mod name;
+mod runqueue;
+mod schedule;
+mod sleep;
+mod space;
+mod stack_cache;
+pub mod state;
+pub mod stopper;
+mod task;
+mod tick;
+mod wait;
+mod wake;
+
+pub use account::{CpuTimes, TaskTimes, cpu_times};
+pub use affinity::{
+    MigrateGuard, housekeeping, set_allowed, set_housekeeping, set_active, active, online,
+    set_online, running_elsewhere,
+};
+pub use attributes::{Attributes, Policy, set_attributes, weight_of_nice};
+pub use completion::Completion;
+pub use cpumask::CpuMask;
+pub use current::{current, current_ref, has_current};
+pub use exit::{set_dead_task_hook, exit_current};
+pub use idle::{idle_loop, new_idle, set_idle_offline_hook};
+pub use load::load_average;
+pub use mutex::{Mutex, MutexGuard, RwReadGuard, RwSemaphore, RwWriteGuard};
+pub use name::Buffer as NameBuffer;
+pub use runqueue::{CpuCounters, counters, total_switches};
+pub use schedule::{Woken, schedule, schedule_until, start_on_boot_cpu, start_on_this_cpu, yield_now};
+pub use sleep::{sleep_for, sleep_interruptible, sleep_until};
+pub use space::{SpaceCounters, address_space_counters, drop_lazy_space, use_address_space};
+pub use state::Sleep;
+pub use task::{
+    COMM_LENGTH, Comm, NewTask, SIGNAL_FATAL, SIGNAL_PENDING, Slot, Task, TaskFlags, TaskRef,
+};
+pub use tick::TICK;
+pub use wait::{Notify, PollSleeper, WaitError, WaitQueue, Watch};
+pub use wake::{kick, wake_up, wake_up_new_task, wake_up_state};

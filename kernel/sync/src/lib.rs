@@ -24,6 +24,7 @@ mod once;
 mod percpu;
 mod preempt;
 mod spin;
+mod trycell;
 
 pub use current::{Current, CurrentSlot};
 pub use irq::IrqGuard;
@@ -36,3 +37,4 @@ pub use preempt::{
     preemptible, set_reschedule_hook,
 };
 pub use spin::{SpinGuard, SpinIrqGuard, SpinLock};
+pub use trycell::{ReadGuard, TryCell, WriteGuard};

@@ -1,0 +1,434 @@
+//! A task: anything that the scheduler runs, be it a kernel thread or a user task.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::any::Any;
+use core::fmt;
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use bitflags::bitflags;
+use errno::Errno;
+use fault::Point;
+use machine::memory::AddressSpace;
+use machine::thread::Context;
+use machine::{CpuId, NodeId};
+use sync::{LockClass, Once, SpinLock};
+use time::Timer;
+
+use crate::account::Account;
+use crate::attributes::{Attributes, Entity};
+use crate::cpumask::CpuMask;
+use crate::current::current;
+use crate::state::{self, StateWord};
+use crate::{runqueue, stack_cache};
+
+/// Leaf locks: held for a few instructions, nothing is taken inside.
+static COMM_LOCK: LockClass = LockClass::new("task.comm");
+static START_LOCK: LockClass = LockClass::new("task.start");
+static SPACE_LOCK: LockClass = LockClass::new("task.address_space");
+
+/// A shared reference to a task, which keeps it in memory. The kernel's structures hold these; what a
+/// dead task still owns is little.
+pub type TaskRef = Arc<Task>;
+
+/// The longest `comm`, without a final NUL.
+pub const COMM_LENGTH: usize = 15;
+
+bitflags! {
+    /// What kind of task it is and what it has been through (Linux's `PF_*`).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct TaskFlags: u32 {
+        /// Lives in the kernel only.
+        const KTHREAD = 1 << 0;
+        /// PID 0 of a CPU.
+        const IDLE = 1 << 1;
+        /// The freezer leaves it alone.
+        const NOFREEZE = 1 << 2;
+        /// User space may not change its affinity.
+        const NO_SETAFFINITY = 1 << 3;
+        /// On its way out.
+        const EXITING = 1 << 4;
+        /// Has not executed a program since it was forked.
+        const FORKNOEXEC = 1 << 5;
+        /// A workqueue's worker.
+        const WQ_WORKER = 1 << 6;
+        /// Made by `kernel_thread` for a user program's start.
+        const USER_WORKER = 1 << 7;
+        /// Killed by a signal.
+        const SIGNALED = 1 << 8;
+        /// Used superuser privileges.
+        const SUPERPRIV = 1 << 9;
+    }
+}
+
+/// The task has a signal to take.
+pub const SIGNAL_PENDING: u32 = 1 << 0;
+/// The task is being killed.
+pub const SIGNAL_FATAL: u32 = 1 << 1;
+
+/// A task's short name, `comm`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Comm {
+    length: u8,
+    bytes: [u8; COMM_LENGTH],
+}
+
+impl Comm {
+    /// Cuts a name to what fits.
+    pub fn new(name: &[u8]) -> Self {
+        let mut bytes = [0; COMM_LENGTH];
+        let length = name.iter().position(|&b| b == 0).unwrap_or(name.len()).min(COMM_LENGTH);
+        bytes[..length].copy_from_slice(&name[..length]);
+        Self { length: length as u8, bytes }
+    }
+
+    /// The name's bytes; user programs choose theirs freely.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
+impl fmt::Display for Comm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.as_bytes().utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                f.write_str("?")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Comm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// What a new task starts with.
+pub struct NewTask<'a> {
+    /// Its number in the initial PID namespace.
+    pub pid: u32,
+    /// Its `comm`, cut to fit.
+    pub name: &'a [u8],
+    /// Where its stack comes from; the caller's node if none is given.
+    pub node: Option<NodeId>,
+    /// Its flags.
+    pub flags: TaskFlags,
+    /// Policy, nice and real-time priority.
+    pub attributes: Attributes,
+    /// Where it may run.
+    pub allowed: CpuMask,
+    /// What it does. When the function returns, the task has ended; layers above see to it
+    /// that their part of the end (exit status, parent) has been done by then.
+    pub start: Box<dyn FnOnce() + Send>,
+}
+
+/// Which layer above keeps something with a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// The process: PID, family, signals, files.
+    Process = 0,
+    /// The kernel thread's hand-shakes.
+    Kthread = 1,
+}
+
+/// A task. See [`state`](crate::state) for its life as the scheduler sees it.
+///
+/// All fields are private, and most change only under the lock of the task's run queue; the methods say
+/// which may be used by whom.
+pub struct Task {
+    pid: u32,
+    node: NodeId,
+    comm: SpinLock<Comm>,
+    flags: AtomicU32,
+    signals: AtomicU32,
+    pub(crate) state: StateWord,
+    /// Is runnable: on a run queue or running. Changed under the run queue's lock.
+    pub(crate) on_queue: AtomicBool,
+    /// Some CPU is on its stack. Set under the run queue's lock; cleared when the CPU has left the stack (Release),
+    /// and whoever would run the task elsewhere waits for that (Acquire).
+    pub(crate) on_cpu: AtomicBool,
+    /// The CPU it runs on, is queued on, or last ran on. Changed under that CPU's run-queue lock or by the waker that claimed it.
+    pub(crate) cpu: AtomicUsize,
+    /// Where it may run: a [`CpuMask`]'s bits.
+    pub(crate) allowed: AtomicU64,
+    /// While above zero the task stays on its CPU although it can be preempted.
+    pub(crate) migrate_off: AtomicU8,
+    pub(crate) entity: Entity,
+    pub(crate) account: Account,
+    context: Option<Context>,
+    start: SpinLock<Option<Box<dyn FnOnce() + Send>>>,
+    has_space: AtomicBool,
+    space: SpinLock<Option<Arc<AddressSpace>>>,
+    in_user: AtomicBool,
+    pub(crate) held: sync::lockdep::Held,
+    pub(crate) sleep_timer: Once<Timer>,
+    slots: [Once<Box<dyn Any + Send + Sync>>; 2],
+}
+
+impl Task {
+    /// Makes a task that waits for [`wake_up_new_task`](crate::wake_up_new_task). May sleep.
+    ///
+    /// # Errors
+    /// ENOMEM: no stack.
+    pub fn new(new: NewTask<'_>) -> Result<TaskRef, Errno> {
+        let node = new.node.unwrap_or_else(|| machine::cpu::node(machine::cpu::id()));
+        runqueue::reserve_place()?;
+        let stack = stack_cache::allocate(node).inspect_err(|_| runqueue::release_place())?;
+        let context = Context::new(stack, crate::schedule::first_steps);
+        Ok(Arc::new(Self::build(
+            new.pid,
+            node,
+            new.name,
+            new.flags,
+            new.attributes,
+            new.allowed,
+            Some(new.start),
+            context,
+            state::NEW | state::OFF_QUEUE,
+        )))
+    }
+
+    /// The idle task of a CPU: never queued, never ends.
+    pub(crate) fn idle(cpu: CpuId, context: Context) -> Self {
+        let mut name = crate::name::Buffer::<16>::new();
+        name.format(format_args!("swapper/{cpu}"));
+        let flags = TaskFlags::KTHREAD
+            | TaskFlags::IDLE
+            | TaskFlags::NOFREEZE
+            | TaskFlags::NO_SETAFFINITY;
+        let task = Self::build(
+            0,
+            machine::cpu::node(cpu),
+            name.as_bytes(),
+            flags,
+            Attributes::IDLE_TASK,
+            CpuMask::of(cpu),
+            None,
+            context,
+            state::RUNNING,
+        );
+        task.cpu.store(cpu, Ordering::Relaxed);
+        task.on_cpu.store(true, Ordering::Relaxed);
+        task
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one private call for two kinds of task")]
+    fn build(
+        pid: u32,
+        node: NodeId,
+        name: &[u8],
+        flags: TaskFlags,
+        attributes: Attributes,
+        allowed: CpuMask,
+        start: Option<Box<dyn FnOnce() + Send>>,
+        context: Context,
+        state: u32,
+    ) -> Self {
+        Self {
+            pid,
+            node,
+            comm: SpinLock::new(&COMM_LOCK, Comm::new(name)),
+            flags: AtomicU32::new(flags.bits()),
+            signals: AtomicU32::new(0),
+            state: StateWord::new(state),
+            on_queue: AtomicBool::new(false),
+            on_cpu: AtomicBool::new(false),
+            cpu: AtomicUsize::new(machine::cpu::id()),
+            allowed: AtomicU64::new(allowed.bits()),
+            migrate_off: AtomicU8::new(0),
+            entity: Entity::new(attributes),
+            account: Account::new(),
+            context: Some(context),
+            start: SpinLock::new(&START_LOCK, start),
+            has_space: AtomicBool::new(false),
+            space: SpinLock::new(&SPACE_LOCK, None),
+            in_user: AtomicBool::new(false),
+            held: sync::lockdep::Held::new(),
+            sleep_timer: Once::new(),
+            slots: [const { Once::new() }; 2],
+        }
+    }
+
+    /// The number in the initial PID namespace; 0 for idle tasks.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The node its stack came from.
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// The short name. Any context.
+    pub fn comm(&self) -> Comm {
+        *self.comm.lock_irq()
+    }
+
+    /// Changes the short name; what does not fit is cut. Any context.
+    pub fn set_comm(&self, name: &[u8]) {
+        *self.comm.lock_irq() = Comm::new(name);
+    }
+
+    /// The flags as they are now.
+    pub fn flags(&self) -> TaskFlags {
+        TaskFlags::from_bits_truncate(self.flags.load(Ordering::Relaxed))
+    }
+
+    /// Sets flags.
+    pub fn add_flags(&self, flags: TaskFlags) {
+        self.flags.fetch_or(flags.bits(), Ordering::Relaxed);
+    }
+
+    /// Clears flags.
+    pub fn remove_flags(&self, flags: TaskFlags) {
+        self.flags.fetch_and(!flags.bits(), Ordering::Relaxed);
+    }
+
+    /// Whether it lives in the kernel only.
+    pub fn is_kthread(&self) -> bool {
+        self.flags().contains(TaskFlags::KTHREAD)
+    }
+
+    /// Whether it is a CPU's idle task.
+    pub fn is_idle(&self) -> bool {
+        self.flags().contains(TaskFlags::IDLE)
+    }
+
+    /// The state's bits, those of [`state`](crate::state).
+    pub fn state(&self) -> u32 {
+        self.state.load()
+    }
+
+    /// The CPU it runs on, waits on, or last ran on.
+    pub fn cpu(&self) -> CpuId {
+        self.cpu.load(Ordering::Relaxed)
+    }
+
+    /// Whether a CPU is on its stack right now.
+    pub fn is_on_cpu(&self) -> bool {
+        self.on_cpu.load(Ordering::Acquire)
+    }
+
+    /// Whether it is runnable.
+    pub fn is_queued(&self) -> bool {
+        self.on_queue.load(Ordering::Relaxed)
+    }
+
+    /// Where it may run.
+    pub fn allowed(&self) -> CpuMask {
+        // SeqCst: see `affinity.rs`.
+        CpuMask::from_bits(self.allowed.load(Ordering::SeqCst))
+    }
+
+    /// Whether a signal, fatal or not, waits to be taken. SeqCst on both sides: a sender sets this before it looks at
+    /// the state, a sleeper sets its state before it looks here.
+    pub fn signal_pending(&self) -> bool {
+        self.signals.load(Ordering::SeqCst) != 0
+    }
+
+    /// Whether the task is being killed.
+    pub fn fatal_signal_pending(&self) -> bool {
+        self.signals.load(Ordering::SeqCst) & SIGNAL_FATAL != 0
+    }
+
+    /// Sets [`SIGNAL_PENDING`], [`SIGNAL_FATAL`]. The caller then wakes the task as fits ([`crate::wake_up_state`]).
+    pub fn add_signal(&self, bits: u32) {
+        self.signals.fetch_or(bits, Ordering::SeqCst);
+    }
+
+    /// Clears bits set by [`add_signal`](Self::add_signal).
+    pub fn remove_signal(&self, bits: u32) {
+        self.signals.fetch_and(!bits, Ordering::SeqCst);
+    }
+
+    /// Whether a sleep in `state` would be ended at once by a signal.
+    pub(crate) fn signal_wakes(&self, state: u32) -> bool {
+        let signals = self.signals.load(Ordering::SeqCst);
+        signals != 0
+            && (state & state::INTERRUPTIBLE != 0
+                || state & state::WAKEKILL != 0 && signals & SIGNAL_FATAL != 0)
+    }
+
+    /// The saved registers and the stack.
+    pub fn context(&self) -> &Context {
+        self.context.as_ref().expect("a task has its context until it is dropped")
+    }
+
+    pub(crate) fn take_start(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        self.start.lock_irq().take()
+    }
+
+    /// Its user address space: none for a kernel thread (but see [`use_address_space`](crate::use_address_space)).
+    pub fn address_space(&self) -> Option<Arc<AddressSpace>> {
+        if !self.has_space.load(Ordering::Acquire) {
+            return None;
+        }
+        self.space.lock_irq().clone()
+    }
+
+    /// Gives a task that does not run its address space. A running one calls
+    /// [`use_address_space`](crate::use_address_space).
+    pub fn set_address_space(&self, space: Option<Arc<AddressSpace>>) {
+        self.has_space.store(space.is_some(), Ordering::Release);
+        let old = core::mem::replace(&mut *self.space.lock_irq(), space);
+        drop(old);
+    }
+
+    /// Says whether the task is in user mode, for the tick's account of its time.
+    #[inline]
+    pub fn set_in_user(&self, in_user: bool) {
+        self.in_user.store(in_user, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_in_user(&self) -> bool {
+        self.in_user.load(Ordering::Relaxed)
+    }
+
+    /// Keeps a layer's data with the task; once for each slot.
+    ///
+    /// # Panics
+    /// If the slot is taken.
+    pub fn attach<T: Any + Send + Sync>(&self, slot: Slot, value: T) {
+        let fresh = self.slots[slot as usize].set(Box::new(value)).is_ok();
+        assert!(fresh, "a task's {slot:?} slot was filled twice");
+    }
+
+    /// A layer's data, if it has been attached and is of this type.
+    #[inline]
+    pub fn attached<T: Any + Send + Sync>(&self, slot: Slot) -> Option<&T> {
+        self.slots[slot as usize].get()?.downcast_ref()
+    }
+
+    /// The list of sleeping locks it holds, for the lock checker.
+    pub fn held_locks(&self) -> &sync::lockdep::Held {
+        &self.held
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if let Some(context) = self.context.take() {
+            stack_cache::recycle(context);
+        }
+        if !self.is_idle() {
+            runqueue::release_place();
+        }
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.comm(), self.pid)
+    }
+}
+
+/// Names the running task for the lock checker's reports.
+pub(crate) fn name_running(f: &mut dyn fmt::Write) {
+    let _ = write!(f, "{:?}", &*current());
+}
+
+/// Fault injection: no kernel stack.
+pub(crate) static STACK_POINT: Point = Point::new("task_stack");

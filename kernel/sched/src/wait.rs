@@ -1,0 +1,325 @@
+//! Wait queues: where tasks sleep until a condition holds.
+//!
+//! No wake-up is lost, because of the order in which both sides work:
+//!
+//! ```text
+//!   sleeper                             waker
+//!   puts itself on the queue            makes the condition true
+//!   sets its state to asleep            takes the tasks from the queue
+//!   looks at the condition              wakes them (looks at their state)
+//!   sleeps if it does not hold
+//! ```
+//!
+//! If the sleeper looks before the condition is made true, the waker finds it on the queue and asleep. So
+//! waiting takes the condition as a closure and does these steps itself.
+
+use alloc::sync::{Arc, Weak};
+
+use smallvec::SmallVec;
+use sync::{LockClass, SpinLock, might_sleep};
+
+use crate::current::{current, current_ref};
+use crate::schedule::{Woken, schedule, schedule_until};
+use crate::state::{self, Sleep};
+use crate::task::TaskRef;
+use crate::wake::wake_up_state;
+
+/// Taken with interrupts off, from any context; wake-ups take run-queue locks inside.
+static WAIT_LOCK: LockClass = LockClass::new("wait_queue");
+
+/// Why a wait ended without its condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitError {
+    /// A signal came, of a kind that ends this wait.
+    Interrupted,
+    /// The time was up.
+    TimedOut,
+}
+
+impl From<WaitError> for errno::Errno {
+    /// ERESTARTSYS for a signal, ETIMEDOUT for time.
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::Interrupted => Self::ERESTARTSYS,
+            WaitError::TimedOut => Self::ETIMEDOUT,
+        }
+    }
+}
+
+/// Somebody who wants to be told of a wake-up without sleeping on the queue, such as an epoll item.
+pub trait Notify: Send + Sync {
+    /// The queue was woken. Any context, interrupts off, the queue's lock held: no sleeping, and no use of the same queue.
+    fn notify(&self);
+}
+
+enum Waiter {
+    Task { task: TaskRef, exclusive: bool },
+    Watcher { watcher: Weak<dyn Notify>, id: usize },
+}
+
+/// A queue of waiting tasks.
+pub struct WaitQueue {
+    waiters: SpinLock<SmallVec<[Waiter; 2]>>,
+}
+
+impl WaitQueue {
+    /// An empty queue.
+    pub const fn new() -> Self {
+        Self { waiters: SpinLock::new(&WAIT_LOCK, SmallVec::new_const()) }
+    }
+
+    /// Sleeps until `condition` gives a value, and returns that. The condition is looked at first, and after every
+    /// wake-up; it runs with the task's state set to asleep, so it must not sleep itself. `deadline` is a time of the monotonic clock.
+    ///
+    /// # Errors
+    /// [`WaitError::Interrupted`] as `sleep` says, [`WaitError::TimedOut`] after the deadline. A condition that holds
+    /// wins over both.
+    pub fn wait_map<T>(
+        &self,
+        sleep: Sleep,
+        deadline: Option<u64>,
+        condition: impl FnMut() -> Option<T>,
+    ) -> Result<T, WaitError> {
+        self.wait_as(false, sleep, deadline, condition)
+    }
+
+    /// As [`wait_map`](Self::wait_map), but [`wake_one`](Self::wake_one) wakes only one of those who wait so.
+    pub fn wait_map_exclusive<T>(
+        &self,
+        sleep: Sleep,
+        deadline: Option<u64>,
+        condition: impl FnMut() -> Option<T>,
+    ) -> Result<T, WaitError> {
+        self.wait_as(true, sleep, deadline, condition)
+    }
+
+    /// Sleeps uninterruptibly until `condition` holds.
+    pub fn wait(&self, mut condition: impl FnMut() -> bool) {
+        let outcome = self.wait_map(Sleep::Uninterruptible, None, || condition().then_some(()));
+        debug_assert!(outcome.is_ok(), "nothing ends an uninterruptible wait early");
+    }
+
+    /// Sleeps until `condition` holds or a signal comes.
+    ///
+    /// # Errors
+    /// [`WaitError::Interrupted`].
+    pub fn wait_interruptible(
+        &self,
+        mut condition: impl FnMut() -> bool,
+    ) -> Result<(), WaitError> {
+        self.wait_map(Sleep::Interruptible, None, || condition().then_some(()))
+    }
+
+    /// Sleeps until `condition` holds or the task is killed.
+    ///
+    /// # Errors
+    /// [`WaitError::Interrupted`].
+    pub fn wait_killable(&self, mut condition: impl FnMut() -> bool) -> Result<(), WaitError> {
+        self.wait_map(Sleep::Killable, None, || condition().then_some(()))
+    }
+
+    fn wait_as<T>(
+        &self,
+        exclusive: bool,
+        sleep: Sleep,
+        deadline: Option<u64>,
+        mut condition: impl FnMut() -> Option<T>,
+    ) -> Result<T, WaitError> {
+        might_sleep();
+        if let Some(value) = condition() {
+            return Ok(value);
+        }
+        let me = current_ref();
+        let outcome = loop {
+            self.enqueue(&me, exclusive);
+            me.state.set(sleep.state());
+            if let Some(value) = condition() {
+                break Ok(value);
+            }
+            if me.signal_wakes(sleep.state()) {
+                break Err(WaitError::Interrupted);
+            }
+            match deadline {
+                None => schedule(),
+                Some(deadline) => {
+                    if schedule_until(deadline) == Woken::ByTime {
+                        break condition().ok_or(WaitError::TimedOut);
+                    }
+                }
+            }
+        };
+        me.state.set_running();
+        let was_woken = !self.dequeue(&me);
+        if exclusive && was_woken && outcome.is_err() {
+            // The one wake-up was spent on a task that leaves without taking what it was for.
+            self.wake_one();
+        }
+        outcome
+    }
+
+    fn enqueue(&self, me: &TaskRef, exclusive: bool) {
+        let mut waiters = self.waiters.lock_irq();
+        if !waiters.iter().any(|waiter| waiter.is_task(me)) {
+            waiters.push(Waiter::Task { task: me.clone(), exclusive });
+        }
+    }
+
+    /// Returns whether the task was still on the queue.
+    fn dequeue(&self, me: &TaskRef) -> bool {
+        let mut waiters = self.waiters.lock_irq();
+        let place = waiters.iter().position(|waiter| waiter.is_task(me));
+        // Dropped after the lock.
+        let removed = place.map(|place| waiters.remove(place));
+        drop(waiters);
+        removed.is_some()
+    }
+
+    /// Wakes everybody who waits. Any context.
+    pub fn wake_all(&self) {
+        self.wake(usize::MAX);
+    }
+
+    /// Wakes all who do not wait exclusively, and one who does. Any context.
+    pub fn wake_one(&self) {
+        self.wake(1);
+    }
+
+    fn wake(&self, mut exclusive_left: usize) {
+        let mut waiters = self.waiters.lock_irq();
+        let mut index = 0;
+        while index < waiters.len() {
+            match &waiters[index] {
+                Waiter::Watcher { watcher, .. } => {
+                    if let Some(watcher) = watcher.upgrade() {
+                        watcher.notify();
+                    }
+                    index += 1;
+                }
+                Waiter::Task { exclusive, .. } => {
+                    if *exclusive && exclusive_left == 0 {
+                        index += 1;
+                        continue;
+                    }
+                    let Waiter::Task { task, exclusive } = waiters.remove(index) else {
+                        return;
+                    };
+                    if wake_up_state(&task, state::NORMAL) && exclusive {
+                        exclusive_left -= 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether anybody waits. A waker that tests this must have made its condition visible before (SeqCst).
+    pub fn is_empty(&self) -> bool {
+        self.waiters.lock_irq().is_empty()
+    }
+
+    fn add_watcher(&self, watcher: Weak<dyn Notify>, id: usize) {
+        self.waiters.lock_irq().push(Waiter::Watcher { watcher, id });
+    }
+
+    fn remove_watcher(&self, id: usize) {
+        let mut waiters = self.waiters.lock_irq();
+        let place = waiters
+            .iter()
+            .position(|waiter| matches!(waiter, Waiter::Watcher { id: other, .. } if *other == id));
+        let removed = place.map(|place| waiters.remove(place));
+        drop(waiters);
+        drop(removed);
+    }
+}
+
+impl Default for WaitQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Waiter {
+    fn is_task(&self, task: &TaskRef) -> bool {
+        matches!(self, Self::Task { task: other, .. } if Arc::ptr_eq(other, task))
+    }
+}
+
+/// A watcher's place on a queue; leaves it when dropped.
+pub struct Watch {
+    queue: Arc<WaitQueue>,
+    id: usize,
+}
+
+impl Watch {
+    /// Has `watcher` told of each wake-up of `queue`. May not be called by `notify`.
+    pub fn new(queue: Arc<WaitQueue>, watcher: &Arc<impl Notify + 'static>) -> Self {
+        use core::sync::atomic::{AtomicUsize, Ordering};
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let weak = Arc::downgrade(watcher);
+        queue.add_watcher(weak, id);
+        Self { queue, id }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.queue.remove_watcher(self.id);
+    }
+}
+
+/// Sleeps on several queues at once, as `poll` does: a flag that any of them raises.
+///
+/// ```text
+///   let sleeper = PollSleeper::new();
+///   let watches = each queue: Watch::new(queue, &sleeper)
+///   loop { look at every file; if one is ready: done; sleeper.sleep(...)?; }
+/// ```
+pub struct PollSleeper {
+    task: TaskRef,
+    raised: core::sync::atomic::AtomicBool,
+}
+
+impl PollSleeper {
+    /// For the running task.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { task: current_ref(), raised: core::sync::atomic::AtomicBool::new(false) })
+    }
+
+    /// Sleeps until a watched queue has been woken since the last return, a signal comes, or the deadline passes. Called by the task that made it.
+    ///
+    /// # Errors
+    /// [`WaitError`].
+    pub fn sleep(&self, sleep: Sleep, deadline: Option<u64>) -> Result<(), WaitError> {
+        use core::sync::atomic::Ordering::SeqCst;
+        might_sleep();
+        let me = current();
+        let outcome = loop {
+            me.state.set(sleep.state());
+            if self.raised.swap(false, SeqCst) {
+                break Ok(());
+            }
+            if me.signal_wakes(sleep.state()) {
+                break Err(WaitError::Interrupted);
+            }
+            match deadline {
+                None => schedule(),
+                Some(deadline) => {
+                    if schedule_until(deadline) == Woken::ByTime
+                        && !self.raised.swap(false, SeqCst)
+                    {
+                        break Err(WaitError::TimedOut);
+                    }
+                }
+            }
+        };
+        me.state.set_running();
+        outcome
+    }
+}
+
+impl Notify for PollSleeper {
+    fn notify(&self) {
+        self.raised.store(true, core::sync::atomic::Ordering::SeqCst);
+        wake_up_state(&self.task, state::NORMAL);
+    }
+}
