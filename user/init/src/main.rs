@@ -1,4 +1,63 @@
+//! PID 1 of the guest that `cargo xtask run` boots.
+//!
+//! It mounts what a user land expects, opens the console, says that it is ready, and starts one child in a
+//! session of its own with the console as controlling terminal: a login shell, or the command that
+//! `/etc/heddle/run` names ([`order`]). It reaps whatever dies. When that child is gone, so is
+//! the machine: powered off after a shell, ended with the command's status after a command.
 #![no_std]
 #![no_main]
+#![deny(unsafe_code)]
+#![allow(unsafe_code, reason = "`program!` defines a symbol; there is no other unsafe code")]
+
+mod child;
+mod console;
+mod end;
+mod order;
+
+use order::Order;
+use runtime::file;
+
 runtime::program!(main);
-fn main(_: runtime::Arguments) -> i32 { runtime::println!("hi {}", 3); 7 }
+
+/// What the host waits for on the console before it sends any input.
+const READY: &[u8] = b"\x1eready\x1e";
+
+const ORDER_MAX: usize = 32 * 1024;
+
+fn main(_: runtime::Arguments) -> i32 {
+    mount_all();
+    if let Err(error) = console::open() {
+        return error.0;
+    }
+    let mut buffer = [0; ORDER_MAX];
+    let order = match file::read_file(c"/etc/heddle/run", &mut buffer) {
+        Ok(text) if text.len() == ORDER_MAX => {
+            runtime::eprintln!("init: /etc/heddle/run is too long");
+            return 1;
+        }
+        Ok(text) => Order::parse(text),
+        Err(_) => Order::default(),
+    };
+    console::set_up(&order);
+    // A console that cannot be written to will not show a complaint either.
+    let _ = file::write_all(1, READY);
+    let status = match child::start(&order) {
+        Ok(pid) => child::wait_for(pid),
+        Err(error) => {
+            runtime::eprintln!("init: fork: error {}", error.0);
+            125
+        }
+    };
+    console::drain();
+    end::machine(&order, status)
+}
+
+/// Mounts what the kernel has of the usual file systems. One that is missing is not an error: the command may
+/// well do without it.
+fn mount_all() {
+    for (kind, directory) in
+        [(c"devtmpfs", c"/dev"), (c"proc", c"/proc"), (c"sysfs", c"/sys"), (c"tmpfs", c"/tmp")]
+    {
+        let _ = file::mount(kind, directory);
+    }
+}

@@ -55,12 +55,7 @@ pub fn read_file<'a>(path: &CStr, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
 pub fn write(descriptor: i32, bytes: &[u8]) -> Result<usize> {
     let (address, length) = (bytes.as_ptr() as usize, bytes.len());
     // SAFETY: the kernel only reads the bytes.
-    check(unsafe {
-        sys::call(
-            number::WRITE,
-            [descriptor as usize, address, length, 0, 0, 0],
-        )
-    })
+    check(unsafe { sys::call(number::WRITE, [descriptor as usize, address, length, 0, 0, 0]) })
 }
 
 /// Writes all the bytes.

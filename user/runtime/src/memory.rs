@@ -95,12 +95,8 @@ pub unsafe extern "C" fn memcmp(one: *const u8, other: *const u8, length: usize)
     for index in 0..length {
         // SAFETY: within the areas that the caller vouches for. Volatile, so that this loop is not
         // itself turned into a call of `memcmp`.
-        let (left, right) = unsafe {
-            (
-                one.add(index).read_volatile(),
-                other.add(index).read_volatile(),
-            )
-        };
+        let (left, right) =
+            unsafe { (one.add(index).read_volatile(), other.add(index).read_volatile()) };
         if left != right {
             return i32::from(left) - i32::from(right);
         }

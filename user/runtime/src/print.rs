@@ -33,11 +33,7 @@ impl Write for Output {
 
 /// Prints formatted text; what the macros below call.
 pub fn print(descriptor: i32, text: fmt::Arguments) {
-    let mut output = Output {
-        descriptor,
-        buffer: [0; 256],
-        length: 0,
-    };
+    let mut output = Output { descriptor, buffer: [0; 256], length: 0 };
     // Writing to the buffer does not fail, and no `Display` used here does.
     let _ = output.write_fmt(text);
     output.flush();

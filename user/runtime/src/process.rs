@@ -31,11 +31,7 @@ pub struct Strings<'a, const N: usize> {
 impl<'a, const N: usize> Strings<'a, N> {
     /// No strings; room for `N - 1`.
     pub fn new() -> Self {
-        Self {
-            pointers: [core::ptr::null(); N],
-            length: 0,
-            strings: core::marker::PhantomData,
-        }
+        Self { pointers: [core::ptr::null(); N], length: 0, strings: core::marker::PhantomData }
     }
 
     /// Adds a string, and says whether there was room.
@@ -68,8 +64,7 @@ pub fn execute<const N: usize, const M: usize>(
         environment.pointers.as_ptr() as usize,
     ];
     // SAFETY: the kernel only reads the strings; on success this program is gone.
-    let returned =
-        unsafe { sys::call(number::EXECVE, [path, arguments, environment, 0, 0, 0]) };
+    let returned = unsafe { sys::call(number::EXECVE, [path, arguments, environment, 0, 0, 0]) };
     crate::Errno(-returned as i32)
 }
 
@@ -97,9 +92,8 @@ pub fn wait(pid: Option<i32>) -> Result<(i32, Status)> {
     let mut status = 0u32;
     let pid = pid.unwrap_or(-1) as usize;
     // SAFETY: the kernel writes `status` only.
-    let ended = check(unsafe {
-        sys::call(number::WAIT4, [pid, &raw mut status as usize, 0, 0, 0, 0])
-    })?;
+    let ended =
+        check(unsafe { sys::call(number::WAIT4, [pid, &raw mut status as usize, 0, 0, 0, 0]) })?;
     Ok((ended as i32, Status(status)))
 }
 
@@ -127,10 +121,7 @@ pub fn seconds() -> u64 {
     let mut time = [0u64; 2];
     // SAFETY: the kernel writes `time` only.
     unsafe {
-        sys::call(
-            number::CLOCK_GETTIME,
-            [CLOCK_MONOTONIC, &raw mut time as usize, 0, 0, 0, 0],
-        );
+        sys::call(number::CLOCK_GETTIME, [CLOCK_MONOTONIC, &raw mut time as usize, 0, 0, 0, 0]);
     }
     time[0]
 }

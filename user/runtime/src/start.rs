@@ -34,12 +34,7 @@ unsafe extern "Rust" {
 unsafe extern "C" fn enter(stack: *const usize) -> ! {
     // SAFETY: the kernel starts a program with the number of arguments on top of its stack, and above it
     // the pointers to them, which stay for the life of the process.
-    let arguments = unsafe {
-        Arguments {
-            next: stack.add(1).cast(),
-            left: stack.read(),
-        }
-    };
+    let arguments = unsafe { Arguments { next: stack.add(1).cast(), left: stack.read() } };
     process::exit(guest_main(arguments))
 }
 

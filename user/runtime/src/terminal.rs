@@ -38,6 +38,7 @@ pub const VLNEXT: usize = 15;
 
 const TCGETS: usize = 0x5401;
 const TCSETS: usize = 0x5402;
+const TCSBRK: usize = 0x5409;
 const TIOCSCTTY: usize = 0x540e;
 const TIOCSWINSZ: usize = 0x5414;
 
@@ -66,11 +67,11 @@ pub fn set_size(descriptor: i32, rows: u16, columns: u16) -> Result<()> {
 
 fn control(descriptor: i32, request: usize, argument: usize) -> Result<()> {
     // SAFETY: each request above reads or writes the one object that its caller passes.
-    check(unsafe {
-        sys::call(
-            number::IOCTL,
-            [descriptor as usize, request, argument, 0, 0, 0],
-        )
-    })
-    .map(drop)
+    check(unsafe { sys::call(number::IOCTL, [descriptor as usize, request, argument, 0, 0, 0]) })
+        .map(drop)
+}
+
+/// Waits until everything written has left.
+pub fn drain(descriptor: i32) -> Result<()> {
+    control(descriptor, TCSBRK, 1)
 }
