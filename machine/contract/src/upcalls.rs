@@ -39,7 +39,7 @@ pub enum OopsKind {
 }
 
 /// An error in kernel mode, as it is handed to [`Upcalls::oops`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Oops<'a> {
     /// What happened.
     pub kind: OopsKind,
