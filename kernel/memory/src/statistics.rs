@@ -1,0 +1,59 @@
+//! How much memory there is and where it went.
+
+use contract::{NodeId, PAGE_SIZE};
+
+use crate::frames::{self, MAX_NODES, ORDERS};
+use crate::heap;
+
+/// The whole machine's memory, in bytes. A snapshot: the parts are read one after another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    /// What the allocator was given: `MemTotal`.
+    pub total: usize,
+    /// In no use, frames that CPUs keep ready included: `MemFree`.
+    pub free: usize,
+    /// Of `free`: what CPUs keep ready.
+    pub cached: usize,
+    /// What only kernel objects that cannot fail may still take: the sum of the `min` watermarks.
+    pub reserve: usize,
+    /// In slabs, objects in use and free ones: `Slab`.
+    pub slab: usize,
+    /// In heap blocks that are larger than any slab object.
+    pub large: usize,
+}
+
+/// One node's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeStatistics {
+    /// Bytes that the node has.
+    pub total: usize,
+    /// Bytes free, frames that CPUs keep ready not included.
+    pub free: usize,
+    /// Free blocks of each order, as in `/proc/buddyinfo`.
+    pub free_blocks: [usize; ORDERS],
+}
+
+/// The whole machine's memory. Any context; takes each CPU's cache lock in turn.
+pub fn statistics() -> Statistics {
+    let zones = || (0..MAX_NODES).map(frames::zone);
+    let cached = frames::cached_frames();
+    let free: usize = zones().map(|zone| zone.free_frames()).sum();
+    Statistics {
+        total: zones().map(|zone| zone.managed_frames()).sum::<usize>() * PAGE_SIZE,
+        free: (free + cached) * PAGE_SIZE,
+        cached: cached * PAGE_SIZE,
+        reserve: zones().map(|zone| zone.min_watermark()).sum::<usize>() * PAGE_SIZE,
+        slab: heap::slab_bytes(),
+        large: heap::large_bytes(),
+    }
+}
+
+/// One node's memory. Any context.
+pub fn node_statistics(node: NodeId) -> NodeStatistics {
+    let zone = frames::zone(node);
+    NodeStatistics {
+        total: zone.managed_frames() * PAGE_SIZE,
+        free: zone.free_frames() * PAGE_SIZE,
+        free_blocks: zone.free_blocks(),
+    }
+}
