@@ -24,6 +24,8 @@
 //! `zone`. The heap is not used below any of them.
 #![cfg_attr(not(test), no_std)]
 
+#[cfg(test)]
+mod arena;
 mod frames;
 pub mod heap;
 mod page;

@@ -97,3 +97,103 @@ impl Buddy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arena::Arena;
+    use proptest::prelude::*;
+
+    /// A number of frames that is neither aligned nor a power of two.
+    const FRAMES: usize = 2 * 1024 + 333;
+
+    fn allocate(arena: &Arena, order: usize) -> Option<u32> {
+        arena.buddy.borrow_mut().allocate(arena, order)
+    }
+
+    fn free(arena: &Arena, block: u32, order: usize) {
+        arena.buddy.borrow_mut().free(arena, block, order);
+    }
+
+    #[test]
+    fn freed_halves_merge_again() {
+        let arena = Arena::new(FRAMES);
+        let before = *arena.buddy.borrow().counts();
+        let frames: Vec<u32> = std::iter::from_fn(|| allocate(&arena, 0)).collect();
+        assert_eq!(frames.len(), FRAMES - 1);
+        assert_eq!(arena.free_frames(), 0);
+        // Odd ones first: nothing can merge until the even ones come.
+        let (odd, even): (Vec<u32>, Vec<u32>) = frames.iter().partition(|&frame| frame % 2 == 1);
+        odd.iter().for_each(|&frame| free(&arena, frame, 0));
+        assert_eq!(arena.buddy.borrow().counts()[0], odd.len());
+        even.iter().for_each(|&frame| free(&arena, frame, 0));
+        assert_eq!(*arena.buddy.borrow().counts(), before);
+    }
+
+    #[test]
+    fn a_neighbour_on_another_node_is_no_buddy() {
+        let arena = Arena::new(16);
+        let mut other = Buddy::new(1);
+        let four = allocate(&arena, 2).unwrap();
+        free(&arena, four, 1);
+        other.free_range(&arena, four + 2, four + 4);
+        assert_eq!(other.counts()[1], 1);
+        assert_eq!(arena.buddy.borrow().counts()[1], 2);
+    }
+
+    #[test]
+    fn crumbs_go_first() {
+        let arena = Arena::new(64);
+        // Frames 1 to 63 are blocks of 1, 2, 4, 8, 16 and 32 frames.
+        let mut buddy = arena.buddy.borrow_mut();
+        let taken: Vec<_> = (0..5).map(|_| buddy.allocate_up_to(&arena, 3).unwrap()).collect();
+        assert_eq!(taken, [(1, 0), (2, 1), (4, 2), (8, 3), (16, 3)]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 256 }))]
+
+        /// Whatever is allocated and freed in whatever order: blocks are aligned, do not overlap, are within the
+        /// arena, and the whole of it is there again in the end.
+        #[test]
+        fn blocks_never_overlap(steps in prop::collection::vec((0..ORDERS, any::<prop::sample::Index>(), any::<bool>()), 1..200)) {
+            let arena = Arena::new(FRAMES);
+            let before = *arena.buddy.borrow().counts();
+            let mut taken: Vec<(u32, usize)> = Vec::new();
+            for (order, which, give_back) in steps {
+                if give_back && !taken.is_empty() {
+                    let (block, order) = taken.swap_remove(which.index(taken.len()));
+                    free(&arena, block, order);
+                } else if let Some(block) = allocate(&arena, order) {
+                    let end = block + (1 << order);
+                    prop_assert!(block > 0 && end as usize <= FRAMES && block % (1 << order) == 0);
+                    for &(other, other_order) in &taken {
+                        prop_assert!(end <= other || other + (1 << other_order) <= block);
+                    }
+                    taken.push((block, order));
+                } else {
+                    let all_free = arena.buddy.borrow().counts()[order..].iter().sum::<usize>();
+                    prop_assert_eq!(all_free, 0);
+                }
+                let held: usize = taken.iter().map(|&(_, order)| 1 << order).sum();
+                prop_assert_eq!(arena.free_frames() + held, FRAMES - 1);
+            }
+            for (block, order) in taken {
+                free(&arena, block, order);
+            }
+            prop_assert_eq!(*arena.buddy.borrow().counts(), before);
+        }
+
+        /// A run given back in pieces is as good as one given back whole.
+        #[test]
+        fn ranges_come_back_whole(split in 1u32..64) {
+            let arena = Arena::new(FRAMES);
+            let before = *arena.buddy.borrow().counts();
+            let block = allocate(&arena, 6).unwrap();
+            let mut buddy = arena.buddy.borrow_mut();
+            buddy.free_range(&arena, block + split, block + 64);
+            buddy.free_range(&arena, block, block + split);
+            prop_assert_eq!(*buddy.counts(), before);
+        }
+    }
+}

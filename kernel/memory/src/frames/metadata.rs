@@ -41,7 +41,6 @@ impl Tag {
 /// Who may touch what: `tag` and the links belong to the zone's lock while the block is free and to the
 /// block's owner while it is taken; `count` is free for all. That all are atomics, loaded and stored
 /// relaxed, costs nothing and keeps the code above safe.
-#[derive(Default)]
 #[repr(C)]
 pub(crate) struct Metadata {
     tag: AtomicU32,
@@ -58,13 +57,15 @@ pub(crate) const SLAB: u32 = 1 << 31;
 pub(crate) const NONE: u32 = 0;
 
 impl Metadata {
-    /// What every frame outside all sections looks like.
-    pub(crate) const RESERVED: Self = Self {
-        tag: AtomicU32::new(Tag::new(State::Reserved, 0, 0).0),
-        count: AtomicU32::new(0),
-        previous: AtomicU32::new(NONE),
-        next: AtomicU32::new(NONE),
-    };
+    /// Of a reserved frame.
+    pub(crate) const fn reserved() -> Self {
+        Self {
+            tag: AtomicU32::new(Tag::new(State::Reserved, 0, 0).0),
+            count: AtomicU32::new(0),
+            previous: AtomicU32::new(NONE),
+            next: AtomicU32::new(NONE),
+        }
+    }
 
     pub(crate) fn tag(&self) -> Tag {
         Tag(self.tag.load(Relaxed))

@@ -1,13 +1,10 @@
 //! Page frames: zones per node, and the ways in and out.
 
-mod buddy;
+pub(crate) mod buddy;
 mod cache;
 pub(crate) mod metadata;
 mod table;
 mod zone;
-
-#[cfg(test)]
-mod tests;
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 

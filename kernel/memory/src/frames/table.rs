@@ -46,7 +46,7 @@ pub(crate) static TABLE: Table = Table {
 };
 
 /// What a lookup of a frame without metadata finds.
-static RESERVED: Metadata = Metadata::RESERVED;
+static RESERVED: Metadata = Metadata::reserved();
 
 impl Table {
     #[inline]

@@ -14,9 +14,6 @@ mod class;
 mod poison;
 mod slab;
 
-#[cfg(test)]
-mod tests;
-
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};

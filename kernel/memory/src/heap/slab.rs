@@ -222,3 +222,103 @@ impl Depot {
             .then(|| unsafe { base.add(position as usize * 8) }.cast())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::class::CLASSES;
+    use super::*;
+    use crate::arena::Arena;
+    use proptest::prelude::*;
+
+    const FRAMES: usize = 64;
+
+    impl Blocks for Arena {
+        fn allocate(&self, order: usize) -> Option<u32> {
+            self.buddy.borrow_mut().allocate(self, order)
+        }
+
+        fn free(&self, block: u32, order: usize) {
+            self.buddy.borrow_mut().free(self, block, order);
+        }
+
+        fn address_of(&self, frame: u32) -> NonNull<u8> {
+            self.memory_of(frame)
+        }
+
+        fn frame_at(&self, address: usize) -> u32 {
+            self.frame_around(address)
+        }
+    }
+
+    fn write(object: NonNull<Object>, size: usize, byte: u8) {
+        // SAFETY: the test holds the object, of its class's size.
+        unsafe { object.cast::<u8>().write_bytes(byte, size) };
+    }
+
+    fn holds(object: NonNull<Object>, size: usize, byte: u8) -> bool {
+        // SAFETY: as in `write`, which initialised it.
+        let bytes = unsafe { core::slice::from_raw_parts(object.cast::<u8>().as_ptr(), size) };
+        bytes.iter().all(|&b| b == byte)
+    }
+
+    #[test]
+    fn exhaustion_gives_fewer_and_everything_comes_back() {
+        for class in (0..CLASSES).map(Class::new) {
+            let arena = Arena::new(FRAMES);
+            let free_before = arena.free_frames();
+            let mut depot = Depot::new(class);
+            let mut chain = Chain::EMPTY;
+            depot.take(&arena, &mut chain, u32::MAX);
+            let objects = chain.len() as usize;
+            assert!(objects > 0);
+            assert!(objects * class.size() <= depot.bytes());
+            depot.take(&arena, &mut chain, 1);
+            assert_eq!(chain.len() as usize, objects);
+            depot.give(&arena, &mut chain, u32::MAX);
+            // One idle slab stays.
+            assert_eq!(depot.bytes(), PAGE_SIZE << class.slab_order());
+            assert_eq!(arena.free_frames() * PAGE_SIZE + depot.bytes(), free_before * PAGE_SIZE);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 128 }))]
+
+        /// Objects taken in any order keep what was written to them until they are given back.
+        #[test]
+        fn objects_never_overlap(
+            class in (0..CLASSES).prop_map(Class::new),
+            steps in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..300),
+        ) {
+            let arena = Arena::new(FRAMES);
+            let mut depot = Depot::new(class);
+            let mut chain = Chain::EMPTY;
+            let mut held: Vec<(NonNull<Object>, u8)> = Vec::new();
+            for (number, (which, give_back)) in steps.into_iter().enumerate() {
+                if give_back && !held.is_empty() {
+                    let (object, byte) = held.swap_remove(which.index(held.len()));
+                    prop_assert!(holds(object, class.size(), byte));
+                    // SAFETY: the test held it and gives it up.
+                    unsafe { chain.push(object) };
+                    if chain.len() > 3 {
+                        depot.give(&arena, &mut chain, 2);
+                    }
+                } else {
+                    if chain.len() == 0 {
+                        depot.take(&arena, &mut chain, 3);
+                    }
+                    let Some(object) = chain.pop() else { continue };
+                    write(object, class.size(), number as u8);
+                    held.push((object, number as u8));
+                }
+            }
+            for &(object, byte) in &held {
+                prop_assert!(holds(object, class.size(), byte));
+                // SAFETY: as above.
+                unsafe { chain.push(object) };
+            }
+            depot.give(&arena, &mut chain, u32::MAX);
+            prop_assert!(depot.bytes() <= PAGE_SIZE << class.slab_order());
+        }
+    }
+}
