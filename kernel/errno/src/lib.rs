@@ -7,6 +7,7 @@ macro_rules! errnos {
         /// Why a kernel call failed, with Linux's numbers and names.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(i32)]
+        #[expect(non_camel_case_types, reason = "ERESTART_RESTARTBLOCK is Linux's name")]
         pub enum Errno { $(#[doc = $text] $name = $number,)* }
 
         impl Errno {
