@@ -1,0 +1,111 @@
+//! Interrupts.
+
+use contract::{CpuId, Ipi};
+
+use crate::machine::here;
+use crate::schedule;
+use crate::trace::Event;
+
+/// What can come in, as a bit of a CPU's pending word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Vector {
+    Timer = 1,
+    Reschedule = 2,
+    CallFunction = 4,
+    Console = 8,
+}
+
+impl Vector {
+    /// The vector of a bit number.
+    pub(crate) fn of_bit(bit: usize) -> Self {
+        [Self::Timer, Self::Reschedule, Self::CallFunction, Self::Console][bit]
+    }
+
+    /// Its name in the trace.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Timer => "timer",
+            Self::Reschedule => "reschedule",
+            Self::CallFunction => "call_function",
+            Self::Console => "console",
+        }
+    }
+}
+
+/// How many interrupts of each kind a CPU has taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// The CPU's own timer.
+    pub timer: u64,
+    /// [`Ipi::Reschedule`].
+    pub reschedule: u64,
+    /// [`Ipi::CallFunction`].
+    pub call_function: u64,
+    /// Requests of other CPUs to flush.
+    pub tlb: u64,
+    /// Console input.
+    pub console: u64,
+    /// Non-maskable interrupts. There are none here.
+    pub nmi: u64,
+}
+
+/// Whether this CPU takes interrupts.
+#[inline]
+#[must_use]
+pub fn enabled() -> bool {
+    here().cpu().interrupts.get()
+}
+
+/// Lets interrupts in. Some of those that wait are often taken before this returns.
+#[inline]
+pub fn enable() {
+    let machine = here();
+    machine.cpu().interrupts.set(true);
+    if machine.active {
+        schedule::interrupts_on(machine);
+    }
+}
+
+/// Keeps interrupts out. Returns whether they were let in before.
+#[inline]
+pub fn disable() -> bool {
+    let machine = here();
+    if !machine.cpu().interrupts.get() {
+        return false;
+    }
+    // The last moment at which one can come in.
+    schedule::point(machine);
+    machine.cpu().interrupts.replace(false)
+}
+
+/// Sends an interrupt to a running CPU.
+///
+/// # Panics
+/// If there is no such CPU.
+pub fn send(cpu: CpuId, ipi: Ipi) {
+    let machine = here();
+    assert!(cpu < machine.cpus().len(), "an interrupt for CPU {cpu}, which does not exist");
+    if !machine.active {
+        return;
+    }
+    let vector = match ipi {
+        Ipi::Reschedule => Vector::Reschedule,
+        Ipi::CallFunction => Vector::CallFunction,
+    };
+    machine.trace.record(machine, Event::Send, vector.name(), cpu as u64);
+    schedule::raise(machine, cpu, vector);
+    schedule::point(machine);
+}
+
+/// A place where an interrupt or another CPU may come in between.
+#[inline]
+pub fn point() {
+    schedule::point(here());
+}
+
+/// How many interrupts of each kind a CPU has taken.
+#[must_use]
+pub fn counts(cpu: CpuId) -> Counts {
+    here().cpus().get(cpu).map_or(Counts::default(), |cpu| cpu.counts.get())
+}

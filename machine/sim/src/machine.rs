@@ -1,0 +1,251 @@
+//! The state of a simulated machine.
+
+use core::cell::{Cell, OnceCell, RefCell};
+use core::ptr::null;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use contract::preempt::PREEMPT_AT_START;
+use contract::{CpuId, MAX_CPUS, Region, Upcalls};
+
+use crate::irq::Counts;
+use crate::memory::{Space, Tlb, TlbCounters};
+use crate::random::Random;
+use crate::sim::{Config, Limits};
+use crate::strategy::Strategy;
+use crate::thread::StackPool;
+use crate::trace::Trace;
+
+/// A time that never comes.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// Where a virtual CPU is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Not started, or taken out of service by `park`.
+    Stopped,
+    /// Has code to run.
+    Running,
+    /// In `wait_for_interrupt`.
+    Halted,
+}
+
+/// One virtual CPU.
+pub(crate) struct Cpu {
+    pub(crate) state: Cell<State>,
+    /// The stack pointer while another CPU has the host thread.
+    pub(crate) stack_pointer: Cell<usize>,
+    pub(crate) preempt: Cell<u32>,
+    pub(crate) interrupts: Cell<bool>,
+    pub(crate) current: Cell<*const ()>,
+    /// Interrupts that have come in and were not taken yet: bits of [`crate::irq::Vector`].
+    pub(crate) pending: Cell<u32>,
+    /// The point at which the oldest pending interrupt must be taken if interrupts are on.
+    pub(crate) overdue: Cell<u64>,
+    /// When the timer fires.
+    pub(crate) deadline: Cell<u64>,
+    pub(crate) counts: Cell<Counts>,
+    pub(crate) space: RefCell<Option<Arc<Space>>>,
+    pub(crate) tlb: Tlb,
+    /// How many oopses this CPU is in.
+    pub(crate) oopses: Cell<u32>,
+    /// Spins in a row.
+    pub(crate) relaxed: Cell<u64>,
+}
+
+impl Cpu {
+    fn new() -> Self {
+        Self {
+            state: Cell::new(State::Stopped),
+            stack_pointer: Cell::new(0),
+            preempt: Cell::new(PREEMPT_AT_START),
+            interrupts: Cell::new(false),
+            current: Cell::new(null()),
+            pending: Cell::new(0),
+            overdue: Cell::new(NEVER),
+            deadline: Cell::new(NEVER),
+            counts: Cell::new(Counts::default()),
+            space: RefCell::new(None),
+            tlb: Tlb::new(),
+            oopses: Cell::new(0),
+            relaxed: Cell::new(0),
+        }
+    }
+
+    /// Whether the CPU would do something if it got the host thread.
+    pub(crate) fn runnable(&self) -> bool {
+        match self.state.get() {
+            State::Stopped => false,
+            State::Running => true,
+            State::Halted => self.pending.get() != 0,
+        }
+    }
+}
+
+/// What scenarios set and kernels hand over, used rarely.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    pub(crate) upcalls: OnceCell<&'static Upcalls>,
+    pub(crate) reporter: Cell<Option<fn(&mut dyn core::fmt::Write)>>,
+    pub(crate) label: Cell<Option<fn(*const ()) -> [u8; 16]>>,
+}
+
+/// A simulated machine. One host thread uses it.
+pub(crate) struct Machine {
+    /// A run is on: the scheduler below works. Otherwise this is the machine of a host thread outside of a run.
+    pub(crate) active: bool,
+    pub(crate) seed: u64,
+    pub(crate) command_line: &'static str,
+    pub(crate) initial_ramdisk: &'static [u8],
+    pub(crate) limits: Limits,
+    pub(crate) hooks: Hooks,
+
+    cpus: Vec<Cpu>,
+    nodes: usize,
+    this: Cell<CpuId>,
+    /// Nanoseconds since boot.
+    pub(crate) clock: Cell<u64>,
+    /// Points that pass before the next decision.
+    pub(crate) gap: Cell<u64>,
+    /// What `gap` was when it was drawn.
+    pub(crate) drawn: Cell<u64>,
+    /// Points up to the last decision, since boot.
+    pub(crate) points: Cell<u64>,
+    /// The point at which the running CPU got the host thread.
+    pub(crate) stretch: Cell<u64>,
+    pub(crate) schedule: Random,
+    pub(crate) draws: Random,
+    pub(crate) entropy: Random,
+    pub(crate) strategy: Strategy,
+
+    pub(crate) regions: &'static [Region],
+    pub(crate) tlb_counters: Cell<TlbCounters>,
+    pub(crate) stacks: StackPool,
+    pub(crate) boot_stack: Cell<(usize, usize)>,
+    pub(crate) boot_taken: Cell<bool>,
+    pub(crate) live: Cell<crate::sim::Live>,
+
+    pub(crate) trace: Trace,
+    pub(crate) console: RefCell<crate::console::Console>,
+    pub(crate) input: RefCell<VecDeque<u8>>,
+    pub(crate) faults: Cell<crate::sim::Faults>,
+    pub(crate) fault_points: Cell<u64>,
+    pub(crate) scripts: RefCell<Vec<crate::user::Script>>,
+    /// On all CPUs together.
+    pub(crate) interrupts_taken: Cell<u64>,
+    pub(crate) last_panic: RefCell<Option<String>>,
+}
+
+thread_local! {
+    static HERE: Cell<Option<&'static Machine>> = const { Cell::new(None) };
+}
+
+/// The machine that this host thread runs.
+#[inline]
+pub(crate) fn here() -> &'static Machine {
+    match HERE.get() {
+        Some(machine) => machine,
+        None => outside(),
+    }
+}
+
+#[cold]
+fn outside() -> &'static Machine {
+    let machine: &'static Machine =
+        Box::leak(Box::new(Machine::new(&Config { cpus: 1, ..Config::default() }, false)));
+    machine.cpu().interrupts.set(true);
+    machine.cpu().preempt.set(contract::preempt::NO_RESCHED);
+    HERE.set(Some(machine));
+    machine
+}
+
+impl Machine {
+    pub(crate) fn new(config: &Config, active: bool) -> Self {
+        assert!((1..=MAX_CPUS).contains(&config.cpus), "1 to {MAX_CPUS} CPUs");
+        let nodes = config.nodes.clamp(1, config.cpus);
+        let schedule = Random::new(config.seed, 0);
+        let strategy = Strategy::draw(&schedule, config.cpus);
+        let machine = Self {
+            active,
+            seed: config.seed,
+            command_line: config.command_line,
+            initial_ramdisk: config.initial_ramdisk,
+            limits: config.limits,
+            hooks: Hooks::default(),
+            cpus: (0..config.cpus).map(|_| Cpu::new()).collect(),
+            nodes,
+            this: Cell::new(0),
+            clock: Cell::new(0),
+            gap: Cell::new(0),
+            drawn: Cell::new(0),
+            points: Cell::new(0),
+            stretch: Cell::new(0),
+            schedule,
+            draws: Random::new(config.seed, 1),
+            entropy: Random::new(config.seed, 2),
+            strategy,
+            regions: Box::leak(crate::memory::lay_out(config.memory_bytes, nodes)),
+            tlb_counters: Cell::new(TlbCounters::default()),
+            stacks: StackPool::default(),
+            boot_stack: Cell::new((0, 0)),
+            boot_taken: Cell::new(false),
+            live: Cell::new(crate::sim::Live::default()),
+            trace: Trace::new(config.trace),
+            console: RefCell::new(crate::console::Console::new(config.trace)),
+            input: RefCell::new(VecDeque::new()),
+            faults: Cell::new(config.faults),
+            fault_points: Cell::new(0),
+            scripts: RefCell::new(Vec::new()),
+            interrupts_taken: Cell::new(0),
+            last_panic: RefCell::new(None),
+        };
+        machine.cpus[0].state.set(State::Running);
+        machine
+    }
+
+    /// Makes this the machine of the host thread.
+    pub(crate) fn take_host_thread(self) -> &'static Self {
+        let machine: &'static Self = Box::leak(Box::new(self));
+        HERE.set(Some(machine));
+        machine
+    }
+
+    /// The running CPU's number.
+    #[inline]
+    pub(crate) fn this(&self) -> CpuId {
+        self.this.get()
+    }
+
+    /// The CPU that has the host thread changes.
+    #[inline]
+    pub(crate) fn set_this(&self, cpu: CpuId) {
+        self.this.set(cpu);
+    }
+
+    /// The running CPU.
+    #[inline]
+    pub(crate) fn cpu(&self) -> &Cpu {
+        &self.cpus[self.this.get()]
+    }
+
+    /// All CPUs.
+    #[inline]
+    pub(crate) fn cpus(&self) -> &[Cpu] {
+        &self.cpus
+    }
+
+    /// How many NUMA nodes.
+    pub(crate) fn nodes(&self) -> usize {
+        self.nodes
+    }
+
+    /// The node of a CPU: CPUs are dealt out in runs, as on real boards.
+    pub(crate) fn node_of(&self, cpu: CpuId) -> usize {
+        cpu * self.nodes / self.cpus.len()
+    }
+
+    /// The kernel's entry points.
+    pub(crate) fn upcalls(&self) -> Option<&'static Upcalls> {
+        self.hooks.upcalls.get().copied()
+    }
+}

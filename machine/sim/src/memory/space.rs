@@ -1,0 +1,290 @@
+//! Address spaces: page tables in software.
+
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use contract::{Access, Frame, OutOfFrames, PAGE_SHIFT, PAGE_SIZE, Protection};
+
+use super::tlb::{Miss, assert_unreachable};
+use crate::machine::here;
+use crate::schedule;
+use crate::trace::Event;
+use crate::user::USER_END;
+
+/// Pages that one page-table frame describes.
+const PAGES_A_TABLE: usize = 512;
+
+/// The user half of an address space.
+#[derive(Debug)]
+pub struct AddressSpace {
+    space: Arc<Space>,
+}
+
+/// What CPUs that have loaded the space share with its owner.
+#[derive(Debug)]
+pub(crate) struct Space {
+    number: u64,
+    tables: Mutex<Tables>,
+    /// How many CPUs have it loaded.
+    loads: AtomicUsize,
+}
+
+/// Page-table entries by page number, and the frames that tables of this size take on a real machine.
+#[derive(Debug, Default)]
+struct Tables {
+    entries: BTreeMap<usize, Entry>,
+    frames: BTreeMap<usize, Frame>,
+    root: Option<Frame>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    frame: Frame,
+    protection: Protection,
+    accessed: bool,
+    dirty: bool,
+}
+
+/// What a walk of the tables found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walked {
+    pub(crate) frame: usize,
+    pub(crate) protection: Protection,
+}
+
+impl Space {
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the page-table walker of a CPU does.
+    pub(crate) fn walk(&self, page: usize, access: Access) -> Result<Walked, Miss> {
+        let mut tables = self.tables();
+        let entry = tables.entries.get_mut(&page).ok_or(Miss { present: false })?;
+        let allowed = match access {
+            Access::Read => true,
+            Access::Write => entry.protection.write,
+            Access::Execute => entry.protection.execute,
+        };
+        if !allowed {
+            return Err(Miss { present: true });
+        }
+        entry.accessed = true;
+        entry.dirty |= access == Access::Write;
+        Ok(Walked { frame: entry.frame.number(), protection: entry.protection })
+    }
+
+    /// Every CPU that has the space loaded forgets the pages.
+    fn flush(&self, pages: Range<usize>) {
+        let machine = here();
+        // Until here the other CPUs use what they remember.
+        schedule::point(machine);
+        let this = machine.this();
+        let mut counters = machine.tlb_counters.get();
+        for (id, cpu) in machine.cpus().iter().enumerate() {
+            let loaded = cpu.space.borrow();
+            if !loaded.as_ref().is_some_and(|loaded| core::ptr::eq(&**loaded, self)) {
+                continue;
+            }
+            cpu.tlb.flush_pages(pages.start, pages.end);
+            if id == this {
+                counters.local_flushes += 1;
+            } else {
+                counters.remote_flushes += 1;
+                let mut counts = cpu.counts.get();
+                counts.tlb += 1;
+                cpu.counts.set(counts);
+            }
+        }
+        machine.tlb_counters.set(counters);
+    }
+}
+
+impl AddressSpace {
+    /// An empty user half.
+    ///
+    /// # Errors
+    /// If the kernel has no frame for the tables' root.
+    pub fn new() -> Result<Self, OutOfFrames> {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        let root = table_frame()?;
+        let machine = here();
+        machine.live.set(machine.live.get().with_address_spaces(1));
+        let tables = Mutex::new(Tables { root, ..Tables::default() });
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { space: Arc::new(Space { number, tables, loads: AtomicUsize::new(0) }) })
+    }
+
+    /// Maps a page, or replaces what is mapped; returns the frame that was there.
+    ///
+    /// # Errors
+    /// The frame comes back if the kernel has no frame for a table.
+    ///
+    /// # Panics
+    /// If the address is not the start of a user page.
+    pub fn map(
+        &self,
+        address: usize,
+        frame: Frame,
+        protection: Protection,
+    ) -> Result<Option<Frame>, Frame> {
+        let pages = pages(address..address + PAGE_SIZE);
+        let page = pages.start;
+        let table = page / PAGES_A_TABLE;
+        if !self.space.tables().frames.contains_key(&table) {
+            match table_frame() {
+                Ok(Some(new)) => {
+                    // Another CPU may have been here meanwhile: its table stays.
+                    let spare = self.space.tables().frames.insert(table, new);
+                    spare.into_iter().for_each(give_up_table);
+                }
+                Ok(None) => {}
+                Err(OutOfFrames) => return Err(frame),
+            }
+        }
+        let entry = Entry { frame, protection, accessed: false, dirty: false };
+        let Some(old) = self.space.tables().entries.insert(page, entry) else {
+            return Ok(None);
+        };
+        self.space.flush(pages);
+        assert_unreachable(here(), old.frame.number());
+        Ok(Some(old.frame))
+    }
+
+    /// Removes what is mapped in the range and gives the frames to `sink`, each with whether it was written to, after no
+    /// CPU can reach them any more.
+    ///
+    /// # Panics
+    /// If the range is not made of user pages.
+    pub fn unmap(&self, range: Range<usize>, sink: &mut dyn FnMut(Frame, bool)) {
+        let pages = pages(range);
+        let removed: Vec<Entry> = {
+            let mut tables = self.space.tables();
+            let mut inner = tables.entries.split_off(&pages.start);
+            tables.entries.extend(inner.split_off(&pages.end));
+            inner.into_values().collect()
+        };
+        if removed.is_empty() {
+            return;
+        }
+        self.space.flush(pages);
+        for Entry { frame, dirty, .. } in removed {
+            assert_unreachable(here(), frame.number());
+            sink(frame, dirty);
+        }
+    }
+
+    /// Changes the protection of what is mapped in the range, and flushes.
+    ///
+    /// # Panics
+    /// If the range is not made of user pages.
+    pub fn protect(&self, range: Range<usize>, protection: Protection) {
+        let pages = pages(range);
+        let mut changed = false;
+        for (_, entry) in self.space.tables().entries.range_mut(pages.clone()) {
+            entry.protection = protection;
+            changed = true;
+        }
+        if changed {
+            self.space.flush(pages);
+        }
+    }
+
+    /// The number of the frame mapped at an address and its protection.
+    #[must_use]
+    pub fn look_up(&self, address: usize) -> Option<(usize, Protection)> {
+        let tables = self.space.tables();
+        let entry = tables.entries.get(&(address >> PAGE_SHIFT))?;
+        Some((entry.frame.number(), entry.protection))
+    }
+
+    /// Clears the page's accessed bit and returns what it was, without a flush.
+    #[must_use]
+    pub fn clear_accessed(&self, address: usize) -> bool {
+        let mut tables = self.space.tables();
+        let entry = tables.entries.get_mut(&(address >> PAGE_SHIFT));
+        entry.is_some_and(|entry| core::mem::replace(&mut entry.accessed, false))
+    }
+
+    /// Makes this CPU use the space. Interrupts off. Does nothing if it is loaded already.
+    ///
+    /// # Panics
+    /// If interrupts are on.
+    pub fn load(&self) {
+        load(Some(&self.space));
+    }
+}
+
+impl Drop for AddressSpace {
+    fn drop(&mut self) {
+        let loads = self.space.loads.load(Ordering::Acquire);
+        assert!(loads == 0, "an address space is dropped that {loads} CPUs have loaded");
+        let machine = here();
+        machine.live.set(machine.live.get().with_address_spaces(-1));
+        let Tables { entries, frames, root } = core::mem::take(&mut *self.space.tables());
+        for Entry { frame, .. } in entries.into_values() {
+            assert_unreachable(machine, frame.number());
+            give_back(frame);
+        }
+        frames.into_values().chain(root).for_each(give_up_table);
+    }
+}
+
+/// Makes this CPU use a space, or none.
+pub(super) fn load(space: Option<&Arc<Space>>) {
+    let machine = here();
+    let cpu = machine.cpu();
+    assert!(!machine.active || !cpu.interrupts.get(), "address space loaded with interrupts on");
+    let mut loaded = cpu.space.borrow_mut();
+    if loaded.as_ref().map(Arc::as_ptr) == space.map(Arc::as_ptr) {
+        return;
+    }
+    if let Some(new) = space {
+        new.loads.fetch_add(1, Ordering::Relaxed);
+    }
+    if let Some(old) = core::mem::replace(&mut *loaded, space.cloned()) {
+        old.loads.fetch_sub(1, Ordering::Release);
+    }
+    cpu.tlb.flush();
+    let mut counters = machine.tlb_counters.get();
+    counters.switches += 1;
+    machine.tlb_counters.set(counters);
+    machine.trace.record(machine, Event::Load, "", space.map_or(0, |space| space.number));
+}
+
+/// The page numbers of a range of user addresses.
+fn pages(range: Range<usize>) -> Range<usize> {
+    assert!(
+        range.start <= range.end
+            && range.end <= USER_END
+            && range.start.is_multiple_of(PAGE_SIZE)
+            && range.end.is_multiple_of(PAGE_SIZE),
+        "{range:x?} is not made of user pages"
+    );
+    range.start >> PAGE_SHIFT..range.end >> PAGE_SHIFT
+}
+
+/// A frame for a page table. `None`: there is no kernel yet to ask.
+fn table_frame() -> Result<Option<Frame>, OutOfFrames> {
+    let machine = here();
+    let Some(upcalls) = machine.upcalls() else { return Ok(None) };
+    let frame = (upcalls.allocate_frame)(None).ok_or(OutOfFrames)?;
+    machine.live.set(machine.live.get().with_table_frames(1));
+    Ok(Some(frame))
+}
+
+fn give_up_table(frame: Frame) {
+    let machine = here();
+    machine.live.set(machine.live.get().with_table_frames(-1));
+    give_back(frame);
+}
+
+fn give_back(frame: Frame) {
+    match here().upcalls() {
+        Some(upcalls) => (upcalls.free_frame)(frame),
+        // A unit test without an allocator: the number is all there was.
+        None => drop(frame.into_number()),
+    }
+}

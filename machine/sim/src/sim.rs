@@ -1,0 +1,224 @@
+//! What the host side and scenarios have beyond the contract.
+
+use core::fmt;
+
+use contract::Oops;
+
+use crate::irq::Vector;
+use crate::machine::here;
+use crate::schedule;
+use crate::trace::Event;
+
+pub use crate::outcome::{Failure, Outcome, Summary};
+pub use crate::run::{run, steady_addresses};
+pub use crate::user::Step;
+
+/// How far a run may go before it counts as one that never ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Points, on all CPUs together.
+    pub points: u64,
+    /// Virtual nanoseconds.
+    pub nanoseconds: u64,
+    /// Turns of a CPU's spin loops with nothing in between.
+    pub spins: u64,
+    /// Milliseconds of the host's time.
+    pub host_milliseconds: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            points: 50_000_000,
+            nanoseconds: 3_600_000_000_000,
+            spins: 1_000_000,
+            host_milliseconds: 30_000,
+        }
+    }
+}
+
+/// When a fault point fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Faults {
+    /// Never.
+    #[default]
+    Never,
+    /// The `n`th time that any point is asked, counted from 1.
+    Nth(u64),
+    /// Each time with a chance of so many in a million, by the seed.
+    PerMillion(u32),
+}
+
+/// What a run is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Virtual CPUs, 1 to [`contract::MAX_CPUS`].
+    pub cpus: usize,
+    /// NUMA nodes; no more than CPUs.
+    pub nodes: usize,
+    /// Bytes of memory, taken from the host only as they are touched.
+    pub memory_bytes: usize,
+    /// Decides everything that may differ between two runs.
+    pub seed: u64,
+    /// The kernel's command line.
+    pub command_line: &'static str,
+    /// The initial file system's image.
+    pub initial_ramdisk: &'static [u8],
+    /// Write events, log and console to the host's standard error while the run goes on.
+    pub trace: bool,
+    /// When the machine's own fault points fail (`stack`, `cpu_start`), and those that ask [`should_fail`].
+    pub faults: Faults,
+    /// When to give up.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            cpus: 2,
+            nodes: 1,
+            memory_bytes: crate::memory::OUTSIDE_BYTES,
+            seed: 0,
+            command_line: "",
+            initial_ramdisk: &[],
+            trace: false,
+            faults: Faults::Never,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Objects of the machine that are alive, to find leaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Live {
+    /// Kernel stacks, those in contexts included.
+    pub stacks: usize,
+    /// Contexts.
+    pub contexts: usize,
+    /// Address spaces.
+    pub address_spaces: usize,
+    /// Frames that the kernel gave for page tables.
+    pub table_frames: usize,
+}
+
+// Outside of a run an object may be dropped on another host thread than it was made on, so nothing here may overflow.
+impl Live {
+    pub(crate) fn with_stacks(self, change: isize) -> Self {
+        Self { stacks: self.stacks.wrapping_add_signed(change), ..self }
+    }
+
+    pub(crate) fn with_contexts(self, change: isize) -> Self {
+        Self { contexts: self.contexts.wrapping_add_signed(change), ..self }
+    }
+
+    pub(crate) fn with_address_spaces(self, change: isize) -> Self {
+        Self { address_spaces: self.address_spaces.wrapping_add_signed(change), ..self }
+    }
+
+    pub(crate) fn with_table_frames(self, change: isize) -> Self {
+        Self { table_frames: self.table_frames.wrapping_add_signed(change), ..self }
+    }
+}
+
+/// What is alive now.
+#[must_use]
+pub fn live() -> Live {
+    here().live.get()
+}
+
+/// Whether this is a run, and not a unit test on the host.
+#[must_use]
+pub fn is_simulated() -> bool {
+    here().active
+}
+
+/// The run's seed.
+#[must_use]
+pub fn seed() -> u64 {
+    here().seed
+}
+
+/// A number below `bound` that the seed decides, 0 if `bound` is 0.
+#[must_use]
+pub fn random(bound: u64) -> u64 {
+    if bound == 0 { 0 } else { here().draws.below(bound) }
+}
+
+/// Ends the run: all went well.
+pub fn pass() -> ! {
+    crate::run::finish(None)
+}
+
+/// Ends the run: something is wrong. Outside of a run it panics.
+pub fn fail(message: &str) -> ! {
+    crate::run::finish(Some(message))
+}
+
+/// Puts a note into the trace. `text` is cut to 24 bytes.
+pub fn event(text: &str, value: u64) {
+    let machine = here();
+    if machine.active {
+        machine.trace.record(machine, Event::Note, text, value);
+    }
+}
+
+/// How the trace names the task whose pointer [`crate::cpu::set_current`] is given. The name ends at the first zero byte.
+pub fn set_label(label: fn(task: *const ()) -> [u8; 16]) {
+    here().hooks.label.set(Some(label));
+}
+
+/// Who lists the kernel's tasks when a run fails. It must not wait for locks.
+pub fn set_reporter(reporter: fn(&mut dyn fmt::Write)) {
+    here().hooks.reporter.set(Some(reporter));
+}
+
+/// Whether the fault point called `name` fails this time.
+#[must_use]
+pub fn should_fail(name: &str) -> bool {
+    let machine = here();
+    let number = machine.fault_points.get() + 1;
+    machine.fault_points.set(number);
+    let fails = match machine.faults.get() {
+        Faults::Never => false,
+        Faults::Nth(n) => n == number,
+        Faults::PerMillion(chance) => machine.draws.below(1_000_000) < u64::from(chance),
+    };
+    if fails {
+        machine.trace.record(machine, Event::Fault, name, number);
+    }
+    fails
+}
+
+/// Changes when fault points fail, and counts them from 0 again.
+pub fn set_faults(faults: Faults) {
+    let machine = here();
+    machine.faults.set(faults);
+    machine.fault_points.set(0);
+}
+
+/// Bytes come in at the console; CPU 0 gets the interrupt.
+pub fn type_in(bytes: &[u8]) {
+    let machine = here();
+    machine.input.borrow_mut().extend(bytes);
+    if machine.active {
+        schedule::raise(machine, 0, Vector::Console);
+        schedule::point(machine);
+    }
+}
+
+/// The end of what the kernel has written to the console.
+#[must_use]
+pub fn console_output() -> String {
+    here().console.borrow().output()
+}
+
+/// Puts a user program into the machine; returns the entry address for [`crate::user::UserContext::new`].
+#[must_use]
+pub fn program(steps: &'static [Step]) -> usize {
+    crate::user::add_script(steps)
+}
+
+/// Ends the run because of an error in kernel mode: an [`contract::Upcalls::oops`] for kernels that survive none.
+pub fn fail_oops(oops: &Oops<'_>) -> ! {
+    fail(&format!("{:?}: {}", oops.kind, oops.message))
+}

@@ -1,0 +1,268 @@
+//! Kernel stacks and contexts: real ones, on the host.
+
+use core::cell::RefCell;
+use core::ops::Range;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use contract::{CpuId, NodeId, OutOfFrames, PAGE_SIZE};
+
+use crate::arch;
+use crate::machine::here;
+use crate::schedule;
+
+/// Bytes of a kernel stack. More than on real machines: host code is built for the host, often without optimisation.
+pub const STACK_SIZE: usize = 128 * 1024;
+
+/// A stack and its guard page.
+const SLOT: usize = STACK_SIZE + PAGE_SIZE;
+/// Slots that are mapped at a time.
+const SLOTS_A_MAPPING: usize = 64;
+/// Where mappings are asked for, so that addresses are the same in every run.
+const WISHED_PLACE: usize = 0x1000_0000_0000;
+
+/// A kernel stack with a guard page below it. Its memory goes to the pool when it is dropped.
+#[derive(Debug)]
+pub struct Stack {
+    bottom: usize,
+    node: NodeId,
+}
+
+impl Stack {
+    /// A kernel stack, "near" the node.
+    ///
+    /// # Errors
+    /// If the host has no memory, or the fault plan says so at the point `stack`.
+    pub fn new(node: NodeId) -> Result<Self, OutOfFrames> {
+        let machine = here();
+        if crate::sim::should_fail("stack") {
+            return Err(OutOfFrames);
+        }
+        let bottom = machine.stacks.take()?;
+        machine.live.set(machine.live.get().with_stacks(1));
+        Ok(Self { bottom, node })
+    }
+
+    /// The node that was asked for.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// The addresses of the stack, without the guard.
+    pub(crate) fn bounds(&self) -> Range<usize> {
+        self.bottom..self.bottom + STACK_SIZE
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        let machine = here();
+        machine.live.set(machine.live.get().with_stacks(-1));
+        machine.stacks.free.borrow_mut().push(self.bottom);
+    }
+}
+
+/// Stacks that nobody uses, and the mappings that all of them come from.
+#[derive(Debug, Default)]
+pub(crate) struct StackPool {
+    free: RefCell<Vec<usize>>,
+    mappings: RefCell<Vec<Mapping>>,
+}
+
+/// A run of slots, the guard first in each.
+#[derive(Clone, Copy, Debug)]
+struct Mapping {
+    start: usize,
+    used: usize,
+}
+
+impl StackPool {
+    /// The lowest usable address of a stack that nobody uses.
+    pub(crate) fn take(&self) -> Result<usize, OutOfFrames> {
+        if let Some(bottom) = self.free.borrow_mut().pop() {
+            return Ok(bottom);
+        }
+        let mut mappings = self.mappings.borrow_mut();
+        if mappings.last().is_none_or(|mapping| mapping.used == SLOTS_A_MAPPING) {
+            let length = SLOT * SLOTS_A_MAPPING;
+            let start = map_host_memory(WISHED_PLACE + mappings.len() * length, length)?;
+            mappings.push(Mapping { start, used: 0 });
+        }
+        let mapping = mappings.last_mut().ok_or(OutOfFrames)?;
+        let guard = mapping.start + mapping.used * SLOT;
+        // SAFETY: the page is in a mapping of our own, in a slot that nobody has used.
+        let refused = unsafe { libc::mprotect(guard as *mut _, PAGE_SIZE, libc::PROT_NONE) };
+        if refused != 0 {
+            return Err(OutOfFrames);
+        }
+        mapping.used += 1;
+        Ok(guard + PAGE_SIZE)
+    }
+
+    /// Whether an address lies in a stack's guard page.
+    pub(crate) fn is_guard(&self, address: usize) -> bool {
+        // The handler of a fault may ask in the middle of `take`; then the answer is no.
+        self.mappings.try_borrow().is_ok_and(|mappings| {
+            mappings.iter().any(|mapping| {
+                (mapping.start..mapping.start + mapping.used * SLOT).contains(&address)
+                    && (address - mapping.start) % SLOT < PAGE_SIZE
+            })
+        })
+    }
+
+    fn is_stack(&self, bounds: &Range<usize>) -> bool {
+        self.mappings.borrow().iter().any(|mapping| {
+            (mapping.start..mapping.start + mapping.used * SLOT).contains(&bounds.start)
+                && (bounds.start - mapping.start) % SLOT >= PAGE_SIZE
+                && (bounds.start - mapping.start) / SLOT
+                    == (bounds.end.saturating_sub(1).saturating_sub(mapping.start)) / SLOT
+        })
+    }
+}
+
+/// Whether the addresses lie in one kernel stack.
+pub(crate) fn is_stack(bounds: &Range<usize>) -> bool {
+    bounds.start < bounds.end && here().stacks.is_stack(bounds)
+}
+
+/// Private zeroed host memory, taken only as it is touched.
+pub(crate) fn map_host_memory(wish: usize, length: usize) -> Result<usize, OutOfFrames> {
+    // SAFETY: a new mapping at a place of the host's choice touches nothing that exists.
+    let address = unsafe {
+        libc::mmap(
+            wish as *mut _,
+            length,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            -1,
+            0,
+        )
+    };
+    if address == libc::MAP_FAILED { Err(OutOfFrames) } else { Ok(address as usize) }
+}
+
+/// No CPU runs the context.
+const NOWHERE: usize = usize::MAX;
+
+/// A kernel context: a stack, and where on it the code goes on.
+#[derive(Debug)]
+pub struct Context {
+    /// `None`: the boot stack, which is nobody's.
+    stack: Option<Stack>,
+    saved: AtomicUsize,
+    /// The CPU that runs it.
+    running_on: AtomicUsize,
+}
+
+impl Context {
+    /// A context that has not run; when first switched to, it calls `entry` with interrupts off.
+    #[must_use]
+    pub fn new(stack: Stack, entry: fn() -> !) -> Self {
+        // SAFETY: the stack is ours, and nothing is on it.
+        let saved = unsafe { arch::new_stack(stack.bounds().end, begin, entry as usize) };
+        Self::with(Some(stack), saved, NOWHERE)
+    }
+
+    /// Adopts the boot stack as the running context; once.
+    ///
+    /// # Panics
+    /// If it is called twice.
+    #[must_use]
+    pub fn boot() -> Self {
+        let machine = here();
+        assert!(!machine.boot_taken.replace(true), "the boot stack has been adopted already");
+        Self::with(None, 0, machine.this())
+    }
+
+    fn with(stack: Option<Stack>, saved: usize, running_on: usize) -> Self {
+        let machine = here();
+        machine.live.set(machine.live.get().with_contexts(1));
+        Self { stack, saved: AtomicUsize::new(saved), running_on: AtomicUsize::new(running_on) }
+    }
+
+    /// Takes a context that is not running apart, to use its stack again. `None`: it was the boot stack.
+    ///
+    /// # Panics
+    /// If the context is running.
+    #[must_use]
+    pub fn into_stack(mut self) -> Option<Stack> {
+        self.assert_idle("taken apart");
+        self.stack.take()
+    }
+
+    /// Where a backtrace of a context that is not running starts, 0 if it is running.
+    #[must_use]
+    pub fn saved_frame_pointer(&self) -> usize {
+        match (self.running_on.load(Relaxed), self.saved.load(Relaxed)) {
+            // SAFETY: a context that is not running has a saved pointer to its registers.
+            (NOWHERE, saved) if saved != 0 => unsafe { arch::saved_frame_pointer(saved) },
+            _ => 0,
+        }
+    }
+
+    /// The addresses of the context's stack.
+    #[must_use]
+    pub fn stack_bounds(&self) -> Range<usize> {
+        match &self.stack {
+            Some(stack) => stack.bounds(),
+            None => here().boot_stack.get().0..here().boot_stack.get().1,
+        }
+    }
+
+    /// CPU `cpu` is going to run this context. `None`: it parked in it, and its stack pointer is its own affair.
+    pub(crate) fn take_for_start(&self, cpu: CpuId) -> Option<usize> {
+        match self.running_on.load(Relaxed) {
+            NOWHERE => {
+                self.running_on.store(cpu, Relaxed);
+                Some(self.saved.load(Relaxed))
+            }
+            parked if parked == cpu => None,
+            other => panic!("CPU {cpu} started with a context that runs on CPU {other}"),
+        }
+    }
+
+    fn assert_idle(&self, what: &str) {
+        let cpu = self.running_on.load(Relaxed);
+        assert!(cpu == NOWHERE, "a context that runs on CPU {cpu} is {what}");
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        self.assert_idle("dropped");
+        let machine = here();
+        machine.live.set(machine.live.get().with_contexts(-1));
+    }
+}
+
+/// The first code on a new stack.
+extern "C" fn begin(entry: usize) -> ! {
+    // SAFETY: `Context::new` put the function pointer there.
+    let entry: fn() -> ! = unsafe { core::mem::transmute(entry) };
+    entry()
+}
+
+/// Saves the running context in `previous` and goes on in `next`. Interrupts off. Comes back when somebody
+/// switches to `previous` again.
+///
+/// # Panics
+/// If interrupts are on, `previous` is not running on this CPU, or `next` runs anywhere.
+pub fn switch(previous: &Context, next: &Context) {
+    let machine = here();
+    schedule::point(machine);
+    let this = machine.this();
+    let cpu = machine.cpu();
+    assert!(!cpu.interrupts.get(), "switch with interrupts on");
+    assert_eq!(previous.running_on.load(Relaxed), this, "the context to leave does not run here");
+    next.assert_idle("switched to");
+    assert!(next.saved.load(Relaxed) != 0, "the context to go on in was never saved");
+    previous.running_on.store(NOWHERE, Relaxed);
+    next.running_on.store(this, Relaxed);
+    cpu.relaxed.set(0);
+    cpu.oopses.set(0);
+    // SAFETY: `next` does not run anywhere, as checked, so its pointer was stored by `Context::new` or by an
+    // earlier switch, and it owns its stack.
+    unsafe { arch::switch_stacks(previous.saved.as_ptr(), next.saved.load(Relaxed)) };
+    // Now perhaps on another CPU: nothing from above may be used.
+    schedule::point(here());
+}

@@ -1,0 +1,43 @@
+//! Virtual time: it moves a little at each point, and jumps when all CPUs are halted.
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use crate::machine::{NEVER, here};
+use crate::schedule;
+use crate::trace::Event;
+
+/// 1 January 2025, 0:00 UTC, when `now` is 0.
+const BOOT_DATE: u64 = 1_735_689_600;
+
+/// Nanoseconds since boot; outside of a run, since the host process first asked.
+#[inline]
+#[must_use]
+pub fn now() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let machine = here();
+    if !machine.active {
+        return START.get_or_init(Instant::now).elapsed().as_nanos() as u64;
+    }
+    // Reading a clock takes time: two readings differ, and a loop on the clock ends.
+    let now = machine.clock.get() + machine.strategy.step;
+    machine.clock.set(now);
+    now
+}
+
+/// Sets, moves or (`None`) clears this CPU's timer.
+pub fn set_timer(deadline: Option<u64>) {
+    let machine = here();
+    let cpu = machine.cpu();
+    cpu.deadline.set(deadline.unwrap_or(NEVER));
+    if machine.active {
+        machine.trace.record(machine, Event::Timer, "", deadline.unwrap_or(NEVER));
+        schedule::point(machine);
+    }
+}
+
+/// Seconds since 1970 when `now` was 0.
+#[must_use]
+pub fn boot_date() -> u64 {
+    BOOT_DATE
+}
