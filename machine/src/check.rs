@@ -122,6 +122,8 @@ const _: () = {
 ///   reach them any more.
 /// - `protect`: changes the protection of what is mapped in the range, and flushes.
 /// - `look_up`: the number of the frame mapped at an address and its protection.
+/// - `for_each_mapped`: address, frame number and protection of every mapped page in a range, in order, passing over what has no page
+///   tables. The visitor does not change the space.
 /// - `clear_accessed`: clears the page's accessed bit and returns what it was, without a flush.
 /// - `load`: makes this CPU use the space. Interrupts off. Does nothing if it is loaded already.
 /// - `load_kernel_only`: makes this CPU use no user half (for a CPU that goes away).
@@ -143,6 +145,8 @@ const _: () = {
     let _: fn(&AddressSpace, Range<usize>, &mut dyn FnMut(Frame, bool)) = AddressSpace::unmap;
     let _: fn(&AddressSpace, Range<usize>, Protection) = AddressSpace::protect;
     let _: fn(&AddressSpace, usize) -> Option<(usize, Protection)> = AddressSpace::look_up;
+    let _: fn(&AddressSpace, Range<usize>, &mut dyn FnMut(usize, usize, Protection)) =
+        AddressSpace::for_each_mapped;
     let _: fn(&AddressSpace, usize) -> bool = AddressSpace::clear_accessed;
     let _: fn(&AddressSpace) = AddressSpace::load;
     let _: fn() = memory::load_kernel_only;
