@@ -200,6 +200,20 @@ impl AddressSpace {
         Some((entry.frame.number(), entry.protection))
     }
 
+    /// Address, frame number and protection of every mapped page in the range, in order.
+    ///
+    /// # Panics
+    /// If the range is not made of user pages.
+    pub fn for_each_mapped(
+        &self,
+        range: Range<usize>,
+        visit: &mut dyn FnMut(usize, usize, Protection),
+    ) {
+        for (&page, entry) in self.space.tables().entries.range(pages(range)) {
+            visit(page << PAGE_SHIFT, entry.frame.number(), entry.protection);
+        }
+    }
+
     /// Clears the page's accessed bit and returns what it was, without a flush.
     #[must_use]
     pub fn clear_accessed(&self, address: usize) -> bool {
