@@ -73,16 +73,22 @@ impl LineDiscipline {
         }
     }
 
-    /// Echoes a byte that joins the line under edit.
+    /// Echoes a byte that joins the input; a newline moves the cursor.
     pub(super) fn echo_input(&mut self, byte: u8) {
+        if byte != b'\n' {
+            self.echo_literal(byte);
+        } else if self.has(LocalFlags::ECHO) {
+            self.end_erasing();
+            self.echo_raw(byte);
+        }
+    }
+
+    /// Echoes a byte that joins the input; a newline is a control character like any other.
+    pub(super) fn echo_literal(&mut self, byte: u8) {
         if !self.has(LocalFlags::ECHO) {
             return;
         }
         self.end_erasing();
-        if byte == b'\n' {
-            self.echo_raw(byte);
-            return;
-        }
         if self.queue.line_is_empty() {
             self.column.mark_line_start();
         }

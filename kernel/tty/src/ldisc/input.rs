@@ -35,12 +35,14 @@ impl LineDiscipline {
         if self.has(LocalFlags::EXTPROC) {
             self.store(byte, effects);
         } else if core::mem::replace(&mut self.literal_next, false) {
+            self.echo_literal(byte);
             self.insert(byte, effects);
         } else if !self.flow_key(byte, effects) && !self.signal_key(byte, effects) {
             self.restart_by_any_key(effects);
             if let Some(byte) = self.translate(byte)
                 && !(self.canonical() && self.editing_key(byte, effects))
             {
+                self.echo_input(byte);
                 self.insert(byte, effects);
             }
         }
@@ -150,9 +152,8 @@ impl LineDiscipline {
         *effects |= Effects::READABLE;
     }
 
-    /// An ordinary character.
+    /// An ordinary character, whose echo is done.
     fn insert(&mut self, byte: u8, effects: &mut Effects) {
-        self.echo_input(byte);
         self.double_mark(byte);
         self.store(byte, effects);
     }

@@ -121,7 +121,7 @@ const CASES: &[Case] = &[
     ),
     ("reprint", nothing, b"ab\x12c\n", &["abc\n"], "ab^R\r\nabc\r\n"),
     ("literal next", nothing, b"\x16\x03\x16\x7f\n", &["\x03\x7f\n"], "^\x08^C^\x08^?\r\n"),
-    ("literal newline is in the line", nothing, b"a\x16\nb\n", &["a\nb\n"], "a^\x08\r\nb\r\n"),
+    ("literal newline is in the line", nothing, b"a\x16\nb\n", &["a\nb\n"], "a^\x08^Jb\r\n"),
     ("end of file", nothing, b"\x04", &[""], ""),
     ("end of file pushes a line", nothing, b"ab\x04c\n", &["ab", "c\n"], "abc\r\n"),
     (
