@@ -78,7 +78,20 @@ impl Page {
         frames::node_of(self.number() as u32)
     }
 
-    /// How many references there are. 1: this is the only one, and as nobody else can make another from it, it stays so.
+    /// Notes that the page belongs to user mappings alone, and to no file: that it is a program's own data. By the one
+    /// who has just allocated it. The note goes when the page is freed.
+    pub fn set_anonymous(&self) {
+        let metadata = frames::metadata(self.number());
+        metadata.set_tag(metadata.tag().with_anonymous(true));
+    }
+
+    /// Whether [`set_anonymous`](Self::set_anonymous) was called.
+    pub fn is_anonymous(&self) -> bool {
+        frames::metadata(self.number()).tag().is_anonymous()
+    }
+
+    /// How many references there are. 1: this is the only one, and it stays so
+    /// unless somebody finds the page in a page table.
     pub fn reference_count(&self) -> usize {
         // Acquire: who finds itself alone has seen what the others did to the page.
         frames::metadata(self.number()).count.load(Ordering::Acquire) as usize

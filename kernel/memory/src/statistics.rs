@@ -39,13 +39,18 @@ pub fn statistics() -> Statistics {
     let cached = frames::cached_frames();
     let free: usize = zones().map(|zone| zone.free_frames()).sum();
     Statistics {
-        total: zones().map(|zone| zone.managed_frames()).sum::<usize>() * PAGE_SIZE,
+        total: total_bytes(),
         free: (free + cached) * PAGE_SIZE,
         cached: cached * PAGE_SIZE,
         reserve: zones().map(|zone| zone.min_watermark()).sum::<usize>() * PAGE_SIZE,
         slab: heap::slab_bytes(),
         large: heap::large_bytes(),
     }
+}
+
+/// Bytes that the allocator was given. Any context; cheap.
+pub fn total_bytes() -> usize {
+    (0..MAX_NODES).map(|node| frames::zone(node).managed_frames()).sum::<usize>() * PAGE_SIZE
 }
 
 /// One node's memory. Any context.

@@ -27,6 +27,17 @@ impl Tag {
         Self(state as u32 | (order as u32) << 8 | (node as u32) << 16)
     }
 
+    /// In a page's tag: what it holds is nobody else's to give, see [`Page`](crate::Page).
+    const ANONYMOUS: u32 = 1 << 24;
+
+    pub(crate) const fn is_anonymous(self) -> bool {
+        self.0 & Self::ANONYMOUS != 0
+    }
+
+    pub(crate) const fn with_anonymous(self, anonymous: bool) -> Self {
+        if anonymous { Self(self.0 | Self::ANONYMOUS) } else { Self(self.0 & !Self::ANONYMOUS) }
+    }
+
     pub(crate) const fn is(self, state: State) -> bool {
         self.0 & 0xff == state as u32
     }

@@ -139,7 +139,12 @@ pub(crate) fn allocate(node: Option<NodeId>, reserve: Reserve) -> Option<u32> {
 
 /// Frees a frame that has no reference left.
 pub(crate) fn free(frame: u32) {
-    let node = node_of(frame);
+    let metadata = TABLE.of(frame);
+    let tag = metadata.tag();
+    if tag.is_anonymous() {
+        metadata.set_tag(tag.with_anonymous(false));
+    }
+    let node = tag.node();
     if node == cache::local_node() {
         cache::free(&ZONES[node], frame);
     } else {
