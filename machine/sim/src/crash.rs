@@ -5,6 +5,7 @@
 
 use std::backtrace::Backtrace;
 use std::panic::PanicHookInfo;
+use std::sync::Once;
 
 use contract::{Access, Oops, OopsKind};
 
@@ -32,9 +33,21 @@ thread_local! {
     static OVERFLOW_STACK: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
 }
 
-/// Takes over panics, fatal signals and the alarm in the child.
+/// Takes over panics, in the parent: setting a hook takes a lock, and a child of a process with several threads
+/// may find that lock taken for ever.
+pub(crate) fn take_over_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let outside_of_runs = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| match running() {
+            Some(machine) => on_panic(machine, info),
+            None => outside_of_runs(info),
+        }));
+    });
+}
+
+/// Takes over fatal signals and the alarm in the child.
 pub(crate) fn prepare(host_milliseconds: u64) {
-    std::panic::set_hook(Box::new(on_panic));
     let Ok(stacks) = crate::thread::map_host_memory(0, 2 * HANDLER_STACK) else { return };
     OVERFLOW_STACK.set(stacks + 2 * HANDLER_STACK);
     let stack = libc::stack_t { ss_sp: stacks as *mut _, ss_flags: 0, ss_size: HANDLER_STACK };
@@ -73,9 +86,8 @@ fn alarm(milliseconds: u64) {
     unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, core::ptr::null_mut()) };
 }
 
-/// Rust code panicked. Does not come back in a run.
-fn on_panic(info: &PanicHookInfo<'_>) {
-    let Some(machine) = running() else { return };
+/// Rust code panicked.
+fn on_panic(machine: &Machine, info: &PanicHookInfo<'_>) -> ! {
     let place = info.location().map_or_else(String::new, |at| format!(" at {at}"));
     let message = format!("{}{place}", info.payload_as_str().unwrap_or("panic"));
     *machine.last_panic.borrow_mut() = Some(message.clone());

@@ -3,7 +3,7 @@
 //! # How a run goes
 //!
 //! [`sim::run`] forks, so that every run starts with a kernel whose statics have never been touched.
-//! The child builds one [`Machine`](machine::Machine), becomes virtual CPU 0, and calls the entry point it was
+//! The child builds one `Machine`, becomes virtual CPU 0, and calls the entry point it was
 //! given on a boot stack. All virtual CPUs share the child's only thread: each has a stack pointer, and
 //! going from one CPU to another is a change of stacks, as going from one kernel context to another is.
 //!
@@ -15,7 +15,7 @@
 //!
 //! Code between two points runs undisturbed. Everything that may differ between two runs (which CPU is
 //! next, when an interrupt is taken, how late a timer is, what the clock shows) comes out of one seeded generator, so
-//! a seed is a run. Different seeds use different [strategies](strategy): a race that
+//! a seed is a run. Different seeds use different strategies: a race that
 //! needs long quiet stretches and one that needs a switch at every step are both found.
 //!
 //! # How a run ends

@@ -11,7 +11,7 @@ use contract::{CpuId, MAX_CPUS, Region, Upcalls};
 use crate::irq::Counts;
 use crate::memory::{Space, Tlb, TlbCounters};
 use crate::random::Random;
-use crate::sim::{Config, Limits};
+use crate::sim::{Config, Label, Limits, Reporter};
 use crate::strategy::Strategy;
 use crate::thread::StackPool;
 use crate::trace::Trace;
@@ -86,8 +86,8 @@ impl Cpu {
 #[derive(Default)]
 pub(crate) struct Hooks {
     pub(crate) upcalls: OnceCell<&'static Upcalls>,
-    pub(crate) reporter: Cell<Option<fn(&mut dyn core::fmt::Write)>>,
-    pub(crate) label: Cell<Option<fn(*const ()) -> [u8; 16]>>,
+    pub(crate) reporter: Cell<Option<Reporter>>,
+    pub(crate) label: Cell<Option<Label>>,
 }
 
 /// A simulated machine. One host thread uses it.

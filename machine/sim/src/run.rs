@@ -24,6 +24,7 @@ pub fn run(config: &Config, entry: fn()) -> Outcome {
     let failed = |message: String| {
         Outcome::Failed(Failure { message, seed: config.seed, ..Failure::default() })
     };
+    crash::take_over_panics();
     let mut ends = [0; 2];
     // SAFETY: `ends` has room for two descriptors.
     if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {

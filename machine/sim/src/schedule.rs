@@ -174,10 +174,8 @@ pub(crate) fn relax(machine: &Machine) {
     fire_timers(machine);
     let others = others(machine);
     if others != 0 && (turns.is_multiple_of(8) || machine.schedule.chance(224)) {
-        if let Turn::Other(next) = machine.strategy.leave(&machine.schedule, machine.this(), others)
-        {
-            give_way(machine, next);
-        }
+        let next = machine.strategy.leave(&machine.schedule, machine.this(), others);
+        give_way(machine, next);
     }
     take_interrupts(machine, machine.strategy.promptness);
 }
@@ -197,7 +195,7 @@ pub(crate) fn halt(machine: &Machine) {
         cpu.state.set(State::Halted);
         match others(machine) {
             0 => sleep_till_next_event(machine),
-            others => give_way(machine, machine.strategy.after_halt(&machine.schedule, others)),
+            others => give_way(machine, machine.strategy.pick(&machine.schedule, others)),
         }
     }
     cpu.state.set(State::Running);
@@ -259,9 +257,9 @@ pub(crate) fn stop(machine: &Machine) {
                 sleep_till_next_event(machine);
                 fire_timers(machine);
             }
-            give_way(machine, machine.strategy.after_halt(&machine.schedule, others(machine)));
+            give_way(machine, machine.strategy.pick(&machine.schedule, others(machine)));
         }
         0 => sim::fail("deadlock: the last running CPU has parked"),
-        others => give_way(machine, machine.strategy.after_halt(&machine.schedule, others)),
+        others => give_way(machine, machine.strategy.pick(&machine.schedule, others)),
     }
 }

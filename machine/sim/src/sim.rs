@@ -162,13 +162,19 @@ pub fn event(text: &str, value: u64) {
     }
 }
 
-/// How the trace names the task whose pointer [`crate::cpu::set_current`] is given. The name ends at the first zero byte.
-pub fn set_label(label: fn(task: *const ()) -> [u8; 16]) {
+/// Gives the name of the task that a word of [`crate::cpu::set_current`] stands for; it ends at the first zero byte.
+pub type Label = fn(task: *const ()) -> [u8; 16];
+
+/// Lists the kernel's tasks.
+pub type Reporter = fn(&mut dyn fmt::Write);
+
+/// How the trace names the task whose pointer [`crate::cpu::set_current`] is given.
+pub fn set_label(label: Label) {
     here().hooks.label.set(Some(label));
 }
 
 /// Who lists the kernel's tasks when a run fails. It must not wait for locks.
-pub fn set_reporter(reporter: fn(&mut dyn fmt::Write)) {
+pub fn set_reporter(reporter: Reporter) {
     here().hooks.reporter.set(Some(reporter));
 }
 

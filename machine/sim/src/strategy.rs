@@ -56,10 +56,10 @@ impl Strategy {
     /// Draws a strategy.
     pub(crate) fn draw(random: &Random, cpus: usize) -> Self {
         let temper = match random.below(8) {
-            0..=2 => Temper::Steady { stretch: random.magnitude(16, 2000) },
-            3 => Temper::Uniform { stretch: random.magnitude(1, 8) },
+            0 | 1 => Temper::Steady { stretch: random.magnitude(8, 2000) },
+            2 | 3 => Temper::Uniform { stretch: random.magnitude(1, 6) },
             4 | 5 => Temper::Bursty {
-                quiet: random.magnitude(50, 5000),
+                quiet: random.magnitude(8, 4000),
                 burst: random.magnitude(4, 200),
                 left: Cell::new(0),
             },
@@ -108,7 +108,7 @@ impl Strategy {
         points: u64,
     ) -> Turn {
         if ran > LONGEST_STRETCH {
-            return self.leave(random, this, others);
+            return Turn::Other(self.leave(random, this, others));
         }
         match &self.temper {
             Temper::Steady { stretch } => {
@@ -134,24 +134,20 @@ impl Strategy {
     }
 
     /// The running CPU cannot or should not go on: who does? It is one of `others`.
-    pub(crate) fn leave(&self, random: &Random, this: CpuId, others: u32) -> Turn {
-        match &self.temper {
-            Temper::Priorities { .. } => {
-                self.demote(this);
-                Turn::Other(self.best(others))
-            }
-            _ => Turn::Other(random.bit_of(others)),
-        }
+    pub(crate) fn leave(&self, random: &Random, this: CpuId, others: u32) -> CpuId {
+        self.demote(this);
+        self.pick(random, others)
     }
 
-    /// The running CPU has halted: who goes on, of `others`?
-    pub(crate) fn after_halt(&self, random: &Random, others: u32) -> CpuId {
+    /// Who goes on of `others`, now that the running CPU has nothing to do?
+    pub(crate) fn pick(&self, random: &Random, others: u32) -> CpuId {
         match &self.temper {
             Temper::Priorities { .. } => self.best(others),
             _ => random.bit_of(others),
         }
     }
 
+    /// The CPU falls below all others, where there are priorities.
     fn demote(&self, cpu: CpuId) {
         if let Temper::Priorities { rank, lowest, .. } = &self.temper {
             lowest.set(lowest.get() - 1);
@@ -159,6 +155,7 @@ impl Strategy {
         }
     }
 
+    /// The CPU of the highest priority.
     fn best(&self, cpus: u32) -> CpuId {
         let Temper::Priorities { rank, .. } = &self.temper else {
             return cpus.trailing_zeros() as usize;
@@ -182,7 +179,7 @@ impl Temper {
         for (place, cpu) in order.into_iter().enumerate() {
             rank[cpu].set(MIDDLE + place as u32);
         }
-        let horizon = random.magnitude(500, 200_000);
+        let horizon = random.magnitude(50, 200_000);
         let changes = (0..1 + random.below(8)).map(|_| Cell::new(random.below(horizon))).collect();
         Self::Priorities { rank, lowest: Cell::new(MIDDLE), changes }
     }

@@ -76,6 +76,18 @@ impl Space {
         Ok(Walked { frame: entry.frame.number(), protection: entry.protection })
     }
 
+    /// Sees to it that there is a table for a page's entry.
+    fn provide_table(&self, page: usize) -> Result<(), OutOfFrames> {
+        let table = page / PAGES_A_TABLE;
+        let missing = !self.tables().frames.contains_key(&table);
+        if missing && let Some(new) = table_frame()? {
+            // Another CPU may have been here while the frame was allocated.
+            let spare = self.tables().frames.insert(table, new);
+            spare.into_iter().for_each(give_up_table);
+        }
+        Ok(())
+    }
+
     /// Every CPU that has the space loaded forgets the pages.
     fn flush(&self, pages: Range<usize>) {
         let machine = here();
@@ -132,17 +144,8 @@ impl AddressSpace {
     ) -> Result<Option<Frame>, Frame> {
         let pages = pages(address..address + PAGE_SIZE);
         let page = pages.start;
-        let table = page / PAGES_A_TABLE;
-        if !self.space.tables().frames.contains_key(&table) {
-            match table_frame() {
-                Ok(Some(new)) => {
-                    // Another CPU may have been here meanwhile: its table stays.
-                    let spare = self.space.tables().frames.insert(table, new);
-                    spare.into_iter().for_each(give_up_table);
-                }
-                Ok(None) => {}
-                Err(OutOfFrames) => return Err(frame),
-            }
+        if self.space.provide_table(page).is_err() {
+            return Err(frame);
         }
         let entry = Entry { frame, protection, accessed: false, dirty: false };
         let Some(old) = self.space.tables().entries.insert(page, entry) else {
