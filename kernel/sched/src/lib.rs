@@ -43,29 +43,30 @@ mod runqueue;
 mod schedule;
 mod sleep;
 mod space;
-mod stack_cache;
+pub mod stack_cache;
 pub mod state;
 pub mod stopper;
 mod task;
 mod tick;
+mod upcalls;
 mod wait;
 mod wake;
 
 pub use account::{CpuTimes, TaskTimes, cpu_times};
 pub use affinity::{
-    MigrateGuard, housekeeping, set_allowed, set_housekeeping, set_active, active, online,
-    set_online, running_elsewhere,
+    active, bind_sleeping, housekeeping, online, running_elsewhere, set_active, set_allowed,
+    set_housekeeping, set_online,
 };
 pub use attributes::{Attributes, Policy, set_attributes, weight_of_nice};
 pub use completion::Completion;
 pub use cpumask::CpuMask;
 pub use current::{current, current_ref, has_current};
 pub use exit::{set_dead_task_hook, exit_current};
-pub use idle::{idle_loop, new_idle, set_idle_offline_hook};
-pub use load::load_average;
+pub use idle::{idle_loop, leave_when_idle, new_idle, set_idle_offline_hook};
+pub use load::{load_average, runnable, uninterruptible};
 pub use mutex::{Mutex, MutexGuard, RwReadGuard, RwSemaphore, RwWriteGuard};
 pub use name::Buffer as NameBuffer;
-pub use runqueue::{CpuCounters, counters, total_switches};
+pub use runqueue::{CpuCounters, counters, rt_bandwidth, set_rt_bandwidth, total_switches};
 pub use schedule::{Woken, schedule, schedule_until, start_on_boot_cpu, start_on_this_cpu, yield_now};
 pub use sleep::{sleep_for, sleep_interruptible, sleep_until};
 pub use space::{SpaceCounters, address_space_counters, drop_lazy_space, use_address_space};
@@ -74,5 +75,6 @@ pub use task::{
     COMM_LENGTH, Comm, NewTask, SIGNAL_FATAL, SIGNAL_PENDING, Slot, Task, TaskFlags, TaskRef,
 };
 pub use tick::TICK;
+pub use upcalls::{interrupt_exit, reschedule_interrupt};
 pub use wait::{Notify, PollSleeper, WaitError, WaitQueue, Watch};
 pub use wake::{kick, wake_up, wake_up_new_task, wake_up_state};

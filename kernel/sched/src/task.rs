@@ -4,11 +4,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::any::Any;
 use core::fmt;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use bitflags::bitflags;
 use errno::Errno;
-use fault::Point;
 use machine::memory::AddressSpace;
 use machine::thread::Context;
 use machine::{CpuId, NodeId};
@@ -154,8 +153,6 @@ pub struct Task {
     pub(crate) cpu: AtomicUsize,
     /// Where it may run: a [`CpuMask`]'s bits.
     pub(crate) allowed: AtomicU64,
-    /// While above zero the task stays on its CPU although it can be preempted.
-    pub(crate) migrate_off: AtomicU8,
     pub(crate) entity: Entity,
     pub(crate) account: Account,
     context: Option<Context>,
@@ -238,7 +235,6 @@ impl Task {
             on_cpu: AtomicBool::new(false),
             cpu: AtomicUsize::new(machine::cpu::id()),
             allowed: AtomicU64::new(allowed.bits()),
-            migrate_off: AtomicU8::new(0),
             entity: Entity::new(attributes),
             account: Account::new(),
             context: Some(context),
@@ -429,6 +425,3 @@ impl fmt::Debug for Task {
 pub(crate) fn name_running(f: &mut dyn fmt::Write) {
     let _ = write!(f, "{:?}", &*current());
 }
-
-/// Fault injection: no kernel stack.
-pub(crate) static STACK_POINT: Point = Point::new("task_stack");

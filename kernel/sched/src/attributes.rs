@@ -1,0 +1,234 @@
+//! Policies, nice values and priorities, and what each task carries of them.
+
+use core::sync::atomic::{
+    AtomicBool, AtomicI8, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed,
+};
+
+use errno::Errno;
+
+use crate::runqueue;
+use crate::task::TaskRef;
+
+/// How a task is scheduled, with Linux's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Policy {
+    /// Fair, by nice value (SCHED_OTHER).
+    Normal = 0,
+    /// Real time: runs until it sleeps or yields.
+    Fifo = 1,
+    /// Real time: takes turns with its equals.
+    RoundRobin = 2,
+    /// Fair, and never preempts on waking.
+    Batch = 3,
+    /// Fair, with the least weight.
+    Idle = 5,
+    /// Above all: the stopper threads. Not for user space; shown as FIFO 99.
+    Stop = 254,
+    /// A CPU's idle task.
+    IdleTask = 255,
+}
+
+impl Policy {
+    /// From the number that user space uses; None for one that user space cannot set.
+    pub const fn from_number(number: u32) -> Option<Self> {
+        match number {
+            0 => Some(Self::Normal),
+            1 => Some(Self::Fifo),
+            2 => Some(Self::RoundRobin),
+            3 => Some(Self::Batch),
+            5 => Some(Self::Idle),
+            _ => None,
+        }
+    }
+
+    /// The number that user space sees.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Stop => Self::Fifo as u32,
+            Self::IdleTask => Self::Normal as u32,
+            other => other as u32,
+        }
+    }
+
+    /// Whether it is FIFO or round robin.
+    pub const fn is_real_time(self) -> bool {
+        matches!(self, Self::Fifo | Self::RoundRobin)
+    }
+
+    const fn from_stored(number: u8) -> Self {
+        match number {
+            254 => Self::Stop,
+            255 => Self::IdleTask,
+            number => match Self::from_number(number as u32) {
+                Some(policy) => policy,
+                None => Self::Normal,
+            },
+        }
+    }
+}
+
+/// The classes, in the order in which they are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    Stop,
+    RealTime,
+    Fair,
+    Idle,
+}
+
+/// How a task is to be scheduled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attributes {
+    /// The policy.
+    pub policy: Policy,
+    /// -20 (most) to 19 (least), for the fair policies; kept for the others.
+    pub nice: i8,
+    /// 1 (least) to 99 (most) for real time, 0 for the others.
+    pub priority: u8,
+    /// Children start with default attributes.
+    pub reset_on_fork: bool,
+}
+
+impl Attributes {
+    /// Normal, nice 0.
+    pub const NORMAL: Self =
+        Self { policy: Policy::Normal, nice: 0, priority: 0, reset_on_fork: false };
+    pub(crate) const IDLE_TASK: Self =
+        Self { policy: Policy::IdleTask, nice: 0, priority: 0, reset_on_fork: false };
+    /// The stopper's.
+    pub const STOP: Self =
+        Self { policy: Policy::Stop, nice: 0, priority: 99, reset_on_fork: false };
+
+    /// Checks the fields against each other.
+    ///
+    /// # Errors
+    /// EINVAL: nice or priority out of range, or a priority that the policy does not have.
+    pub fn validate(&self) -> Result<(), Errno> {
+        let priority_fits = match self.policy {
+            Policy::Fifo | Policy::RoundRobin => (1..=99).contains(&self.priority),
+            Policy::Stop => self.priority == 99,
+            _ => self.priority == 0,
+        };
+        if priority_fits && (-20..=19).contains(&self.nice) { Ok(()) } else { Err(Errno::EINVAL) }
+    }
+
+    pub(crate) fn class(&self) -> Class {
+        match self.policy {
+            Policy::Stop => Class::Stop,
+            Policy::Fifo | Policy::RoundRobin => Class::RealTime,
+            Policy::Normal | Policy::Batch | Policy::Idle => Class::Fair,
+            Policy::IdleTask => Class::Idle,
+        }
+    }
+
+    fn weight(&self) -> u32 {
+        match self.policy {
+            Policy::Idle => WEIGHT_OF_IDLE_POLICY,
+            _ => weight_of_nice(self.nice),
+        }
+    }
+}
+
+/// The weight of nice 0; a nice value up or down changes a task's share by about 10 %.
+pub(crate) const WEIGHT_OF_NICE_0: u32 = 1024;
+const WEIGHT_OF_IDLE_POLICY: u32 = 3;
+
+/// Linux's weights, for nice -20 to 19.
+const WEIGHTS: [u32; 40] = [
+    88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916, 9548, 7620, 6100, 4904,
+    3906, 3121, 2501, 1991, 1586, 1277, 1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87,
+    70, 56, 45, 36, 29, 23, 18, 15,
+];
+
+/// The weight of a nice value, which is cut to its range.
+pub fn weight_of_nice(nice: i8) -> u32 {
+    WEIGHTS[usize::from((nice.clamp(-20, 19) + 20).unsigned_abs())]
+}
+
+/// What a task carries for its class. Everything but the reading of attributes happens under the lock of the task's run queue;
+/// the fields are atomic so that this needs no `unsafe`, not because they are raced for.
+#[derive(Debug)]
+pub(crate) struct Entity {
+    policy: AtomicU8,
+    nice: AtomicI8,
+    priority: AtomicU8,
+    reset_on_fork: AtomicBool,
+    pub(crate) weight: AtomicU32,
+    /// Fair: virtual run time, nanoseconds at nice 0, on the scale of the task's queue.
+    pub(crate) vruntime: AtomicI64,
+    /// Fair: when the current request should be served, on the same scale.
+    pub(crate) deadline: AtomicI64,
+    /// Fair: how far behind the queue's average it was when it left.
+    pub(crate) lag: AtomicI64,
+    /// Fair: has been placed on a queue before.
+    pub(crate) placed: AtomicBool,
+    /// Round robin: what is left of the turn, in nanoseconds.
+    pub(crate) turn_left: AtomicU64,
+}
+
+impl Entity {
+    pub(crate) fn new(attributes: Attributes) -> Self {
+        Self {
+            policy: AtomicU8::new(attributes.policy as u8),
+            nice: AtomicI8::new(attributes.nice),
+            priority: AtomicU8::new(attributes.priority),
+            reset_on_fork: AtomicBool::new(attributes.reset_on_fork),
+            weight: AtomicU32::new(attributes.weight()),
+            vruntime: AtomicI64::new(0),
+            deadline: AtomicI64::new(0),
+            lag: AtomicI64::new(0),
+            placed: AtomicBool::new(false),
+            turn_left: AtomicU64::new(crate::class::TURN),
+        }
+    }
+
+    pub(crate) fn attributes(&self) -> Attributes {
+        Attributes {
+            policy: Policy::from_stored(self.policy.load(Relaxed)),
+            nice: self.nice.load(Relaxed),
+            priority: self.priority.load(Relaxed),
+            reset_on_fork: self.reset_on_fork.load(Relaxed),
+        }
+    }
+
+    pub(crate) fn policy(&self) -> Policy {
+        Policy::from_stored(self.policy.load(Relaxed))
+    }
+
+    pub(crate) fn class(&self) -> Class {
+        self.attributes().class()
+    }
+
+    pub(crate) fn rt_priority(&self) -> u8 {
+        self.priority.load(Relaxed)
+    }
+
+    fn set(&self, attributes: Attributes) {
+        self.policy.store(attributes.policy as u8, Relaxed);
+        self.nice.store(attributes.nice, Relaxed);
+        self.priority.store(attributes.priority, Relaxed);
+        self.reset_on_fork.store(attributes.reset_on_fork, Relaxed);
+        self.weight.store(attributes.weight(), Relaxed);
+    }
+}
+
+impl crate::Task {
+    /// How the task is scheduled.
+    pub fn attributes(&self) -> Attributes {
+        self.entity.attributes()
+    }
+}
+
+/// Changes how a task is scheduled, wherever it is. Any context without a run-queue lock.
+///
+/// # Errors
+/// EINVAL: the attributes contradict themselves.
+pub fn set_attributes(task: &TaskRef, attributes: Attributes) -> Result<(), Errno> {
+    attributes.validate()?;
+    let mut queue = runqueue::lock_of(task);
+    queue.change(task, || task.entity.set(attributes));
+    drop(queue);
+    sync::preempt_point();
+    Ok(())
+}

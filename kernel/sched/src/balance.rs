@@ -1,0 +1,68 @@
+//! Load balancing: a CPU without work takes some from the others.
+//!
+//! Work is pulled, never pushed. A CPU about to go idle looks at the others' queues; a busy CPU that sees an idle one at its tick
+//! wakes it up to do so; and at every few ticks a CPU compares itself with the busiest. Other queues are only
+//! *tried*: with its own queue locked a CPU waits for no other.
+
+use core::sync::atomic::Ordering;
+
+use machine::CpuId;
+
+use crate::affinity;
+use crate::runqueue::{RUN_QUEUES, RunQueue};
+use crate::task::TaskRef;
+use crate::wake::reschedule;
+
+/// Called with this CPU's queue locked and nothing to run on it. Returns whether there is something now.
+pub(crate) fn pull_before_idle(queue: &mut RunQueue, cpu: CpuId) -> bool {
+    if machine::cpu::count() == 1 || !affinity::active().contains(cpu) {
+        return false;
+    }
+    pull(queue, cpu, 0)
+}
+
+/// Pulls one task from the CPU with the most waiting ones, if that has at least two more runnable than `ours`.
+fn pull(queue: &mut RunQueue, cpu: CpuId, ours: u32) -> bool {
+    let Some((busiest, length)) = busiest_other(cpu) else { return false };
+    if length < ours + 2 {
+        return false;
+    }
+    let Some(mut source) = RUN_QUEUES.of(busiest).queue.try_lock_irq() else { return false };
+    let fits = |task: &TaskRef| {
+        // One that was just preempted is waiting while its CPU still leaves its stack.
+        !task.on_cpu.load(Ordering::Acquire) && affinity::may_run_on(task, cpu)
+    };
+    let Some(found) = source.find_movable(&fits) else { return false };
+    let Some(task) = source.remove(&found) else { return false };
+    drop(source);
+    queue.enqueue(cpu, task, false);
+    true
+}
+
+fn busiest_other(cpu: CpuId) -> Option<(CpuId, u32)> {
+    affinity::online()
+        .without(cpu)
+        .iter()
+        .map(|other| (other, RUN_QUEUES.of(other).runnable.load(Ordering::Relaxed)))
+        .max_by_key(|&(_, length)| length)
+}
+
+/// At the tick of a busy CPU, its queue not locked: lets an idle CPU take what waits here, and takes from one that has much more.
+/// Returns whether this CPU should choose again.
+pub(crate) fn at_tick(cpu: CpuId, count: u64) -> bool {
+    let ours = RUN_QUEUES.of(cpu).runnable.load(Ordering::Relaxed);
+    let others = affinity::active().without(cpu);
+    if ours >= 2 {
+        let idle = others.iter().find(|&other| RUN_QUEUES.of(other).idle.load(Ordering::Relaxed));
+        if let Some(idle) = idle {
+            reschedule(idle);
+            return false;
+        }
+    }
+    const TICKS_BETWEEN_COMPARISONS: u64 = 4;
+    if count % TICKS_BETWEEN_COMPARISONS != 0 || !affinity::active().contains(cpu) {
+        return false;
+    }
+    let mut queue = RUN_QUEUES.of(cpu).queue.lock_irq();
+    pull(&mut queue, cpu, ours)
+}

@@ -1,0 +1,34 @@
+//! The end of a task, as the scheduler sees it.
+
+use sync::Once;
+
+use crate::current::current;
+use crate::schedule::schedule;
+use crate::state;
+use crate::task::TaskRef;
+
+/// Who takes dead tasks over.
+static UNDERTAKER: Once<fn(TaskRef)> = Once::new();
+
+/// Says who takes over the reference that a CPU held to a task that has died. Called with interrupts off on the next
+/// task's stack, so it must neither sleep nor take long. Without one the reference is dropped there. Once.
+pub fn set_dead_task_hook(hook: fn(TaskRef)) {
+    let fresh = UNDERTAKER.set(hook).is_ok();
+    assert!(fresh, "the dead-task hook is set once");
+}
+
+pub(crate) fn bury(task: TaskRef) {
+    match UNDERTAKER.get() {
+        Some(hook) => hook(task),
+        None => drop(task),
+    }
+}
+
+/// Ends the running task. What it holds beyond its scheduler state has been given back before. Interrupts on, preemption on.
+pub fn exit_current() -> ! {
+    let me = current();
+    assert!(!me.is_idle(), "an idle task cannot end");
+    me.state.set(state::DEAD);
+    schedule();
+    unreachable!("a dead task was run again")
+}

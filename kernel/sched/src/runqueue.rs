@@ -1,0 +1,451 @@
+//! The run queue of one CPU: its classes, what runs there, and the counters.
+
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, Ordering::Relaxed};
+
+use errno::Errno;
+use machine::CpuId;
+use sync::{LockClass, Once, PerCpu, SpinIrqGuard, SpinLock, per_cpu};
+
+use crate::attributes::{Class, Policy};
+use crate::class::fair::FairQueue;
+use crate::class::real_time::RealTimeQueue;
+use crate::class::stop::StopQueue;
+use crate::class::Queue;
+use crate::task::{Task, TaskRef};
+
+/// Taken with interrupts off, inside wait-queue locks; two of them by rising CPU number. Timer queues are taken inside.
+static RUN_QUEUE_LOCK: LockClass = LockClass::new("run_queue");
+
+/// What other CPUs may look at without the lock.
+pub(crate) struct Shared {
+    pub(crate) queue: SpinLock<RunQueue>,
+    /// Runnable tasks, the running one included, the idle task not.
+    pub(crate) runnable: AtomicU32,
+    /// The CPU runs its idle task.
+    pub(crate) idle: AtomicBool,
+    pub(crate) idle_task: Once<TaskRef>,
+    pub(crate) switches: AtomicU64,
+}
+
+pub(crate) static RUN_QUEUES: PerCpu<Shared> = per_cpu!(Shared {
+    queue: SpinLock::new(&RUN_QUEUE_LOCK, RunQueue::new()),
+    runnable: AtomicU32::new(0),
+    idle: AtomicBool::new(false),
+    idle_task: Once::new(),
+    switches: AtomicU64::new(0),
+});
+
+/// Tasks alive that may stand in a queue.
+static PLACES: AtomicUsize = AtomicUsize::new(0);
+/// How many each queue has room for.
+static ROOM: AtomicUsize = AtomicUsize::new(0);
+
+/// Sees to it that every run queue has room for one more task, so that waking never allocates. May sleep.
+///
+/// # Errors
+/// ENOMEM.
+pub(crate) fn reserve_place() -> Result<(), Errno> {
+    let places = PLACES.fetch_add(1, Relaxed) + 1;
+    if places <= ROOM.load(Ordering::Acquire) {
+        return Ok(());
+    }
+    make_room(places.next_power_of_two().max(64)).inspect_err(|_| release_place())
+}
+
+pub(crate) fn release_place() {
+    PLACES.fetch_sub(1, Relaxed);
+}
+
+fn make_room(room: usize) -> Result<(), Errno> {
+    for shared in RUN_QUEUES.iter() {
+        let mut fair = Vec::new();
+        let mut real_time = Vec::new();
+        fair.try_reserve_exact(room).map_err(|_| Errno::ENOMEM)?;
+        real_time.try_reserve_exact(room).map_err(|_| Errno::ENOMEM)?;
+        let mut queue = shared.queue.lock_irq();
+        // Another CPU may have made more room meanwhile; the smaller list would then not do.
+        if queue.room < room {
+            queue.room = room;
+            let old = (queue.fair.grow(fair), queue.real_time.grow(real_time));
+            drop(queue);
+            drop(old);
+        }
+    }
+    ROOM.fetch_max(room, Ordering::Release);
+    Ok(())
+}
+
+/// How long real-time tasks may run in each period, as `/proc/sys/kernel/sched_rt_*` says.
+pub(crate) static RT_PERIOD: AtomicU64 = AtomicU64::new(time::SECOND);
+/// `u64::MAX`: no limit.
+pub(crate) static RT_RUNTIME: AtomicU64 = AtomicU64::new(950 * time::MILLISECOND);
+
+/// Who runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Running {
+    class: Class,
+    priority: u8,
+    /// Runs only when nobody else of its class waits.
+    yields_to_all: bool,
+}
+
+pub(crate) struct RunQueue {
+    stop: StopQueue,
+    real_time: RealTimeQueue,
+    fair: FairQueue,
+    room: usize,
+    running: Running,
+    /// When the running task was last accounted for.
+    pub(crate) clock: u64,
+    rt_time: u64,
+    rt_period_end: u64,
+    rt_throttled: bool,
+    /// Tasks that left this queue for an uninterruptible sleep, less those that came back to it.
+    pub(crate) uninterruptible: i64,
+    /// When the idle task last began to run; 0 while it does not.
+    pub(crate) idle_since: u64,
+    pub(crate) times: crate::account::Times,
+}
+
+impl RunQueue {
+    const fn new() -> Self {
+        Self {
+            stop: StopQueue::new(),
+            real_time: RealTimeQueue::new(),
+            fair: FairQueue::new(),
+            room: 0,
+            running: Running { class: Class::Idle, priority: 0, yields_to_all: false },
+            clock: 0,
+            rt_time: 0,
+            rt_period_end: 0,
+            rt_throttled: false,
+            uninterruptible: 0,
+            idle_since: 0,
+            times: crate::account::Times::new(),
+        }
+    }
+
+    fn class(&mut self, class: Class) -> Option<&mut dyn Queue> {
+        match class {
+            Class::Stop => Some(&mut self.stop),
+            Class::RealTime => Some(&mut self.real_time),
+            Class::Fair => Some(&mut self.fair),
+            Class::Idle => None,
+        }
+    }
+
+    /// How many wait to run, the running one not counted.
+    pub(crate) fn waiting(&self) -> usize {
+        self.stop.waiting() + self.real_time.waiting() + self.fair.waiting()
+    }
+
+    /// Whether the stop class or real-time tasks that may run are waiting, or fair ones.
+    fn has_work(&self) -> bool {
+        self.stop.waiting() != 0
+            || self.fair.waiting() != 0
+            || self.real_time.waiting() != 0 && !self.rt_throttled
+    }
+
+    /// Whether real-time tasks have used up their share of this period.
+    pub(crate) fn is_throttled(&self) -> bool {
+        self.rt_throttled
+    }
+
+    /// Adds a runnable task to this CPU. Returns whether the running task should make way.
+    pub(crate) fn enqueue(&mut self, cpu: CpuId, task: TaskRef, wakeup: bool) -> bool {
+        let now = time::monotonic();
+        task.cpu.store(cpu, Relaxed);
+        task.on_queue.store(true, Relaxed);
+        task.account.queued(now);
+        RUN_QUEUES.of(cpu).runnable.fetch_add(1, Relaxed);
+        let class = task.entity.class();
+        let Some(queue) = self.class(class) else { return false };
+        queue.enqueue(task.clone(), wakeup);
+        self.should_preempt(&task, class)
+    }
+
+    fn should_preempt(&self, task: &TaskRef, class: Class) -> bool {
+        let running = self.running;
+        if class != running.class {
+            return class < running.class && !(class == Class::RealTime && self.rt_throttled);
+        }
+        match class {
+            Class::RealTime => task.entity.rt_priority() > running.priority,
+            Class::Fair => {
+                running.yields_to_all && task.entity.policy() != Policy::Idle
+                    || self.fair.preempts(task)
+            }
+            Class::Stop | Class::Idle => false,
+        }
+    }
+
+    /// Takes a waiting task off this CPU, to go elsewhere.
+    pub(crate) fn remove(&mut self, task: &TaskRef) -> Option<TaskRef> {
+        let removed = self.class(task.entity.class())?.remove(task)?;
+        removed.on_queue.store(false, Relaxed);
+        RUN_QUEUES.of(removed.cpu()).runnable.fetch_sub(1, Relaxed);
+        Some(removed)
+    }
+
+    /// Brings the running task's account up to date.
+    pub(crate) fn charge(&mut self, task: &TaskRef) {
+        let now = time::monotonic();
+        let ran = now.saturating_sub(self.clock);
+        self.clock = now;
+        task.account.ran(ran);
+        let class = self.running.class;
+        if let Some(queue) = self.class(class) {
+            queue.charge(task, now);
+        }
+        if class == Class::RealTime {
+            self.rt_time += self.real_time.take_time();
+        }
+    }
+
+    /// The running task leaves the CPU to sleep or for ever; the caller has committed its state.
+    pub(crate) fn stop_for_sleep(&mut self, task: &Task, task_ref: &TaskRef, counts_as_load: bool) {
+        task.on_queue.store(false, Relaxed);
+        RUN_QUEUES.of(task.cpu()).runnable.fetch_sub(1, Relaxed);
+        if counts_as_load {
+            self.uninterruptible += 1;
+        }
+        let class = self.running.class;
+        if let Some(queue) = self.class(class) {
+            queue.stop_running(task_ref, true);
+        }
+    }
+
+    /// Chooses who runs next on this CPU, after `previous`, which still wants to run if `runnable`.
+    /// `None`: previous goes on.
+    pub(crate) fn choose(
+        &mut self,
+        cpu: CpuId,
+        previous: &TaskRef,
+        runnable: bool,
+    ) -> Option<TaskRef> {
+        let was_idle = self.running.class == Class::Idle;
+        let throttled_out = self.running.class == Class::RealTime && self.rt_throttled;
+        if runnable && !was_idle && !throttled_out && self.waiting() == 0 {
+            return None;
+        }
+        if was_idle && !self.has_work() && !crate::balance::pull_before_idle(self, cpu) {
+            return None;
+        }
+        if runnable && !was_idle {
+            // Put back among the waiting, it competes like anybody else.
+            let class = self.running.class;
+            if let Some(queue) = self.class(class) {
+                queue.stop_running(previous, false);
+                queue.requeue(previous.clone());
+            }
+        }
+        let next = self.pick(cpu);
+        let now = self.clock;
+        match &next {
+            Some(task) => {
+                let attributes = task.entity.attributes();
+                let class = attributes.class();
+                self.running = Running {
+                    class,
+                    priority: attributes.priority,
+                    yields_to_all: attributes.policy == Policy::Idle,
+                };
+                if let Some(queue) = self.class(class) {
+                    queue.start_running(task, now);
+                }
+                task.account.starts(now);
+            }
+            None => {
+                self.running = Running { class: Class::Idle, priority: 0, yields_to_all: false };
+            }
+        }
+        self.account_idle(was_idle, next.is_none(), now);
+        let shared = RUN_QUEUES.of(cpu);
+        shared.idle.store(next.is_none(), Relaxed);
+        let next = next.or_else(|| shared.idle_task.get().cloned());
+        next.filter(|next| !alloc::sync::Arc::ptr_eq(next, previous))
+    }
+
+    fn pick(&mut self, cpu: CpuId) -> Option<TaskRef> {
+        for _ in 0..2 {
+            if let Some(task) = self.stop.pick() {
+                return Some(task);
+            }
+            if !self.rt_throttled
+                && let Some(task) = self.real_time.pick()
+            {
+                return Some(task);
+            }
+            if let Some(task) = self.fair.pick() {
+                return Some(task);
+            }
+            if !crate::balance::pull_before_idle(self, cpu) {
+                break;
+            }
+        }
+        None
+    }
+
+    fn account_idle(&mut self, was_idle: bool, is_idle: bool, now: u64) {
+        if was_idle && !is_idle {
+            self.times.idle += now.saturating_sub(self.idle_since);
+            self.idle_since = 0;
+        } else if is_idle && !was_idle {
+            self.idle_since = now.max(1);
+        }
+    }
+
+    /// Changes something about a task that its place in the queue depends on.
+    pub(crate) fn change(&mut self, task: &TaskRef, change: impl FnOnce()) {
+        let now = time::monotonic();
+        let cpu = task.cpu();
+        if !task.on_queue.load(Relaxed) {
+            change();
+            return;
+        }
+        if task.on_cpu.load(Ordering::Acquire) {
+            self.charge(task);
+            let old = self.running.class;
+            if let Some(queue) = self.class(old) {
+                queue.stop_running(task, true);
+            }
+            change();
+            let attributes = task.entity.attributes();
+            self.running = Running {
+                class: attributes.class(),
+                priority: attributes.priority,
+                yields_to_all: attributes.policy == Policy::Idle,
+            };
+            if let Some(queue) = self.class(attributes.class()) {
+                queue.adopt_running(task, now);
+            }
+            crate::wake::reschedule(cpu);
+        } else if let Some(removed) = self.remove(task) {
+            change();
+            if self.enqueue(cpu, removed, false) {
+                crate::wake::reschedule(cpu);
+            }
+        }
+    }
+
+    /// The tick, on this CPU, with `task` running. Returns whether somebody else should run.
+    pub(crate) fn tick(&mut self, task: &TaskRef) -> bool {
+        self.charge(task);
+        let mut switch = self.renew_rt_period();
+        let class = self.running.class;
+        if class == Class::RealTime && self.rt_throttled {
+            switch = true;
+        }
+        if let Some(queue) = self.class(class) {
+            switch |= queue.tick(task);
+        }
+        switch
+    }
+
+    /// Real-time tasks that never sleep leave some of each period to the others. Returns whether the throttle was lifted.
+    fn renew_rt_period(&mut self) -> bool {
+        let now = self.clock;
+        let mut lifted = false;
+        if now >= self.rt_period_end {
+            self.rt_period_end = now + RT_PERIOD.load(Relaxed);
+            self.rt_time = 0;
+            lifted = core::mem::replace(&mut self.rt_throttled, false)
+                && self.real_time.waiting() != 0;
+        }
+        if self.rt_time >= RT_RUNTIME.load(Relaxed) && !self.rt_throttled {
+            self.rt_throttled = true;
+            log::warn!("sched: RT throttling activated");
+        }
+        lifted
+    }
+
+    /// The running task gives up its turn.
+    pub(crate) fn yield_turn(&mut self, task: &TaskRef) {
+        self.charge(task);
+        let class = self.running.class;
+        if let Some(queue) = self.class(class) {
+            queue.yield_turn(task);
+        }
+    }
+
+    /// A waiting task that may leave this CPU for another.
+    pub(crate) fn find_movable(&self, fits: &dyn Fn(&TaskRef) -> bool) -> Option<TaskRef> {
+        self.fair.find_movable(fits).or_else(|| self.real_time.find_movable(fits))
+    }
+
+    /// Runnable tasks and uninterruptible sleepers, for the load average.
+    pub(crate) fn active(&self, cpu: CpuId) -> i64 {
+        i64::from(RUN_QUEUES.of(cpu).runnable.load(Relaxed)) + self.uninterruptible
+    }
+}
+
+/// Locks the run queue that a task is on, or would be on if it were runnable.
+pub(crate) fn lock_of(task: &Task) -> SpinIrqGuard<'static, RunQueue> {
+    loop {
+        let cpu = task.cpu();
+        let queue = RUN_QUEUES.of(cpu).queue.lock_irq();
+        if task.cpu() == cpu {
+            return queue;
+        }
+    }
+}
+
+/// Locks two run queues in the order that everybody keeps to: by CPU number. Returned in the order asked for.
+pub(crate) fn lock_two(
+    first: CpuId,
+    second: CpuId,
+) -> (SpinIrqGuard<'static, RunQueue>, SpinIrqGuard<'static, RunQueue>) {
+    debug_assert_ne!(first, second, "one queue twice");
+    if first < second {
+        let a = RUN_QUEUES.of(first).queue.lock_irq();
+        let b = RUN_QUEUES.of(second).queue.lock_irq_nested();
+        (a, b)
+    } else {
+        let b = RUN_QUEUES.of(second).queue.lock_irq();
+        let a = RUN_QUEUES.of(first).queue.lock_irq_nested();
+        (a, b)
+    }
+}
+
+/// Counters of one CPU.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CpuCounters {
+    /// Switches of task.
+    pub switches: u64,
+    /// Tasks that run or wait there now.
+    pub runnable: u32,
+}
+
+/// The counters of a CPU.
+pub fn counters(cpu: CpuId) -> CpuCounters {
+    let shared = RUN_QUEUES.of(cpu);
+    CpuCounters {
+        switches: shared.switches.load(Relaxed),
+        runnable: shared.runnable.load(Relaxed),
+    }
+}
+
+/// Switches of task on all CPUs since boot.
+pub fn total_switches() -> u64 {
+    RUN_QUEUES.iter().map(|shared| shared.switches.load(Relaxed)).sum()
+}
+
+/// Sets how long real-time tasks may run in each period, in nanoseconds; None: without limit.
+///
+/// # Errors
+/// EINVAL: a period of 0, or a run time longer than the period.
+pub fn set_rt_bandwidth(period: u64, runtime: Option<u64>) -> Result<(), Errno> {
+    if period == 0 || runtime.is_some_and(|runtime| runtime > period) {
+        return Err(Errno::EINVAL);
+    }
+    RT_PERIOD.store(period, Relaxed);
+    RT_RUNTIME.store(runtime.unwrap_or(u64::MAX), Relaxed);
+    Ok(())
+}
+
+/// Period and run time of real-time tasks in nanoseconds; no run time: without limit.
+pub fn rt_bandwidth() -> (u64, Option<u64>) {
+    let runtime = RT_RUNTIME.load(Relaxed);
+    (RT_PERIOD.load(Relaxed), (runtime != u64::MAX).then_some(runtime))
+}

@@ -1,0 +1,92 @@
+//! The tick: 250 times a second on a busy CPU, never on an idle one.
+//!
+//! A CPU that goes idle stops its tick before it halts, unless real-time tasks are being held back and the tick has to let
+//! them go on.
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use machine::CpuId;
+use sync::{Once, PerCpu, per_cpu};
+use time::Timer;
+
+use crate::current::{CURRENT, current};
+use crate::runqueue::RUN_QUEUES;
+use crate::wake::reschedule;
+use crate::{balance, load};
+
+/// The time between ticks, in nanoseconds.
+pub const TICK: u64 = 4 * time::MILLISECOND;
+
+struct Tick {
+    timer: Once<Timer>,
+    count: AtomicU64,
+}
+
+static TICKS: PerCpu<Tick> = per_cpu!(Tick { timer: Once::new(), count: AtomicU64::new(0) });
+
+/// Gives this CPU its tick, stopped.
+pub(crate) fn prepare(cpu: CpuId) {
+    // A CPU that comes back has one already.
+    let _ = TICKS.of(cpu).timer.set(Timer::new(tick));
+}
+
+/// Lets the tick go on: the CPU has something to run. Interrupts off.
+pub(crate) fn resume() {
+    if let Some(timer) = TICKS.this().timer.get()
+        && !timer.is_pending()
+    {
+        timer.start(time::monotonic() + TICK);
+    }
+}
+
+/// Stops the tick: the CPU is about to halt. Interrupts off.
+pub(crate) fn pause() {
+    if RUN_QUEUES.this().queue.lock_irq().is_throttled() {
+        resume();
+    } else {
+        stop();
+    }
+}
+
+/// Stops the tick of a CPU that leaves. Interrupts off.
+pub(crate) fn stop() {
+    if let Some(timer) = TICKS.this().timer.get() {
+        timer.cancel();
+    }
+}
+
+/// One tick, in the timer interrupt.
+fn tick() {
+    if !CURRENT.is_set() {
+        return;
+    }
+    let cpu = machine::cpu::id();
+    let me = current();
+    let me_ref = me.to_arc();
+    let tick = TICKS.this();
+    let count = tick.count.load(Relaxed) + 1;
+    tick.count.store(count, Relaxed);
+    let in_user = me.is_in_user();
+    if !me.is_idle() {
+        me.account.tick(in_user, TICK);
+    }
+    let mut queue = RUN_QUEUES.of(cpu).queue.lock_irq();
+    let switch = queue.tick(&me_ref);
+    if !me.is_idle() {
+        let times = &mut queue.times;
+        match (in_user, me.attributes().nice > 0) {
+            (true, true) => times.nice += TICK,
+            (true, false) => times.user += TICK,
+            (false, _) => times.system += TICK,
+        }
+    }
+    let now = queue.clock;
+    drop(queue);
+    load::at_tick(now);
+    if switch || balance::at_tick(cpu, count) {
+        reschedule(cpu);
+    }
+    if let Some(timer) = tick.timer.get() {
+        timer.start(now + TICK);
+    }
+}

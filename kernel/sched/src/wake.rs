@@ -1,0 +1,132 @@
+//! Waking tasks.
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
+use machine::{CpuId, Ipi};
+use sync::PreemptGuard;
+
+use crate::affinity;
+use crate::cpumask::CpuMask;
+use crate::runqueue::RUN_QUEUES;
+use crate::state::{self, NEW, NOLOAD, OFF_QUEUE, UNINTERRUPTIBLE, WAKING};
+use crate::task::{Task, TaskRef};
+
+/// Wakes a task that sleeps an ordinary sleep. Returns whether this call woke it. Any context without a run-queue lock.
+pub fn wake_up(task: &TaskRef) -> bool {
+    wake_up_state(task, state::NORMAL)
+}
+
+/// Wakes a task if its state is one of `mask`. Returns whether this call woke it. Any context without a run-queue lock.
+///
+/// What the caller wrote before is seen by the woken task.
+pub fn wake_up_state(task: &TaskRef, mask: u32) -> bool {
+    // Held to the end: the reschedule happens when all is done.
+    let _here = PreemptGuard::new();
+    loop {
+        let state = task.state.load();
+        if state & mask == 0 {
+            return false;
+        }
+        if state & OFF_QUEUE == 0 {
+            // Still on its way to sleep, on its own CPU: it finds itself running again and goes on.
+            if task.state.exchange(state, state::RUNNING).is_ok() {
+                return true;
+            }
+        } else if task.state.exchange(state, WAKING).is_ok() {
+            activate(task, state);
+            return true;
+        }
+    }
+}
+
+/// Wakes a new task for the first time. Any context without a run-queue lock.
+///
+/// # Panics
+/// If it is not new.
+pub fn wake_up_new_task(task: &TaskRef) {
+    let woken = wake_up_state(task, NEW);
+    assert!(woken, "{task:?} was woken for the first time twice");
+}
+
+/// Queues a task whose sleep this CPU has claimed by setting `WAKING`.
+fn activate(task: &TaskRef, slept_as: u32) {
+    // Acquire pairs with the Release at the end of the switch: it has left its old stack for good.
+    while task.on_cpu.load(Ordering::Acquire) {
+        machine::cpu::relax();
+    }
+    loop {
+        let cpu = choose_cpu(task);
+        let mut queue = RUN_QUEUES.of(cpu).queue.lock_irq();
+        // Its affinity or the CPU may have changed since: see `affinity.rs`.
+        if !affinity::may_run_on(task, cpu) {
+            drop(queue);
+            machine::cpu::relax();
+            continue;
+        }
+        if slept_as & (UNINTERRUPTIBLE | NOLOAD) == UNINTERRUPTIBLE {
+            queue.uninterruptible -= 1;
+        }
+        let preempts = queue.enqueue(cpu, Arc::clone(task), true);
+        task.state.set_running();
+        drop(queue);
+        if preempts {
+            reschedule(cpu);
+        }
+        return;
+    }
+}
+
+/// Asks a CPU to choose again. Interrupts or preemption off.
+pub(crate) fn reschedule(cpu: CpuId) {
+    if cpu == machine::cpu::id() {
+        machine::cpu::set_need_resched();
+    } else {
+        machine::irq::send(cpu, Ipi::Reschedule);
+    }
+}
+
+/// Makes a task that runs on another CPU enter the kernel, so that it looks at what is new for it. Any context.
+pub fn kick(task: &Task) {
+    let _here = PreemptGuard::new();
+    let cpu = task.cpu();
+    if task.is_on_cpu() && cpu != machine::cpu::id() {
+        machine::irq::send(cpu, Ipi::Reschedule);
+    }
+}
+
+/// Where a woken task should run: where its memory is in the cache if that CPU is idle, else an idle CPU, else
+/// where the queue is shortest, preferring the old one.
+fn choose_cpu(task: &Task) -> CpuId {
+    let previous = task.cpu();
+    let candidates = affinity::candidates(task);
+    if candidates.count() <= 1 {
+        return candidates.first().unwrap_or(previous);
+    }
+    if candidates.contains(previous) && is_idle(previous) {
+        return previous;
+    }
+    let here = machine::cpu::id();
+    if candidates.contains(here) && is_idle(here) {
+        return here;
+    }
+    if let Some(idle) = candidates.iter().find(|&cpu| is_idle(cpu)) {
+        return idle;
+    }
+    shortest_queue(candidates, previous)
+}
+
+fn is_idle(cpu: CpuId) -> bool {
+    let shared = RUN_QUEUES.of(cpu);
+    shared.idle.load(Ordering::Relaxed) && shared.runnable.load(Ordering::Relaxed) == 0
+}
+
+fn shortest_queue(candidates: CpuMask, preferred: CpuId) -> CpuId {
+    let length = |cpu: CpuId| RUN_QUEUES.of(cpu).runnable.load(Ordering::Relaxed);
+    let shortest = candidates.iter().min_by_key(|&cpu| length(cpu)).unwrap_or(preferred);
+    if candidates.contains(preferred) && length(preferred) <= length(shortest) {
+        preferred
+    } else {
+        shortest
+    }
+}
