@@ -44,6 +44,7 @@ pub mod user;
 
 mod arch;
 mod crash;
+mod farm;
 mod machine;
 mod outcome;
 mod random;

@@ -20,7 +20,12 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// Runs `entry` on CPU 0 of a fresh machine in a child process. Returning from `entry` is passing.
 #[must_use]
-pub fn run(config: &Config, entry: fn()) -> Outcome {
+pub fn run(config: &Config, entry: impl Fn()) -> Outcome {
+    run_dyn(config, &entry)
+}
+
+/// [`run`], compiled once.
+pub(crate) fn run_dyn(config: &Config, entry: &dyn Fn()) -> Outcome {
     let failed = |message: String| {
         Outcome::Failed(Failure { message, seed: config.seed, ..Failure::default() })
     };
@@ -78,7 +83,7 @@ fn receive(mut pipe: File, pid: libc::pid_t, config: &Config) -> (Vec<u8>, bool)
     }
 }
 
-fn reap(pid: libc::pid_t) -> libc::c_int {
+pub(crate) fn reap(pid: libc::pid_t) -> libc::c_int {
     let mut status = 0;
     // SAFETY: the child is ours, and `status` may be written.
     while unsafe { libc::waitpid(pid, &raw mut status, 0) } == -1
@@ -95,9 +100,8 @@ fn describe(status: libc::c_int) -> String {
     }
 }
 
-/// What the boot stack needs to begin, and where the verdict is left for the host's own stack.
+/// What the kernel's end of the run leaves for the host's own stack.
 struct Handover {
-    entry: fn(),
     host_stack: Cell<usize>,
     verdict: Cell<Option<Verdict>>,
 }
@@ -113,18 +117,18 @@ thread_local! {
 }
 
 /// The child: becomes the machine, runs the kernel, reports.
-fn child(config: &Config, entry: fn(), mut pipe: File) -> ! {
+fn child(config: &Config, entry: &dyn Fn(), mut pipe: File) -> ! {
     // SAFETY: plain system call. A child of a parent that is gone has nobody to report to.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
     let machine = Machine::new(config, true).take_host_thread();
     let handover: &'static Handover =
-        Box::leak(Box::new(Handover { entry, host_stack: Cell::new(0), verdict: Cell::new(None) }));
+        Box::leak(Box::new(Handover { host_stack: Cell::new(0), verdict: Cell::new(None) }));
     HANDOVER.set(Some(handover));
     crash::prepare(config.limits.host_milliseconds);
     crate::memory::map_fresh(config.memory_bytes);
     if let Ok(bottom) = machine.stacks.take() {
         machine.boot_stack.set((bottom, bottom + STACK_SIZE));
-        let argument = core::ptr::from_ref(handover) as usize;
+        let argument = (&raw const entry) as usize;
         // SAFETY: the stack is fresh, and this one is left as `switch_stacks` leaves it, to be gone back to once by `finish`.
         unsafe {
             let boot = arch::new_stack(bottom + STACK_SIZE, boot, argument);
@@ -149,10 +153,10 @@ fn child(config: &Config, entry: fn(), mut pipe: File) -> ! {
     unsafe { libc::_exit(i32::from(sent.is_err())) }
 }
 
-extern "C" fn boot(handover: usize) -> ! {
-    // SAFETY: `child` leaked it and passed its address.
-    let handover: &'static Handover = unsafe { &*(handover as *const Handover) };
-    (handover.entry)();
+extern "C" fn boot(entry: usize) -> ! {
+    // SAFETY: `child` passed the address of its parameter, on a stack that stays as it is until `finish`.
+    let entry: &dyn Fn() = unsafe { *(entry as *const &dyn Fn()) };
+    entry();
     finish(None)
 }
 

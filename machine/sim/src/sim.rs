@@ -9,6 +9,7 @@ use crate::machine::here;
 use crate::schedule;
 use crate::trace::Event;
 
+pub use crate::farm::{Batch, Totals, run_batch};
 pub use crate::outcome::{Failure, Outcome, Summary};
 pub use crate::run::{run, steady_addresses};
 pub use crate::user::Step;
