@@ -57,12 +57,14 @@ pub fn run_batch(
     config: &dyn Fn(u64) -> Config,
     entry: &dyn Fn(),
     progress: &mut dyn FnMut(u64),
-) -> Result<Totals, Failure> {
+) -> Result<Totals, Box<Failure>> {
     crate::crash::take_over_panics();
-    let broken = |what: &str| Failure {
-        message: format!("{what}: {}", std::io::Error::last_os_error()),
-        seed: batch.first,
-        ..Failure::default()
+    let broken = |what: &str| {
+        Box::new(Failure {
+            message: format!("{what}: {}", std::io::Error::last_os_error()),
+            seed: batch.first,
+            ..Failure::default()
+        })
     };
     let shared = share().ok_or_else(|| broken("no shared memory"))?;
     shared.lowest_failure.store(u64::MAX, Relaxed);
@@ -85,7 +87,7 @@ pub fn run_batch(
         _ => None,
     });
     if let Some(failure) = failures.min_by_key(|failure| failure.seed) {
-        return Err(failure);
+        return Err(Box::new(failure));
     }
     if let Some(status) = statuses.iter().find(|&&status| status != 0) {
         return Err(broken(&format!("a worker died with wait status {status}")));
