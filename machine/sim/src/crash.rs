@@ -161,7 +161,41 @@ extern "C" fn after_signal(_: usize) -> ! {
     oops(machine, &Oops { kind, message: &what, instruction, frame_pointer })
 }
 
-/// A backtrace without the frames of the simulator's end and of the panic machinery.
+/// The frames of a backtrace that are the kernel's: without the end of the run and the panic machinery above them, and the
+/// beginning of the run below them.
 pub(crate) fn kernel_part(backtrace: &Backtrace) -> String {
-    backtrace.to_string()
+    const ABOVE: [&str; 10] = [
+        "machine_sim::run::",
+        "machine_sim::sim::fail",
+        "machine_sim::crash::",
+        "<alloc::boxed::Box<dyn ",
+        "std::panicking::",
+        "std::sys::backtrace::",
+        "std::backtrace::",
+        "__rustc::",
+        "core::panicking::",
+        "core::option::expect_failed",
+    ];
+    const BELOW: &str = "machine_sim::run::boot";
+    // A frame is a line with its number and name, then perhaps a line with its place.
+    let name = |line: &str| {
+        let (number, name) = line.trim_start().split_once(": ")?;
+        number.parse::<u32>().ok().map(|_| name.to_string())
+    };
+    let text = backtrace.to_string();
+    let mut above = true;
+    let mut kept = String::new();
+    for line in text.lines() {
+        if let Some(name) = name(line) {
+            above = above && ABOVE.iter().any(|prefix| name.starts_with(prefix));
+            if name == BELOW {
+                break;
+            }
+        }
+        if !above {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    if kept.is_empty() { text } else { kept }
 }

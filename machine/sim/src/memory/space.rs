@@ -212,8 +212,14 @@ impl AddressSpace {
         range: Range<usize>,
         visit: &mut dyn FnMut(usize, usize, Protection),
     ) {
-        for (&page, entry) in self.space.tables().entries.range(pages(range)) {
-            visit(page << PAGE_SHIFT, entry.frame.number(), entry.protection);
+        let describe = |(&page, entry): (&usize, &Entry)| {
+            (page << PAGE_SHIFT, entry.frame.number(), entry.protection)
+        };
+        // The visitor may pass points, and the tables' lock belongs to the host: it cannot be held there.
+        let mapped: Vec<_> =
+            self.space.tables().entries.range(pages(range)).map(describe).collect();
+        for (address, frame, protection) in mapped {
+            visit(address, frame, protection);
         }
     }
 
