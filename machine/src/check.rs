@@ -1,5 +1,6 @@
 //! The contract, as signatures. A machine that lacks one of these, or has it with another type, does
 //! not compile.
+#![expect(clippy::type_complexity, reason = "a signature is spelled out as what it is")]
 
 use crate::*;
 use core::ops::Range;
