@@ -1,0 +1,62 @@
+//! The kernel's image.
+
+use super::show_progress;
+use super::toolchain::{TARGET, Toolchain};
+use crate::{command, project};
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+
+/// Which image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The one that users run.
+    Fast,
+    /// The one that tests run: with the lock checker, all assertions, and the in-kernel scenarios.
+    Checked,
+}
+
+impl Kind {
+    fn profile(self) -> &'static str {
+        match self {
+            Self::Fast => "kernel",
+            Self::Checked => "checked",
+        }
+    }
+
+    fn features(self) -> &'static [&'static str] {
+        match self {
+            Self::Fast => &[],
+            Self::Checked => &["--features", "scenarios"],
+        }
+    }
+}
+
+/// Builds the image and returns where it is.
+pub fn build(kind: Kind) -> Result<PathBuf> {
+    let toolchain = Toolchain::find_or_install()?;
+    let mut cargo = toolchain.cargo();
+    cargo
+        .args(["build", "--package", "heddle", "--profile", kind.profile()])
+        .args(kind.features())
+        .args(toolchain.build_options())
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(toolchain).join("\x1f"))
+        .env_remove("RUSTFLAGS");
+    show_progress(&mut cargo);
+    command::run_aside(&mut cargo).context("the kernel does not build")?;
+    Ok(project::target().join(TARGET).join(kind.profile()).join("heddle"))
+}
+
+/// How the whole image, `core` included where it is built here, is compiled and linked.
+pub fn flags(toolchain: Toolchain) -> Vec<String> {
+    let script = project::root().join("kernel/heddle/link-x86_64.ld");
+    let mut flags = vec![
+        "-Crelocation-model=static".into(),
+        "-Ccode-model=kernel".into(),
+        "-Cforce-frame-pointers=yes".into(),
+        format!("-Clink-arg=-T{}", script.display()),
+    ];
+    if let Some(linker) = toolchain.linker() {
+        flags.push(format!("-Clinker={}", linker.display()));
+    }
+    flags
+}

@@ -1,0 +1,16 @@
+//! Building what runs in the guest: the kernel's image ([`kernel`]) with a toolchain that can build for bare
+//! metal ([`toolchain`]), and our own small programs ([`programs`]) with the ordinary one.
+
+pub mod kernel;
+pub mod programs;
+pub mod toolchain;
+
+use std::io::IsTerminal;
+use std::process::Command;
+
+/// Lets cargo show its progress to a person and keeps it quiet otherwise.
+fn show_progress(cargo: &mut Command) {
+    if !std::io::stderr().is_terminal() {
+        cargo.arg("--quiet");
+    }
+}

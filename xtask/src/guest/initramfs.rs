@@ -1,0 +1,107 @@
+//! The initial file system.
+
+use super::binary::Binary;
+use super::busybox::Busybox;
+use super::cpio;
+use super::order::Order;
+use super::tree::Tree;
+use crate::build::programs::{self, Program};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What goes into the initial file system besides the default user land.
+#[derive(Clone, Debug, Default)]
+pub struct Additions {
+    /// Programs of the host, for `/bin`.
+    pub binaries: Vec<PathBuf>,
+    /// A directory of the host to lay over the root.
+    pub root: Option<PathBuf>,
+}
+
+impl Additions {
+    /// Says what is wrong with them, before anything slow is begun.
+    pub fn check(&self) -> Result<()> {
+        for path in &self.binaries {
+            Binary::read(path)?;
+        }
+        if let Some(root) = &self.root
+            && !fs::metadata(root).with_context(|| root.display().to_string())?.is_dir()
+        {
+            bail!("{}: not a directory", root.display());
+        }
+        Ok(())
+    }
+}
+
+/// Applets whose names must not shadow how the guest starts.
+const OWN_NAMES: [&str; 3] = ["busybox", "init", "linuxrc"];
+
+/// Packs the default user land, the additions and the order.
+pub fn pack(additions: &Additions, order: &Order) -> Result<Vec<u8>> {
+    let mut tree = user_land()?;
+    if let Some(root) = &additions.root {
+        tree.overlay(root)?;
+    }
+    for path in &additions.binaries {
+        add_binary(&mut tree, path)?;
+    }
+    tree.add_file("etc/heddle/run", 0o644, order.to_bytes()?)?;
+    Ok(cpio::archive(&tree))
+}
+
+/// Busybox under all its names, our `/init`, and the few files that programs look for.
+fn user_land() -> Result<Tree> {
+    let mut tree = Tree::new();
+    for (directory, mode) in [
+        ("bin", 0o755),
+        ("dev", 0o755),
+        ("etc", 0o755),
+        ("mnt", 0o755),
+        ("proc", 0o555),
+        ("root", 0o700),
+        ("sys", 0o555),
+        ("tmp", 0o1777),
+        ("usr", 0o755),
+        ("var", 0o755),
+    ] {
+        tree.add_directory(directory, mode)?;
+    }
+    for (link, to) in [("sbin", "bin"), ("usr/bin", "../bin"), ("usr/sbin", "../bin")] {
+        tree.add_link(link, to)?;
+    }
+    let busybox = Busybox::get()?;
+    tree.add_file("bin/busybox", 0o755, busybox.program)?;
+    for applet in busybox.applets {
+        if !OWN_NAMES.contains(&applet.as_str()) {
+            tree.add_link(Path::new("bin").join(applet), "busybox")?;
+        }
+    }
+    for (path, contents) in [
+        ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"),
+        ("etc/group", "root:x:0:\ntty:x:5:\n"),
+        ("etc/profile", "export PS1='\\w \\$ '\n"),
+        ("etc/hostname", "heddle\n"),
+        ("etc/hosts", "127.0.0.1 localhost\n"),
+    ] {
+        tree.add_file(path, 0o644, contents.into())?;
+    }
+    let init = programs::build(Program::Init)?;
+    tree.add_file("init", 0o755, fs::read(init)?)?;
+    Ok(tree)
+}
+
+fn add_binary(tree: &mut Tree, path: &Path) -> Result<()> {
+    let (binary, contents) = Binary::read(path)?;
+    if let Some(loader) = binary.interpreter
+        && !tree.has(&loader)
+    {
+        bail!(
+            "{}: it is dynamically linked, and {loader} is not in the guest: link it statically \
+             (Rust: -C target-feature=+crt-static) or bring its libraries with --root",
+            path.display()
+        );
+    }
+    let name = path.file_name().with_context(|| format!("{}: no file name", path.display()))?;
+    tree.add_file(Path::new("bin").join(name), 0o755, contents)
+}

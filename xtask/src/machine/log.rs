@@ -1,0 +1,136 @@
+//! What comes over the kernel's log channel: lines for people, and records for this tool.
+//!
+//! A line is a time stamp in brackets and a message. A record starts with the byte 0x1e; `exit N` says with what
+//! status the kernel ends the machine.
+
+/// Starts a record.
+const RECORD: u8 = 0x1e;
+
+/// The words with which a panic begins.
+const PANIC: &str = "Kernel panic - not syncing";
+
+/// Something that the kernel said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A line of the log.
+    Line(String),
+    /// The kernel ends the machine with this status.
+    Exit(u8),
+}
+
+/// Cuts the channel's bytes into items.
+#[derive(Debug, Default)]
+pub struct Parser {
+    partial: Vec<u8>,
+}
+
+impl Parser {
+    /// Takes bytes as they come and gives every item that they complete to `sink`.
+    pub fn feed(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Item)) {
+        for &byte in bytes {
+            match byte {
+                b'\n' => self.complete(sink),
+                // CPUs may write at once: a record can begin in the middle of a line.
+                RECORD if !self.partial.is_empty() => {
+                    self.complete(sink);
+                    self.partial.push(byte);
+                }
+                byte => self.partial.push(byte),
+            }
+        }
+    }
+
+    /// Gives what is left when no more will come.
+    pub fn finish(&mut self, sink: &mut dyn FnMut(Item)) {
+        if !self.partial.is_empty() {
+            self.complete(sink);
+        }
+    }
+
+    fn complete(&mut self, sink: &mut dyn FnMut(Item)) {
+        let text = std::mem::take(&mut self.partial);
+        if let Some(record) = text.strip_prefix(&[RECORD]) {
+            let status = std::str::from_utf8(record)
+                .ok()
+                .and_then(|record| record.trim_end().strip_prefix("exit ")?.parse().ok());
+            if let Some(status) = status {
+                sink(Item::Exit(status));
+                return;
+            }
+        }
+        let line = String::from_utf8_lossy(&text);
+        sink(Item::Line(line.trim_end_matches('\r').to_owned()));
+    }
+}
+
+/// The line without its time stamp.
+pub fn message(line: &str) -> &str {
+    let stamped = line.strip_prefix('[').and_then(|rest| {
+        let (stamp, message) = rest.split_once("] ")?;
+        let is_time =
+            stamp.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b' ' | b'.'));
+        is_time.then_some(message)
+    });
+    stamped.unwrap_or(line)
+}
+
+/// Whether a panic begins with this line.
+pub fn is_panic(line: &str) -> bool {
+    message(line).starts_with(PANIC)
+}
+
+/// The parameters that the kernel did not know, if the line says that there are some.
+pub fn unknown_parameters(line: &str) -> Option<&str> {
+    let rest = message(line).strip_prefix("Unknown kernel command line parameters \"")?;
+    Some(rest.split_once('"').map_or(rest, |(parameters, _)| parameters).trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(chunks: &[&[u8]]) -> Vec<Item> {
+        let mut parser = Parser::default();
+        let mut items = Vec::new();
+        for chunk in chunks {
+            parser.feed(chunk, &mut |item| items.push(item));
+        }
+        parser.finish(&mut |item| items.push(item));
+        items
+    }
+
+    fn line(text: &str) -> Item {
+        Item::Line(text.into())
+    }
+
+    #[test]
+    fn lines_may_come_in_pieces() {
+        assert_eq!(
+            parse(&[b"[    0.1", b"] one\r\ntw", b"o\n", b"rest"]),
+            [line("[    0.1] one"), line("two"), line("rest")]
+        );
+    }
+
+    #[test]
+    fn records_are_told_from_lines() {
+        assert_eq!(
+            parse(&[b"half a li\x1eexit 255\n", b"\x1eexit 256\n"]),
+            [line("half a li"), Item::Exit(255), line("\x1eexit 256")]
+        );
+    }
+
+    #[test]
+    fn stamps_are_cut_off() {
+        assert_eq!(message("[    0.123456] hello"), "hello");
+        assert_eq!(message("[kthreadd] hello"), "[kthreadd] hello");
+        assert!(is_panic("[    1.0] Kernel panic - not syncing: Attempted to kill init!"));
+        assert!(!is_panic("about Kernel panic - not syncing"));
+    }
+
+    #[test]
+    fn unknown_parameters_are_named() {
+        let line = "[    0.1] Unknown kernel command line parameters \"a b=c\", will be passed to user space.";
+        assert_eq!(unknown_parameters(line), Some("a b=c"));
+        assert_eq!(unknown_parameters("[ 0.1] known"), None);
+    }
+}

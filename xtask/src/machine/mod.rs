@@ -1,0 +1,8 @@
+//! The virtual machine: how it is made ([`options`]), how it runs and ends ([`vm`]), what its kernel says
+//! ([`log`]) and what the addresses in that mean ([`symbols`]).
+
+pub mod child;
+pub mod log;
+pub mod options;
+pub mod symbols;
+pub mod vm;

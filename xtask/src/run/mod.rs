@@ -1,0 +1,263 @@
+//! `cargo xtask run`: build, boot, and be the guest's console.
+
+mod input;
+mod output;
+mod terminal;
+
+use crate::build::kernel::{self, Kind};
+use crate::guest::initramfs::{self, Additions};
+use crate::guest::order::Order;
+use crate::machine::log;
+use crate::machine::options::{self, Board, Boot, Memory, Options};
+use crate::machine::symbols::Symbols;
+use crate::machine::vm::{Ending, Event, Vm};
+use anyhow::{Context, Result, bail};
+use input::Input;
+use output::Output;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Exit status when the time was up.
+pub const TIMED_OUT: u8 = 124;
+
+/// Exit status when the kernel panicked, or when this tool could not do what it was told.
+pub const TOOL_FAILED: u8 = 125;
+
+/// Boot Heddle: an interactive shell, or one command.
+///
+/// With a command, standard output is exactly the command's output, and the exit status is the command's (126: it cannot
+/// be executed, 127: there is no such command, 128+N: killed by signal N, 124: time-out, 125: kernel
+/// panic, or something is wrong with the machine).
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Number of CPUs
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    cpus: u32,
+
+    /// Size of memory, such as 256M or 1G
+    #[arg(long, default_value = "256M", value_name = "SIZE")]
+    memory: Memory,
+
+    /// Kind of machine
+    #[arg(long, value_enum, default_value_t = Board::Microvm)]
+    machine: Board,
+
+    /// Number of NUMA nodes that CPUs and memory are spread over (q35 only)
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    nodes: u32,
+
+    /// Kernel parameters
+    #[arg(long, default_value = "", value_name = "STR", allow_hyphen_values = true)]
+    append: String,
+
+    /// Put a program of this host into the guest's /bin (may be repeated)
+    #[arg(long = "bin", value_name = "FILE")]
+    binaries: Vec<PathBuf>,
+
+    /// Lay a directory over the guest's root
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+
+    /// Use KVM instead of emulation
+    #[arg(long)]
+    kvm: bool,
+
+    /// Let guest time pass by counted instructions, the same in every run with one CPU
+    #[arg(long)]
+    icount: bool,
+
+    /// Stop the machine after so many seconds, with status 124
+    #[arg(long, value_name = "S")]
+    timeout: Option<u64>,
+
+    /// Boot this kernel instead of building Heddle (a Linux bzImage, to compare)
+    #[arg(long, value_name = "FILE")]
+    kernel: Option<PathBuf>,
+
+    /// Boot the image that the tests use, with the lock checker and all assertions
+    #[arg(long, conflicts_with = "kernel")]
+    checked: bool,
+
+    /// Show the kernel's log on standard error
+    #[arg(short, long)]
+    verbose: bool,
+
+    /// The command to run in the guest
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<String>,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let additions =
+        Additions { binaries: arguments.binaries.clone(), root: arguments.root.clone() };
+    additions.check()?;
+    let options = arguments.options();
+    options.check()?;
+    let qemu = options::find_qemu()?;
+    let image = match &arguments.kernel {
+        Some(image) if image.is_file() => image.clone(),
+        Some(image) => bail!("{}: no such file", image.display()),
+        None if arguments.checked => kernel::build(Kind::Checked)?,
+        None => kernel::build(Kind::Fast)?,
+    };
+    let archive = initramfs::pack(&additions, &arguments.order())?;
+    check_memory(options.memory, &image, archive.len())?;
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(&archive)?;
+    let boot = Boot { image, initramfs: file.path().to_owned() };
+    let symbols = Symbols::load(&boot.image);
+    let deadline = arguments.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    if arguments.command.is_empty() && terminal::is_interactive() {
+        eprintln!("To leave: exit the shell, or press Ctrl-A and then x.");
+    }
+    let vm = Vm::start(&qemu, &options, &boot)?;
+    Session {
+        vm,
+        symbols,
+        verbose: arguments.verbose,
+        output: Output::new(arguments.starts_our_init()),
+        deadline,
+    }
+    .run()
+}
+
+impl Arguments {
+    fn options(&self) -> Options {
+        let mut append = "panic=-1".to_owned();
+        if self.kernel.is_some() {
+            append.push_str(" console=ttyS0 quiet");
+        }
+        if !self.append.is_empty() {
+            append = format!("{append} {}", self.append);
+        }
+        Options {
+            board: self.machine,
+            cpus: self.cpus,
+            memory: self.memory,
+            nodes: self.nodes,
+            kvm: self.kvm,
+            icount: self.icount,
+            append,
+        }
+    }
+
+    fn order(&self) -> Order {
+        let person = terminal::is_interactive();
+        let mut environment = Vec::new();
+        if let Ok(terminal) = std::env::var("TERM")
+            && person
+        {
+            environment.push(format!("TERM={terminal}"));
+        }
+        Order {
+            command: self.command.clone(),
+            environment,
+            size: terminal::size().filter(|_| person),
+            raw_input: !std::io::stdin().is_terminal(),
+            // A terminal in raw mode gets its carriage returns from the guest.
+            raw_output: !person,
+            end_by_port: self.kernel.is_some(),
+        }
+    }
+
+    /// Whether PID 1 will be our own `/init`, which says when it is ready.
+    fn starts_our_init(&self) -> bool {
+        let replaced =
+            self.root.as_ref().is_some_and(|root| root.join("init").symlink_metadata().is_ok());
+        let overruled = self
+            .append
+            .split_whitespace()
+            .take_while(|&word| word != "--")
+            .any(|word| word.starts_with("rdinit=") || word.starts_with("init="));
+        !replaced && !overruled
+    }
+}
+
+/// Says so beforehand where the machine cannot even hold what it is to boot.
+fn check_memory(memory: Memory, image: &Path, archive: usize) -> Result<()> {
+    /// What the kernel needs besides its image, and the archive unpacked.
+    const WORKING_ROOM: u64 = 8 << 20;
+    let image = std::fs::metadata(image).context("the kernel's image")?.len();
+    let needed = (image + 2 * archive as u64 + WORKING_ROOM).div_ceil(1 << 20);
+    if memory.in_mebibytes() < needed {
+        bail!("--memory {memory}: the kernel and this user land need at least {needed}M");
+    }
+    Ok(())
+}
+
+struct Session {
+    vm: Vm,
+    symbols: Symbols,
+    verbose: bool,
+    output: Output,
+    deadline: Option<Instant>,
+}
+
+impl Session {
+    fn run(mut self) -> Result<ExitCode> {
+        let mut input = Some(Input::new(&self.vm)?);
+        // Restores the terminal when it goes away.
+        let _raw = terminal::enter_raw_mode()?;
+        loop {
+            if self.output.is_ready()
+                && let Some(input) = input.take()
+            {
+                input.start();
+            }
+            match self.vm.next(self.deadline) {
+                Event::Console(bytes) => self.output.write(&bytes)?,
+                Event::Line(line) => {
+                    if self.verbose {
+                        self.show(&line);
+                    }
+                    if let Some(parameters) = log::unknown_parameters(&line) {
+                        bail!("--append: the kernel does not know: {parameters}");
+                    }
+                }
+                Event::Leave => return Ok(ExitCode::SUCCESS),
+                Event::Deadline => {
+                    self.output.show_held_back();
+                    terminal::report("xtask: time-out");
+                    return Ok(ExitCode::from(TIMED_OUT));
+                }
+                Event::End => break,
+            }
+        }
+        self.end()
+    }
+
+    fn end(self) -> Result<ExitCode> {
+        self.output.show_held_back();
+        if !self.verbose && self.vm.ended_badly() {
+            for line in last_part(self.vm.lines()) {
+                self.show(line);
+            }
+        }
+        match self.vm.end()? {
+            Ending::Exit(status) => Ok(ExitCode::from(status)),
+            Ending::Off => Ok(ExitCode::SUCCESS),
+            Ending::Panic => bail!("kernel panic"),
+            Ending::Lost(how) => bail!("{how}"),
+        }
+    }
+
+    fn show(&self, line: &str) {
+        for line in self.symbols.annotate(line).lines() {
+            terminal::report(line);
+        }
+    }
+}
+
+/// The part of the log that tells about a sudden end: from a little before the panic on.
+fn last_part(lines: &[String]) -> &[String] {
+    const BEFORE: usize = 10;
+    const AT_MOST: usize = 40;
+    let start = match lines.iter().position(|line| log::is_panic(line)) {
+        Some(panic) => panic.saturating_sub(BEFORE),
+        None => lines.len().saturating_sub(AT_MOST),
+    };
+    &lines[start..]
+}
