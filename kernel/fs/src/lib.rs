@@ -1,1 +1,64 @@
+//! The virtual file system: names, mounts, open files, descriptors, and the file systems that live in memory.
+//!
+//! The life of an open file:
+//!
+//! ```text
+//!   path ──Walker──> Path = (Mount, Dentry) ──Inode::open──> File = (Path, FileOperations, flags, position)
+//!            │            │                                    │
+//!      Caller: who        └ Dentry ties a name to an Inode     └──FileTable──> descriptor
+//!      and where
+//! ```
+//!
+//! - [`Caller`]: the system calls that take paths, for somebody ([`Credentials`]) who is somewhere ([`FsContext`]).
+//! - [`Inode`], [`FileOperations`], [`FileSystem`]: what a file system implements; see [`register_filesystem`].
+//! - [`File`]: an open file; data goes through a [`Sink`] or comes from a [`Source`], be it user memory or the kernel's.
+//! - [`FileTable`]: descriptors.
+//! - [`poll`], [`epoll`]: waiting for files.
+//! - [`tmpfs`], [`devtmpfs`], [`pipe`], [`eventfd`], [`memfd`], [`char_device`], [`random`], [`initramfs`]: what is in this crate.
+//!
+//! Locks, from outer to inner: `file.position`, `fs.rename`, a file system's sleeping locks, then the spin locks, of which two are rarely
+//! held at once; where they are, their declarations say so.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
 
+extern crate alloc;
+
+mod caller;
+mod context;
+mod credentials;
+mod dentry;
+mod file;
+mod file_table;
+mod flags;
+mod inode;
+pub mod io;
+pub mod lock;
+mod mount;
+mod operations;
+mod path;
+pub mod poll;
+mod stat;
+mod superblock;
+mod walk;
+
+pub use caller::{Caller, OpenOptions, Owner, Start, TimeChange};
+pub use context::FsContext;
+pub use credentials::{Access, Capabilities, Credentials};
+pub use dentry::{Dentry, Name};
+pub use file::{File, SeekFrom};
+pub use file_table::{Fd, FileTable, NR_OPEN};
+pub use flags::{LookupFlags, OpenFlags, RenameFlags};
+pub use inode::{DirectorySink, Inode, LinkTarget, NewNode, NodeKind};
+pub use io::{Sink, Source, UserBuffer, UserSegment};
+pub use mount::{Mount, MountNamespace};
+pub use operations::FileOperations;
+pub use path::Path;
+pub use poll::{PollEntry, PollEvents, PollTable, poll_files};
+pub use stat::{
+    DeviceNumber, FileType, MODE_BITS, MountFlags, NAME_MAX, PATH_MAX, S_IFMT, S_ISGID, S_ISUID,
+    S_ISVTX, SetAttributes, Stat, StatFs,
+};
+pub use superblock::{
+    FileSystem, FileSystemType, MountRequest, Superblock, anonymous_device, filesystem_type,
+    filesystem_types, parse_options, register_filesystem,
+};

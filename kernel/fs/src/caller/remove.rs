@@ -1,0 +1,74 @@
+//! `unlink` and `rmdir`.
+
+use alloc::sync::Arc;
+
+use errno::{Errno, Result};
+
+use super::{Caller, Start};
+use crate::credentials::{Access, Capabilities};
+use crate::dentry::Dentry;
+use crate::path::Path;
+use crate::stat::{FileType, S_ISVTX};
+use crate::walk::{Last, Walker};
+
+impl Caller<'_> {
+    /// Removes a name of something that is not a directory.
+    ///
+    /// # Errors
+    /// As [`lookup`](Self::lookup); EISDIR, EACCES, EPERM (sticky directory), EROFS, EBUSY (a mount point).
+    pub fn unlink(&self, start: &Start, path: &[u8]) -> Result<()> {
+        let mut walker = Walker::new(self, start, path)?;
+        let Last::Name { range, slash } = walker.to_last()? else { return Err(Errno::EISDIR) };
+        let victim = walker.child_below_mounts(walker.name(&range))?;
+        let is_directory = victim.inode().file_type() == FileType::Directory;
+        if slash && !is_directory {
+            return Err(Errno::ENOTDIR);
+        }
+        self.check_removal(walker.at(), &victim)?;
+        if is_directory {
+            return Err(Errno::EISDIR);
+        }
+        walker.at().inode().unlink(walker.name(&range))?;
+        walker.at().dentry().removed(&victim);
+        Ok(())
+    }
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// As [`lookup`](Self::lookup); ENOTDIR, ENOTEMPTY, EINVAL (`.`), EACCES, EPERM (sticky directory), EROFS, EBUSY (a mount
+    /// point).
+    pub fn remove_directory(&self, start: &Start, path: &[u8]) -> Result<()> {
+        let mut walker = Walker::new(self, start, path)?;
+        let range = match walker.to_last()? {
+            Last::Name { range, .. } => range,
+            Last::Dot => return Err(Errno::EINVAL),
+            Last::DotDot => return Err(Errno::ENOTEMPTY),
+            Last::Root => return Err(Errno::EBUSY),
+        };
+        let victim = walker.child_below_mounts(walker.name(&range))?;
+        self.check_removal(walker.at(), &victim)?;
+        if victim.inode().file_type() != FileType::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        walker.at().inode().rmdir(walker.name(&range))?;
+        walker.at().dentry().removed(&victim);
+        Ok(())
+    }
+
+    /// Whether the caller may take a name out of a directory.
+    pub(super) fn check_removal(&self, directory: &Path, victim: &Arc<Dentry>) -> Result<()> {
+        self.check(directory, Access::WRITE.and(Access::EXECUTE))?;
+        let parent = directory.inode().stat()?;
+        if parent.permissions & S_ISVTX != 0 {
+            let owner = self.credentials.fsuid;
+            if owner != parent.uid
+                && owner != victim.inode().stat()?.uid
+                && !self.credentials.capable(Capabilities::FOWNER)
+            {
+                return Err(Errno::EPERM);
+            }
+        }
+        if victim.is_mount_point() { Err(Errno::EBUSY) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,310 @@
+//! Dentries: names that have been looked up, and the tree they form.
+//!
+//! A dentry ties a name in a directory to an inode. It keeps its parent alive, so whoever holds one (an open file, a working directory, a
+//! mount point) can tell its path. Downwards, a directory keeps those children that its file system allows to be
+//! cached, and knows the others for as long as somebody holds them; so there is one dentry for a place at any time.
+//!
+//! ```text
+//!            keeps                     looks up, or finds in `children`
+//!   child ─────────> parent     parent ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄> child
+//! ```
+//!
+//! Locks: a dentry's `children`, then its `place`. Neither is held while another dentry's is taken, but for a
+//! rename, which changes `place` only. No file system is called with one held.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use errno::Result;
+use sync::{LockClass, SpinLock};
+
+use crate::inode::Inode;
+
+/// A component of a path.
+pub type Name = Arc<[u8]>;
+
+static CHILDREN_LOCK: LockClass = LockClass::new("dentry.children");
+/// Inside `dentry.children`.
+static PLACE_LOCK: LockClass = LockClass::new("dentry.place");
+
+enum Child {
+    Kept(Arc<Dentry>),
+    Known(Weak<Dentry>),
+}
+
+impl Child {
+    fn get(&self) -> Option<Arc<Dentry>> {
+        match self {
+            Self::Kept(dentry) => Some(dentry.clone()),
+            Self::Known(dentry) => dentry.upgrade(),
+        }
+    }
+
+    fn is(&self, dentry: &Dentry) -> bool {
+        let pointer = match self {
+            Self::Kept(child) => Arc::as_ptr(child),
+            Self::Known(child) => child.as_ptr(),
+        };
+        core::ptr::eq(pointer, dentry)
+    }
+}
+
+/// Where in the tree a dentry is.
+struct Place {
+    /// None for the root of a file system and for what has no name.
+    parent: Option<Arc<Dentry>>,
+    name: Name,
+}
+
+/// A name that leads to an inode.
+pub struct Dentry {
+    inode: Arc<dyn Inode>,
+    place: SpinLock<Place>,
+    children: SpinLock<BTreeMap<Name, Child>>,
+    /// The name was removed; what it led to may still be open.
+    removed: AtomicBool,
+    /// Never was in a directory: a pipe, a socket, an epoll. `name` is what to show.
+    anonymous: bool,
+    /// How many mounts have this place as their mount point.
+    mounts: AtomicU32,
+}
+
+impl Dentry {
+    fn build(
+        inode: Arc<dyn Inode>,
+        parent: Option<Arc<Dentry>>,
+        name: Name,
+        anonymous: bool,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            inode,
+            place: SpinLock::new(&PLACE_LOCK, Place { parent, name }),
+            children: SpinLock::new(&CHILDREN_LOCK, BTreeMap::new()),
+            removed: AtomicBool::new(false),
+            anonymous,
+            mounts: AtomicU32::new(0),
+        })
+    }
+
+    /// The root of a file system.
+    pub fn root(inode: Arc<dyn Inode>) -> Arc<Self> {
+        Self::build(inode, None, Name::from(*b"/"), false)
+    }
+
+    /// Something that has no place in a tree; `shown` is what `/proc/PID/fd` shows for it.
+    pub fn anonymous(inode: Arc<dyn Inode>, shown: &[u8]) -> Arc<Self> {
+        Self::build(inode, None, Name::from(shown), true)
+    }
+
+    /// A child that is in no directory from the start (O_TMPFILE).
+    pub(crate) fn unnamed(inode: Arc<dyn Inode>, parent: &Arc<Self>, shown: &[u8]) -> Arc<Self> {
+        let dentry = Self::build(inode, Some(parent.clone()), Name::from(shown), false);
+        dentry.removed.store(true, Ordering::Relaxed);
+        dentry
+    }
+
+    /// What the name leads to.
+    pub fn inode(&self) -> &Arc<dyn Inode> {
+        &self.inode
+    }
+
+    /// The name as it is now.
+    pub fn name(&self) -> Name {
+        self.place.lock().name.clone()
+    }
+
+    /// The directory it is in as of now; none for a root.
+    pub fn parent(&self) -> Option<Arc<Self>> {
+        self.place.lock().parent.clone()
+    }
+
+    pub(crate) fn parent_and_name(&self) -> (Option<Arc<Self>>, Name) {
+        let place = self.place.lock();
+        (place.parent.clone(), place.name.clone())
+    }
+
+    /// Whether the name was removed.
+    pub fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::Relaxed)
+    }
+
+    /// Whether it never was in a tree.
+    pub fn is_anonymous(&self) -> bool {
+        self.anonymous
+    }
+
+    pub(crate) fn is_mount_point(&self) -> bool {
+        self.mounts.load(Ordering::Acquire) != 0
+    }
+
+    pub(crate) fn add_mount(&self) {
+        self.mounts.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn remove_mount(&self) {
+        self.mounts.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// The child with this name. `keep`: the file system is mounted, so children may be cached.
+    ///
+    /// # Errors
+    /// As [`Inode::lookup`].
+    pub fn lookup(self: &Arc<Self>, name: &[u8], keep: bool) -> Result<Arc<Self>> {
+        if let Some(child) = self.known(name) {
+            if child.inode.is_current() {
+                return Ok(child);
+            }
+            self.forget(&child);
+        }
+        let inode = self.inode.lookup(name)?;
+        Ok(self.insert(name, inode, keep))
+    }
+
+    /// The child with this name, if it has been looked up and is still known.
+    fn known(&self, name: &[u8]) -> Option<Arc<Self>> {
+        self.children.lock().get(name)?.get()
+    }
+
+    /// Ties a name to the inode that was looked up or made for it; who came first with the same inode wins.
+    pub(crate) fn insert(
+        self: &Arc<Self>,
+        name: &[u8],
+        inode: Arc<dyn Inode>,
+        keep: bool,
+    ) -> Arc<Self> {
+        let keep = keep && inode.is_cacheable();
+        let name = Name::from(name);
+        let fresh = Self::build(inode, Some(self.clone()), name.clone(), false);
+        let mut children = self.children.lock();
+        if let Some(other) = children.get(&name).and_then(Child::get)
+            && core::ptr::addr_eq(Arc::as_ptr(&other.inode), Arc::as_ptr(&fresh.inode))
+        {
+            drop(children);
+            return other;
+        }
+        let child =
+            if keep { Child::Kept(fresh.clone()) } else { Child::Known(Arc::downgrade(&fresh)) };
+        let replaced = children.insert(name, child);
+        drop(children);
+        drop(replaced);
+        fresh
+    }
+
+    /// Stops knowing a child, if it is the one known by its name.
+    fn forget(&self, child: &Dentry) {
+        let name = child.name();
+        let mut children = self.children.lock();
+        let removed = if children.get(&name).is_some_and(|known| known.is(child)) {
+            children.remove(&name)
+        } else {
+            None
+        };
+        drop(children);
+        drop(removed);
+    }
+
+    /// The name of a child was removed from the directory.
+    pub(crate) fn removed(&self, child: &Dentry) {
+        child.removed.store(true, Ordering::Relaxed);
+        self.forget(child);
+    }
+
+    /// The child has moved to `to` under a new name. `replaced` is the dentry that was there.
+    pub(crate) fn renamed(
+        &self,
+        child: &Arc<Dentry>,
+        to: &Arc<Dentry>,
+        new_name: &[u8],
+        replaced: Option<&Dentry>,
+        keep: bool,
+    ) {
+        if let Some(replaced) = replaced {
+            to.removed(replaced);
+        }
+        self.forget(child);
+        child.move_to(to, Name::from(new_name), keep);
+    }
+
+    /// Two names, each with its directory, have changed places.
+    pub(crate) fn exchange(
+        (from, one): (&Arc<Self>, &Arc<Self>),
+        (to, other): (&Arc<Self>, &Arc<Self>),
+        keep: bool,
+    ) {
+        let (name, other_name) = (one.name(), other.name());
+        from.forget(one);
+        to.forget(other);
+        one.move_to(to, other_name, keep);
+        other.move_to(from, name, keep);
+    }
+
+    fn move_to(self: &Arc<Self>, to: &Arc<Dentry>, name: Name, keep: bool) {
+        let old = {
+            let mut place = self.place.lock();
+            core::mem::replace(&mut *place, Place { parent: Some(to.clone()), name: name.clone() })
+        };
+        drop(old);
+        let keep = keep && self.inode.is_cacheable();
+        let child =
+            if keep { Child::Kept(self.clone()) } else { Child::Known(Arc::downgrade(self)) };
+        let replaced = to.children.lock().insert(name, child);
+        drop(replaced);
+    }
+
+    /// Whether `self` is `other` or lies below it.
+    pub fn is_within(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        let mut at = self.clone();
+        loop {
+            if Arc::ptr_eq(&at, other) {
+                return true;
+            }
+            let Some(parent) = at.parent() else { return false };
+            at = parent;
+        }
+    }
+
+    /// Stops keeping anything below this dentry. Works through the tree with a list, as a tree may be deeper than a kernel stack.
+    pub(crate) fn forget_descendants(&self) {
+        let mut left: Vec<BTreeMap<Name, Child>> = Vec::new();
+        left.push(core::mem::take(&mut *self.children.lock()));
+        while let Some(children) = left.pop() {
+            for child in children.into_values() {
+                if let Child::Kept(dentry) = child {
+                    left.push(core::mem::take(&mut *dentry.children.lock()));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Dentry {
+    /// Goes up the chain of parents in a loop: dropping one parent from within another's drop would need a stack as deep as the tree.
+    fn drop(&mut self) {
+        let mut next = self.leave();
+        while let Some(parent) = next {
+            next = Arc::into_inner(parent).and_then(|mut parent| parent.leave());
+        }
+    }
+}
+
+impl Dentry {
+    /// Takes the parent, after taking the entry out of it that knew this dentry.
+    fn leave(&mut self) -> Option<Arc<Dentry>> {
+        let place = self.place.get_mut();
+        let parent = place.parent.take()?;
+        let mut children = parent.children.lock();
+        let stale = matches!(children.get(&place.name), Some(Child::Known(weak)) if weak.strong_count() == 0);
+        let removed = if stale { children.remove(&place.name) } else { None };
+        drop(children);
+        drop(removed);
+        Some(parent)
+    }
+}
+
+impl core::fmt::Debug for Dentry {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Dentry({})", alloc::string::String::from_utf8_lossy(&self.name()))
+    }
+}

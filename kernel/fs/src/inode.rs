@@ -1,0 +1,193 @@
+//! Inodes: files as a file system keeps them, without their names.
+//!
+//! A file system implements [`Inode`] for each kind of node that it has. The methods for directories fail with ENOTDIR and
+//! those that change something with EPERM unless they are overridden, so a simple node says only what it is. The layer
+//! above has checked permissions, names and types by the time it calls: an implementation checks only what depends on its own state
+//! (the name is free, the directory empty), under its own locks. All methods are called by tasks, holding no spin lock, and may
+//! sleep unless they say otherwise.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+
+use errno::{Errno, Result};
+
+use crate::flags::{OpenFlags, RenameFlags};
+use crate::operations::FileOperations;
+use crate::path::Path;
+use crate::stat::{DeviceNumber, FileType, SetAttributes, Stat};
+
+/// What a new node is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeKind<'a> {
+    /// An empty file.
+    Regular,
+    /// An empty directory.
+    Directory,
+    /// A symbolic link with this target.
+    Symlink(&'a [u8]),
+    /// A character device.
+    CharDevice(DeviceNumber),
+    /// A block device.
+    BlockDevice(DeviceNumber),
+    /// A FIFO.
+    Fifo,
+    /// A socket's name.
+    Socket,
+}
+
+impl NodeKind<'_> {
+    /// The type of file it will be.
+    pub const fn file_type(self) -> FileType {
+        match self {
+            Self::Regular => FileType::Regular,
+            Self::Directory => FileType::Directory,
+            Self::Symlink(_) => FileType::Symlink,
+            Self::CharDevice(_) => FileType::CharDevice,
+            Self::BlockDevice(_) => FileType::BlockDevice,
+            Self::Fifo => FileType::Fifo,
+            Self::Socket => FileType::Socket,
+        }
+    }
+}
+
+/// What a new node is and whose.
+#[derive(Clone, Copy, Debug)]
+pub struct NewNode<'a> {
+    /// What it is.
+    pub kind: NodeKind<'a>,
+    /// Its permission bits, the umask already taken away.
+    pub permissions: u32,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
+/// Where a symbolic link leads.
+#[derive(Debug)]
+pub enum LinkTarget {
+    /// To a path, which is walked.
+    Text(Vec<u8>),
+    /// Straight to a place, whatever its name is (`/proc/PID/exe`, `/proc/PID/fd/N`).
+    Place(Path),
+}
+
+/// Takes the entries of a directory.
+pub trait DirectorySink {
+    /// Takes an entry, or returns false if there is no room for it. `next` is the position after it.
+    fn entry(&mut self, name: &[u8], inode: u64, file_type: FileType, next: u64) -> bool;
+}
+
+/// A file without its name.
+pub trait Inode: Any + Send + Sync {
+    /// What kind of file. Never changes; does not sleep.
+    fn file_type(&self) -> FileType;
+
+    /// What `stat` tells.
+    fn stat(&self) -> Result<Stat>;
+
+    /// Sets attributes, and the time of the change.
+    fn set_attributes(&self, _set: &SetAttributes) -> Result<()> {
+        Err(Errno::EPERM)
+    }
+
+    /// Whether a directory entry that led here still does. A file system whose names come and go by themselves (procfs) says no when
+    /// its object is gone; the name is looked up again then. Does not sleep.
+    fn is_current(&self) -> bool {
+        true
+    }
+
+    /// Whether names that lead here may be kept in the dentry cache while nobody uses them. Only where all changes of names come through
+    /// the layer above.
+    fn is_cacheable(&self) -> bool {
+        false
+    }
+
+    /// The inode with this name in the directory (never `.` or `..`).
+    ///
+    /// # Errors
+    /// ENOENT.
+    fn lookup(&self, _name: &[u8]) -> Result<Arc<dyn Inode>> {
+        Err(Errno::ENOTDIR)
+    }
+
+    /// Makes a node in the directory.
+    ///
+    /// # Errors
+    /// EEXIST, ENOSPC, ENOENT (the directory was removed), EPERM (no such kind here).
+    fn create(&self, _name: &[u8], _node: &NewNode<'_>) -> Result<Arc<dyn Inode>> {
+        Err(Errno::EPERM)
+    }
+
+    /// Gives an inode of the same file system another name in the directory.
+    ///
+    /// # Errors
+    /// EEXIST, EMLINK, ENOENT, EPERM.
+    fn link(&self, _name: &[u8], _inode: &Arc<dyn Inode>) -> Result<()> {
+        Err(Errno::EPERM)
+    }
+
+    /// Removes the name of something that is not a directory.
+    ///
+    /// # Errors
+    /// ENOENT, EISDIR.
+    fn unlink(&self, _name: &[u8]) -> Result<()> {
+        Err(Errno::EPERM)
+    }
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// ENOENT, ENOTDIR, ENOTEMPTY.
+    fn rmdir(&self, _name: &[u8]) -> Result<()> {
+        Err(Errno::EPERM)
+    }
+
+    /// Moves a name to another directory of the same file system (maybe this one), replacing what is there. The caller has seen to
+    /// it that no directory is moved into itself, and that no other rename of a directory runs in this file system.
+    ///
+    /// # Errors
+    /// ENOENT, EEXIST (NOREPLACE), ENOTEMPTY, ENOTDIR, EISDIR, EINVAL (flags not known).
+    fn rename(
+        &self,
+        _name: &[u8],
+        _to: &Arc<dyn Inode>,
+        _new_name: &[u8],
+        _flags: RenameFlags,
+    ) -> Result<()> {
+        Err(Errno::EPERM)
+    }
+
+    /// Makes a file without a name in the directory's file system, for O_TMPFILE.
+    fn create_unnamed(&self, _node: &NewNode<'_>) -> Result<Arc<dyn Inode>> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// Where the symbolic link leads.
+    fn read_link(&self) -> Result<LinkTarget> {
+        Err(Errno::EINVAL)
+    }
+
+    /// The text that `readlink` shows, where it is not the way that is walked.
+    fn link_text(&self, root: &Path) -> Result<Vec<u8>> {
+        match self.read_link()? {
+            LinkTarget::Text(text) => Ok(text),
+            LinkTarget::Place(place) => Ok(place.to_bytes(root)),
+        }
+    }
+
+    /// Opens the file. `TRUNC` has been taken care of. May wait (a FIFO's other end) unless `NONBLOCK` is set.
+    ///
+    /// # Errors
+    /// ENXIO: no such device, or nobody reads the FIFO. Otherwise as the file system says.
+    fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn FileOperations>>;
+}
+
+impl dyn Inode {
+    /// The inode as the type that its file system made it, if it is of that.
+    pub fn downcast<T: Inode>(self: &Arc<Self>) -> Option<Arc<T>> {
+        let any: Arc<dyn Any + Send + Sync> = self.clone();
+        any.downcast().ok()
+    }
+}

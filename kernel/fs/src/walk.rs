@@ -1,0 +1,213 @@
+//! Walking a path.
+//!
+//! A [`Walker`] goes from directory to directory until one component is left, and leaves that to its
+//! caller, as `open`, `mkdir`, `unlink` and the others each treat it in their own way. A symbolic link's target takes the place of
+//! what was walked, in front of the rest; so nothing here is recursive.
+
+use alloc::borrow::Cow;
+use core::ops::Range;
+
+use errno::{Errno, Result};
+
+use crate::caller::{Caller, Start};
+use crate::credentials::Access;
+use crate::dentry::Dentry;
+use crate::inode::LinkTarget;
+use crate::path::Path;
+use crate::stat::{FileType, NAME_MAX, PATH_MAX};
+use alloc::sync::Arc;
+
+/// How many symbolic links one walk follows.
+const MAX_LINKS: u32 = 40;
+
+/// How a path ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Last {
+    /// With a name in the directory that was reached, at this place of the text; `slash`: slashes follow it.
+    Name { range: Range<usize>, slash: bool },
+    /// With `.`, and that is where the walker is.
+    Dot,
+    /// With `..`, likewise.
+    DotDot,
+    /// With nothing: the text was only slashes, or the last link led straight to a place.
+    Root,
+}
+
+/// On its way along a path.
+pub(crate) struct Walker<'a> {
+    caller: &'a Caller<'a>,
+    root: Path,
+    at: Path,
+    text: Cow<'a, [u8]>,
+    offset: usize,
+    links: u32,
+}
+
+impl<'a> Walker<'a> {
+    /// At the start of a path.
+    pub(crate) fn new(caller: &'a Caller<'a>, start: &Start, path: &'a [u8]) -> Result<Self> {
+        if path.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        if path.len() >= PATH_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        let root = caller.fs.root();
+        let at = match start {
+            _ if path[0] == b'/' => root.clone(),
+            Start::Cwd => caller.fs.cwd(),
+            Start::At(path) => path.clone(),
+        };
+        Ok(Self { caller, root, at, text: Cow::Borrowed(path), offset: 0, links: 0 })
+    }
+
+    /// Where it is.
+    pub(crate) fn at(&self) -> &Path {
+        &self.at
+    }
+
+    /// Ends the walk.
+    pub(crate) fn into_place(self) -> Path {
+        self.at
+    }
+
+    /// Part of the text as it is now.
+    pub(crate) fn name(&self, range: &Range<usize>) -> &[u8] {
+        &self.text[range.clone()]
+    }
+
+    /// Goes on until the last component.
+    ///
+    /// # Errors
+    /// ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG; what the file systems say.
+    pub(crate) fn to_last(&mut self) -> Result<Last> {
+        let mut last = Last::Root;
+        loop {
+            self.skip_slashes();
+            if self.offset == self.text.len() {
+                return Ok(last);
+            }
+            let range = self.take_component()?;
+            self.require_searchable()?;
+            let slash = self.text.get(self.offset) == Some(&b'/');
+            last = match self.name(&range) {
+                b"." => Last::Dot,
+                b".." => {
+                    self.up();
+                    Last::DotDot
+                }
+                _ if self.only_slashes_left() => return Ok(Last::Name { range, slash }),
+                name => {
+                    let child = self.child(name)?;
+                    self.enter(child)?;
+                    Last::Root
+                }
+            };
+        }
+    }
+
+    /// Goes to the end.
+    ///
+    /// # Errors
+    /// As [`to_last`](Self::to_last).
+    pub(crate) fn to_end(mut self, follow: bool) -> Result<Path> {
+        loop {
+            let Last::Name { range, slash } = self.to_last()? else { return Ok(self.at) };
+            let child = self.child(self.name(&range))?;
+            if child.inode().file_type() == FileType::Symlink && (follow || slash) {
+                self.follow(&child)?;
+                continue;
+            }
+            if slash && child.inode().file_type() != FileType::Directory {
+                return Err(Errno::ENOTDIR);
+            }
+            return Ok(child);
+        }
+    }
+
+    fn skip_slashes(&mut self) {
+        while self.text.get(self.offset) == Some(&b'/') {
+            self.offset += 1;
+        }
+    }
+
+    fn only_slashes_left(&self) -> bool {
+        self.text[self.offset..].iter().all(|&byte| byte == b'/')
+    }
+
+    fn take_component(&mut self) -> Result<Range<usize>> {
+        let start = self.offset;
+        let rest = &self.text[start..];
+        let length = rest.iter().position(|&byte| byte == b'/').unwrap_or(rest.len());
+        if length > NAME_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        self.offset += length;
+        Ok(start..self.offset)
+    }
+
+    fn require_searchable(&self) -> Result<()> {
+        let inode = self.at.inode();
+        if inode.file_type() != FileType::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        self.caller.credentials.check(&inode.stat()?, Access::EXECUTE)
+    }
+
+    /// What the directory where the walker is has under a name, with whatever is mounted there.
+    pub(crate) fn child(&self, name: &[u8]) -> Result<Path> {
+        Ok(self.at.with_dentry(self.child_below_mounts(name)?).into_covering())
+    }
+
+    /// As [`child`](Self::child), without what is mounted there.
+    pub(crate) fn child_below_mounts(&self, name: &[u8]) -> Result<Arc<Dentry>> {
+        self.at.dentry().lookup(name, self.at.mount().superblock().is_mounted())
+    }
+
+    fn enter(&mut self, child: Path) -> Result<()> {
+        if child.inode().file_type() == FileType::Symlink {
+            return self.follow(&child);
+        }
+        self.at = child;
+        Ok(())
+    }
+
+    fn up(&mut self) {
+        while !self.at.is(&self.root) {
+            if let Some(below) = self.at.covered() {
+                self.at = below;
+                continue;
+            }
+            if let Some(parent) = self.at.dentry().parent() {
+                self.at = self.at.with_dentry(parent).into_covering();
+            }
+            return;
+        }
+    }
+
+    /// Goes on at the target of a symbolic link, with the rest of the path after it.
+    ///
+    /// # Errors
+    /// ELOOP: too many links. ENOENT: an empty target.
+    pub(crate) fn follow(&mut self, link: &Path) -> Result<()> {
+        self.links += 1;
+        if self.links > MAX_LINKS {
+            return Err(Errno::ELOOP);
+        }
+        let mut text = match link.inode().read_link()? {
+            LinkTarget::Place(place) => {
+                self.at = place;
+                return Ok(());
+            }
+            LinkTarget::Text(text) if text.is_empty() => return Err(Errno::ENOENT),
+            LinkTarget::Text(text) => text,
+        };
+        if text[0] == b'/' {
+            self.at = self.root.clone();
+        }
+        text.extend_from_slice(&self.text[self.offset..]);
+        self.text = Cow::Owned(text);
+        self.offset = 0;
+        Ok(())
+    }
+}
