@@ -123,8 +123,8 @@ const _: () = {
 ///   reach them any more.
 /// - `protect`: changes the protection of what is mapped in the range, and flushes.
 /// - `look_up`: the number of the frame mapped at an address and its protection.
-/// - `for_each_mapped`: address, frame number and protection of every mapped page in a range, in order, passing over what has no page
-///   tables. The visitor does not change the space.
+/// - `for_each_mapped`: address, frame number and protection of every mapped page in a range, in order, passing over what has
+///   no page tables. The visitor may change other spaces, but not this one.
 /// - `clear_accessed`: clears the page's accessed bit and returns what it was, without a flush.
 /// - `load`: makes this CPU use the space. Interrupts off. Does nothing if it is loaded already.
 /// - `load_kernel_only`: makes this CPU use no user half (for a CPU that goes away).

@@ -1,0 +1,84 @@
+//! `fork`: a second address space that shows the same.
+//!
+//! Private pages are shared from now on and copied at the next store, by whichever side stores first: both sides' entries lose
+//! their permission to store, the parent's before the child's exist, in one flush a mapping. Pages that a file has are not
+//! carried over: the child finds them again when it needs them.
+
+use alloc::sync::Arc;
+
+use errno::Errno;
+use memory::Page;
+
+use crate::flags::VmFlags;
+use crate::mm::Mm;
+use crate::rss::Kind;
+use crate::vma::Vma;
+
+impl Mm {
+    /// A copy of the address space, for a child. May sleep.
+    ///
+    /// # Errors
+    /// ENOMEM: nothing is left of the copy.
+    pub fn fork(&self) -> Result<Arc<Self>, Errno> {
+        let state = self.state.write();
+        let mut copy = state.inherit();
+        for vma in state.mappings.iter() {
+            if !vma.flags.contains(VmFlags::DONT_COPY) {
+                copy.mappings.insert(inherited(vma));
+            }
+        }
+        for (&address, page) in &state.parked {
+            let goes = copy.mappings.find(address).is_some_and(carries_pages);
+            if goes {
+                copy.parked.insert(address, page.clone());
+            }
+        }
+        copy.note_peak();
+        let parked = copy.parked.len();
+        // From here on dropping `child` undoes all.
+        let child = Self::with_state(copy)?;
+        (0..parked).for_each(|_| child.rss.add(Kind::Anonymous));
+        for vma in state.mappings.iter() {
+            if !vma.flags.contains(VmFlags::DONT_COPY) && carries_pages(vma) {
+                self.share_with(&child, vma)?;
+            }
+        }
+        Ok(child)
+    }
+
+    /// Shares the program's own pages of a mapping with a child.
+    fn share_with(&self, child: &Self, vma: &Vma) -> Result<(), Errno> {
+        if vma.flags.contains(VmFlags::WRITE) {
+            // Also stops threads that are storing at this moment: after the flush they fault, and wait for the lock.
+            self.space.protect(vma.range(), vma.flags.read_only());
+        }
+        let mut outcome = Ok(());
+        self.space.for_each_mapped(vma.range(), &mut |address, frame, _| {
+            if outcome.is_err() {
+                return;
+            }
+            let Some(page) = Page::try_get(frame).filter(Page::is_anonymous) else { return };
+            match child.space.map(address, page.into_frame(), vma.flags.read_only()) {
+                Ok(old) => {
+                    old.map(Page::from_frame);
+                    child.rss.add(Kind::Anonymous);
+                }
+                Err(frame) => {
+                    drop(Page::from_frame(frame));
+                    outcome = Err(Errno::ENOMEM);
+                }
+            }
+        });
+        outcome
+    }
+}
+
+/// Whether a child gets the pages, not only the mapping.
+fn carries_pages(vma: &Vma) -> bool {
+    !vma.is_shared() && !vma.flags.contains(VmFlags::WIPE_ON_FORK)
+}
+
+/// The mapping as a child has it: locks are not inherited.
+fn inherited(vma: &Vma) -> Vma {
+    Vma { flags: vma.flags.difference(VmFlags::LOCKED), ..vma.clone() }
+}

@@ -1,0 +1,52 @@
+//! `msync`, and telling files which of their pages were stored into.
+
+use contract::PAGE_SIZE;
+use errno::Errno;
+
+use crate::map::page_range;
+use crate::mm::Mm;
+use crate::vma::Vma;
+
+/// `MS_*`: what `msync` is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyncFlags {
+    /// Wait until the pages are written.
+    pub wait: bool,
+    /// Fail where pages are locked.
+    pub invalidate: bool,
+}
+
+impl Mm {
+    /// Writes what was stored into shared mappings of files back. May sleep.
+    ///
+    /// # Errors
+    /// EINVAL: an odd address. ENOMEM: some of it is not mapped; the rest is done. EBUSY: locked pages and `invalidate`. EIO, ENOSPC: from the file.
+    pub fn msync(&self, address: usize, length: usize, flags: SyncFlags) -> Result<(), Errno> {
+        let range = page_range(address, length, Errno::ENOMEM)?;
+        let state = self.state.read();
+        for vma in state.mappings.overlapping(range.clone()) {
+            if flags.invalidate && vma.flags.contains(crate::VmFlags::LOCKED) {
+                return Err(Errno::EBUSY);
+            }
+            let Some(backing) = vma.backing() else { continue };
+            if flags.wait && vma.is_shared() {
+                let part = vma.cut_to(range.clone());
+                let first = part.offset() / PAGE_SIZE as u64;
+                backing.write_back(first..first + part.pages() as u64)?;
+            }
+        }
+        if state.mappings.covers(range) { Ok(()) } else { Err(Errno::ENOMEM) }
+    }
+}
+
+/// Marks the pages of a shared mapping dirty: at unmapping, when some were stored into and nobody kept account of which.
+pub(crate) fn mark_range_dirty(vma: &Vma) {
+    let Some(backing) = vma.backing() else { return };
+    let first = vma.offset() / PAGE_SIZE as u64;
+    for index in first..first + vma.pages() as u64 {
+        if backing.page_at_hand(index).is_some() {
+            // The file has had its say when the page was first stored into.
+            let _ = backing.mark_dirty(index);
+        }
+    }
+}

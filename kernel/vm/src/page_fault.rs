@@ -1,0 +1,202 @@
+//! Page faults: a page is made, found or copied when it is touched.
+//!
+//! ```text
+//!   no page yet ─┬─ anonymous ───────────────────────────────► new page of zeros
+//!                ├─ file, load ──────────────────────────────► the file's page, not writable (and its neighbours)
+//!                ├─ file, private store ─────────────────────► a copy of the file's page
+//!                └─ file, shared store ── mark dirty ────────► the file's page
+//!   page, not writable, store ─┬─ shared ── mark dirty ──────► the same, writable
+//!                              ├─ private, nobody else's ────► the same, writable
+//!                              └─ private ───────────────────► a copy
+//! ```
+//!
+//! Faults hold the mappings for reading, so two threads may fault in one page at once. What they prepare is put into the page
+//! table under the entries lock, after a look whether the entry is still what it was; who comes second
+//! finds the work done.
+
+use arrayvec::ArrayVec;
+use contract::{Access, PAGE_SIZE};
+use machine::user::USER_END;
+use memory::{Page, alloc_page, alloc_page_for_overwrite};
+
+use crate::backing::{Backing, Source};
+use crate::error::FaultError;
+use crate::flags::VmFlags;
+use crate::mm::Mm;
+use crate::rss::Kind;
+use crate::vma::Vma;
+
+/// A load from a file's mapping fills in up to this many pages around it, if they are at hand.
+const AROUND: usize = 16;
+
+impl Mm {
+    /// Makes an access to a user address possible, if the mappings allow it. May sleep.
+    ///
+    /// # Errors
+    /// What to tell the program.
+    pub fn handle_fault(&self, address: usize, access: Access) -> Result<(), FaultError> {
+        if address >= USER_END {
+            return Err(FaultError::SegvMaperr);
+        }
+        let address = address & !(PAGE_SIZE - 1);
+        if let Some(outcome) = self.fault_in_mapping(address, access) {
+            return outcome;
+        }
+        self.grow_stack(address)?;
+        self.fault_in_mapping(address, access).unwrap_or(Err(FaultError::SegvMaperr))
+    }
+
+    /// `None`: nothing is mapped there.
+    fn fault_in_mapping(&self, address: usize, access: Access) -> Option<Result<(), FaultError>> {
+        let state = self.state.read();
+        let vma = state.mappings.find(address)?;
+        if !vma.allows(access) {
+            return Some(Err(FaultError::SegvAccerr));
+        }
+        Some(self.resolve(vma, address, access))
+    }
+
+    /// Provides the page at an address for an access that the mapping allows, or, for a debugger's store, that it would allow if it
+    /// were writable. The mappings are held for reading at least.
+    pub(crate) fn resolve(
+        &self,
+        vma: &Vma,
+        address: usize,
+        access: Access,
+    ) -> Result<(), FaultError> {
+        let Some((frame, protection)) = self.space.look_up(address) else {
+            return self.populate(vma, address, access);
+        };
+        match access {
+            Access::Write if !protection.write => self.make_writable(vma, address, frame),
+            Access::Execute if !protection.execute => {
+                let _entries = self.entries.lock();
+                if self.space.look_up(address) == Some((frame, protection)) {
+                    // Stores stay as they are: who noticed the first one need not do so again.
+                    let protection = contract::Protection { execute: true, ..protection };
+                    self.space.protect(address..address + PAGE_SIZE, protection);
+                }
+                Ok(())
+            }
+            // Another thread was here first.
+            _ => Ok(()),
+        }
+    }
+
+    /// Provides a page where there is none.
+    fn populate(&self, vma: &Vma, address: usize, access: Access) -> Result<(), FaultError> {
+        let (page, protection) = match &vma.source {
+            Source::Anonymous => (new_page()?, vma.flags.protection()),
+            Source::File { backing, .. } => {
+                let index = vma.index_of(address);
+                let page = backing.page(index).map_err(FaultError::from_backing)?;
+                match (access, vma.is_shared()) {
+                    (Access::Write, true) => {
+                        backing.mark_dirty(index).map_err(FaultError::from_backing)?;
+                        (page, vma.flags.protection())
+                    }
+                    (Access::Write, false) => (copy_of(&page)?, vma.flags.protection()),
+                    _ => {
+                        self.populate_around(vma, &**backing, address);
+                        (page, vma.flags.read_only())
+                    }
+                }
+            }
+        };
+        self.map_if_absent(vma, address, page, protection)
+    }
+
+    /// Maps the neighbours of a page, as far as the file has them at hand: a program that touches one
+    /// page of its code touches the next ones soon.
+    fn populate_around(&self, vma: &Vma, backing: &dyn Backing, address: usize) {
+        const WINDOW: usize = AROUND * PAGE_SIZE;
+        let start = (address & !(WINDOW - 1)).max(vma.range.start);
+        let end = ((address & !(WINDOW - 1)) + WINDOW).min(vma.range.end);
+        let mut found: ArrayVec<(usize, Page), AROUND> = ArrayVec::new();
+        for neighbour in (start..end).step_by(PAGE_SIZE).filter(|&it| it != address) {
+            if self.space.look_up(neighbour).is_none()
+                && let Some(page) = backing.page_at_hand(vma.index_of(neighbour))
+            {
+                found.push((neighbour, page));
+            }
+        }
+        for (neighbour, page) in found {
+            // Nobody asked for these: no memory for their page table is no error.
+            let _ = self.map_if_absent(vma, neighbour, page, vma.flags.read_only());
+        }
+    }
+
+    /// A store into a page that is mapped without that permission.
+    fn make_writable(&self, vma: &Vma, address: usize, frame: usize) -> Result<(), FaultError> {
+        match &vma.source {
+            Source::File { backing, .. } if vma.is_shared() => {
+                backing.mark_dirty(vma.index_of(address)).map_err(FaultError::from_backing)?;
+                let _entries = self.entries.lock();
+                if self.space.look_up(address).is_some_and(|(now, _)| now == frame) {
+                    self.allow_stores(vma, address);
+                }
+                Ok(())
+            }
+            _ => self.break_sharing(vma, address, frame),
+        }
+    }
+
+    /// Copy on write: gives the program a page of its own, which is the old one if nobody else has it.
+    fn break_sharing(&self, vma: &Vma, address: usize, frame: usize) -> Result<(), FaultError> {
+        let shared = {
+            let _entries = self.entries.lock();
+            let page = match self.space.look_up(address) {
+                Some((now, _)) if now == frame => Page::try_get(frame),
+                _ => None,
+            };
+            // Changed meanwhile: the program tries again and sees.
+            let Some(page) = page else { return Ok(()) };
+            // One reference is the entry's and one is `page`. No other can come into being: the entry is the only
+            // way to the page, and it is looked at under this lock.
+            if page.is_anonymous() && page.reference_count() == 2 {
+                self.allow_stores(vma, address);
+                return Ok(());
+            }
+            page
+        };
+        let copy = copy_of(&shared)?;
+        let _entries = self.entries.lock();
+        if self.space.look_up(address).is_none_or(|(now, _)| now != frame) {
+            return Ok(());
+        }
+        let was = Kind::of(vma, &shared);
+        match self.space.map(address, copy.into_frame(), vma.flags.protection()) {
+            Ok(old) => {
+                old.map(Page::from_frame);
+                self.rss.sub(was);
+                self.rss.add(Kind::Anonymous);
+                Ok(())
+            }
+            Err(frame) => {
+                drop(Page::from_frame(frame));
+                Err(FaultError::Oom)
+            }
+        }
+    }
+
+    /// Gives the page at an address the mapping's full protection. The entries lock is held.
+    fn allow_stores(&self, vma: &Vma, address: usize) {
+        // A debugger's store into code goes through this too: the program itself still may not.
+        if vma.flags.contains(VmFlags::WRITE) {
+            self.space.protect(address..address + PAGE_SIZE, vma.flags.protection());
+        }
+    }
+}
+
+fn new_page() -> Result<Page, FaultError> {
+    let page = alloc_page(None).map_err(|_| FaultError::Oom)?;
+    page.set_anonymous();
+    Ok(page)
+}
+
+fn copy_of(page: &Page) -> Result<Page, FaultError> {
+    let copy = alloc_page_for_overwrite(None).map_err(|_| FaultError::Oom)?;
+    copy.copy_from(page);
+    copy.set_anonymous();
+    Ok(copy)
+}
