@@ -24,3 +24,15 @@ pub fn current_ref() -> TaskRef {
 pub fn has_current() -> bool {
     CURRENT.is_set()
 }
+
+/// Sets the state in which the running task will sleep at its next [`schedule`](crate::schedule). The task then looks at what it waits
+/// for, and sleeps if that does not hold. Only for hand-shakes of their own; everything else waits on a
+/// [`WaitQueue`](crate::WaitQueue).
+pub fn set_current_state(state: u32) {
+    current().state.set(state);
+}
+
+/// The running task goes on after [`set_current_state`], whether it slept or not.
+pub fn set_current_running() {
+    current().state.set_running();
+}

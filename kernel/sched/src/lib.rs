@@ -60,7 +60,9 @@ pub use affinity::{
 pub use attributes::{Attributes, Policy, set_attributes, weight_of_nice};
 pub use completion::Completion;
 pub use cpumask::CpuMask;
-pub use current::{current, current_ref, has_current};
+pub use current::{
+    current, current_ref, has_current, set_current_running, set_current_state,
+};
 pub use exit::{set_dead_task_hook, exit_current};
 pub use idle::{idle_loop, leave_when_idle, new_idle, set_idle_offline_hook};
 pub use load::{load_average, runnable, uninterruptible};

@@ -1,0 +1,157 @@
+//! PID 2: the daemon that makes every other kernel thread.
+//!
+//! That one clean task makes them all means that a thread inherits nothing from whoever happened to ask for it: no
+//! files, no signals, no address space, no affinity.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use errno::Errno;
+use process::KernelThread;
+use sched::{CpuMask, Sleep, Slot, TaskFlags, TaskRef, WaitQueue, current_ref, state};
+use sync::{LockClass, SpinLock};
+
+use crate::builder::{Builder, Function};
+use crate::request::Request;
+use crate::this::This;
+use crate::thread::{End, Record, STARTED, STOP, mask_of};
+
+/// `kthread_create_lock`: held to add or take a request; dropped while a thread is being made.
+static LIST_LOCK: LockClass = LockClass::new("kthread_create_lock");
+
+/// `kthread_create_list`.
+static REQUESTS: SpinLock<VecDeque<Arc<Request>>> = SpinLock::new(&LIST_LOCK, VecDeque::new());
+
+/// Where kthreadd sleeps while the list is empty.
+static WAKE: WaitQueue = WaitQueue::new();
+
+static READY: AtomicBool = AtomicBool::new(false);
+
+/// Puts a request on the list and wakes kthreadd.
+pub(crate) fn submit(request: Arc<Request>) {
+    REQUESTS.lock().push_back(request);
+    WAKE.wake_one();
+}
+
+/// Whether kthreadd has begun its work.
+pub fn is_ready() -> bool {
+    READY.load(Ordering::Acquire)
+}
+
+/// How many requests wait on the list; for tests and reports.
+pub fn requests_waiting() -> usize {
+    REQUESTS.lock().len()
+}
+
+/// The life of PID 2. Never returns: it cannot be stopped, killed or frozen.
+pub fn kthreadd() -> i32 {
+    let me = current_ref();
+    me.set_comm(b"kthreadd");
+    me.add_flags(TaskFlags::KTHREAD | TaskFlags::NOFREEZE);
+    process::ignore_signals(&me);
+    if let Err(error) = sched::set_allowed(&me, sched::housekeeping()) {
+        log::warn!("kthreadd: stays on its first CPU: {error}");
+    }
+    READY.store(true, Ordering::Release);
+    loop {
+        // Interruptible, though no signal reaches it: idle, it must not count in the load average.
+        let woken = WAKE.wait_map(Sleep::Interruptible, None, || {
+            (!REQUESTS.lock().is_empty()).then_some(())
+        });
+        if woken.is_err() {
+            continue;
+        }
+        while let Some(request) = take_request() {
+            make(&request);
+        }
+    }
+}
+
+fn take_request() -> Option<Arc<Request>> {
+    REQUESTS.lock().pop_front()
+}
+
+/// Makes one thread, or tells its creator why not.
+fn make(request: &Arc<Request>) {
+    let Some((builder, function)) = request.take_order() else {
+        return;
+    };
+    let name = builder.name.as_bytes();
+    let mut comm = [0; sched::COMM_LENGTH];
+    let length = name.len().min(comm.len());
+    comm[..length].copy_from_slice(&name[..length]);
+    let node = builder.node;
+    let for_newborn = request.clone();
+    let made = process::kernel_thread(KernelThread {
+        name: &comm[..length],
+        node,
+        flags: process::CloneFlags::FS | process::CloneFlags::FILES,
+        function: alloc::boxed::Box::new(move || newborn(&for_newborn, builder, function)),
+    });
+    if let Err(error) = made {
+        request.answer(Err(error));
+    }
+}
+
+/// The newborn's first steps: reports itself in, sleeps until it is woken, and does what it was made for.
+fn newborn(request: &Arc<Request>, builder: Builder, function: Function) -> i32 {
+    let me = current_ref();
+    let record = Arc::new(Record::new(builder.name, builder.cpu));
+    me.attach(Slot::Kthread, record.clone());
+    prepare(&me, builder.mask, builder.fixed_affinity, builder.freezable, builder.cpu);
+    if let Err(error) = sched::set_attributes(&me, builder.attributes) {
+        record.finish(End::NeverRan, 0);
+        request.answer(Err(error));
+        return 0;
+    }
+    if !request.answer(Ok((me.clone(), record.clone()))) {
+        // The creator was killed, and nobody else knows of this thread.
+        record.finish(End::NeverRan, 0);
+        return Errno::EINTR.as_return() as i32;
+    }
+    wait_for_first_wake(&record);
+    if record.has(STOP) {
+        record.finish(End::NeverRan, 0);
+        return Errno::EINTR.as_return() as i32;
+    }
+    let this = This::new(record);
+    this.park_if_asked();
+    let result = function(&this);
+    this.record().finish(End::Returned, result);
+    result
+}
+
+fn prepare(
+    me: &TaskRef,
+    mask: Option<CpuMask>,
+    fixed_affinity: bool,
+    freezable: bool,
+    cpu: Option<machine::CpuId>,
+) {
+    let mut flags = TaskFlags::empty();
+    if fixed_affinity {
+        flags |= TaskFlags::NO_SETAFFINITY;
+    }
+    if !freezable {
+        flags |= TaskFlags::NOFREEZE;
+    }
+    me.add_flags(flags);
+    if freezable {
+        me.remove_flags(TaskFlags::NOFREEZE);
+    }
+    // Takes effect when it is woken: it sleeps before it does anything.
+    sched::bind_sleeping(me, mask.unwrap_or_else(|| mask_of(cpu)));
+}
+
+/// Sleeps, uninterruptibly and without a say in the load average, until the holder wakes or stops the thread.
+fn wait_for_first_wake(record: &Record) {
+    loop {
+        sched::set_current_state(state::UNINTERRUPTIBLE | state::NOLOAD);
+        if record.has(STARTED | STOP) {
+            break;
+        }
+        sched::schedule();
+    }
+    sched::set_current_running();
+}

@@ -1,0 +1,180 @@
+//! When kernel code fails: a thread dies alone where that is safe, and the kernel panics where it is not.
+//!
+//! It is safe in a kernel thread, outside interrupts, with no spin lock and no sleeping lock held. What the thread had on its stack is lost; its
+//! joiner learns of the end.
+
+use core::fmt;
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+
+use machine::{Oops, OopsKind};
+use sync::Once;
+
+use crate::thread::{End, record_of};
+
+/// `panic_on_oops`: every oops is a panic.
+static PANIC_ON_OOPS: AtomicBool = AtomicBool::new(false);
+/// `panic=`: seconds until the machine is reset after a panic; 0: never; below: at once.
+static PANIC_TIMEOUT: AtomicI64 = AtomicI64::new(0);
+static COUNT: AtomicU64 = AtomicU64::new(0);
+/// The CPU that panics, plus one.
+static PANICKING: AtomicUsize = AtomicUsize::new(0);
+/// What ends the run instead of a reset: tests have their own.
+static FINAL: Once<fn(&str) -> !> = Once::new();
+
+/// Whether every oops is a panic.
+pub fn panic_on_oops() -> bool {
+    PANIC_ON_OOPS.load(Ordering::Relaxed)
+}
+
+/// Makes every oops a panic, or not.
+pub fn set_panic_on_oops(on: bool) {
+    PANIC_ON_OOPS.store(on, Ordering::Relaxed);
+}
+
+/// The seconds between a panic and the reset: 0 for never, below 0 for at once.
+pub fn panic_timeout() -> i64 {
+    PANIC_TIMEOUT.load(Ordering::Relaxed)
+}
+
+/// Sets [`panic_timeout`].
+pub fn set_panic_timeout(seconds: i64) {
+    PANIC_TIMEOUT.store(seconds, Ordering::Relaxed);
+}
+
+/// How many oopses there have been.
+pub fn count() -> u64 {
+    COUNT.load(Ordering::Relaxed)
+}
+
+/// Says what a panic ends in, in place of halting or resetting the machine. Once.
+pub fn set_final_hook(hook: fn(&str) -> !) {
+    // A second hook would come from a second test harness: there is one.
+    let _ = FINAL.set(hook);
+}
+
+struct Kind<'a>(&'a Oops<'a>);
+
+impl fmt::Display for Kind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.kind {
+            OopsKind::Panic => write!(f, "kernel code panicked: {}", self.0.message),
+            OopsKind::PageFault { address, access } => {
+                write!(f, "unable to handle page fault at {address:#018x} ({access:?})")
+            }
+            OopsKind::StackOverflow { address } => {
+                write!(f, "kernel stack overflow, guard page hit at {address:#018x}")
+            }
+            OopsKind::Exception { vector, code } => {
+                write!(f, "exception {vector} (error code {code:#x})")
+            }
+        }
+    }
+}
+
+/// `Upcalls::oops`: something failed in kernel mode on this CPU.
+pub fn oops(oops: &Oops<'_>) -> ! {
+    COUNT.fetch_add(1, Ordering::Relaxed);
+    let safe = dies_alone(oops);
+    if !safe {
+        klog::begin_crash();
+    }
+    log::error!("Oops: {}", Kind(oops));
+    if sched::has_current() {
+        let me = sched::current();
+        log::error!("CPU: {} PID: {} Comm: {}", machine::cpu::id(), me.pid(), me.comm());
+        print_backtrace(oops);
+    }
+    if !safe {
+        panic(format_args!("{}", Reason(oops)));
+    }
+    let me = sched::current_ref();
+    if let Some(record) = record_of(&me) {
+        record.finish(End::Panicked, 0);
+    }
+    drop(me);
+    machine::irq::enable();
+    process::exit_thread(SIGNAL_STATUS)
+}
+
+/// What `wait` would report: killed by SIGSEGV.
+const SIGNAL_STATUS: i32 = 11;
+
+/// Why the whole kernel goes down with it.
+struct Reason<'a>(&'a Oops<'a>);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if sync::in_interrupt() {
+            return f.write_str("Fatal exception in interrupt");
+        }
+        if let OopsKind::StackOverflow { .. } = self.0.kind {
+            write!(f, "kernel stack overflow")?;
+            if sched::has_current() {
+                write!(f, " in {:?}", &*sched::current())?;
+            }
+            return Ok(());
+        }
+        f.write_str("Fatal exception")
+    }
+}
+
+/// Whether the rest of the kernel can go on without the running thread.
+fn dies_alone(oops: &Oops<'_>) -> bool {
+    if panic_on_oops()
+        || matches!(oops.kind, OopsKind::StackOverflow { .. })
+        || sync::in_interrupt()
+        || !sched::has_current()
+    {
+        return false;
+    }
+    let me = sched::current();
+    let held = machine::cpu::preempt_count() & machine::preempt::PREEMPT_MASK != 0
+        || sync::lockdep::held_spinning() != 0
+        || !me.held_locks().is_empty();
+    !held && !me.is_idle() && record_of(&me).is_some()
+}
+
+fn print_backtrace(oops: &Oops<'_>) {
+    log::error!("Call Trace:");
+    if oops.instruction != 0 {
+        log::error!(" [<{:016x}>]", oops.instruction);
+    }
+    let bounds = sched::current().context().stack_bounds();
+    machine::backtrace::walk(oops.frame_pointer, bounds, &mut |address| {
+        log::error!(" [<{address:016x}>]");
+    });
+}
+
+/// Ends the kernel: says why, and halts or resets the machine. Any context.
+pub fn panic(reason: fmt::Arguments<'_>) -> ! {
+    let _ = machine::irq::disable();
+    let here = machine::cpu::id() + 1;
+    let first = PANICKING.compare_exchange(0, here, Ordering::SeqCst, Ordering::SeqCst);
+    if first.is_err() {
+        // Another CPU panics, or this one while it did: nothing more can be said.
+        halt();
+    }
+    klog::begin_crash();
+    log::error!("Kernel panic - not syncing: {reason}");
+    if let Some(end) = FINAL.get() {
+        let mut text = sched::NameBuffer::<256>::new();
+        text.format(format_args!("kernel panic: {reason}"));
+        end(core::str::from_utf8(text.as_bytes()).unwrap_or("kernel panic"));
+    }
+    let seconds = panic_timeout();
+    if seconds == 0 {
+        log::error!("---[ end Kernel panic - not syncing: {reason} ]---");
+        halt();
+    }
+    let deadline = machine::time::now() + seconds.max(0).unsigned_abs() * time::SECOND;
+    while machine::time::now() < deadline {
+        machine::cpu::relax();
+    }
+    machine::power::reset()
+}
+
+fn halt() -> ! {
+    loop {
+        machine::cpu::relax();
+    }
+}

@@ -1,0 +1,154 @@
+//! Per-CPU threads: one for each CPU, made before the CPU comes, unparked when it is there, parked when it goes.
+//!
+//! A kind of thread is registered once. Its loop is the same for all: park when asked, call `work` when there is some, sleep otherwise.
+
+use alloc::vec::Vec;
+
+use errno::Errno;
+use machine::CpuId;
+use sched::{Attributes, Mutex, TaskRef, WaitQueue};
+use sync::{LockClass, PerCpu, per_cpu};
+
+use crate::builder::Builder;
+use crate::handle::Handle;
+use crate::this::This;
+
+/// Outermost: CPUs come and go, and kinds are registered, one at a time.
+static THREADS_LOCK: LockClass = LockClass::new("smpboot_threads");
+static THREADS: Mutex<Vec<Registered>> = Mutex::new(&THREADS_LOCK, Vec::new());
+
+/// A kind of per-CPU thread. The functions run in the thread, on its CPU, but for `created`.
+pub struct PerCpuThread {
+    /// The name before the slash: `migration` for `migration/0`.
+    pub name: &'static str,
+    /// How it is scheduled.
+    pub attributes: Attributes,
+    /// Whether there is work. Called with the thread's state set to asleep: must not sleep.
+    pub should_run: fn(CpuId) -> bool,
+    /// Does what there is to do. May sleep.
+    pub work: fn(CpuId),
+    /// The CPU is there (again). Before the first work.
+    pub online: fn(CpuId),
+    /// The CPU is about to go.
+    pub offline: fn(CpuId),
+    /// The thread of this CPU has been made; called by its maker.
+    pub created: fn(CpuId, &TaskRef),
+    /// It is the last to go and the first to come: it parks itself, as the stopper does.
+    pub parks_itself: bool,
+}
+
+struct Registered {
+    kind: &'static PerCpuThread,
+    threads: Vec<(CpuId, Handle)>,
+}
+
+/// What the threads of a CPU sleep on.
+static WAKE: PerCpu<WaitQueue> = per_cpu!(WaitQueue::new());
+
+/// Registers a kind and makes its thread on every CPU that is online. May sleep.
+///
+/// # Errors
+/// As [`Builder::create`]; no thread is left then.
+pub fn register(kind: &'static PerCpuThread) -> Result<(), Errno> {
+    let mut all = THREADS.lock();
+    let mut registered = Registered { kind, threads: Vec::new() };
+    for cpu in sched::online().iter() {
+        match make(kind, cpu) {
+            Ok(thread) => {
+                thread.unpark();
+                registered.threads.push((cpu, thread));
+            }
+            Err(error) => {
+                registered.threads.into_iter().for_each(|(_, thread)| {
+                    thread.stop();
+                });
+                return Err(error);
+            }
+        }
+    }
+    all.push(registered);
+    Ok(())
+}
+
+/// Makes the threads of a CPU that has none yet, parked. May sleep.
+///
+/// # Errors
+/// As [`Builder::create`]; those already made stay for the next try.
+pub fn create_threads(cpu: CpuId) -> Result<(), Errno> {
+    let mut all = THREADS.lock();
+    for registered in all.iter_mut() {
+        if !registered.threads.iter().any(|&(other, _)| other == cpu) {
+            let thread = make(registered.kind, cpu)?;
+            registered.threads.push((cpu, thread));
+        }
+    }
+    Ok(())
+}
+
+/// Lets the threads of a CPU that has come go on, bound to it. May sleep.
+pub fn unpark_threads(cpu: CpuId) {
+    for registered in THREADS.lock().iter() {
+        for (_, thread) in registered.threads.iter().filter(|&&(other, _)| other == cpu) {
+            thread.unpark();
+        }
+    }
+}
+
+/// Parks the threads of a CPU that is about to go, the last registered first. May sleep.
+pub fn park_threads(cpu: CpuId) {
+    for registered in THREADS.lock().iter().rev() {
+        if registered.kind.parks_itself {
+            continue;
+        }
+        for (_, thread) in registered.threads.iter().filter(|&&(other, _)| other == cpu) {
+            if let Err(error) = thread.park() {
+                log::error!("smpboot: {}/{cpu} did not park: {error}", registered.kind.name);
+            }
+        }
+    }
+}
+
+/// Stops all threads of a kind and forgets it. May sleep.
+pub fn unregister(kind: &'static PerCpuThread) {
+    let mut all = THREADS.lock();
+    let place = all.iter().position(|registered| core::ptr::eq(registered.kind, kind));
+    let registered = place.map(|place| all.remove(place));
+    drop(all);
+    for (_, thread) in registered.into_iter().flat_map(|registered| registered.threads) {
+        thread.stop();
+    }
+}
+
+fn make(kind: &'static PerCpuThread, cpu: CpuId) -> Result<Handle, Errno> {
+    let created = Builder::new(format_args!("{}/{cpu}", kind.name))
+        .cpu(cpu)
+        .attributes(kind.attributes)
+        .create(move |this| {
+            live(this, kind, cpu);
+            0
+        })?;
+    (kind.created)(cpu, created.task());
+    Ok(created.park())
+}
+
+/// The life of a per-CPU thread.
+fn live(this: &This, kind: &PerCpuThread, cpu: CpuId) {
+    (kind.online)(cpu);
+    loop {
+        if this.should_stop() {
+            break;
+        }
+        if this.should_park() {
+            (kind.offline)(cpu);
+            this.parkme();
+            if !this.should_stop() {
+                (kind.online)(cpu);
+            }
+            continue;
+        }
+        if this.wait(WAKE.of(cpu), || (kind.should_run)(cpu)) {
+            (kind.work)(cpu);
+        }
+    }
+    (kind.offline)(cpu);
+}

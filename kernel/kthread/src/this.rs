@@ -1,0 +1,153 @@
+//! A kernel thread's own side: what it asks, and how it parks.
+
+use alloc::sync::Arc;
+
+use core::marker::PhantomData;
+use sched::{Sleep, WaitError, WaitQueue, state};
+
+use crate::freezer;
+use crate::thread::{PARK, Record, STOP};
+
+/// What ended a sleep.
+enum Wake {
+    Condition,
+    Asked,
+    Freeze,
+}
+
+/// The thread that runs, as its own function sees it.
+///
+/// It cannot leave the thread: only the thread itself may park, freeze or be asked whether it should stop.
+pub struct This {
+    record: Arc<Record>,
+    not_send: PhantomData<*const ()>,
+}
+
+impl This {
+    pub(crate) fn new(record: Arc<Record>) -> Self {
+        Self { record, not_send: PhantomData }
+    }
+
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Whether somebody waits in `stop` for the thread's function to return. Any context.
+    pub fn should_stop(&self) -> bool {
+        self.record.has(STOP)
+    }
+
+    /// Whether the thread is asked to park. Any context.
+    pub fn should_park(&self) -> bool {
+        self.record.has(PARK)
+    }
+
+    /// Parks if that is asked for, and returns when nobody wants it any more. May sleep.
+    pub fn park_if_asked(&self) {
+        if self.should_park() {
+            self.parkme();
+        }
+    }
+
+    /// Sleeps as long as the thread is asked to be parked. May sleep.
+    ///
+    /// The state is set before the request is looked at, and `unpark` withdraws the request before it wakes: so either this
+    /// sees it withdrawn, or the wake-up finds the thread asleep.
+    pub fn parkme(&self) {
+        sync::might_sleep();
+        loop {
+            sched::set_current_state(state::PARKED);
+            if self.record.enter_park() {
+                self.record.waiters.wake_all();
+                sched::schedule();
+            } else if self.record.leave_park() {
+                break;
+            }
+        }
+        sched::set_current_running();
+    }
+
+    /// Sleeps until `condition` holds or the thread is asked to stop or to park; returns whether the condition holds. May sleep.
+    ///
+    /// This is how a daemon waits for work: the wake-ups of `stop` and `park` end the sleep as the queue's do. A freezable thread
+    /// spends a freeze in here.
+    pub fn wait(&self, queue: &WaitQueue, condition: impl FnMut() -> bool) -> bool {
+        self.wait_as(queue, None, condition).unwrap_or(false)
+    }
+
+    /// As [`wait`](Self::wait), but no longer than until a time of the monotonic clock. May sleep.
+    ///
+    /// # Errors
+    /// [`WaitError::TimedOut`].
+    pub fn wait_until(
+        &self,
+        queue: &WaitQueue,
+        deadline: u64,
+        condition: impl FnMut() -> bool,
+    ) -> Result<bool, WaitError> {
+        self.wait_as(queue, Some(deadline), condition)
+    }
+
+    fn wait_as(
+        &self,
+        queue: &WaitQueue,
+        deadline: Option<u64>,
+        mut condition: impl FnMut() -> bool,
+    ) -> Result<bool, WaitError> {
+        loop {
+            let outcome = queue.wait_map(Sleep::Idle, deadline, || {
+                if condition() {
+                    Some(Wake::Condition)
+                } else if self.record.has(STOP | PARK) {
+                    Some(Wake::Asked)
+                } else {
+                    freezer::is_wanted().then_some(Wake::Freeze)
+                }
+            })?;
+            match outcome {
+                Wake::Condition => return Ok(true),
+                Wake::Asked => return Ok(false),
+                Wake::Freeze => {
+                    freezer::freeze_unless(|| self.should_stop());
+                }
+            }
+        }
+    }
+
+    /// Sleeps for so many nanoseconds, less if the thread is asked to stop or to park: the "run every so often" of a
+    /// periodic daemon. Returns whether the time passed undisturbed. May sleep.
+    pub fn sleep(&self, nanoseconds: u64) -> bool {
+        let deadline = time::monotonic().saturating_add(nanoseconds);
+        loop {
+            if freezer::is_wanted() {
+                freezer::freeze_unless(|| self.should_stop());
+            }
+            sched::set_current_state(state::UNINTERRUPTIBLE | state::NOLOAD);
+            if self.record.has(STOP | PARK) {
+                sched::set_current_running();
+                return false;
+            }
+            if sched::schedule_until(deadline) == sched::Woken::ByTime {
+                sched::set_current_running();
+                return true;
+            }
+        }
+    }
+
+    /// Lets the freezer stop this thread from now on.
+    pub fn set_freezable(&self) {
+        freezer::set_freezable();
+    }
+
+    /// Enters the freezer if it wants this thread. Returns whether it did. May sleep.
+    pub fn try_to_freeze(&self) -> bool {
+        freezer::try_to_freeze()
+    }
+
+    /// [`should_stop`](Self::should_stop) after a stay in the freezer, if one is wanted; a thread that is asked to stop
+    /// leaves the freezer. Returns whether to stop, and whether it was frozen. May sleep.
+    pub fn freezable_should_stop(&self) -> (bool, bool) {
+        let frozen = freezer::freeze_unless(|| self.should_stop());
+        (self.should_stop(), frozen)
+    }
+}
