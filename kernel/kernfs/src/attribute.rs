@@ -1,0 +1,109 @@
+//! Registered files.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use errno::{Errno, Result};
+use fs::{FileOperations, FileType, Inode, OpenFlags, SetAttributes, Stat};
+
+use crate::snapshot::{Contents, Snapshot};
+use crate::text::Text;
+use crate::tree::Tree;
+
+type Show = Box<dyn Fn(&mut Text) -> Result<()> + Send + Sync>;
+type Store = Box<dyn Fn(&[u8]) -> Result<()> + Send + Sync>;
+
+/// What a registered file shows and takes. Its functions are called by tasks holding no lock, and may sleep.
+///
+/// ```ignore
+///   Attribute::new().show(|text| Ok(writeln!(text, "{}", value())?)).store(|bytes| set(parse_integer(bytes)?))
+/// ```
+#[derive(Default)]
+pub struct Attribute {
+    permissions: Option<u32>,
+    show: Option<Show>,
+    store: Option<Store>,
+}
+
+impl Attribute {
+    /// A file that can neither be read nor written.
+    pub const fn new() -> Self {
+        Self { permissions: None, show: None, store: None }
+    }
+
+    /// A file that is only shown.
+    pub fn shown(show: impl Fn(&mut Text) -> Result<()> + Send + Sync + 'static) -> Self {
+        Self::new().show(show)
+    }
+
+    /// How it is read.
+    #[must_use]
+    pub fn show(mut self, show: impl Fn(&mut Text) -> Result<()> + Send + Sync + 'static) -> Self {
+        self.show = Some(Box::new(show));
+        self
+    }
+
+    /// How it is written. One call gets what one `write` brought.
+    #[must_use]
+    pub fn store(mut self, store: impl Fn(&[u8]) -> Result<()> + Send + Sync + 'static) -> Self {
+        self.store = Some(Box::new(store));
+        self
+    }
+
+    /// Its permission bits, where they are not 0444 for what is read and 0200 for what is written.
+    #[must_use]
+    pub fn permissions(mut self, permissions: u32) -> Self {
+        self.permissions = Some(permissions);
+        self
+    }
+}
+
+/// The inode of an attribute.
+pub(crate) struct AttributeNode {
+    tree: Arc<Tree>,
+    number: u64,
+    attribute: Arc<Attribute>,
+}
+
+impl AttributeNode {
+    pub(crate) fn new(tree: &Arc<Tree>, attribute: Attribute) -> Self {
+        Self { tree: tree.clone(), number: tree.take_inode_number(), attribute: Arc::new(attribute) }
+    }
+}
+
+impl Inode for AttributeNode {
+    fn file_type(&self) -> FileType {
+        FileType::Regular
+    }
+
+    fn stat(&self) -> Result<Stat> {
+        let usual = if self.attribute.show.is_some() { 0o444 } else { 0 }
+            | if self.attribute.store.is_some() { 0o200 } else { 0 };
+        let permissions = self.attribute.permissions.unwrap_or(usual);
+        Ok(self.tree.stat(FileType::Regular, permissions, self.number))
+    }
+
+    fn set_attributes(&self, set: &SetAttributes) -> Result<()> {
+        accept_truncation(set)
+    }
+
+    fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Arc<dyn FileOperations>> {
+        Ok(Snapshot::new(self.attribute.clone()))
+    }
+}
+
+impl Contents for Arc<Attribute> {
+    fn show(&self, text: &mut Text) -> Result<()> {
+        self.show.as_ref().ok_or(Errno::EINVAL)?(text)
+    }
+
+    fn store(&self, bytes: &[u8]) -> Result<()> {
+        self.store.as_ref().ok_or(Errno::EINVAL)?(bytes)
+    }
+}
+
+/// The shell's `>` truncates before it writes, which means nothing here. Owner, mode and times stay as they are.
+pub(crate) fn accept_truncation(set: &SetAttributes) -> Result<()> {
+    let other = set.permissions.is_some() || set.uid.is_some() || set.gid.is_some();
+    if other { Err(Errno::EPERM) } else { Ok(()) }
+}

@@ -1,0 +1,122 @@
+//! The text of a file as it is being written.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use errno::{Errno, Result};
+
+/// Collects a file's contents. `write!` into it; running out of memory ends the writing, and is ENOMEM in the end.
+#[derive(Debug, Default)]
+pub struct Text {
+    bytes: Vec<u8>,
+    out_of_memory: bool,
+}
+
+impl Text {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new(), out_of_memory: false }
+    }
+
+    /// Appends bytes that need not be UTF-8.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.out_of_memory || self.bytes.try_reserve(bytes.len()).is_err() {
+            self.out_of_memory = true;
+            return Err(Errno::ENOMEM);
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Appends bytes, each of `special` and every backslash as a backslash and three octal digits, as tables in `/proc` show names.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn push_escaped(&mut self, bytes: &[u8], special: &[u8]) -> Result<()> {
+        for &byte in bytes {
+            if byte == b'\\' || special.contains(&byte) {
+                let digit = |shift: u8| b'0' + (byte >> shift & 7);
+                self.push(&[b'\\', digit(6), digit(3), digit(0)])?;
+            } else {
+                self.push(&[byte])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing has been written.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The contents.
+    ///
+    /// # Errors
+    /// ENOMEM: part of them found no memory.
+    pub fn into_bytes(self) -> Result<Vec<u8>> {
+        if self.out_of_memory { Err(Errno::ENOMEM) } else { Ok(self.bytes) }
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text.as_bytes()).map_err(|_| fmt::Error)
+    }
+}
+
+/// Reads a number as user space writes one to a file: blanks around it, a sign, `0x` or `0` before it.
+///
+/// # Errors
+/// EINVAL: not a number. ERANGE is the caller's affair.
+pub fn parse_integer(bytes: &[u8]) -> Result<i64> {
+    let text = core::str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
+    let text = text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\0');
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if !digits.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(Errno::EINVAL);
+    }
+    let (digits, radix) = if let Some(hex) = digits.strip_prefix("0x") {
+        (hex, 16)
+    } else if digits.len() > 1 && digits.starts_with('0') {
+        (&digits[1..], 8)
+    } else {
+        (digits, 10)
+    };
+    let value = i64::from_str_radix(digits, radix).map_err(|_| Errno::EINVAL)?;
+    Ok(if negative { -value } else { value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_tables_are_escaped() {
+        let mut text = Text::new();
+        text.push_escaped(b"a b\\c\td", b" \t\n").unwrap();
+        assert_eq!(text.into_bytes().unwrap(), b"a\\040b\\134c\\011d");
+    }
+
+    #[test]
+    fn numbers_are_read_as_the_shell_writes_them() {
+        assert_eq!(parse_integer(b"42\n"), Ok(42));
+        assert_eq!(parse_integer(b" -1 "), Ok(-1));
+        assert_eq!(parse_integer(b"0x10"), Ok(16));
+        assert_eq!(parse_integer(b"010"), Ok(8));
+        assert_eq!(parse_integer(b"0"), Ok(0));
+        for bad in [&b""[..], b"x", b"-", b"1x", b"--1", b"+-1", b"99999999999999999999"] {
+            assert_eq!(parse_integer(bad), Err(Errno::EINVAL), "{bad:?}");
+        }
+    }
+}
