@@ -155,6 +155,9 @@ pub fn panic(reason: fmt::Arguments<'_>) -> ! {
         halt();
     }
     klog::begin_crash();
+    for cpu in (0..machine::cpu::count()).filter(|&cpu| cpu + 1 != here && machine::cpu::is_running(cpu)) {
+        machine::irq::send(cpu, machine::Ipi::CallFunction);
+    }
     log::error!("Kernel panic - not syncing: {reason}");
     if let Some(end) = FINAL.get() {
         let mut text = sched::NameBuffer::<256>::new();
@@ -171,6 +174,13 @@ pub fn panic(reason: fmt::Arguments<'_>) -> ! {
         machine::cpu::relax();
     }
     machine::power::reset()
+}
+
+/// `Upcalls::call_function`: another CPU panics, and this one is to stand still.
+pub fn stop_if_panicking() {
+    if PANICKING.load(Ordering::SeqCst) != 0 {
+        halt();
+    }
 }
 
 fn halt() -> ! {

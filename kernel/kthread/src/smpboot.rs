@@ -33,8 +33,8 @@ pub struct PerCpuThread {
     pub offline: fn(CpuId),
     /// The thread of this CPU has been made; called by its maker.
     pub created: fn(CpuId, &TaskRef),
-    /// It is the last to go and the first to come: it parks itself, as the stopper does.
-    pub parks_itself: bool,
+    /// Whoever registered it parks and unparks it by [`park_thread`] and [`unpark_thread`], as the stopper's keeper does.
+    pub kept_apart: bool,
 }
 
 struct Registered {
@@ -55,7 +55,9 @@ pub fn register(kind: &'static PerCpuThread) -> Result<(), Errno> {
     for cpu in sched::online().iter() {
         match make(kind, cpu) {
             Ok(thread) => {
-                thread.unpark();
+                if !kind.kept_apart {
+                    thread.unpark();
+                }
                 registered.threads.push((cpu, thread));
             }
             Err(error) => {
@@ -88,6 +90,9 @@ pub fn create_threads(cpu: CpuId) -> Result<(), Errno> {
 /// Lets the threads of a CPU that has come go on, bound to it. May sleep.
 pub fn unpark_threads(cpu: CpuId) {
     for registered in THREADS.lock().iter() {
+        if registered.kind.kept_apart {
+            continue;
+        }
         for (_, thread) in registered.threads.iter().filter(|&&(other, _)| other == cpu) {
             thread.unpark();
         }
@@ -97,7 +102,7 @@ pub fn unpark_threads(cpu: CpuId) {
 /// Parks the threads of a CPU that is about to go, the last registered first. May sleep.
 pub fn park_threads(cpu: CpuId) {
     for registered in THREADS.lock().iter().rev() {
-        if registered.kind.parks_itself {
+        if registered.kind.kept_apart {
             continue;
         }
         for (_, thread) in registered.threads.iter().filter(|&&(other, _)| other == cpu) {
@@ -106,6 +111,33 @@ pub fn park_threads(cpu: CpuId) {
             }
         }
     }
+}
+
+/// Lets the thread of one kind on one CPU go on. May sleep.
+pub fn unpark_thread(kind: &'static PerCpuThread, cpu: CpuId) {
+    with_thread(kind, cpu, Handle::unpark);
+}
+
+/// Parks the thread of one kind on one CPU. May sleep.
+pub fn park_thread(kind: &'static PerCpuThread, cpu: CpuId) {
+    with_thread(kind, cpu, |thread| {
+        if let Err(error) = thread.park() {
+            log::error!("smpboot: {}/{cpu} did not park: {error}", kind.name);
+        }
+    });
+}
+
+fn with_thread(kind: &'static PerCpuThread, cpu: CpuId, action: impl Fn(&Handle)) {
+    for registered in THREADS.lock().iter().filter(|one| core::ptr::eq(one.kind, kind)) {
+        for (_, thread) in registered.threads.iter().filter(|&&(other, _)| other == cpu) {
+            action(thread);
+        }
+    }
+}
+
+/// Wakes the threads of a CPU: one of them has something to do. Any context.
+pub fn wake(cpu: CpuId) {
+    WAKE.of(cpu).wake_all();
 }
 
 /// Stops all threads of a kind and forgets it. May sleep.

@@ -39,22 +39,20 @@ static STOPPERS: PerCpu<SpinLock<Stopper>> = per_cpu!(SpinLock::new(
 
 static STOP_MACHINE: Mutex<()> = Mutex::new(&STOP_MACHINE_LOCK, ());
 
-/// Gives a CPU its stopper thread, and lets it take work.
-pub fn enable(cpu: CpuId, thread: TaskRef) {
-    let mut stopper = STOPPERS.of(cpu).lock_irq();
-    stopper.thread = Some(thread);
-    stopper.enabled = true;
+/// Gives a CPU its stopper thread.
+pub fn set_thread(cpu: CpuId, thread: TaskRef) {
+    let old = STOPPERS.of(cpu).lock_irq().thread.replace(thread);
+    drop(old);
+}
+
+/// Lets a CPU's stopper take work: the CPU is online and the thread unparked.
+pub fn enable(cpu: CpuId) {
+    STOPPERS.of(cpu).lock_irq().enabled = true;
 }
 
 /// The CPU's stopper takes no more work; what is queued is still done.
 pub fn disable(cpu: CpuId) {
     STOPPERS.of(cpu).lock_irq().enabled = false;
-}
-
-/// The stopper thread is gone.
-pub fn forget(cpu: CpuId) {
-    let thread = STOPPERS.of(cpu).lock_irq().thread.take();
-    drop(thread);
 }
 
 /// Whether work waits on a CPU. For the stopper thread.

@@ -1,0 +1,15 @@
+//! The first steps: what must be there before there are tasks.
+
+use crate::upcalls::UPCALLS;
+
+/// Starts the log, memory and the scheduler, and lets interrupts in. On the boot CPU, once, with interrupts and preemption off; afterwards this
+/// code is the boot CPU's idle task, still with preemption off.
+pub fn early() {
+    klog::init();
+    memory::init();
+    machine::boot::install(&UPCALLS);
+    sched::start_on_boot_cpu();
+    process::init();
+    kthread::reaper::install();
+    machine::irq::enable();
+}

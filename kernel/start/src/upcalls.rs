@@ -1,0 +1,43 @@
+//! What the machine calls in the kernel.
+
+use machine::{Access, Upcalls};
+use sync::Once;
+
+/// Resolves faults on user addresses; without one, every such fault is an error.
+static USER_FAULT: Once<fn(usize, Access) -> bool> = Once::new();
+/// Takes console input.
+static CONSOLE_INPUT: Once<fn()> = Once::new();
+
+pub(crate) static UPCALLS: Upcalls = Upcalls {
+    timer: time::interrupt,
+    reschedule: sched::reschedule_interrupt,
+    call_function: kthread::oops::stop_if_panicking,
+    console_input,
+    interrupt_exit: sched::interrupt_exit,
+    user_fault,
+    allocate_frame: memory::allocate_frame,
+    free_frame: memory::free_frame,
+    oops: kthread::oops::oops,
+};
+
+/// Says who resolves faults on user addresses. Once.
+pub fn set_user_fault(resolve: fn(usize, Access) -> bool) {
+    // There is one virtual-memory subsystem; a second call would be it again.
+    let _ = USER_FAULT.set(resolve);
+}
+
+/// Says who takes console input, in the interrupt. Once.
+pub fn set_console_input(take: fn()) {
+    // There is one console driver.
+    let _ = CONSOLE_INPUT.set(take);
+}
+
+fn user_fault(address: usize, access: Access) -> bool {
+    USER_FAULT.get().is_some_and(|resolve| resolve(address, access))
+}
+
+fn console_input() {
+    if let Some(take) = CONSOLE_INPUT.get() {
+        take();
+    }
+}
