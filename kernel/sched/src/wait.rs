@@ -5,8 +5,8 @@
 //! ```text
 //!   sleeper                             waker
 //!   puts itself on the queue            makes the condition true
-//!   sets its state to asleep            takes the tasks from the queue
-//!   looks at the condition              wakes them (looks at their state)
+//!   sets its state to asleep            goes through the queue: wakes who is asleep, and
+//!   looks at the condition              takes those, and only those, from it
 //!   sleeps if it does not hold
 //! ```
 //!
@@ -195,17 +195,18 @@ impl WaitQueue {
                     }
                     index += 1;
                 }
-                Waiter::Task { exclusive, .. } => {
-                    if *exclusive && exclusive_left == 0 {
+                Waiter::Task { task, exclusive } => {
+                    let passed_over = *exclusive && exclusive_left == 0;
+                    // Who is not asleep stays on the queue: it may be on its way from there to sleep, and what it
+                    // will wait for is not this event but the next.
+                    if passed_over || !wake_up_state(task, state::NORMAL) {
                         index += 1;
                         continue;
                     }
-                    let Waiter::Task { task, exclusive } = waiters.remove(index) else {
-                        return;
-                    };
-                    if wake_up_state(&task, state::NORMAL) && exclusive {
+                    if *exclusive {
                         exclusive_left -= 1;
                     }
+                    drop(waiters.remove(index));
                 }
             }
         }
