@@ -164,38 +164,34 @@ extern "C" fn after_signal(_: usize) -> ! {
 /// The frames of a backtrace that are the kernel's: without the end of the run and the panic machinery above them, and the
 /// beginning of the run below them.
 pub(crate) fn kernel_part(backtrace: &Backtrace) -> String {
-    const ABOVE: [&str; 10] = [
+    const ABOVE: [&str; 6] = [
         "machine_sim::run::",
         "machine_sim::sim::fail",
-        "machine_sim::crash::",
-        "<alloc::boxed::Box<dyn ",
+        "std::backtrace",
         "std::panicking::",
-        "std::sys::backtrace::",
-        "std::backtrace::",
         "__rustc::",
         "core::panicking::",
-        "core::option::expect_failed",
     ];
     const BELOW: &str = "machine_sim::run::boot";
-    // A frame is a line with its number and name, then perhaps a line with its place.
-    let name = |line: &str| {
-        let (number, name) = line.trim_start().split_once(": ")?;
-        number.parse::<u32>().ok().map(|_| name.to_string())
-    };
     let text = backtrace.to_string();
-    let mut above = true;
-    let mut kept = String::new();
+    // A frame is a line with its number and name, then perhaps a line with its place.
+    let mut frames: Vec<(String, String)> = Vec::new();
     for line in text.lines() {
-        if let Some(name) = name(line) {
-            above = above && ABOVE.iter().any(|prefix| name.starts_with(prefix));
-            if name == BELOW {
-                break;
+        match line.trim_start().split_once(": ") {
+            Some((number, name)) if number.parse::<u32>().is_ok() => {
+                frames.push((name.to_string(), format!("{line}\n")));
+            }
+            _ => {
+                if let Some((_, lines)) = frames.last_mut() {
+                    lines.push_str(line);
+                    lines.push('\n');
+                }
             }
         }
-        if !above {
-            kept.push_str(line);
-            kept.push('\n');
-        }
     }
-    if kept.is_empty() { text } else { kept }
+    let end = frames.iter().position(|(name, _)| name == BELOW).unwrap_or(frames.len());
+    let machinery = |(name, _): &(String, String)| ABOVE.iter().any(|part| name.starts_with(part));
+    // What handled a panic lies above the machinery that raised it.
+    let start = frames[..end].iter().rposition(machinery).map_or(0, |last| last + 1);
+    frames[start..end].iter().map(|(_, lines)| &**lines).collect()
 }

@@ -55,6 +55,11 @@ pub(crate) struct Walked {
 }
 
 impl Space {
+    #[cfg(test)]
+    pub(crate) fn without_tables() -> Self {
+        Self { number: 0, tables: Mutex::default(), loads: AtomicUsize::new(0) }
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -152,7 +157,7 @@ impl AddressSpace {
             return Ok(None);
         };
         self.space.flush(pages);
-        assert_unreachable(here(), old.frame.number());
+        assert_unreachable(here(), &self.space, page, old.frame.number());
         Ok(Some(old.frame))
     }
 
@@ -163,18 +168,18 @@ impl AddressSpace {
     /// If the range is not made of user pages.
     pub fn unmap(&self, range: Range<usize>, sink: &mut dyn FnMut(Frame, bool)) {
         let pages = pages(range);
-        let removed: Vec<Entry> = {
+        let removed: Vec<(usize, Entry)> = {
             let mut tables = self.space.tables();
             let mut inner = tables.entries.split_off(&pages.start);
             tables.entries.extend(inner.split_off(&pages.end));
-            inner.into_values().collect()
+            inner.into_iter().collect()
         };
         if removed.is_empty() {
             return;
         }
         self.space.flush(pages);
-        for Entry { frame, dirty, .. } in removed {
-            assert_unreachable(here(), frame.number());
+        for (page, Entry { frame, dirty, .. }) in removed {
+            assert_unreachable(here(), &self.space, page, frame.number());
             sink(frame, dirty);
         }
     }
@@ -248,7 +253,6 @@ impl Drop for AddressSpace {
         machine.live.set(machine.live.get().with_address_spaces(-1));
         let Tables { entries, frames, root } = core::mem::take(&mut *self.space.tables());
         for Entry { frame, .. } in entries.into_values() {
-            assert_unreachable(machine, frame.number());
             give_back(frame);
         }
         frames.into_values().chain(root).for_each(give_up_table);

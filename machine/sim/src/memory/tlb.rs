@@ -1,12 +1,13 @@
 //! What a CPU remembers of the address space it has loaded.
 //!
 //! Accesses go through this memory, as on hardware: a page that was unmapped without a flush stays reachable here, and a
-//! frame that leaves its address space while it is still in some CPU's memory fails the run.
+//! frame that leaves its place while some CPU still remembers it there fails the run.
 
 use core::cell::Cell;
 
 use contract::{Access, PAGE_SHIFT, Protection};
 
+use super::space::Space;
 use crate::machine::{Machine, here};
 
 const ENTRIES: usize = 64;
@@ -54,9 +55,9 @@ impl Tlb {
         }
     }
 
-    /// Whether a frame can still be reached.
-    pub(crate) fn reaches(&self, frame: usize) -> bool {
-        self.entries.iter().any(|entry| entry.get().is_some_and(|entry| entry.frame == frame))
+    /// Whether a page still leads to a frame.
+    pub(crate) fn reaches(&self, page: usize, frame: usize) -> bool {
+        self.place(page).get().is_some_and(|entry| entry.page == page && entry.frame == frame)
     }
 
     fn place(&self, page: usize) -> &Cell<Option<Entry>> {
@@ -89,10 +90,12 @@ pub(crate) fn translate(address: usize, access: Access) -> Result<usize, Miss> {
     Ok(walked.frame)
 }
 
-/// A frame is about to leave its address space: no CPU may be able to reach it.
-pub(crate) fn assert_unreachable(machine: &Machine, frame: usize) {
+/// A frame is about to leave its place in an address space: no CPU that has the space loaded may reach it there. It may well be
+/// mapped elsewhere, by other programs or by the same.
+pub(crate) fn assert_unreachable(machine: &Machine, space: &Space, page: usize, frame: usize) {
     for (id, cpu) in machine.cpus().iter().enumerate() {
-        if cpu.tlb.reaches(frame) {
+        let loaded = cpu.space.borrow().as_ref().is_some_and(|l| core::ptr::eq(&**l, space));
+        if loaded && cpu.tlb.reaches(page, frame) {
             let message =
                 format!("frame {frame:#x} is given up while CPU {id}'s TLB still reaches it");
             if machine.active {
@@ -106,6 +109,7 @@ pub(crate) fn assert_unreachable(machine: &Machine, frame: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     const ENTRY: Entry = Entry {
         page: 7,
@@ -126,8 +130,10 @@ mod tests {
     #[should_panic(expected = "still reaches it")]
     fn a_frame_given_up_without_a_flush_is_found() {
         let machine = here();
+        let space = Arc::new(Space::without_tables());
+        *machine.cpu().space.borrow_mut() = Some(space.clone());
         machine.cpu().tlb.place(ENTRY.page).set(Some(ENTRY));
-        assert_unreachable(machine, ENTRY.frame);
+        assert_unreachable(machine, &space, ENTRY.page, ENTRY.frame);
     }
 
     #[test]
@@ -136,8 +142,8 @@ mod tests {
         let tlb = &machine.cpu().tlb;
         tlb.place(ENTRY.page).set(Some(ENTRY));
         tlb.flush_pages(0, 7);
-        assert!(tlb.reaches(ENTRY.frame));
+        assert!(tlb.reaches(ENTRY.page, ENTRY.frame));
         tlb.flush_pages(7, 8);
-        assert_unreachable(machine, ENTRY.frame);
+        assert!(!tlb.reaches(ENTRY.page, ENTRY.frame));
     }
 }
