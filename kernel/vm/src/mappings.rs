@@ -245,3 +245,136 @@ fn floor_of(vma: &Vma) -> usize {
         vma.range.start
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backing::Source;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    const PAGES: usize = 64;
+
+    fn pages(range: Range<usize>) -> Range<usize> {
+        range.start * PAGE_SIZE..range.end * PAGE_SIZE
+    }
+
+    fn vma(range: Range<usize>, flags: VmFlags) -> Vma {
+        Vma { range: pages(range), flags, source: Source::Anonymous }
+    }
+
+    /// What the mappings say about each page.
+    fn flattened(mappings: &Mappings) -> Vec<Option<VmFlags>> {
+        (0..PAGES).map(|page| mappings.find(page * PAGE_SIZE).map(|vma| vma.flags)).collect()
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Map(Range<usize>, VmFlags),
+        Unmap(Range<usize>),
+        Protect(Range<usize>, VmFlags),
+    }
+
+    fn some_pages() -> impl Strategy<Value = Range<usize>> {
+        (0..PAGES, 1..16usize).prop_map(|(start, length)| start..(start + length).min(PAGES))
+    }
+
+    fn some_flags() -> impl Strategy<Value = VmFlags> {
+        prop::sample::select(vec![
+            VmFlags::READ,
+            VmFlags::READ | VmFlags::WRITE,
+            VmFlags::empty(),
+            VmFlags::READ | VmFlags::EXEC,
+        ])
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (some_pages(), some_flags()).prop_map(|(range, flags)| Step::Map(range, flags)),
+            some_pages().prop_map(Step::Unmap),
+            (some_pages(), some_flags()).prop_map(|(range, flags)| Step::Protect(range, flags)),
+        ]
+    }
+
+    proptest! {
+        /// Any sequence of changes leaves what the same changes to an array of pages leave, in as few mappings as can be.
+        #[test]
+        fn same_as_an_array_of_pages(steps in prop::collection::vec(step(), 1..40)) {
+            let mut mappings = Mappings::default();
+            let mut model: Vec<Option<VmFlags>> = vec![None; PAGES];
+            for step in steps {
+                match step {
+                    Step::Map(range, flags) => {
+                        mappings.remove(pages(range.clone()), |_| ());
+                        mappings.insert(vma(range.clone(), flags));
+                        model[range].fill(Some(flags));
+                    }
+                    Step::Unmap(range) => {
+                        let mut removed = 0;
+                        mappings.remove(pages(range.clone()), |piece| removed += piece.pages());
+                        prop_assert_eq!(removed, model[range.clone()].iter().flatten().count());
+                        model[range].fill(None);
+                    }
+                    Step::Protect(range, flags) => {
+                        mappings.update(pages(range.clone()), |_| flags);
+                        for page in model[range].iter_mut().flatten() {
+                            *page = flags;
+                        }
+                    }
+                }
+                prop_assert_eq!(&flattened(&mappings), &model);
+                let runs = model.chunk_by(|a, b| a == b).filter(|run| run[0].is_some()).count();
+                prop_assert_eq!(mappings.len(), runs);
+                prop_assert_eq!(mappings.totals().all, model.iter().flatten().count());
+                let writable = |flags: &&VmFlags| flags.is_data();
+                prop_assert_eq!(mappings.totals().data, model.iter().flatten().filter(writable).count());
+            }
+        }
+
+        /// A gap is free, and no higher one was passed over.
+        #[test]
+        fn gaps_are_the_highest(taken in prop::collection::vec(some_pages(), 0..12), length in 1..8usize) {
+            let lowest = LOWEST / PAGE_SIZE;
+            let mut mappings = Mappings::default();
+            let mut model = vec![false; PAGES];
+            for range in taken {
+                mappings.remove(pages(range.clone()), |_| ());
+                mappings.insert(vma(range.clone(), VmFlags::READ));
+                model[range].fill(true);
+            }
+            let fits = |start: &usize| !model[*start..start + length].contains(&true);
+            let expected = (lowest..=PAGES - length).rev().find(fits);
+            let found = mappings.gap_below(length * PAGE_SIZE, PAGES * PAGE_SIZE);
+            prop_assert_eq!(found.map(|start| start / PAGE_SIZE), expected);
+            let end = 2 * PAGES * PAGE_SIZE;
+            let anywhere = mappings.find_gap(length * PAGE_SIZE, PAGES * PAGE_SIZE, end);
+            prop_assert!(anywhere.is_some_and(|start| mappings.is_free(start..start + length * PAGE_SIZE)));
+        }
+    }
+
+    #[test]
+    fn covering_needs_every_page() {
+        let mut mappings = Mappings::default();
+        mappings.insert(vma(10..12, VmFlags::READ));
+        mappings.insert(vma(12..14, VmFlags::WRITE));
+        mappings.insert(vma(15..20, VmFlags::READ));
+        assert!(mappings.covers(pages(10..14)));
+        assert!(mappings.covers(pages(11..13)));
+        assert!(!mappings.covers(pages(10..15)));
+        assert!(!mappings.covers(pages(14..15)));
+        assert!(!mappings.covers(pages(9..12)));
+        assert!(!mappings.covers(pages(18..21)));
+    }
+
+    #[test]
+    fn a_stack_keeps_others_away() {
+        let mut mappings = Mappings::default();
+        let stack = VmFlags::READ | VmFlags::WRITE | VmFlags::GROWS_DOWN;
+        mappings.insert(vma(1000..1010, stack));
+        let guard = GUARD_GAP / PAGE_SIZE;
+        assert!(mappings.has_gap(pages(1000 - guard - 5..1000 - guard)));
+        assert!(!mappings.has_gap(pages(1000 - guard - 5..1000 - guard + 1)));
+        let found = mappings.gap_below(PAGE_SIZE, 1010 * PAGE_SIZE);
+        assert_eq!(found, Some((1000 - guard - 1) * PAGE_SIZE));
+    }
+}
