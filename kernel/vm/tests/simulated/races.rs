@@ -12,7 +12,7 @@ use crate::harness::{
 /// Two threads touch the same fresh pages at once: both stores are there, in one page.
 #[test]
 fn simultaneous_first_stores_both_count() {
-    over_seeds(60, 3, || {
+    over_seeds(200, 3, || {
         let mm = Mm::new().unwrap();
         let at = mm.mmap(&anonymous(4)).unwrap();
         let writer = |offset: usize| -> Body {
@@ -36,7 +36,7 @@ fn simultaneous_first_stores_both_count() {
 /// later store.
 #[test]
 fn a_child_is_a_snapshot() {
-    over_seeds(60, 3, || {
+    over_seeds(200, 3, || {
         let parent = Mm::new().unwrap();
         let at = parent.mmap(&anonymous(2)).unwrap();
         let storing = start(
@@ -72,7 +72,7 @@ fn a_child_is_a_snapshot() {
 /// Parent and child break sharing of one page at the same moment.
 #[test]
 fn both_sides_copy_at_once() {
-    over_seeds(60, 3, || {
+    over_seeds(200, 3, || {
         let parent = Mm::new().unwrap();
         let at = parent.mmap(&anonymous(1)).unwrap();
         in_user(&parent, move || store(at, 1).unwrap());
@@ -94,11 +94,35 @@ fn both_sides_copy_at_once() {
     });
 }
 
+/// Several threads copy a page that they share with a child at the same moment: one copy counts, and has all stores.
+#[test]
+fn threads_copy_a_page_together() {
+    over_seeds(200, 3, || {
+        let mm = Mm::new().unwrap();
+        let at = mm.mmap(&anonymous(4)).unwrap();
+        in_user(&mm, move || (0..4).for_each(|page| store(at + page * PAGE, 9).unwrap()));
+        let child = mm.fork().unwrap();
+        let writer = |offset: usize| -> Body {
+            Box::new(move || {
+                (0..4).for_each(|page| store(at + page * PAGE + offset, offset as u8).unwrap());
+            })
+        };
+        together(&mm, vec![writer(1), writer(2), writer(3)]);
+        in_user(&mm, move || {
+            for page in (at..).step_by(PAGE).take(4) {
+                assert_eq!([0, 1, 2, 3].map(|byte| load(page + byte).unwrap()), [9, 1, 2, 3]);
+            }
+        });
+        drop((mm, child));
+        borrow_another();
+    });
+}
+
 /// One thread changes the mapping under another that uses it: the user sees its value, zero, or a
 /// fault, and nothing else.
 #[test]
 fn changes_under_a_user() {
-    over_seeds(60, 3, || {
+    over_seeds(200, 3, || {
         let mm = Mm::new().unwrap();
         let at = mm.mmap(&anonymous(2)).unwrap();
         let done = Arc::new(AtomicUsize::new(0));
