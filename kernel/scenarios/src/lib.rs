@@ -1,6 +1,31 @@
 //! Scenarios: whole stories of the kernel's threads, told once and run on every machine.
+//!
+//! On the simulated machine each runs over many seeds, in a kernel that nobody has used before; in the image they run one after the other in the
+//! kernel under test. A scenario is a function in a kernel thread; it fails by panicking. Around it the harness counts what is alive,
+//! and a task, a thread's record or a request that is left over fails it, too.
+//!
+//! A scenario's name begins with the requirement that it shows.
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod census;
+mod create;
+mod failure;
+mod freeze;
+mod harness;
+mod hotplugging;
+mod killed;
+mod migration;
+mod misc;
+mod park;
+mod schedule;
+mod stop;
+mod tools;
+mod work;
+
+pub use harness::{boot_and_run, run_all};
 
 /// A story with a name.
 #[derive(Debug)]
@@ -13,12 +38,61 @@ pub struct Scenario {
     pub run: fn(),
 }
 
-/// All scenarios, in order.
-pub fn all() -> &'static [Scenario] {
-    &[]
+/// Writes a table of scenarios: name, what it shows, function.
+macro_rules! scenarios {
+    ($($name:ident: $about:literal = $run:path;)*) => {
+        static ALL: &[Scenario] = &[
+            $(Scenario { name: stringify!($name), about: $about, run: $run },)*
+        ];
+    };
 }
 
-/// Boots a kernel on this machine and runs the scenario in it.
-pub fn boot_and_run(scenario: &'static Scenario) {
-    (scenario.run)();
+scenarios! {
+    b01_idle_is_pid_0: "each CPU's idle task is PID 0, named swapper/N, and not to be found" = misc::idle_is_pid_0;
+    b02_pid_1_and_2: "PID 1 and kthreadd are where they belong" = misc::ancestors;
+    b04_kthreadd_ignores_signals: "kthreadd makes threads after SIGKILL as before" = misc::kthreadd_ignores_signals;
+    k01_no_run_before_wake: "a created thread does not run its function before it is woken" = create::no_run_before_wake;
+    k01_a_hundred_creators: "a hundred threads that each create one, at once" = create::a_hundred_creators;
+    k02_run_creates_and_wakes: "run creates and wakes; stop gives the result" = create::run_creates_and_wakes;
+    k03_memory_from_the_node: "stack memory comes from the node asked for" = create::memory_from_the_node;
+    k04_bound_before_first_wake: "a thread bound before its first wake-up runs there from its first step" = create::bound_before_first_wake;
+    k05_stop_returns_the_result: "stop asks, waits and returns what the function returned" = stop::returns_the_result;
+    k05_stop_of_an_unwoken_thread: "a thread stopped before it was woken never runs" = stop::of_an_unwoken_thread;
+    k05_stop_against_first_wake: "stop right after the first wake-up, at any interleaving" = stop::against_first_wake;
+    k05_stop_against_natural_end: "stop of a thread that returns by itself at the same moment" = stop::against_natural_end;
+    k05_stop_against_park: "stop of a thread that is being parked at the same moment" = stop::against_park;
+    k06_park_and_unpark: "a parked thread does nothing until it is unparked" = park::park_and_unpark;
+    k06_park_again_and_again: "park and unpark in quick turns never loses a wake-up" = park::again_and_again;
+    k06_park_against_hotplug: "per-CPU threads park and come back while the CPU goes and comes" = park::against_hotplug;
+    k07_creator_killed_at_any_point: "a creator that is killed while it waits leaves nothing behind" = killed::at_any_point;
+    k08_every_failure_reaches_the_creator: "each allocation on the way fails in turn, with the right error" = failure::every_point_in_turn;
+    k09_signals_are_ignored_until_allowed: "SIGKILL does nothing to a kernel thread; an allowed signal is pending" = misc::signals;
+    k10_names: "comm holds 15 bytes and the full name is kept" = misc::names;
+    k11_freeze_and_thaw: "freezing stops freezable threads and no others; thawing lets them go on" = freeze::freeze_and_thaw;
+    k11_freeze_against_create: "threads made during a freeze are frozen as well" = freeze::against_create;
+    k13_daemonize: "a thread made by kernel_thread moves under kthreadd" = misc::daemonize;
+    k14_worker_does_its_work: "queue, flush, cancel, delay and destroy" = work::worker;
+    k14_work_never_runs_twice_at_once: "work queued from everywhere runs one at a time" = work::never_twice_at_once;
+    k16_a_panic_kills_one_thread: "a thread that panics dies alone and its joiner learns of it" = misc::panic_dies_alone;
+    k17_wait_until_asked: "a daemon sleeps until there is work" = misc::wait_until_asked;
+    k17_every_so_often: "a daemon runs once a period" = misc::every_so_often;
+    s01_classes_in_order: "stop before real time before fair" = schedule::classes_in_order;
+    s01_weights: "nice 0 and nice 5 share a CPU by their weights" = schedule::weights;
+    s01_round_robin: "round-robin tasks take turns, FIFO ones do not" = schedule::round_robin;
+    s01_rt_throttling: "a real-time spinner leaves 5 % to the others" = schedule::rt_throttling;
+    s02_a_spinner_starves_nobody: "a CPU-hungry thread shares with its class" = schedule::spinner_starves_nobody;
+    s03_affinity_moves_a_running_thread: "set_allowed moves a running thread and returns when it has moved" = migration::moves_a_running_thread;
+    s04_idle_cpus_take_work: "waiting threads spread over idle CPUs" = schedule::idle_cpus_take_work;
+    s05_migrate_against_exit: "moving threads that end at the same moment" = migration::against_exit;
+    s05_stop_machine: "stop_machine runs while all other CPUs stand still" = migration::stop_machine;
+    s06_hotplug_under_load: "CPUs go and come under load, and nothing is lost" = hotplugging::under_load;
+    s07_lazy_tlb: "a kernel thread borrows the address space; A, kernel, A costs no switch" = misc::lazy_tlb;
+    sync_wait_queue_loses_no_wake_up: "wakers and sleepers on one queue" = work::wait_queue;
+    sync_mutex_excludes: "a mutex under contention" = work::mutex;
+    sync_completion_counts: "completions are handed over one by one" = work::completion;
+}
+
+/// All scenarios, in order.
+pub fn all() -> &'static [Scenario] {
+    ALL
 }

@@ -30,6 +30,11 @@ pub fn leave_when_idle(cpu: CpuId) {
     crate::wake::reschedule(cpu);
 }
 
+/// A CPU's idle task, if it has been made.
+pub fn idle_task(cpu: CpuId) -> Option<TaskRef> {
+    RUN_QUEUES.of(cpu).idle_task.get().cloned()
+}
+
 /// Makes the idle task of a CPU that has none yet; `entry` is where it begins. May sleep.
 ///
 /// # Errors

@@ -64,7 +64,7 @@ pub use current::{
     current, current_ref, has_current, set_current_running, set_current_state,
 };
 pub use exit::{set_dead_task_hook, exit_current};
-pub use idle::{idle_loop, leave_when_idle, new_idle, set_idle_offline_hook};
+pub use idle::{idle_loop, idle_task, leave_when_idle, new_idle, set_idle_offline_hook};
 pub use load::{load_average, runnable, uninterruptible};
 pub use mutex::{Mutex, MutexGuard, RwReadGuard, RwSemaphore, RwWriteGuard};
 pub use name::Buffer as NameBuffer;

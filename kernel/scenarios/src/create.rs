@@ -1,0 +1,96 @@
+//! Making threads.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use kthread::{Builder, Exit};
+use sched::{CpuMask, TaskFlags};
+
+use crate::tools::{cpus, dawdle, join_all, random, spawn};
+
+pub(crate) fn no_run_before_wake() {
+    let ran = Arc::new(AtomicBool::new(false));
+    let seen = ran.clone();
+    let created = Builder::new(format_args!("sleeper"))
+        .create(move |_| {
+            seen.store(true, Ordering::SeqCst);
+            7
+        })
+        .expect("a thread can be made");
+    dawdle();
+    sched::sleep_for(random(time::MILLISECOND));
+    assert!(!ran.load(Ordering::SeqCst), "it ran before it was woken");
+    assert_eq!(process::parent_of(created.task()), Some(2), "kthreadd is its parent");
+    assert_eq!(created.wake().join(), Exit::Returned(7));
+    assert!(ran.load(Ordering::SeqCst));
+}
+
+pub(crate) fn a_hundred_creators() {
+    const CREATORS: usize = 100;
+    let made = Arc::new(AtomicUsize::new(0));
+    let creators: Vec<_> = (0..CREATORS)
+        .map(|i| {
+            let made = made.clone();
+            spawn("creator", move |_| {
+                let made_here = made.clone();
+                let thread = Builder::new(format_args!("made/{i}"))
+                    .run(move |_| {
+                        made_here.fetch_add(1, Ordering::SeqCst);
+                        i as i32
+                    })
+                    .expect("a thread can be made");
+                assert_eq!(thread.join(), Exit::Returned(i as i32));
+                0
+            })
+        })
+        .collect();
+    join_all(creators);
+    assert_eq!(made.load(Ordering::SeqCst), CREATORS);
+}
+
+pub(crate) fn run_creates_and_wakes() {
+    let thread = spawn("runner", |this| {
+        while !this.should_stop() {
+            this.sleep(time::MILLISECOND);
+        }
+        42
+    });
+    dawdle();
+    assert!(thread.task().is_kthread());
+    assert_eq!(thread.stop(), Exit::Returned(42));
+}
+
+pub(crate) fn memory_from_the_node() {
+    for node in 0..machine::memory::nodes() {
+        let created = Builder::new(format_args!("node/{node}"))
+            .node(node)
+            .create(|_| 0)
+            .expect("a thread can be made");
+        assert_eq!(created.task().node(), node);
+        assert_eq!(created.wake().join(), Exit::Returned(0));
+    }
+}
+
+pub(crate) fn bound_before_first_wake() {
+    for cpu in cpus() {
+        let created = Builder::new(format_args!("bound"))
+            .create(move |this| {
+                for _ in 0..3 {
+                    if machine::cpu::id() != cpu {
+                        return 1;
+                    }
+                    dawdle();
+                }
+                assert!(!this.should_park());
+                0
+            })
+            .expect("a thread can be made");
+        created.bind(cpu).expect("the CPU is there");
+        assert!(created.task().flags().contains(TaskFlags::NO_SETAFFINITY));
+        assert_eq!(created.task().allowed(), CpuMask::of(cpu));
+        assert_eq!(created.wake().join(), Exit::Returned(0), "it ran on another CPU");
+    }
+    let created = Builder::new(format_args!("nowhere")).create(|_| 0).expect("a thread can be made");
+    assert!(created.bind(machine::cpu::count()).is_err(), "there is no such CPU");
+}

@@ -1,0 +1,86 @@
+//! The freezer.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use kthread::freezer::{self, Scope};
+use kthread::{Builder, Exit};
+
+use crate::tools::{dawdle, spawn};
+
+fn count(turns: &Arc<AtomicU64>, freezable: bool) -> kthread::Handle {
+    let turns = turns.clone();
+    let mut builder = Builder::new(format_args!("freeze_test"));
+    if freezable {
+        builder = builder.freezable();
+    }
+    builder
+        .run(move |this| {
+            loop {
+                let (stop, _) = this.freezable_should_stop();
+                if stop {
+                    return 0;
+                }
+                turns.fetch_add(1, Ordering::SeqCst);
+                this.sleep(1_000);
+            }
+        })
+        .expect("a thread can be made")
+}
+
+fn wait_for_progress(turns: &AtomicU64) {
+    let before = turns.load(Ordering::SeqCst);
+    while turns.load(Ordering::SeqCst) == before {
+        sched::sleep_for(1_000);
+    }
+}
+
+pub(crate) fn freeze_and_thaw() {
+    let (cold, warm) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let freezable = count(&cold, true);
+    let not_freezable = count(&warm, false);
+    wait_for_progress(&cold);
+    freezer::freeze(Scope::All).expect("everybody comes");
+    let frozen_at = cold.load(Ordering::SeqCst);
+    wait_for_progress(&warm);
+    assert_eq!(cold.load(Ordering::SeqCst), frozen_at, "a frozen thread ran");
+    freezer::thaw();
+    wait_for_progress(&cold);
+    // A thread that is stopped leaves the freezer.
+    freezer::freeze(Scope::All).expect("everybody comes");
+    assert_eq!(freezable.stop(), Exit::Returned(0));
+    freezer::thaw();
+    assert_eq!(not_freezable.stop(), Exit::Returned(0));
+}
+
+pub(crate) fn against_create() {
+    let over = Arc::new(AtomicBool::new(false));
+    let turns = Arc::new(AtomicU64::new(0));
+    let (seen, counted) = (over.clone(), turns.clone());
+    let creator = spawn("maker", move |_| {
+        let mut made = Vec::new();
+        for _ in 0..4 {
+            dawdle();
+            if seen.load(Ordering::SeqCst) {
+                break;
+            }
+            made.push(count(&counted, true));
+        }
+        while !seen.load(Ordering::SeqCst) {
+            sched::sleep_for(10_000);
+        }
+        for thread in made {
+            if matches!(thread.stop(), Exit::Panicked) {
+                return 1;
+            }
+        }
+        0
+    });
+    dawdle();
+    freezer::freeze(Scope::All).expect("everybody comes");
+    dawdle();
+    freezer::thaw();
+    over.store(true, Ordering::SeqCst);
+    assert_eq!(creator.join(), Exit::Returned(0));
+}

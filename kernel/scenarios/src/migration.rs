@@ -1,0 +1,82 @@
+//! Moving running threads, and stopping the machine.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use errno::Errno;
+use kthread::Exit;
+use sched::{CpuMask, stopper};
+
+use crate::tools::{cpus, dawdle, join_all, random, spawn};
+
+pub(crate) fn moves_a_running_thread() {
+    let over = Arc::new(AtomicBool::new(false));
+    let seen = over.clone();
+    let runner = spawn("runner", move |_| {
+        while !seen.load(Ordering::SeqCst) {
+            machine::cpu::relax();
+        }
+        0
+    });
+    let all = cpus();
+    for _ in 0..4 {
+        let cpu = all[random(all.len() as u64) as usize];
+        sched::set_allowed(runner.task(), CpuMask::of(cpu)).expect("the CPU is online");
+        assert_eq!(runner.task().cpu(), cpu, "it was not moved when the call returned");
+    }
+    assert_eq!(sched::set_allowed(runner.task(), CpuMask::NONE), Err(Errno::EINVAL));
+    over.store(true, Ordering::SeqCst);
+    assert!(matches!(runner.join(), Exit::Returned(0) | Exit::NeverRan));
+}
+
+pub(crate) fn against_exit() {
+    let all = cpus();
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            spawn("mayfly", |_| {
+                dawdle();
+                0
+            })
+        })
+        .collect();
+    for _ in 0..6 {
+        let thread = &threads[random(threads.len() as u64) as usize];
+        let cpu = all[random(all.len() as u64) as usize];
+        sched::set_allowed(thread.task(), CpuMask::of(cpu)).expect("the CPU is online");
+    }
+    join_all(threads);
+}
+
+pub(crate) fn stop_machine() {
+    static INSIDE: AtomicUsize = AtomicUsize::new(0);
+    static BROKEN: AtomicBool = AtomicBool::new(false);
+    let over = Arc::new(AtomicBool::new(false));
+    let busy: Vec<_> = (0..2)
+        .map(|_| {
+            let over = over.clone();
+            spawn("busy", move |_| {
+                while !over.load(Ordering::SeqCst) {
+                    if INSIDE.load(Ordering::SeqCst) != 0 {
+                        BROKEN.store(true, Ordering::SeqCst);
+                    }
+                    dawdle();
+                }
+                0
+            })
+        })
+        .collect();
+    for _ in 0..3 {
+        dawdle();
+        stopper::stop_machine(None, || {
+            INSIDE.store(1, Ordering::SeqCst);
+            (0..50).for_each(|_| machine::cpu::relax());
+            INSIDE.store(0, Ordering::SeqCst);
+        })
+        .expect("all stoppers are there");
+    }
+    over.store(true, Ordering::SeqCst);
+    join_all(busy);
+    assert!(!BROKEN.load(Ordering::SeqCst), "a task ran while the machine was stopped");
+    assert_eq!(stopper::stop_machine(Some(machine::cpu::count()), || {}), Err(Errno::ENOENT));
+}

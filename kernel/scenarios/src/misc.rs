@@ -1,0 +1,201 @@
+//! The ancestors, signals, names, and single rows.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use kthread::{Builder, Exit};
+use machine::memory::AddressSpace;
+use process::{CloneFlags, KernelThread, Signal};
+use sched::{TaskFlags, WaitQueue};
+
+use crate::tools::{cpus, dawdle, expect_oopses, spawn};
+
+pub(crate) fn idle_is_pid_0() {
+    assert!(process::find_task(0).is_none(), "PID 0 can be found");
+    for cpu in cpus() {
+        let idle = sched::idle_task(cpu).expect("a CPU that is online has its idle task");
+        assert_eq!(idle.pid(), 0);
+        assert_eq!(alloc::format!("{}", idle.comm()), alloc::format!("swapper/{cpu}"));
+        assert!(idle.flags().contains(TaskFlags::IDLE));
+    }
+}
+
+pub(crate) fn ancestors() {
+    let first = process::find_task(1).expect("PID 1");
+    let second = process::find_task(2).expect("PID 2");
+    assert_eq!(process::parent_of(&first), Some(0));
+    assert_eq!(process::parent_of(&second), Some(0));
+    assert_eq!(second.comm().as_bytes(), b"kthreadd");
+    assert!(second.flags().contains(TaskFlags::KTHREAD | TaskFlags::NOFREEZE));
+    assert!(second.address_space().is_none());
+    assert_eq!(second.allowed(), sched::housekeeping());
+    let me = sched::current_ref();
+    assert_eq!(process::parent_of(&me), Some(2), "every other kernel thread is kthreadd's child");
+}
+
+pub(crate) fn kthreadd_ignores_signals() {
+    let kthreadd = process::find_task(2).expect("PID 2");
+    for signal in [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGSTOP, Signal::SIGHUP] {
+        process::send_kernel_signal(&kthreadd, signal);
+        assert!(!kthreadd.signal_pending(), "kthreadd took signal {signal:?}");
+    }
+    assert_eq!(spawn("after", |_| 4).join(), Exit::Returned(4));
+}
+
+pub(crate) fn signals() {
+    let deaf = spawn("deaf", |this| {
+        while !this.should_stop() {
+            this.sleep(100_000);
+        }
+        0
+    });
+    process::send_kernel_signal(deaf.task(), Signal::SIGKILL);
+    sched::sleep_for(time::MILLISECOND);
+    assert!(!deaf.has_ended(), "SIGKILL ended a kernel thread");
+    assert!(!deaf.task().signal_pending());
+    assert!(matches!(deaf.stop(), Exit::Returned(0) | Exit::NeverRan));
+    let ready = Arc::new(AtomicUsize::new(0));
+    let told = ready.clone();
+    let listening = spawn("listening", move |_| {
+        process::allow_signal(Signal::SIGUSR1);
+        told.store(1, Ordering::SeqCst);
+        let queue = WaitQueue::new();
+        let woken = queue.wait_interruptible(|| false);
+        let pending = sched::current().signal_pending();
+        i32::from(woken.is_err() && pending)
+    });
+    while ready.load(Ordering::SeqCst) == 0 {
+        sched::sleep_for(10_000);
+    }
+    process::send_kernel_signal(listening.task(), Signal::SIGUSR1);
+    assert_eq!(listening.join(), Exit::Returned(1), "an allowed signal was not seen");
+}
+
+pub(crate) fn names() {
+    let created = Builder::new(format_args!("kworker/{}:{}-quite_a_long_name", 3, 14))
+        .create(|_| 0)
+        .expect("a thread can be made");
+    assert_eq!(created.task().comm().as_bytes(), b"kworker/3:14-qu");
+    let full = kthread::full_name(created.task()).expect("it is a kernel thread");
+    assert_eq!(full, b"kworker/3:14-quite_a_long_name");
+    assert_eq!(created.stop(), Exit::NeverRan);
+}
+
+pub(crate) fn daemonize() {
+    let seen = Arc::new(AtomicU64::new(0));
+    let told = seen.clone();
+    let pid = process::kernel_thread(KernelThread {
+        name: b"child",
+        node: None,
+        flags: CloneFlags::FS | CloneFlags::FILES,
+        function: alloc::boxed::Box::new(move || {
+            let me = sched::current_ref();
+            let before = process::parent_of(&me).unwrap_or(0);
+            process::daemonize(b"daemon");
+            let after = process::parent_of(&me).unwrap_or(0);
+            let renamed = u64::from(me.comm().as_bytes() == b"daemon");
+            told.store(1 << 63 | renamed << 62 | u64::from(before) << 20 | u64::from(after), Ordering::SeqCst);
+            0
+        }),
+    })
+    .expect("a thread can be made");
+    let me = u64::from(sched::current().pid());
+    while seen.load(Ordering::SeqCst) == 0 {
+        sched::sleep_for(10_000);
+    }
+    assert_eq!(seen.load(Ordering::SeqCst), 1 << 63 | 1 << 62 | me << 20 | 2);
+    while process::find_task(pid).is_some() {
+        sched::sleep_for(10_000);
+    }
+}
+
+pub(crate) fn panic_dies_alone() {
+    expect_oopses(1);
+    let doomed = spawn("doomed", |_| panic!("this thread is meant to panic"));
+    assert_eq!(doomed.join(), Exit::Panicked);
+    assert_eq!(spawn("after", |_| 6).join(), Exit::Returned(6), "the kernel goes on");
+}
+
+pub(crate) fn wait_until_asked() {
+    static QUEUE: WaitQueue = WaitQueue::new();
+    static WORK: AtomicUsize = AtomicUsize::new(0);
+    let done = Arc::new(AtomicUsize::new(0));
+    let counted = done.clone();
+    let daemon = spawn("daemon", move |this| {
+        while !this.should_stop() {
+            let take = || {
+                WORK.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
+            };
+            if this.wait(&QUEUE, take) {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        0
+    });
+    for i in 1..=5 {
+        dawdle();
+        WORK.fetch_add(1, Ordering::SeqCst);
+        QUEUE.wake_one();
+        while done.load(Ordering::SeqCst) < i {
+            sched::sleep_for(10_000);
+        }
+    }
+    let switches = daemon.task().times().voluntary;
+    sched::sleep_for(time::SECOND);
+    assert_eq!(daemon.task().times().voluntary, switches, "it was awake with nothing to do");
+    assert_eq!(daemon.stop(), Exit::Returned(0));
+}
+
+pub(crate) fn every_so_often() {
+    const PERIOD: u64 = 50 * time::MILLISECOND;
+    let turns = Arc::new(AtomicU64::new(0));
+    let counted = turns.clone();
+    let daemon = spawn("periodic", move |this| {
+        while !this.should_stop() {
+            if this.sleep(PERIOD) {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        0
+    });
+    sched::sleep_for(10 * PERIOD + PERIOD / 2);
+    let ran = turns.load(Ordering::SeqCst);
+    assert!((8..=10).contains(&ran), "{ran} turns in ten periods");
+    let asked = time::monotonic();
+    assert_eq!(daemon.stop(), Exit::Returned(0));
+    assert!(time::monotonic() - asked < PERIOD, "stop waited for the period to end");
+}
+
+pub(crate) fn lazy_tlb() {
+    // All on one CPU, so that nobody else's switches are counted there.
+    let cpu = 0;
+    let thread = Builder::new(format_args!("lazy"))
+        .cpu(cpu)
+        .run(move |_| {
+            let a = Arc::new(AddressSpace::new().expect("a page-table root"));
+            let b = Arc::new(AddressSpace::new().expect("a page-table root"));
+            sched::use_address_space(Some(a.clone()));
+            let before = sched::address_space_counters();
+            // A, kernel threads, A: nothing is switched.
+            for _ in 0..3 {
+                sched::sleep_for(10_000);
+            }
+            let after = sched::address_space_counters();
+            let others = cpus().len() > 1;
+            assert!(others || after.switches == before.switches, "A, kernel thread, A switched");
+            assert!(after.spared >= before.spared + 3);
+            sched::use_address_space(None);
+            assert_eq!(Arc::strong_count(&a), 2, "the CPU borrows A");
+            sched::use_address_space(Some(b.clone()));
+            assert_eq!(Arc::strong_count(&a), 1, "nobody borrows A any more");
+            sched::use_address_space(None);
+            assert_eq!(Arc::strong_count(&b), 2, "the CPU borrows B");
+            drop((a, b));
+            // The kernel's own page tables again, so that nothing is left of B.
+            let _irqs_off = sync::IrqGuard::new();
+            sched::drop_lazy_space();
+            0
+        })
+        .expect("a thread can be made");
+    assert_eq!(thread.join(), Exit::Returned(0));
+}

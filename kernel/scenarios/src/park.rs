@@ -1,0 +1,117 @@
+//! Parking threads.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use kthread::smpboot::{self, PerCpuThread};
+use kthread::{Exit, Handle};
+use machine::{CpuId, MAX_CPUS};
+use sched::Attributes;
+
+use crate::tools::{cpus, dawdle, random, spawn};
+
+fn counting_thread(turns: &Arc<AtomicU64>) -> Handle {
+    let turns = turns.clone();
+    spawn("counting", move |this| {
+        while !this.should_stop() {
+            this.park_if_asked();
+            turns.fetch_add(1, Ordering::SeqCst);
+            this.sleep(1_000);
+        }
+        0
+    })
+}
+
+fn wait_for_progress(turns: &AtomicU64) {
+    let before = turns.load(Ordering::SeqCst);
+    while turns.load(Ordering::SeqCst) == before {
+        sched::sleep_for(1_000);
+    }
+}
+
+pub(crate) fn park_and_unpark() {
+    let turns = Arc::new(AtomicU64::new(0));
+    let thread = counting_thread(&turns);
+    wait_for_progress(&turns);
+    thread.park().expect("it is there");
+    let while_parked = turns.load(Ordering::SeqCst);
+    sched::wake_up(thread.task());
+    sched::sleep_for(time::MILLISECOND);
+    assert_eq!(turns.load(Ordering::SeqCst), while_parked, "a parked thread ran");
+    assert_eq!(sched::state::letter(thread.task().state()), 'P');
+    thread.unpark();
+    wait_for_progress(&turns);
+    thread.park().expect("it is there");
+    assert_eq!(thread.stop(), Exit::Returned(0), "stop unparks");
+}
+
+pub(crate) fn again_and_again() {
+    let turns = Arc::new(AtomicU64::new(0));
+    let thread = counting_thread(&turns);
+    for _ in 0..8 {
+        dawdle();
+        thread.park().expect("it is there");
+        let while_parked = turns.load(Ordering::SeqCst);
+        dawdle();
+        assert_eq!(turns.load(Ordering::SeqCst), while_parked, "a parked thread ran");
+        thread.unpark();
+        if random(2) == 0 {
+            wait_for_progress(&turns);
+        }
+    }
+    assert!(matches!(thread.stop(), Exit::Returned(0)));
+}
+
+static TURNS: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
+static ASTRAY: AtomicU64 = AtomicU64::new(0);
+static WANTED: AtomicU64 = AtomicU64::new(0);
+
+static TEST_THREADS: PerCpuThread = PerCpuThread {
+    name: "pcpu_test",
+    attributes: Attributes::NORMAL,
+    should_run: |cpu| WANTED.load(Ordering::SeqCst) & (1 << cpu) != 0,
+    work: turn,
+    online: check_place,
+    offline: check_place,
+    created: |_, _| {},
+    kept_apart: false,
+};
+
+fn check_place(cpu: CpuId) {
+    if machine::cpu::id() != cpu {
+        ASTRAY.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn turn(cpu: CpuId) {
+    check_place(cpu);
+    WANTED.fetch_and(!(1 << cpu), Ordering::SeqCst);
+    TURNS[cpu].fetch_add(1, Ordering::SeqCst);
+}
+
+fn wait_for_turn(cpu: CpuId) {
+    let before = TURNS[cpu].load(Ordering::SeqCst);
+    WANTED.fetch_or(1 << cpu, Ordering::SeqCst);
+    smpboot::wake(cpu);
+    while TURNS[cpu].load(Ordering::SeqCst) == before {
+        sched::sleep_for(1_000);
+    }
+}
+
+pub(crate) fn against_hotplug() {
+    ASTRAY.store(0, Ordering::SeqCst);
+    smpboot::register(&TEST_THREADS).expect("its threads can be made");
+    let all = cpus();
+    for &cpu in &all {
+        wait_for_turn(cpu);
+    }
+    for &cpu in all.iter().skip(1) {
+        dawdle();
+        hotplug::down(cpu).expect("it is not the last");
+        dawdle();
+        hotplug::up(cpu).expect("it was there before");
+        wait_for_turn(cpu);
+    }
+    smpboot::unregister(&TEST_THREADS);
+    assert_eq!(ASTRAY.load(Ordering::SeqCst), 0, "a per-CPU thread ran elsewhere");
+}

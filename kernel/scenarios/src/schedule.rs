@@ -1,0 +1,150 @@
+//! Who runs, and how much.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use kthread::{Builder, Exit, Handle};
+use sched::{Attributes, CpuMask, Policy};
+
+use crate::tools::{cpus, join_all, spawn, spin_until};
+
+const FIFO_10: Attributes =
+    Attributes { policy: Policy::Fifo, nice: 0, priority: 10, reset_on_fork: false };
+const FIFO_20: Attributes = Attributes { priority: 20, ..FIFO_10 };
+
+fn on_cpu_0(attributes: Attributes) -> Builder {
+    Builder::new(format_args!("sched_test")).bound_to(CpuMask::of(0)).attributes(attributes)
+}
+
+pub(crate) fn classes_in_order() {
+    // The order in which threads of different classes, all runnable at once on CPU 0, get to run.
+    let order = Arc::new(AtomicU64::new(0));
+    let place = |attributes: Attributes, digit: u64| {
+        let order = order.clone();
+        on_cpu_0(attributes)
+            .create(move |_| {
+                order.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |o| Some(o * 10 + digit))
+                    .map_or(1, |_| 0)
+            })
+            .expect("a thread can be made")
+    };
+    let fair = place(Attributes::NORMAL, 3);
+    let low = place(FIFO_10, 2);
+    let high = place(FIFO_20, 1);
+    let waker = on_cpu_0(Attributes { priority: 50, ..FIFO_10 })
+        .run(move |_| {
+            // Above all three: none of them runs before this one ends.
+            let threads = [fair.wake(), low.wake(), high.wake()];
+            join_all(threads.into_iter().collect());
+            0
+        })
+        .expect("a thread can be made");
+    assert_eq!(waker.join(), Exit::Returned(0));
+    assert_eq!(order.load(Ordering::SeqCst), 123);
+}
+
+/// Spins on CPU 0 until told to end, and counts its run time.
+fn spinner(attributes: Attributes, over: &Arc<AtomicBool>) -> Handle {
+    let over = over.clone();
+    on_cpu_0(attributes)
+        .run(move |_| {
+            while !over.load(Ordering::SeqCst) {
+                machine::cpu::relax();
+            }
+            0
+        })
+        .expect("a thread can be made")
+}
+
+fn end(over: &AtomicBool, threads: Vec<Handle>) {
+    over.store(true, Ordering::SeqCst);
+    for thread in threads {
+        assert_eq!(thread.join(), Exit::Returned(0));
+    }
+}
+
+pub(crate) fn weights() {
+    let over = Arc::new(AtomicBool::new(false));
+    let heavy = spinner(Attributes::NORMAL, &over);
+    let light = spinner(Attributes { nice: 5, ..Attributes::NORMAL }, &over);
+    sched::sleep_for(20 * time::MILLISECOND);
+    let start = (heavy.task().times().run, light.task().times().run);
+    sched::sleep_for(400 * time::MILLISECOND);
+    let ran = (heavy.task().times().run - start.0, light.task().times().run - start.1);
+    end(&over, [heavy, light].into_iter().collect());
+    // 1024 to 335: the heavy one's share is 75 %.
+    let share = ran.0 * 100 / (ran.0 + ran.1).max(1);
+    assert!((68..=82).contains(&share), "nice 0 got {share} % beside nice 5");
+}
+
+pub(crate) fn round_robin() {
+    let over = Arc::new(AtomicBool::new(false));
+    let turn_taking = Attributes { policy: Policy::RoundRobin, ..FIFO_10 };
+    let pair: Vec<_> = (0..2).map(|_| spinner(turn_taking, &over)).collect();
+    let until = time::monotonic() + 700 * time::MILLISECOND;
+    wait_aside(until);
+    let ran: Vec<u64> = pair.iter().map(|thread| thread.task().times().run).collect();
+    end(&over, pair);
+    assert!(ran.iter().all(|&ran| ran > 100 * time::MILLISECOND), "turns were not taken: {ran:?}");
+    let over = Arc::new(AtomicBool::new(false));
+    let first = spinner(FIFO_10, &over);
+    let second = spinner(FIFO_10, &over);
+    wait_aside(time::monotonic() + 300 * time::MILLISECOND);
+    let (a, b) = (first.task().times().run, second.task().times().run);
+    end(&over, [first, second].into_iter().collect());
+    assert!(a.min(b) < time::MILLISECOND, "FIFO tasks took turns: {a} and {b}");
+}
+
+/// Sleeps; the spinners of CPU 0 leave the sleeper the time that throttling leaves, or another CPU.
+fn wait_aside(until: u64) {
+    sched::sleep_until(until);
+}
+
+pub(crate) fn rt_throttling() {
+    let over = Arc::new(AtomicBool::new(false));
+    let fair = spinner(Attributes::NORMAL, &over);
+    let hog = spinner(FIFO_10, &over);
+    let start = fair.task().times().run;
+    let from = time::monotonic();
+    sched::sleep_for(3 * time::SECOND);
+    let got = (fair.task().times().run - start) * 1000 / (time::monotonic() - from);
+    end(&over, [fair, hog].into_iter().collect());
+    assert!((25..=100).contains(&got), "beside a FIFO spinner the fair one got {got} per mille");
+}
+
+pub(crate) fn spinner_starves_nobody() {
+    let over = Arc::new(AtomicBool::new(false));
+    let hog = spinner(Attributes::NORMAL, &over);
+    for _ in 0..3 {
+        let started = time::monotonic();
+        let other = on_cpu_0(Attributes::NORMAL).run(|_| 0).expect("a thread can be made");
+        assert_eq!(other.join(), Exit::Returned(0));
+        let waited = time::monotonic() - started;
+        assert!(waited < 100 * time::MILLISECOND, "it waited {waited} ns beside a spinner");
+    }
+    end(&over, [hog].into_iter().collect());
+}
+
+pub(crate) fn idle_cpus_take_work() {
+    let all = cpus();
+    let started = time::monotonic();
+    let span = 40 * time::MILLISECOND;
+    let threads: Vec<_> = all
+        .iter()
+        .map(|_| {
+            spawn("spread", move |_| {
+                let until = sched::current().times().run + span;
+                while sched::current().times().run < until {
+                    spin_until(time::monotonic() + time::MILLISECOND);
+                    sync::preempt_point();
+                }
+                0
+            })
+        })
+        .collect();
+    join_all(threads);
+    let took = time::monotonic() - started;
+    // One CPU alone would need this times the number of CPUs.
+    assert!(took < span * 2 + 60 * time::MILLISECOND, "{} threads took {took} ns", all.len());
+}

@@ -1,0 +1,72 @@
+//! What several scenarios use.
+
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use kthread::{Builder, Exit, Handle, This};
+use machine::CpuId;
+
+static EXPECTED_OOPSES: AtomicU64 = AtomicU64::new(0);
+
+/// Says how many oopses the scenario means to cause.
+pub(crate) fn expect_oopses(count: u64) {
+    EXPECTED_OOPSES.store(count, Ordering::SeqCst);
+}
+
+pub(crate) fn expected_oopses() -> u64 {
+    EXPECTED_OOPSES.load(Ordering::SeqCst)
+}
+
+/// A number below `bound`: the seed's on the simulated machine, anybody's guess on a real one.
+pub(crate) fn random(bound: u64) -> u64 {
+    if bound == 0 {
+        return 0;
+    }
+    draw() % bound
+}
+
+#[cfg(not(target_os = "none"))]
+fn draw() -> u64 {
+    machine::sim::random(u64::MAX)
+}
+
+#[cfg(target_os = "none")]
+fn draw() -> u64 {
+    let mut bytes = [0; 8];
+    machine::entropy::fill(&mut bytes);
+    u64::from_ne_bytes(bytes)
+}
+
+/// Passes a random, short time in one of the ways in which a task can.
+pub(crate) fn dawdle() {
+    match random(4) {
+        0 => {}
+        1 => sched::yield_now(),
+        2 => sched::sleep_for(random(20_000)),
+        _ => (0..random(20)).for_each(|_| machine::cpu::relax()),
+    }
+}
+
+/// Starts a thread.
+pub(crate) fn spawn(name: &str, function: impl FnOnce(&This) -> i32 + Send + 'static) -> Handle {
+    Builder::new(format_args!("{name}")).run(function).expect("a thread can be made")
+}
+
+/// Waits for threads that end by themselves; each must return 0.
+pub(crate) fn join_all(threads: Vec<Handle>) {
+    for thread in threads {
+        assert_eq!(thread.join(), Exit::Returned(0), "a thread of the scenario failed");
+    }
+}
+
+/// The CPUs that are online.
+pub(crate) fn cpus() -> Vec<CpuId> {
+    sched::online().iter().collect()
+}
+
+/// Keeps the CPU busy until a time of the monotonic clock, as a computation would.
+pub(crate) fn spin_until(deadline: u64) {
+    while time::monotonic() < deadline {
+        machine::cpu::relax();
+    }
+}

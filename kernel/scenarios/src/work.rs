@@ -1,0 +1,160 @@
+//! Workers, and the things that threads wait with.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use kthread::Builder;
+use kthread::worker::{Work, Worker};
+use sched::{Completion, Mutex, WaitQueue};
+use sync::LockClass;
+
+use crate::tools::{dawdle, join_all, random, spawn};
+
+fn new_worker() -> Worker {
+    Worker::new(Builder::new(format_args!("kworker_test"))).expect("a thread can be made")
+}
+
+pub(crate) fn worker() {
+    let worker = new_worker();
+    let runs = Arc::new(AtomicU64::new(0));
+    let counted = runs.clone();
+    let work = Work::new(move || {
+        dawdle();
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    assert!(worker.queue(&work));
+    worker.flush_work(&work);
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+    let delayed = worker.delayed(&work);
+    let start = time::monotonic();
+    delayed.start(time::MILLISECOND);
+    while runs.load(Ordering::SeqCst) < 2 {
+        sched::sleep_for(10_000);
+    }
+    assert!(time::monotonic() - start >= time::MILLISECOND, "the delay was cut short");
+    delayed.start(time::SECOND);
+    assert!(worker.cancel_delayed_sync(&delayed), "it was still to be run");
+    let queued = worker.queue(&work);
+    let cancelled = worker.cancel_sync(&work);
+    let after = runs.load(Ordering::SeqCst);
+    assert!(queued);
+    assert_eq!(after, if cancelled { 2 } else { 3 }, "cancelled work ran, or other work did not");
+    assert!(worker.queue(&work));
+    worker.destroy();
+    assert_eq!(runs.load(Ordering::SeqCst), after + 1, "destroy does what is queued first");
+}
+
+pub(crate) fn never_twice_at_once() {
+    let worker = Arc::new(new_worker());
+    let inside = Arc::new(AtomicUsize::new(0));
+    let overlapped = Arc::new(AtomicBool::new(false));
+    let runs = Arc::new(AtomicU64::new(0));
+    let work = {
+        let (inside, overlapped, runs) = (inside.clone(), overlapped.clone(), runs.clone());
+        Work::new(move || {
+            if inside.fetch_add(1, Ordering::SeqCst) != 0 {
+                overlapped.store(true, Ordering::SeqCst);
+            }
+            dawdle();
+            runs.fetch_add(1, Ordering::SeqCst);
+            inside.fetch_sub(1, Ordering::SeqCst);
+        })
+    };
+    let queuers: Vec<_> = (0..3)
+        .map(|_| {
+            let (worker, work) = (worker.clone(), work.clone());
+            spawn("queuer", move |_| {
+                for _ in 0..4 {
+                    worker.queue(&work);
+                    dawdle();
+                    if random(4) == 0 {
+                        worker.cancel_sync(&work);
+                    }
+                }
+                0
+            })
+        })
+        .collect();
+    join_all(queuers);
+    worker.queue(&work);
+    worker.flush();
+    assert!(!overlapped.load(Ordering::SeqCst), "one work item ran twice at once");
+    assert!(runs.load(Ordering::SeqCst) >= 1);
+}
+
+pub(crate) fn wait_queue() {
+    const ITEMS: usize = 12;
+    let queue = Arc::new(WaitQueue::new());
+    let available = Arc::new(AtomicUsize::new(0));
+    let consumers: Vec<_> = (0..3)
+        .map(|_| {
+            let (queue, available) = (queue.clone(), available.clone());
+            spawn("consumer", move |_| {
+                for _ in 0..ITEMS / 3 {
+                    let taken = queue.wait_map_exclusive(sched::Sleep::Uninterruptible, None, || {
+                        available
+                            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
+                            .ok()
+                    });
+                    assert!(taken.is_ok());
+                }
+                0
+            })
+        })
+        .collect();
+    for _ in 0..ITEMS {
+        dawdle();
+        available.fetch_add(1, Ordering::SeqCst);
+        queue.wake_one();
+    }
+    join_all(consumers);
+    assert_eq!(available.load(Ordering::SeqCst), 0);
+    assert!(queue.is_empty());
+}
+
+static TEST_MUTEX: LockClass = LockClass::new("scenario.mutex");
+
+pub(crate) fn mutex() {
+    let mutex = Arc::new(Mutex::new(&TEST_MUTEX, 0u64));
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let mutex = mutex.clone();
+            spawn("locker", move |_| {
+                for _ in 0..5 {
+                    let mut value = mutex.lock();
+                    let before = *value;
+                    dawdle();
+                    *value = before + 1;
+                    drop(value);
+                    dawdle();
+                }
+                0
+            })
+        })
+        .collect();
+    join_all(threads);
+    assert_eq!(*mutex.lock(), 20, "two were inside at once");
+}
+
+pub(crate) fn completion() {
+    let done = Arc::new(Completion::new());
+    let waiters: Vec<_> = (0..4)
+        .map(|_| {
+            let done = done.clone();
+            spawn("waiter", move |_| {
+                dawdle();
+                done.wait();
+                0
+            })
+        })
+        .collect();
+    for _ in 0..4 {
+        dawdle();
+        done.complete();
+    }
+    join_all(waiters);
+    assert!(!done.is_done(), "one event was taken twice or not at all");
+    done.complete_all();
+    assert!(done.try_wait() && done.try_wait());
+}
