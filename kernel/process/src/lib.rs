@@ -1,1 +1,76 @@
+//! Processes: what makes tasks a family.
+//!
+//! The scheduler knows tasks; this crate knows whose child each is, what it shares with whom, by which
+//! number it is called, what signals it is sent, and what is left of it at its end.
+//!
+//! ```text
+//!   copy_process ──> can be found ──wake──> runs ──leave──> Zombie ──wait4──> released
+//!        │                                                    │
+//!        └─ fails: each part gives itself back                └─ nobody waits: released at once
+//! ```
+//!
+//! | object | is | holds |
+//! |---|---|---|
+//! | [`Pid`] | a number in each PID namespace | its task, while there is one |
+//! | [`Thread`] | one task's part | its [`Process`], memory, files, credentials, blocked signals |
+//! | [`Process`] | a thread group | its threads, shared pending signals, limits |
+//! | process table | the family | every process, its parent, group and session |
+//!
+//! A kernel thread is a process too, with one thread and without memory of its own. The first ones are made with
+//! [`kernel_thread`] by PID 0, all later ones by PID 2 on the order of crate `kthread`.
+//!
+//! Lock order: process table, then `process.signals`, then `thread.signals` and `sighand`, then wait queues and run queues.
+//! The other locks are leaves. All are taken with interrupts off. See `docs/process.md`.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
 
+extern crate alloc;
+
+mod chain;
+mod clone;
+mod current;
+mod exit;
+mod flags;
+mod init;
+mod itimer;
+mod kernel_thread;
+mod list;
+mod namespace;
+mod numbers;
+mod pid;
+mod process;
+mod reaper;
+mod rlimit;
+mod session;
+pub mod signal;
+mod table;
+mod thread;
+mod usage;
+mod user;
+mod wait;
+
+pub use clone::{CloneArgs, NewTask, copy_process, kernel_clone};
+pub use current::{
+    credentials, current_pid_namespace, current_process, find_task, for_each_task, set_current_mm,
+    tgid, tid,
+};
+pub use exit::{do_exit, exit_code_of_status, exit_thread, set_memory_release_hook};
+pub use flags::CloneFlags;
+pub use init::{init, init_pid_ns, init_uts_ns, max_threads, set_root};
+pub use kernel_thread::{KernelThread, kernel_thread};
+pub use namespace::{
+    Namespaces, PidNamespace, UTS_LENGTH, UtsNamespace, find_task_by_pid_ns, pid_max, set_pid_max,
+};
+pub use numbers::{PID_MAX_DEFAULT, PID_MAX_LIMIT, PID_MAX_MIN};
+pub use pid::Pid;
+pub use process::{Process, process_of};
+pub use rlimit::{INFINITY, Limit, Limits, RESOURCES, Resource};
+pub use session::{Session, Terminal};
+pub use signal::{
+    SigInfo, SigSet, Signal, allow_signal, disallow_signal, force_signal, ignore_signals,
+    send_to_current, signal_process, signal_thread,
+};
+pub use table::processes;
+pub use thread::{ExitState, Resources, Thread};
+pub use usage::Usage;
+pub use user::User;

@@ -1,0 +1,141 @@
+//! Chains: several orders over the members of one [`List`].
+//!
+//! A process is in the table once, and at the same time among its parent's children and among its
+//! group's members. For each such relation it carries [`Links`], and whoever owns the relation carries a
+//! [`Chain`]. Joining and leaving take constant time and no memory, so they cannot fail.
+
+use crate::list::{List, Place};
+
+/// A member's neighbours in one chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Links {
+    previous: Place,
+    next: Place,
+}
+
+impl Links {
+    /// In no chain.
+    pub(crate) const NONE: Self = Self { previous: Place::NOWHERE, next: Place::NOWHERE };
+}
+
+/// The ends of a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Chain {
+    first: Place,
+    last: Place,
+}
+
+/// Which of a member's links a chain uses.
+pub(crate) trait Relation<T> {
+    /// The links.
+    fn links(member: &T) -> &Links;
+    /// The links, to be changed.
+    fn links_mut(member: &mut T) -> &mut Links;
+}
+
+impl Chain {
+    /// Nobody.
+    pub(crate) const EMPTY: Self = Self { first: Place::NOWHERE, last: Place::NOWHERE };
+
+    /// Whether nobody is in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first == Place::NOWHERE
+    }
+
+    /// The first member.
+    pub(crate) fn first(&self) -> Option<Place> {
+        (!self.is_empty()).then_some(self.first)
+    }
+
+    /// The chain with `place` at its end.
+    #[must_use]
+    pub(crate) fn with<R: Relation<T>, T>(mut self, list: &mut List<T>, place: Place) -> Self {
+        if let Some(member) = list.get_mut(place) {
+            *R::links_mut(member) = Links { previous: self.last, next: Place::NOWHERE };
+        }
+        match list.get_mut(self.last) {
+            Some(last) => R::links_mut(last).next = place,
+            None => self.first = place,
+        }
+        self.last = place;
+        self
+    }
+
+    /// The chain without `place`, which is in it.
+    #[must_use]
+    pub(crate) fn without<R: Relation<T>, T>(mut self, list: &mut List<T>, place: Place) -> Self {
+        let Some(member) = list.get_mut(place) else { return self };
+        let Links { previous, next } = core::mem::replace(R::links_mut(member), Links::NONE);
+        match list.get_mut(previous) {
+            Some(previous) => R::links_mut(previous).next = next,
+            None => self.first = next,
+        }
+        match list.get_mut(next) {
+            Some(next) => R::links_mut(next).previous = previous,
+            None => self.last = previous,
+        }
+        self
+    }
+
+    /// The members, first to last.
+    pub(crate) fn iter<'a, R: Relation<T>, T>(
+        &self,
+        list: &'a List<T>,
+    ) -> impl Iterator<Item = (Place, &'a T)> + use<'a, R, T> {
+        let mut next = self.first;
+        core::iter::from_fn(move || {
+            let place = next;
+            let member = list.get(place)?;
+            next = R::links(member).next;
+            Some((place, member))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    struct Member {
+        value: u32,
+        links: Links,
+    }
+
+    struct Only;
+
+    impl Relation<Member> for Only {
+        fn links(member: &Member) -> &Links {
+            &member.links
+        }
+        fn links_mut(member: &mut Member) -> &mut Links {
+            &mut member.links
+        }
+    }
+
+    fn values(chain: Chain, list: &List<Member>) -> Vec<u32> {
+        chain.iter::<Only, _>(list).map(|(_, member)| member.value).collect()
+    }
+
+    #[test]
+    fn members_join_at_the_end_and_leave_from_anywhere() {
+        let mut list = List::new();
+        let places: Vec<Place> =
+            (0..4).map(|value| list.push(Member { value, links: Links::NONE })).collect();
+        let mut chain = Chain::EMPTY;
+        for &place in &places {
+            chain = chain.with::<Only, _>(&mut list, place);
+        }
+        assert_eq!(values(chain, &list), [0, 1, 2, 3]);
+        chain = chain.without::<Only, _>(&mut list, places[1]);
+        chain = chain.without::<Only, _>(&mut list, places[3]);
+        assert_eq!(values(chain, &list), [0, 2]);
+        chain = chain.with::<Only, _>(&mut list, places[1]);
+        chain = chain.without::<Only, _>(&mut list, places[0]);
+        assert_eq!(values(chain, &list), [2, 1]);
+        chain = chain.without::<Only, _>(&mut list, places[2]);
+        chain = chain.without::<Only, _>(&mut list, places[1]);
+        assert!(chain.is_empty());
+        assert_eq!(chain, Chain::EMPTY);
+    }
+}

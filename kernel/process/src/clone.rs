@@ -1,0 +1,385 @@
+//! Making a task: what `fork`, `vfork`, `clone`, `clone3` and [`kernel_thread`](crate::kernel_thread) have in common.
+//!
+//! [`copy_process`] makes a task that can be found and does not run; [`NewTask::wake`] starts it. Everything that can fail comes
+//! before the new task is put into the process table, and each part that was made by then gives itself back when it is
+//! dropped.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use errno::{Errno, Result};
+use fault::Point;
+use fs::Capabilities;
+use machine::NodeId;
+use sched::{Attributes, Completion, CpuMask, Slot, Task, TaskFlags, TaskRef};
+
+use crate::exit;
+use crate::flags::CloneFlags;
+use crate::namespace::Namespaces;
+use crate::pid::{NewPid, Pid};
+use crate::process::{NewProcess, Process};
+use crate::rlimit::Resource;
+use crate::signal::{Sighand, ThreadSignals};
+use crate::table::tasklist;
+use crate::thread::{NewThread, Resources, Thread};
+
+/// What is asked of a clone.
+#[derive(Clone, Copy)]
+pub struct CloneArgs<'a> {
+    /// What to share.
+    pub flags: CloneFlags,
+    /// What the parent gets at the child's end; 0 for no signal.
+    pub exit_signal: u32,
+    /// A kernel thread, with this name. Without a name the child takes its creator's.
+    pub kernel: Option<&'a [u8]>,
+    /// Where its memory comes from; the creator's node if none is given.
+    pub node: Option<NodeId>,
+    /// The numbers it is to have, the deepest namespace's first; as many as there are given.
+    pub set_tid: &'a [u32],
+    /// User address for the child's number, in the creator's memory (`PARENT_SETTID`).
+    pub parent_tid: usize,
+    /// User address for the child's number, in the child's memory (`CHILD_SETTID`, `CHILD_CLEARTID`).
+    pub child_tid: usize,
+}
+
+impl CloneArgs<'_> {
+    /// A plain fork.
+    pub const FORK: Self = Self {
+        flags: CloneFlags::empty(),
+        exit_signal: crate::signal::Signal::SIGCHLD.number(),
+        kernel: None,
+        node: None,
+        set_tid: &[],
+        parent_tid: 0,
+        child_tid: 0,
+    };
+}
+
+/// A task that has been made and not yet started. Others can find it already.
+#[must_use = "it waits to be woken"]
+pub struct NewTask {
+    task: TaskRef,
+    vfork: Option<Arc<Completion>>,
+}
+
+impl NewTask {
+    /// The task.
+    pub fn task(&self) -> &TaskRef {
+        &self.task
+    }
+
+    /// Its `Pid`.
+    pub fn pid(&self) -> Arc<Pid> {
+        Thread::of(&self.task).pid()
+    }
+
+    /// Starts it. After a `VFORK`, sleeps until the child has executed a program or ended, or the caller is killed.
+    pub fn wake(self) -> TaskRef {
+        sched::wake_up_new_task(&self.task);
+        if let Some(done) = self.vfork {
+            // Killed: the child goes on alone, and completes what nobody waits for.
+            let _ = done.wait_killable();
+        }
+        self.task
+    }
+}
+
+/// Makes a task. `start` is what it does; what it returns is its exit code, as `wait` shows it. May sleep.
+///
+/// # Errors
+/// EINVAL: flags that do not go together. EPERM: privilege is missing. EAGAIN: too many tasks, or no number left. ENOMEM. ERESTARTNOINTR:
+/// the caller has a signal to take first. As `before_publishing`, which is the last step that may fail and sees the child's `Pid`.
+pub fn copy_process(
+    args: &CloneArgs<'_>,
+    start: impl FnOnce() -> u32 + Send + 'static,
+    before_publishing: impl FnOnce(&Arc<Pid>) -> Result<()>,
+) -> Result<NewTask> {
+    let start = Box::new(move || {
+        first_steps();
+        let code = start();
+        exit::leave(code);
+    });
+    let before_publishing = &mut Some(before_publishing);
+    copy_process_boxed(args, start, &mut |pid| {
+        before_publishing.take().map_or(Ok(()), |function| function(pid))
+    })
+}
+
+fn copy_process_boxed(
+    args: &CloneArgs<'_>,
+    start: Box<dyn FnOnce() + Send>,
+    before_publishing: &mut dyn FnMut(&Arc<Pid>) -> Result<()>,
+) -> Result<NewTask> {
+    let flags = args.flags;
+    flags.validate()?;
+    let me = sched::current_ref();
+    let creator = Thread::of(&me);
+    check_place(flags, creator)?;
+    let mut resources = creator.resources();
+    check_number_of_tasks(creator, &resources)?;
+    if fault::should_fail(Point::Task) {
+        return Err(Errno::ENOMEM);
+    }
+    let namespaces = copy_namespaces(flags, &resources)?;
+    if !args.set_tid.is_empty() {
+        resources.credentials.require(Capabilities::SYS_ADMIN)?;
+        if args.set_tid.len() > namespaces.pid_for_children.level() + 1 {
+            return Err(Errno::EINVAL);
+        }
+    }
+    let new_pid = NewPid::allocate(&namespaces.pid_for_children, args.set_tid)?;
+    if flags.contains(CloneFlags::NEWPID) {
+        // The namespace is the child's and what it makes; the creator's other children stay out.
+        resources.namespaces = Arc::new(Namespaces {
+            uts: namespaces.uts.clone(),
+            pid_for_children: namespaces.pid_for_children.clone(),
+        });
+    } else {
+        resources.namespaces = namespaces;
+    }
+    copy_resources(flags, &mut resources)?;
+    let process = if flags.contains(CloneFlags::THREAD) {
+        creator.process().clone()
+    } else {
+        new_process(args, creator, new_pid.pid().clone())
+    };
+    let mm = resources.mm.clone();
+    // A second user of the same memory must not run handlers on the same stack; a vfork child has it to itself.
+    let keeps_stack = !flags.contains(CloneFlags::VM) || flags.contains(CloneFlags::VFORK);
+    let thread = Thread::new(NewThread {
+        pid: new_pid.pid().clone(),
+        process,
+        signals: ThreadSignals::for_child(creator, keeps_stack),
+        resources,
+        personality: creator.personality(),
+    });
+    if flags.contains(CloneFlags::CHILD_SETTID) {
+        thread.set_child_tid(args.child_tid);
+    }
+    if flags.contains(CloneFlags::CHILD_CLEARTID) {
+        thread.set_clear_child_tid(args.child_tid);
+    }
+    let vfork = flags.contains(CloneFlags::VFORK).then(|| {
+        let done = Arc::new(Completion::new());
+        thread.set_vfork_done(done.clone());
+        done
+    });
+    let task = new_task(args, &me, new_pid.pid().number(), start)?;
+    task.set_address_space(mm.map(|mm| mm.address_space().clone()));
+    task.attach(Slot::Process, thread);
+    before_publishing(new_pid.pid())?;
+    link(flags, &me, &task, new_pid)?;
+    Ok(NewTask { task, vfork })
+}
+
+/// Where the creator stands may forbid what the flags ask.
+fn check_place(flags: CloneFlags, creator: &Thread) -> Result<()> {
+    let pid = creator.process().pid();
+    if flags.contains(CloneFlags::PARENT) && pid.is_namespace_init() {
+        // A sibling of a namespace's first process would have nobody to go to.
+        return Err(Errno::EINVAL);
+    }
+    if flags.contains(CloneFlags::THREAD) {
+        let ours = pid.namespace();
+        let childrens = &creator.namespaces().pid_for_children;
+        if ours.is_some_and(|ours| !Arc::ptr_eq(ours, childrens)) {
+            return Err(Errno::EINVAL);
+        }
+    }
+    Ok(())
+}
+
+fn check_number_of_tasks(creator: &Thread, resources: &Resources) -> Result<()> {
+    let user = &resources.user;
+    if user.uid() == 0 {
+        return Ok(());
+    }
+    let limit = creator.process().limit(Resource::Processes).soft;
+    let may_exceed = Capabilities::SYS_RESOURCE | Capabilities::SYS_ADMIN;
+    if user.tasks() >= limit && !resources.credentials.effective.intersects(may_exceed) {
+        return Err(Errno::EAGAIN);
+    }
+    Ok(())
+}
+
+fn copy_namespaces(flags: CloneFlags, resources: &Resources) -> Result<Arc<Namespaces>> {
+    if !flags.intersects(CloneFlags::NAMESPACES | CloneFlags::NEWUSER) {
+        return Ok(resources.namespaces.clone());
+    }
+    resources.credentials.require(Capabilities::SYS_ADMIN)?;
+    flags.validate_namespaces()?;
+    let mut namespaces = (*resources.namespaces).clone();
+    if flags.contains(CloneFlags::NEWUTS) {
+        namespaces.uts = namespaces.uts.copy();
+    }
+    if flags.contains(CloneFlags::NEWPID) {
+        namespaces.pid_for_children = namespaces.pid_for_children.nested()?;
+    }
+    Ok(Arc::new(namespaces))
+}
+
+/// Gives the child copies of its own of what it is not to share.
+fn copy_resources(flags: CloneFlags, resources: &mut Resources) -> Result<()> {
+    if !flags.contains(CloneFlags::FS)
+        && let Some(fs) = &resources.fs
+    {
+        resources.fs = Some(fs.fork_copy());
+    }
+    if !flags.contains(CloneFlags::FILES)
+        && let Some(files) = &resources.files
+    {
+        resources.files = Some(files.fork_copy());
+    }
+    if !flags.contains(CloneFlags::VM)
+        && let Some(mm) = &resources.mm
+    {
+        resources.mm = Some(mm.fork()?);
+    }
+    Ok(())
+}
+
+fn new_process(args: &CloneArgs<'_>, creator: &Thread, pid: Arc<Pid>) -> Arc<Process> {
+    let parent = creator.process();
+    let sighand = parent.sighand();
+    let sighand = if args.flags.contains(CloneFlags::CLEAR_SIGHAND) {
+        sighand.copy_with_defaults()
+    } else if args.flags.contains(CloneFlags::SIGHAND) || args.kernel.is_some() {
+        // A kernel thread never acts by the table: it may as well share it.
+        sighand
+    } else {
+        sighand.copy()
+    };
+    Process::new(NewProcess {
+        pid,
+        sighand,
+        limits: parent.limits(),
+        exit_signal: if args.flags.contains(CloneFlags::PARENT) {
+            parent.exit_signal()
+        } else {
+            args.exit_signal
+        },
+        has_subreaper: parent.has_subreaper() || parent.is_subreaper(),
+        oom_score_adj: parent.oom_score_adj(),
+    })
+}
+
+/// What a child does not inherit of its creator's flags.
+const NOT_INHERITED: TaskFlags = TaskFlags::KTHREAD
+    .union(TaskFlags::IDLE)
+    .union(TaskFlags::NO_SETAFFINITY)
+    .union(TaskFlags::EXITING)
+    .union(TaskFlags::WQ_WORKER)
+    .union(TaskFlags::SIGNALED)
+    .union(TaskFlags::SUPERPRIV);
+
+fn new_task(
+    args: &CloneArgs<'_>,
+    creator: &Task,
+    pid: u32,
+    start: Box<dyn FnOnce() + Send>,
+) -> Result<TaskRef> {
+    let comm = creator.comm();
+    let mut flags = creator.flags().difference(NOT_INHERITED) | TaskFlags::FORKNOEXEC;
+    if args.kernel.is_some() {
+        flags |= TaskFlags::KTHREAD;
+    }
+    let (attributes, allowed) = if creator.is_idle() {
+        // The first tasks: nothing of what is special about the idle task.
+        flags.remove(TaskFlags::NOFREEZE);
+        (Attributes::NORMAL, CpuMask::ALL)
+    } else {
+        (for_child(creator.attributes()), creator.allowed())
+    };
+    Task::new(sched::NewTask {
+        pid,
+        name: args.kernel.unwrap_or(comm.as_bytes()),
+        node: args.node,
+        flags,
+        attributes,
+        allowed,
+        start,
+    })
+}
+
+/// What a child inherits of its creator's scheduling.
+fn for_child(mut attributes: Attributes) -> Attributes {
+    if attributes.reset_on_fork {
+        attributes.reset_on_fork = false;
+        if attributes.policy.is_real_time() {
+            return Attributes::NORMAL;
+        }
+        attributes.nice = attributes.nice.max(0);
+    }
+    attributes
+}
+
+/// Puts the task among the others: from here on it can be found, signalled and waited for.
+fn link(flags: CloneFlags, creator: &Task, task: &TaskRef, new_pid: NewPid) -> Result<()> {
+    let thread = Thread::of(task);
+    let process = thread.process();
+    let mut table = tasklist();
+    // With the table held no signal to a group comes in between: it finds both or only the creator, who then starts over and makes no
+    // child that has missed it.
+    if creator.signal_pending() {
+        return Err(Errno::ERESTARTNOINTR);
+    }
+    let namespace = new_pid.pid().namespace().cloned();
+    if namespace.as_ref().is_some_and(|namespace| namespace.is_closed()) {
+        return Err(Errno::ENOMEM);
+    }
+    if !flags.contains(CloneFlags::THREAD) {
+        let mine = Thread::of(creator).process();
+        let parent = if flags.contains(CloneFlags::PARENT) {
+            table.parent(mine).cloned().ok_or(Errno::ESRCH)?
+        } else {
+            mine.clone()
+        };
+        table.add(process.clone(), &parent, mine)?;
+        if let Some(namespace) = namespace
+            && new_pid.pid().is_namespace_init()
+        {
+            namespace.set_reaper(Some(process.clone()));
+        }
+    }
+    process.thread_starts();
+    process.signals().lock_irq().add_thread(task);
+    new_pid.publish(task);
+    Ok(())
+}
+
+/// What every new task does first, on its own stack.
+fn first_steps() {
+    let me = sched::current();
+    let thread = Thread::of(&me);
+    let address = thread.take_set_child_tid();
+    if address != 0
+        && let Some(namespace) = thread.pid().namespace()
+    {
+        let number = thread.number_in(namespace);
+        // A bad address is the program's loss, as in Linux.
+        let _ = machine::user::copy_to(address, &number.to_ne_bytes());
+    }
+}
+
+/// Makes a task, starts it, and returns its number in the caller's PID namespace. For a `VFORK`, when the child has let go.
+///
+/// # Errors
+/// As [`copy_process`].
+pub fn kernel_clone(
+    args: &CloneArgs<'_>,
+    start: impl FnOnce() -> u32 + Send + 'static,
+    before_publishing: impl FnOnce(&Arc<Pid>) -> Result<()>,
+) -> Result<u32> {
+    let new = copy_process(args, start, before_publishing)?;
+    let pid = new.pid();
+    let number = match crate::current_process().pid().namespace() {
+        Some(namespace) => pid.number_in(namespace),
+        None => pid.number(),
+    };
+    if args.flags.contains(CloneFlags::PARENT_SETTID) {
+        // Too late to fail for a bad address, as in Linux.
+        let _ = machine::user::copy_to(args.parent_tid, &number.to_ne_bytes());
+    }
+    new.wake();
+    Ok(number)
+}

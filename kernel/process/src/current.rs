@@ -1,0 +1,67 @@
+//! Questions about the running task, and tasks by their numbers as it sees them.
+
+use alloc::sync::Arc;
+
+use fs::Credentials;
+use sched::TaskRef;
+use vm::Mm;
+
+use crate::init::init_pid_ns;
+use crate::namespace::{PidNamespace, find_task_by_pid_ns};
+use crate::process::Process;
+use crate::thread::Thread;
+
+/// The running task's process.
+pub fn current_process() -> Arc<Process> {
+    Thread::of(&sched::current()).process().clone()
+}
+
+/// The PID namespace that the running task lives in.
+pub fn current_pid_namespace() -> Arc<PidNamespace> {
+    let me = sched::current();
+    let pid = Thread::try_of(&me).map(|thread| thread.process().pid());
+    pid.and_then(|pid| pid.namespace()).unwrap_or(init_pid_ns()).clone()
+}
+
+/// Who the running task is.
+pub fn credentials() -> Arc<Credentials> {
+    Thread::of(&sched::current()).credentials()
+}
+
+/// The running task's number as it sees it itself (`gettid`).
+pub fn tid() -> u32 {
+    let me = sched::current();
+    let pid = Thread::of(&me).pid();
+    pid.namespace().map_or(0, |namespace| pid.number_in(namespace))
+}
+
+/// The running process's number as it sees it itself (`getpid`).
+pub fn tgid() -> u32 {
+    let me = sched::current();
+    let pid = Thread::of(&me).process().pid();
+    pid.namespace().map_or(0, |namespace| pid.number_in(namespace))
+}
+
+/// The task with a number in the running task's PID namespace. Any context.
+pub fn find_task(number: u32) -> Option<TaskRef> {
+    find_task_by_pid_ns(number, &current_pid_namespace())
+}
+
+/// Calls a function for every task but the idle ones, in the order of their numbers. The function may sleep; tasks
+/// that come or go meanwhile may be missed.
+pub fn for_each_task(mut function: impl FnMut(&TaskRef)) {
+    let mut number = 1;
+    while let Some((found, pid)) = init_pid_ns().next_from(number) {
+        if let Some(task) = pid.task() {
+            function(&task);
+        }
+        number = found + 1;
+    }
+}
+
+/// Changes the running task's user memory: a kernel thread takes one on for a while, or gives it back. The scheduler
+/// is told by [`sched::use_address_space`].
+pub fn set_current_mm(mm: Option<Arc<Mm>>) {
+    let old = Thread::of(&sched::current()).set_mm(mm);
+    drop(old);
+}

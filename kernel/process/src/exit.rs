@@ -1,0 +1,187 @@
+//! The end of a thread, and of a process with its last thread.
+//!
+//! [`leave`] gives back what the thread holds, tells whoever waits, and returns; the task's start
+//! function returns right after it, and the scheduler runs it no more:
+//!
+//! ```text
+//!   leave: stop taking signals
+//!          memory (a vfork parent goes on, the thread's futex is woken), files, file system context
+//!          ── the last thread only: timers, the terminal if it leads a session ──
+//!          children go to a thread of the same process, or to the reaper
+//!          the parent is told ──> Zombie, until it waits ──> released
+//!                            └──> nobody waits: Dead, released here
+//! ```
+//!
+//! *Released* means: out of the process table and of its thread group, its number free. The task's memory goes with the
+//! last reference, which is often that of the CPU that still runs it.
+
+use alloc::sync::Arc;
+
+use sched::{TaskFlags, TaskRef};
+use sync::Once;
+
+use crate::pid::Pid;
+use crate::process::Process;
+use crate::signal;
+use crate::table::{Leavings, Table, tasklist};
+use crate::thread::{ExitState, Thread};
+use crate::usage::Usage;
+
+/// What has to happen to user memory at the end of a thread, by whoever knows futexes: the robust list, and the
+/// wake-up at `clear_child_tid`.
+static MEMORY_HOOK: Once<fn()> = Once::new();
+
+/// Says what to call in a thread that is about to leave its user memory, while it is still there: for the robust futexes
+/// and the futex at [`Thread::clear_child_tid`]. May sleep. Once.
+pub fn set_memory_release_hook(hook: fn()) {
+    let fresh = MEMORY_HOOK.set(hook).is_ok();
+    assert!(fresh, "the memory release hook is set once");
+}
+
+/// The exit code of a process that called `exit` with this status.
+pub const fn exit_code_of_status(status: i32) -> u32 {
+    (status as u32 & 0xff) << 8
+}
+
+/// Ends the running thread. `code` is what `wait` shows: `status << 8`, or the signal. For a kernel thread that cannot return from its
+/// start function; what its stack still owns is lost with it.
+pub fn do_exit(code: u32) -> ! {
+    leave(code);
+    sched::exit_current()
+}
+
+/// As [`do_exit`], by `exit`'s kind of value for a kernel thread: the number is its exit code.
+pub fn exit_thread(code: i32) -> ! {
+    do_exit(code as u32)
+}
+
+/// All of the running thread's end but the last switch: its start function returns after this. May sleep.
+pub fn leave(code: u32) {
+    let me = sched::current_ref();
+    let thread = Thread::of(&me);
+    let process = thread.process();
+    debug_assert!(!me.flags().contains(TaskFlags::EXITING), "{me:?} ends twice");
+    signal::stop_taking(&me);
+    let is_last = process.thread_exits();
+    if is_last {
+        process.real_timer.stop();
+        die_with_init(process, code);
+    }
+    thread.set_exit_code(code);
+    release_memory(&me);
+    let old = thread.change_resources(|resources| (resources.files.take(), resources.fs.take()));
+    drop(old);
+    if is_last {
+        crate::session::leave_terminal(process);
+    }
+    if is_last && process.pid().is_namespace_init() {
+        crate::reaper::empty_namespace(process);
+    }
+    notify(&me, is_last);
+}
+
+/// The first process of the system must not end.
+fn die_with_init(process: &Process, code: u32) {
+    let pid = process.pid();
+    if pid.number() == 1 {
+        let code = process.signals().lock_irq().exit.unwrap_or(code);
+        panic!("Attempted to kill init! exitcode={code:#010x}");
+    }
+}
+
+/// Gives user memory back: at the end, or for another program's.
+pub(crate) fn release_memory(me: &TaskRef) {
+    let thread = Thread::of(me);
+    if thread.mm().is_some() {
+        if let Some(hook) = MEMORY_HOOK.get() {
+            hook();
+        }
+        let mm = thread.set_mm(None);
+        sched::use_address_space(None);
+        drop(mm);
+    }
+    if let Some(done) = thread.take_vfork_done() {
+        done.complete_all();
+    }
+}
+
+/// Tells the family, and releases the thread if nobody is to wait for it.
+fn notify(me: &TaskRef, is_last: bool) {
+    let thread = Thread::of(me);
+    let process = thread.process();
+    let mut released = Released::default();
+    let mut table = tasklist();
+    if is_last {
+        crate::reaper::give_children_away(&mut table, process, &mut released);
+        crate::session::hang_up_if_orphaned(&table, process, None);
+    }
+    process.usage.lock_irq().ended_threads.add(&Usage::of_task(me));
+    if thread.is_leader() {
+        thread.set_exit_state(ExitState::Zombie);
+    } else {
+        thread.set_exit_state(ExitState::Dead);
+        released.add_thread(&mut table, me);
+    }
+    // The leader may have ended long ago, and the process ends now.
+    if process.is_waitable_zombie() && notify_parent(&table, process) == Zombie::Unwanted {
+        released.add_process(&mut table, process);
+    }
+    drop(table);
+    released.let_go();
+}
+
+/// Whether anybody is to wait for an ended process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Zombie {
+    Wanted,
+    Unwanted,
+}
+
+/// Tells the parent of an ended process.
+pub(crate) fn notify_parent(table: &Table, process: &Arc<Process>) -> Zombie {
+    process.pid().wake_ended();
+    let Some(parent) = table.parent(process) else { return Zombie::Unwanted };
+    let wanted = signal::send_child_ended(parent, process);
+    parent.children_changed.wake_all();
+    wanted
+}
+
+/// What has been taken out of the tables and is dropped when they are unlocked.
+#[derive(Default)]
+pub(crate) struct Released {
+    tasks: smallvec::SmallVec<[(TaskRef, Arc<Pid>); 1]>,
+    processes: smallvec::SmallVec<[Leavings; 1]>,
+}
+
+impl Released {
+    /// Takes an ended thread that is not the leader out of its group.
+    fn add_thread(&mut self, _table: &mut Table, task: &TaskRef) {
+        let thread = Thread::of(task);
+        let task = thread.process().signals().lock_irq().remove_thread(task);
+        if let Some(task) = task {
+            self.tasks.push((task, thread.pid()));
+        }
+    }
+
+    /// Takes an ended process out of the table, and its leader out of the group.
+    pub(crate) fn add_process(&mut self, table: &mut Table, process: &Process) {
+        let leader = process.signals().lock_irq().threads.first().cloned();
+        self.processes.push(table.remove(process));
+        if let Some(leader) = leader {
+            Thread::of(&leader).set_exit_state(ExitState::Dead);
+            self.add_thread(table, &leader);
+        }
+    }
+
+    /// Frees the numbers and drops the rest. The process table is unlocked.
+    pub(crate) fn let_go(self) {
+        for leavings in self.processes {
+            leavings.let_go();
+        }
+        for (task, pid) in self.tasks {
+            let named = pid.set_task(None);
+            pid.remove_user();
+            drop((named, task));
+        }
+    }
+}

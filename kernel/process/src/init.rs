@@ -1,0 +1,86 @@
+//! The first process: the boot CPU's idle task becomes the ancestor of all.
+
+use alloc::sync::Arc;
+
+use fs::{Credentials, FileTable, FsContext};
+use sched::Slot;
+use sync::Once;
+
+use crate::namespace::{Namespaces, PidNamespace, UtsNamespace};
+use crate::pid::Pid;
+use crate::process::{NewProcess, Process};
+use crate::rlimit::Limits;
+use crate::signal::{SigSet, Sighand, ThreadSignals};
+use crate::table::tasklist;
+use crate::thread::{NewThread, Resources, Thread};
+use crate::user::User;
+
+static INITIAL: Once<Arc<Namespaces>> = Once::new();
+
+/// Makes the running idle task the first process: number 0, its own parent, in no group. What it has, its children inherit.
+/// Once, on the boot CPU, after the scheduler has been started.
+pub fn init() {
+    let namespaces = Arc::new(Namespaces {
+        uts: UtsNamespace::initial(),
+        pid_for_children: PidNamespace::initial(),
+    });
+    let fresh = INITIAL.set(namespaces.clone()).is_ok();
+    assert!(fresh, "the first process is made once");
+    let pid = Arc::new(Pid::idle());
+    let process = Process::new(NewProcess {
+        pid: pid.clone(),
+        sighand: Sighand::new(),
+        limits: Arc::new(Limits::initial(max_threads())),
+        exit_signal: 0,
+        has_subreaper: false,
+        oom_score_adj: 0,
+    });
+    let credentials = Credentials::root();
+    let thread = Thread::new(NewThread {
+        pid: pid.clone(),
+        process: process.clone(),
+        signals: ThreadSignals::new(SigSet::EMPTY),
+        resources: Resources {
+            user: User::find(credentials.uid),
+            credentials,
+            files: Some(FileTable::new()),
+            fs: None,
+            mm: None,
+            namespaces,
+        },
+        personality: 0,
+    });
+    let me = sched::current_ref();
+    me.attach(Slot::Process, thread);
+    process.thread_starts();
+    process.signals().lock_irq().add_thread(&me);
+    pid.set_task(Some(me));
+    tasklist().add_first(process);
+}
+
+/// Gives the running task its root and working directory: PID 1, once there is a root file system. Its
+/// children inherit it.
+pub fn set_root(fs: Arc<FsContext>) {
+    let old = Thread::of(&sched::current()).set_fs(Some(fs));
+    drop(old);
+}
+
+/// How many tasks the machine's memory allows, an eighth of it for their stacks; as in `/proc/sys/kernel/threads-max`.
+pub fn max_threads() -> u64 {
+    let bytes = memory::total_bytes() as u64;
+    (bytes / (8 * machine::thread::STACK_SIZE as u64)).clamp(20, u64::from(crate::PID_MAX_LIMIT))
+}
+
+fn initial() -> &'static Arc<Namespaces> {
+    INITIAL.get().expect("the first process is made before any other")
+}
+
+/// The initial PID namespace.
+pub fn init_pid_ns() -> &'static Arc<PidNamespace> {
+    &initial().pid_for_children
+}
+
+/// The initial UTS namespace.
+pub fn init_uts_ns() -> &'static Arc<UtsNamespace> {
+    &initial().uts
+}

@@ -1,0 +1,43 @@
+//! Kernel threads in the raw: what PID 1, PID 2 and, through PID 2, every other one is made with.
+
+use errno::Result;
+use machine::NodeId;
+use sched::TaskRef;
+
+use crate::clone::{CloneArgs, copy_process};
+use crate::flags::CloneFlags;
+use crate::signal::Signal;
+
+/// A kernel thread to be made.
+pub struct KernelThread<'a, F> {
+    /// Its `comm`.
+    pub name: &'a [u8],
+    /// Where its memory comes from; the creator's node if none is given.
+    pub node: Option<NodeId>,
+    /// What it shares with its creator, besides what every kernel thread shares.
+    pub flags: CloneFlags,
+    /// What it does. What it returns is its exit code.
+    pub function: F,
+}
+
+/// Makes a kernel thread that is a child of the running task and starts it. May sleep.
+///
+/// Drivers and daemons go through `kthread` instead, whose threads are children of kthreadd and begin with nothing of
+/// their creator's.
+///
+/// # Errors
+/// EAGAIN: no number, or too many tasks. ENOMEM.
+pub fn kernel_thread(
+    thread: KernelThread<'_, impl FnOnce() -> i32 + Send + 'static>,
+) -> Result<TaskRef> {
+    let function = thread.function;
+    let args = CloneArgs {
+        flags: thread.flags | CloneFlags::VM | CloneFlags::UNTRACED,
+        exit_signal: Signal::SIGCHLD.number(),
+        kernel: Some(thread.name),
+        node: thread.node,
+        ..CloneArgs::FORK
+    };
+    let new = copy_process(&args, move || function() as u32, |_| Ok(()))?;
+    Ok(new.wake())
+}

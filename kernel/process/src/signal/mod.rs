@@ -1,0 +1,38 @@
+//! Signals.
+//!
+//! A signal is sent to a process or to one of its threads. It waits there until a thread that does not
+//! block it takes it on the way to user mode:
+//!
+//! ```text
+//!   send ──ignored?──> nothing
+//!    │
+//!    v
+//!   pending (the thread's, or shared by the process) ── the chosen thread is marked and woken
+//!    │
+//!    v
+//!   taken by `next_delivery`: a handler is called, the process stops, or it ends
+//! ```
+//!
+//! Kernel threads ignore every signal, SIGKILL too, until they [`allow_signal`] one; then they see it with
+//! [`signal_pending`](sched::Task::signal_pending) and take it with [`dequeue_signal`].
+
+mod action;
+pub(crate) mod group;
+pub mod info;
+mod kernel;
+mod number;
+mod pending;
+mod send;
+mod stack;
+mod stop;
+
+pub use action::{Action, ActionFlags, Handler, Sighand};
+pub use info::{Details, SigInfo};
+pub use kernel::{allow_signal, disallow_signal, ignore_signals};
+pub use number::{DefaultAction, SIGNAL_MAX, SIGRTMIN, SigSet, Signal};
+pub use send::{force_signal, send_to_current, signal_process, signal_thread};
+pub use stack::{AlternateStack, MINSIGSTKSZ, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK};
+
+pub(crate) use group::{GroupSignals, JobState, ThreadSignals};
+pub(crate) use pending::Pending;
+pub(crate) use send::{child_info, send_child_ended, signal_process_with, stop_taking, Force};

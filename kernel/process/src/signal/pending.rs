@@ -1,0 +1,135 @@
+//! Signals that have been sent and not yet taken.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+
+use super::info::SigInfo;
+use super::number::{SigSet, Signal};
+use crate::user::User;
+
+/// A signal that waits, and whose count it is in.
+struct Queued {
+    info: SigInfo,
+    /// Whose RLIMIT_SIGPENDING it counts against.
+    user: Option<Arc<User>>,
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        if let Some(user) = &self.user {
+            user.signal_taken();
+        }
+    }
+}
+
+/// The signals that wait for a thread, or for any thread of a process. An ordinary signal waits once, however often it was
+/// sent; each sending of a real-time one waits.
+#[derive(Default)]
+pub(crate) struct Pending {
+    set: SigSet,
+    queue: VecDeque<Queued>,
+}
+
+impl Pending {
+    pub(crate) const fn new() -> Self {
+        Self { set: SigSet::EMPTY, queue: VecDeque::new() }
+    }
+
+    /// Which signals wait.
+    pub(crate) fn set(&self) -> SigSet {
+        self.set
+    }
+
+    /// Whether one more sending of this ordinary signal would change nothing.
+    pub(crate) fn has(&self, signal: Signal) -> bool {
+        self.set.contains(signal)
+    }
+
+    /// Notes a signal and what it carries. False: there was no memory for what it carries; the signal itself
+    /// is not lost.
+    pub(crate) fn push(&mut self, info: SigInfo, user: Option<Arc<User>>) -> bool {
+        self.set = self.set.with(info.signal);
+        let queued = Queued { info, user };
+        if self.queue.try_reserve(1).is_err() {
+            return false;
+        }
+        self.queue.push_back(queued);
+        true
+    }
+
+    /// Notes a signal without what it carries.
+    pub(crate) fn push_bare(&mut self, signal: Signal) {
+        self.set = self.set.with(signal);
+    }
+
+    /// Takes the next signal of `wanted`.
+    pub(crate) fn take(&mut self, wanted: SigSet) -> Option<SigInfo> {
+        let signal = self.set.and(wanted).next_to_take()?;
+        let of_signal = |queued: &Queued| queued.info.signal == signal;
+        let info = match self.queue.iter().position(of_signal) {
+            Some(place) => self.queue.remove(place).map(|queued| queued.info),
+            None => None,
+        };
+        if !self.queue.iter().any(of_signal) {
+            self.set = self.set.minus(SigSet::of(signal));
+        }
+        Some(info.unwrap_or(SigInfo::lost(signal)))
+    }
+
+    /// Throws signals away.
+    pub(crate) fn discard(&mut self, signals: SigSet) {
+        if self.set.and(signals).is_empty() {
+            return;
+        }
+        self.set = self.set.minus(signals);
+        self.queue.retain(|queued| !signals.contains(queued.info.signal));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signal::info::{Details, SI_QUEUE};
+
+    fn valued(signal: Signal, value: u64) -> SigInfo {
+        let details = Details::Value { pid: 1, uid: 0, value };
+        SigInfo { signal, errno: 0, code: SI_QUEUE, details }
+    }
+
+    #[test]
+    fn real_time_signals_come_in_order_and_after_lower_ones() {
+        let real_time = Signal::from_number(40).unwrap();
+        let mut pending = Pending::new();
+        pending.push(valued(real_time, 1), None);
+        pending.push(valued(real_time, 2), None);
+        pending.push(valued(Signal::SIGUSR1, 3), None);
+        assert_eq!(pending.take(SigSet::ALL), Some(valued(Signal::SIGUSR1, 3)));
+        assert_eq!(pending.take(SigSet::ALL), Some(valued(real_time, 1)));
+        assert!(pending.has(real_time));
+        assert_eq!(pending.take(SigSet::ALL), Some(valued(real_time, 2)));
+        assert!(!pending.has(real_time));
+        assert_eq!(pending.take(SigSet::ALL), None);
+    }
+
+    #[test]
+    fn a_signal_without_room_for_its_info_is_not_lost() {
+        let mut pending = Pending::new();
+        pending.push_bare(Signal::SIGTERM);
+        assert_eq!(pending.take(SigSet::of(Signal::SIGINT)), None);
+        assert_eq!(pending.take(SigSet::ALL), Some(SigInfo::lost(Signal::SIGTERM)));
+        assert!(pending.set().is_empty());
+    }
+
+    #[test]
+    fn queued_signals_count_against_their_user() {
+        let user = User::for_test();
+        let mut pending = Pending::new();
+        for value in 0..3 {
+            assert!(user.may_queue_signal(3));
+            pending.push(valued(Signal::SIGUSR2, value), Some(user.clone()));
+        }
+        assert!(!user.may_queue_signal(3));
+        pending.discard(SigSet::ALL);
+        assert!(user.may_queue_signal(1));
+    }
+}

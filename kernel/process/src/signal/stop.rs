@@ -1,0 +1,104 @@
+//! Stopping and going on: job control.
+//!
+//! A thread that takes a stop signal starts the stop: every thread of its process has to take part. Each
+//! does when it next looks for signals, and sleeps in state `STOPPED`; the last one tells the parent.
+//! SIGCONT ends it when it is *sent*, SIGKILL too.
+//!
+//! ```text
+//!   Running ──stop signal taken──> Stopping { left } ──the last thread stops──> Stopped
+//!      ^                               │                                           │
+//!      └──────── SIGCONT sent ─────────┴───────────────────────────────────────────┘
+//! ```
+
+use alloc::sync::Arc;
+
+use sched::{TaskFlags, TaskRef, state};
+use sync::SpinIrqGuard;
+
+use super::action::ActionFlags;
+use super::group::{self, ChildNews, GroupSignals, JobState};
+use super::info::{CLD_CONTINUED, CLD_STOPPED};
+use super::number::Signal;
+use super::send;
+use crate::process::Process;
+use crate::table::tasklist;
+use crate::thread::Thread;
+
+/// One thread has stopped, or ends instead.
+pub(crate) fn one_less_to_stop(group: &mut GroupSignals) {
+    if let JobState::Stopping { signal, left } = group.job {
+        group.job = match left {
+            0 | 1 => {
+                group.news = Some(ChildNews::Stopped);
+                JobState::Stopped { signal, reported: false }
+            }
+            _ => JobState::Stopping { signal, left: left - 1 },
+        };
+    }
+}
+
+/// A stop signal was taken: every thread has to stop.
+pub(crate) fn start(group: &mut GroupSignals, signal: Signal) {
+    if group.job != JobState::Running || group.exit.is_some() {
+        return;
+    }
+    let mut left = 0;
+    for task in &group.threads {
+        if task.flags().contains(TaskFlags::EXITING) {
+            continue;
+        }
+        Thread::of(task).signals.lock_irq().must_stop = true;
+        group::wake(task, false);
+        left += 1;
+    }
+    group.continued = false;
+    group.job = JobState::Stopping { signal, left };
+}
+
+/// The running thread takes part in the stop of its process, and sleeps until that is over. May sleep.
+pub(crate) fn take_part(me: &TaskRef, mut group: SpinIrqGuard<'_, GroupSignals>) {
+    let thread = Thread::of(me);
+    {
+        let mut signals = thread.signals.lock_irq();
+        signals.must_stop = false;
+        signals.stopped = true;
+    }
+    one_less_to_stop(&mut group);
+    let news = group.news.take();
+    drop(group);
+    if let Some(news) = news {
+        tell_parent(thread.process(), news);
+    }
+    loop {
+        // The state comes before the look, SIGCONT and SIGKILL clear the mark before they look at the state.
+        sched::set_current_state(state::STOPPED | state::WAKEKILL);
+        if !thread.signals.lock_irq().stopped {
+            break;
+        }
+        sched::schedule();
+    }
+    sched::set_current_state(state::RUNNING);
+}
+
+/// Tells the parent that the process has stopped or goes on: SIGCHLD if it wants to know, and a wake-up for whoever waits.
+pub(crate) fn tell_parent(process: &Arc<Process>, news: ChildNews) {
+    let table = tasklist();
+    let Some(parent) = table.parent(process) else { return };
+    let signal = process.signals().lock_irq().job;
+    let (code, status) = match (news, signal) {
+        (ChildNews::Continued, _) => (CLD_CONTINUED, Signal::SIGCONT),
+        (ChildNews::Stopped, JobState::Stopped { signal, .. } | JobState::Stopping { signal, .. }) => {
+            (CLD_STOPPED, signal)
+        }
+        // It has been continued since.
+        (ChildNews::Stopped, JobState::Running) => (CLD_STOPPED, Signal::SIGSTOP),
+    };
+    let wants = !parent.sighand().get(Signal::SIGCHLD).flags.contains(ActionFlags::NOCLDSTOP);
+    if wants {
+        let info =
+            send::child_info(parent, process, Signal::SIGCHLD, code, status.number() as i32);
+        // A parent that is ending does not want to know.
+        let _ = send::signal_process(parent, info);
+    }
+    parent.children_changed.wake_all();
+}

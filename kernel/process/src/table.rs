@@ -1,0 +1,390 @@
+//! The process table: who is whose child, and who is in which group and session.
+//!
+//! All of it is under one lock, `TASKLIST` as in Linux, and it is all inside the lock, so that the
+//! compiler sees to it. Members name each other by their [`Place`].
+//!
+//! ```text
+//!   Session ──< Group ──< Process >── parent
+//! ```
+//!
+//! A group is there while it has members, a session while it has groups. Processes that the kernel
+//! starts are in no group (Linux: in group 0) until they ask for a session.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use errno::Errno;
+use sync::{LockClass, SpinIrqGuard, SpinLock};
+
+use crate::chain::{Chain, Links, Relation};
+use crate::list::{List, Place};
+use crate::pid::Pid;
+use crate::process::Process;
+use crate::session::Session;
+
+/// Outermost: `process.signals` and everything below it, the numbers of PID namespaces and wait queues
+/// are taken inside. Also taken in interrupts (a terminal signals its foreground group).
+static TASKLIST_LOCK: LockClass = LockClass::new("tasklist");
+
+static TASKLIST: SpinLock<Table> = SpinLock::new(&TASKLIST_LOCK, Table::new());
+
+/// Takes the table. Any context.
+#[track_caller]
+pub(crate) fn tasklist() -> SpinIrqGuard<'static, Table> {
+    TASKLIST.lock_irq()
+}
+
+/// A process in the table.
+struct Entry {
+    process: Arc<Process>,
+    /// The process itself for the first one.
+    parent: Place,
+    children: Chain,
+    sibling: Links,
+    /// None: the group 0 of what the kernel started.
+    group: Option<Place>,
+    fellow: Links,
+}
+
+/// Children of one parent.
+struct Siblings;
+
+impl Relation<Entry> for Siblings {
+    fn links(entry: &Entry) -> &Links {
+        &entry.sibling
+    }
+    fn links_mut(entry: &mut Entry) -> &mut Links {
+        &mut entry.sibling
+    }
+}
+
+/// Members of one group.
+struct Fellows;
+
+impl Relation<Entry> for Fellows {
+    fn links(entry: &Entry) -> &Links {
+        &entry.fellow
+    }
+    fn links_mut(entry: &mut Entry) -> &mut Links {
+        &mut entry.fellow
+    }
+}
+
+struct Group {
+    id: Arc<Pid>,
+    session: Place,
+    members: Chain,
+}
+
+struct SessionEntry {
+    session: Arc<Session>,
+    groups: usize,
+}
+
+/// What leaving the table leaves for the caller to drop, after the lock.
+#[derive(Default)]
+#[must_use = "dropped after the table's lock"]
+pub(crate) struct Leavings {
+    process: Option<Arc<Process>>,
+    group: Option<Group>,
+    session: Option<SessionEntry>,
+}
+
+impl Leavings {
+    /// Lets go of it all, and of the numbers that a group and a session bore. The table's lock is free.
+    pub(crate) fn let_go(self) {
+        if let Some(group) = &self.group {
+            group.id.remove_user();
+        }
+        if let Some(entry) = &self.session {
+            entry.session.id().remove_user();
+        }
+        drop(self);
+    }
+}
+
+/// The table.
+pub(crate) struct Table {
+    processes: List<Entry>,
+    groups: List<Group>,
+    sessions: List<SessionEntry>,
+}
+
+impl Table {
+    const fn new() -> Self {
+        Self { processes: List::new(), groups: List::new(), sessions: List::new() }
+    }
+
+    /// Puts the first process in: its own parent, in no group.
+    pub(crate) fn add_first(&mut self, process: Arc<Process>) {
+        assert!(self.processes.is_empty(), "the first process is made once");
+        let place = self.push(process, Place::NOWHERE);
+        self.entry_mut(place).parent = place;
+    }
+
+    /// Puts a new process in, as a child of `parent` and in the group of `fellow`.
+    ///
+    /// # Errors
+    /// ENOMEM: nothing has changed.
+    pub(crate) fn add(
+        &mut self,
+        process: Arc<Process>,
+        parent: &Process,
+        fellow: &Process,
+    ) -> Result<(), Errno> {
+        self.processes.reserve()?;
+        let parent = parent.place();
+        let group = self.entry(fellow.place()).group;
+        let place = self.push(process, parent);
+        self.join_parent(place, parent);
+        if let Some(group) = group {
+            self.enter_group(place, group);
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, process: Arc<Process>, parent: Place) -> Place {
+        let place = self.processes.push(Entry {
+            process: process.clone(),
+            parent,
+            children: Chain::EMPTY,
+            sibling: Links::NONE,
+            group: None,
+            fellow: Links::NONE,
+        });
+        process.set_place(place);
+        place
+    }
+
+    fn join_parent(&mut self, place: Place, parent: Place) {
+        let children = self.entry(parent).children;
+        self.entry_mut(parent).children = children.with::<Siblings, _>(&mut self.processes, place);
+        self.entry_mut(place).parent = parent;
+    }
+
+    fn leave_parent(&mut self, place: Place) {
+        let parent = self.entry(place).parent;
+        let children = self.entry(parent).children;
+        self.entry_mut(parent).children =
+            children.without::<Siblings, _>(&mut self.processes, place);
+    }
+
+    /// Takes out a process without children.
+    pub(crate) fn remove(&mut self, process: &Process) -> Leavings {
+        let place = process.place();
+        debug_assert!(self.entry(place).children.is_empty(), "children go to the reaper first");
+        let mut leavings = self.leave_group(place);
+        self.leave_parent(place);
+        leavings.process = self.processes.remove(place).map(|entry| entry.process);
+        process.set_place(Place::NOWHERE);
+        leavings
+    }
+
+    /// Whether the process is in the table: it has begun and has not been waited for.
+    pub(crate) fn contains(&self, process: &Process) -> bool {
+        process.place() != Place::NOWHERE
+    }
+
+    fn entry(&self, place: Place) -> &Entry {
+        self.processes.get(place).expect("places are taken out with their members")
+    }
+
+    fn entry_mut(&mut self, place: Place) -> &mut Entry {
+        self.processes.get_mut(place).expect("places are taken out with their members")
+    }
+
+    fn group(&self, place: Place) -> &Group {
+        self.groups.get(place).expect("a group is there while it has members")
+    }
+
+    fn group_mut(&mut self, place: Place) -> &mut Group {
+        self.groups.get_mut(place).expect("a group is there while it has members")
+    }
+
+    /// All processes, in the order in which they were made.
+    pub(crate) fn processes(&self) -> impl Iterator<Item = &Arc<Process>> {
+        self.processes.iter().map(|(_, entry)| &entry.process)
+    }
+
+    /// How many processes there are, the idle one included.
+    pub(crate) fn len(&self) -> usize {
+        self.processes.len()
+    }
+
+    /// The parent of a process; the first process for itself. None: it is not in the table.
+    pub(crate) fn parent(&self, process: &Process) -> Option<&Arc<Process>> {
+        let entry = self.processes.get(process.place())?;
+        Some(&self.entry(entry.parent).process)
+    }
+
+    /// Who adopts when there is nobody else: the first process.
+    pub(crate) fn reaper_of_last_resort(&self, process: &Process) -> Arc<Process> {
+        let mut place = process.place();
+        while self.entry(place).parent != place {
+            place = self.entry(place).parent;
+        }
+        self.entry(place).process.clone()
+    }
+
+    /// The children of a process, the eldest first.
+    pub(crate) fn children(&self, process: &Process) -> impl Iterator<Item = &Arc<Process>> {
+        let children = self.processes.get(process.place()).map_or(Chain::EMPTY, |e| e.children);
+        children.iter::<Siblings, _>(&self.processes).map(|(_, entry)| &entry.process)
+    }
+
+    /// The eldest child of a process.
+    pub(crate) fn first_child(&self, process: &Process) -> Option<Arc<Process>> {
+        self.children(process).next().cloned()
+    }
+
+    /// Whether `child` is a child of `parent`.
+    pub(crate) fn is_child(&self, child: &Process, parent: &Process) -> bool {
+        self.processes.get(child.place()).is_some_and(|entry| entry.parent == parent.place())
+    }
+
+    /// Gives a child to another parent.
+    pub(crate) fn give_to(&mut self, child: &Process, parent: &Process) {
+        let place = child.place();
+        self.leave_parent(place);
+        self.join_parent(place, parent.place());
+    }
+
+    /// The number of a process's group; none for group 0.
+    pub(crate) fn group_of(&self, process: &Process) -> Option<&Arc<Pid>> {
+        let group = self.processes.get(process.place())?.group?;
+        Some(&self.group(group).id)
+    }
+
+    /// A process's session; none for session 0.
+    pub(crate) fn session_of(&self, process: &Process) -> Option<&Arc<Session>> {
+        let group = self.processes.get(process.place())?.group?;
+        Some(self.session_of_group(group))
+    }
+
+    fn session_of_group(&self, group: Place) -> &Arc<Session> {
+        let session = self.group(group).session;
+        &self.sessions.get(session).expect("a session is there while it has groups").session
+    }
+
+    /// The group with a number.
+    pub(crate) fn find_group(&self, id: &Pid) -> Option<Place> {
+        let place = Place::from_number(id.group.load(Ordering::Relaxed));
+        self.groups.get(place).map(|_| place)
+    }
+
+    /// The members of a group, in the order in which they joined.
+    pub(crate) fn members(&self, id: &Pid) -> impl Iterator<Item = &Arc<Process>> {
+        let members = self.find_group(id).map_or(Chain::EMPTY, |group| self.group(group).members);
+        members.iter::<Fellows, _>(&self.processes).map(|(_, entry)| &entry.process)
+    }
+
+    /// The processes of a session.
+    pub(crate) fn session_members<'a>(
+        &'a self,
+        session: &'a Session,
+    ) -> impl Iterator<Item = &'a Arc<Process>> {
+        self.processes().filter(move |process| {
+            self.session_of(process).is_some_and(|of| core::ptr::eq(&**of, session))
+        })
+    }
+
+    /// The session that a group is in.
+    pub(crate) fn session_of_id(&self, id: &Pid) -> Option<&Arc<Session>> {
+        self.find_group(id).map(|group| self.session_of_group(group))
+    }
+
+    /// Moves a process into a new session of its own, and a new group in it.
+    ///
+    /// # Errors
+    /// ENOMEM: nothing has changed.
+    pub(crate) fn start_session(&mut self, process: &Process) -> Result<Leavings, Errno> {
+        self.sessions.reserve()?;
+        self.groups.reserve()?;
+        let id = process.pid().clone();
+        let session = self.sessions.push(SessionEntry { session: Session::new(id.clone()), groups: 0 });
+        id.session.store(session.number(), Ordering::Relaxed);
+        id.add_user();
+        Ok(self.start_group(process.place(), id, session))
+    }
+
+    /// Moves a process into the group with a number, which is its own or that of a group in its session.
+    ///
+    /// # Errors
+    /// ENOMEM: nothing has changed.
+    pub(crate) fn move_to_group(&mut self, process: &Process, id: &Arc<Pid>) -> Result<Leavings, Errno> {
+        let place = process.place();
+        match self.find_group(id) {
+            Some(group) if self.entry(place).group == Some(group) => Ok(Leavings::default()),
+            Some(group) => {
+                let leavings = self.leave_group(place);
+                self.enter_group(place, group);
+                Ok(leavings)
+            }
+            None => {
+                self.groups.reserve()?;
+                let old = self.entry(place).group.ok_or(Errno::EPERM)?;
+                let session = self.group(old).session;
+                Ok(self.start_group(place, id.clone(), session))
+            }
+        }
+    }
+
+    /// There is room for one more group. The new one is in before the old one is left: the session lives on.
+    fn start_group(&mut self, place: Place, id: Arc<Pid>, session: Place) -> Leavings {
+        let group = self.groups.push(Group { id: id.clone(), session, members: Chain::EMPTY });
+        id.group.store(group.number(), Ordering::Relaxed);
+        id.add_user();
+        if let Some(entry) = self.sessions.get_mut(session) {
+            entry.groups += 1;
+        }
+        let leavings = self.leave_group(place);
+        self.enter_group(place, group);
+        leavings
+    }
+
+    fn enter_group(&mut self, place: Place, group: Place) {
+        let members = self.group(group).members;
+        self.group_mut(group).members = members.with::<Fellows, _>(&mut self.processes, place);
+        self.entry_mut(place).group = Some(group);
+    }
+
+    fn leave_group(&mut self, place: Place) -> Leavings {
+        let mut leavings = Leavings::default();
+        let Some(group_place) = self.entry_mut(place).group.take() else { return leavings };
+        let members =
+            self.group(group_place).members.without::<Fellows, _>(&mut self.processes, place);
+        let group = self.group_mut(group_place);
+        group.members = members;
+        if !members.is_empty() {
+            return leavings;
+        }
+        group.id.group.store(Place::NOWHERE.number(), Ordering::Relaxed);
+        let session_place = group.session;
+        leavings.group = self.groups.remove(group_place);
+        if let Some(entry) = self.sessions.get_mut(session_place) {
+            entry.groups -= 1;
+            if entry.groups == 0 {
+                let id = entry.session.id();
+                id.session.store(Place::NOWHERE.number(), Ordering::Relaxed);
+                leavings.session = self.sessions.remove(session_place);
+            }
+        }
+        leavings
+    }
+}
+
+/// All processes but idle ones, in the order in which they were made. Allocates; for `/proc` and for signals to all.
+pub fn processes() -> Vec<Arc<Process>> {
+    let mut found = Vec::new();
+    loop {
+        // Room is made with the table free; it may have grown when it is taken.
+        let wanted = tasklist().len();
+        found.reserve(wanted);
+        let table = tasklist();
+        if table.len() <= found.capacity() {
+            found.extend(table.processes().filter(|process| process.pid().number() != 0).cloned());
+            return found;
+        }
+    }
+}

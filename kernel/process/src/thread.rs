@@ -1,0 +1,305 @@
+//! What a task is beyond what the scheduler knows: a thread of a process.
+//!
+//! ```text
+//!   copy_process ──> Alive ──exit──> Zombie ──waited for──> Dead
+//!                      └── exit, nobody to wait for it ──────^
+//! ```
+//!
+//! `Zombie` is the leader of a process whose parent has not waited for it. Every other thread, and a
+//! leader whose parent does not care, goes straight to `Dead` and releases itself.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use fs::{Credentials, FileTable, FsContext};
+use sched::{Completion, Slot, Task};
+use sync::{LockClass, SpinLock};
+use vm::Mm;
+
+use crate::namespace::{Namespaces, PidNamespace, UtsNamespace};
+use crate::pid::Pid;
+use crate::process::Process;
+use crate::signal::{SigSet, ThreadSignals};
+use crate::user::User;
+
+/// Leaves.
+static PID_LOCK: LockClass = LockClass::new("thread.pid");
+static RESOURCES_LOCK: LockClass = LockClass::new("thread.resources");
+static VFORK_LOCK: LockClass = LockClass::new("thread.vfork");
+/// Taken inside `process.signals`.
+static THREAD_SIGNALS_LOCK: LockClass = LockClass::new("thread.signals");
+
+/// How far a thread has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitState {
+    /// It has not ended.
+    Alive = 0,
+    /// It has ended, and somebody has yet to wait for it.
+    Zombie = 1,
+    /// It has ended and is nobody's concern any more.
+    Dead = 2,
+}
+
+impl ExitState {
+    const fn from_number(number: u8) -> Self {
+        match number {
+            0 => Self::Alive,
+            1 => Self::Zombie,
+            _ => Self::Dead,
+        }
+    }
+}
+
+/// What a thread shares with others or has for itself; each part is shared until somebody unshares it.
+#[derive(Clone)]
+pub struct Resources {
+    /// Who it is.
+    pub credentials: Arc<Credentials>,
+    /// Whose RLIMIT_NPROC it counts against: the real user.
+    pub(crate) user: Arc<User>,
+    /// Its open files. None once it is exiting.
+    pub files: Option<Arc<FileTable>>,
+    /// Its root, working directory and umask. None once it is exiting.
+    pub fs: Option<Arc<FsContext>>,
+    /// Its user memory. None for a kernel thread, and once it is exiting.
+    pub mm: Option<Arc<Mm>>,
+    /// Its namespaces.
+    pub namespaces: Arc<Namespaces>,
+}
+
+/// A thread's data; attached to its task, and gone with it.
+pub struct Thread {
+    /// Changes hands when a thread that is not the leader executes a program.
+    pid: SpinLock<Arc<Pid>>,
+    process: Arc<Process>,
+    exit_state: AtomicU8,
+    exit_code: AtomicU32,
+    pub(crate) signals: SpinLock<ThreadSignals>,
+    /// The signals that a kernel thread has allowed (K9).
+    allowed_signals: AtomicU64,
+    resources: SpinLock<Resources>,
+    /// Completed when this thread has left the memory that it has from its parent by `vfork`.
+    vfork_done: SpinLock<Option<Arc<Completion>>>,
+    /// Where to write 0, and wake a futex, at the thread's end; 0 for nowhere.
+    clear_child_tid: AtomicUsize,
+    /// Where to write the thread's number when it starts; 0 for nowhere.
+    set_child_tid: AtomicUsize,
+    robust_list: AtomicUsize,
+    personality: AtomicU32,
+    start_time: u64,
+}
+
+/// What a thread starts with.
+pub(crate) struct NewThread {
+    pub(crate) pid: Arc<Pid>,
+    pub(crate) process: Arc<Process>,
+    pub(crate) signals: ThreadSignals,
+    pub(crate) resources: Resources,
+    pub(crate) personality: u32,
+}
+
+impl Thread {
+    pub(crate) fn new(new: NewThread) -> Self {
+        new.resources.user.task_made();
+        Self {
+            pid: SpinLock::new(&PID_LOCK, new.pid),
+            process: new.process,
+            exit_state: AtomicU8::new(ExitState::Alive as u8),
+            exit_code: AtomicU32::new(0),
+            signals: SpinLock::new(&THREAD_SIGNALS_LOCK, new.signals),
+            allowed_signals: AtomicU64::new(0),
+            resources: SpinLock::new(&RESOURCES_LOCK, new.resources),
+            vfork_done: SpinLock::new(&VFORK_LOCK, None),
+            clear_child_tid: AtomicUsize::new(0),
+            set_child_tid: AtomicUsize::new(0),
+            robust_list: AtomicUsize::new(0),
+            personality: AtomicU32::new(new.personality),
+            start_time: time::monotonic(),
+        }
+    }
+
+    /// A task's thread.
+    ///
+    /// # Panics
+    /// For a task that this crate did not make: an idle task other than the boot CPU's.
+    #[inline]
+    pub fn of(task: &Task) -> &Self {
+        Self::try_of(task).expect("the task is a thread of a process")
+    }
+
+    /// A task's thread; none for the idle tasks of other CPUs than the first.
+    #[inline]
+    pub fn try_of(task: &Task) -> Option<&Self> {
+        task.attached(Slot::Process)
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> Arc<Pid> {
+        self.pid.lock_irq().clone()
+    }
+
+    pub(crate) fn set_pid(&self, pid: Arc<Pid>) -> Arc<Pid> {
+        core::mem::replace(&mut *self.pid.lock_irq(), pid)
+    }
+
+    /// Its number as `namespace` sees it; 0 if it does not.
+    pub fn number_in(&self, namespace: &PidNamespace) -> u32 {
+        self.pid.lock_irq().number_in(namespace)
+    }
+
+    /// The process it belongs to.
+    #[inline]
+    pub fn process(&self) -> &Arc<Process> {
+        &self.process
+    }
+
+    /// Whether it is its process's leader.
+    pub fn is_leader(&self) -> bool {
+        Arc::ptr_eq(&*self.pid.lock_irq(), self.process.pid())
+    }
+
+    /// How far it has come.
+    pub fn exit_state(&self) -> ExitState {
+        // Acquire pairs with `set_exit_state`: whoever sees the end sees the exit code.
+        ExitState::from_number(self.exit_state.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_exit_state(&self, state: ExitState) {
+        self.exit_state.store(state as u8, Ordering::Release);
+    }
+
+    /// `wait`'s status; meaningful once it has ended.
+    pub fn exit_code(&self) -> u32 {
+        self.exit_code.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_exit_code(&self, code: u32) {
+        self.exit_code.store(code, Ordering::Relaxed);
+    }
+
+    /// What it shares and has. A copy of the references; to look at one of them, the methods below are
+    /// cheaper.
+    pub fn resources(&self) -> Resources {
+        self.resources.lock_irq().clone()
+    }
+
+    /// Changes what it has. `change` runs with interrupts off and must not drop what it replaces there: it returns it.
+    pub(crate) fn change_resources<R>(&self, change: impl FnOnce(&mut Resources) -> R) -> R {
+        change(&mut self.resources.lock_irq())
+    }
+
+    /// Who it is.
+    pub fn credentials(&self) -> Arc<Credentials> {
+        self.resources.lock_irq().credentials.clone()
+    }
+
+    pub(crate) fn user(&self) -> Arc<User> {
+        self.resources.lock_irq().user.clone()
+    }
+
+    /// Its open files; none once it is exiting.
+    pub fn files(&self) -> Option<Arc<FileTable>> {
+        self.resources.lock_irq().files.clone()
+    }
+
+    /// Its root, working directory and umask; none once it is exiting.
+    pub fn fs(&self) -> Option<Arc<FsContext>> {
+        self.resources.lock_irq().fs.clone()
+    }
+
+    /// Its user memory; none for a kernel thread, and once it is exiting.
+    pub fn mm(&self) -> Option<Arc<Mm>> {
+        self.resources.lock_irq().mm.clone()
+    }
+
+    /// Replaces its open files and returns the old ones: `unshare`, `execve`.
+    pub fn set_files(&self, files: Option<Arc<FileTable>>) -> Option<Arc<FileTable>> {
+        self.change_resources(|resources| core::mem::replace(&mut resources.files, files))
+    }
+
+    /// Replaces its file system context and returns the old one.
+    pub fn set_fs(&self, fs: Option<Arc<FsContext>>) -> Option<Arc<FsContext>> {
+        self.change_resources(|resources| core::mem::replace(&mut resources.fs, fs))
+    }
+
+    pub(crate) fn set_mm(&self, mm: Option<Arc<Mm>>) -> Option<Arc<Mm>> {
+        self.change_resources(|resources| core::mem::replace(&mut resources.mm, mm))
+    }
+
+    /// Its namespaces.
+    pub fn namespaces(&self) -> Arc<Namespaces> {
+        self.resources.lock_irq().namespaces.clone()
+    }
+
+    /// The host's name for it.
+    pub fn uts(&self) -> Arc<UtsNamespace> {
+        self.resources.lock_irq().namespaces.uts.clone()
+    }
+
+    /// The signals that a kernel thread has allowed.
+    pub(crate) fn allowed_signals(&self) -> SigSet {
+        SigSet::from_bits(self.allowed_signals.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_allowed_signals(&self, signals: SigSet) {
+        self.allowed_signals.store(signals.bits(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_vfork_done(&self, done: Arc<Completion>) {
+        *self.vfork_done.lock_irq() = Some(done);
+    }
+
+    pub(crate) fn take_vfork_done(&self) -> Option<Arc<Completion>> {
+        self.vfork_done.lock_irq().take()
+    }
+
+    pub(crate) fn set_child_tid(&self, address: usize) {
+        self.set_child_tid.store(address, Ordering::Relaxed);
+    }
+
+    pub(crate) fn take_set_child_tid(&self) -> usize {
+        self.set_child_tid.swap(0, Ordering::Relaxed)
+    }
+
+    /// Where 0 is written, and a futex woken, at the thread's end; 0 for nowhere.
+    pub fn clear_child_tid(&self) -> usize {
+        self.clear_child_tid.load(Ordering::Relaxed)
+    }
+
+    /// `set_tid_address`.
+    pub fn set_clear_child_tid(&self, address: usize) {
+        self.clear_child_tid.store(address, Ordering::Relaxed);
+    }
+
+    /// The head of the list of robust futexes in user memory; 0 for none.
+    pub fn robust_list(&self) -> usize {
+        self.robust_list.load(Ordering::Relaxed)
+    }
+
+    /// `set_robust_list`.
+    pub fn set_robust_list(&self, address: usize) {
+        self.robust_list.store(address, Ordering::Relaxed);
+    }
+
+    /// `personality`.
+    pub fn personality(&self) -> u32 {
+        self.personality.load(Ordering::Relaxed)
+    }
+
+    /// Sets `personality` and returns what it was.
+    pub fn set_personality(&self, personality: u32) -> u32 {
+        self.personality.swap(personality, Ordering::Relaxed)
+    }
+
+    /// When it was made, on the monotonic clock.
+    pub fn start_time(&self) -> u64 {
+        self.start_time
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.resources.get_mut().user.task_gone();
+    }
+}
