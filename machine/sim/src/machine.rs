@@ -40,8 +40,6 @@ pub(crate) struct Cpu {
     pub(crate) current: Cell<*const ()>,
     /// Interrupts that have come in and were not taken yet: bits of [`crate::irq::Vector`].
     pub(crate) pending: Cell<u32>,
-    /// The point at which the oldest pending interrupt must be taken if interrupts are on.
-    pub(crate) overdue: Cell<u64>,
     /// When the timer fires.
     pub(crate) deadline: Cell<u64>,
     pub(crate) counts: Cell<Counts>,
@@ -62,7 +60,6 @@ impl Cpu {
             interrupts: Cell::new(false),
             current: Cell::new(null()),
             pending: Cell::new(0),
-            overdue: Cell::new(NEVER),
             deadline: Cell::new(NEVER),
             counts: Cell::new(Counts::default()),
             space: RefCell::new(None),

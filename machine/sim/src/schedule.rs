@@ -82,9 +82,6 @@ pub(crate) fn raise(machine: &Machine, id: CpuId, vector: Vector) {
     if cpu.state.get() == State::Stopped {
         return;
     }
-    if cpu.pending.get() == 0 {
-        cpu.overdue.set(machine.points.get() + machine.strategy.patience);
-    }
     cpu.pending.set(cpu.pending.get() | vector as u32);
     // A long quiet stretch must not hold back an interrupt for longer than this strategy allows.
     let cut = machine.gap.get().saturating_sub(machine.strategy.patience);
@@ -112,8 +109,7 @@ fn take_interrupts(machine: &Machine, chance: u32) {
         if pending == 0 || !cpu.interrupts.get() {
             return;
         }
-        let overdue = machine.points.get() >= cpu.overdue.get();
-        if !overdue && !machine.schedule.chance(chance) {
+        if !machine.schedule.chance(chance) {
             return;
         }
         deliver(machine, cpu, pending);
@@ -124,7 +120,6 @@ fn take_interrupts(machine: &Machine, chance: u32) {
 fn deliver(machine: &Machine, cpu: &Cpu, pending: u32) {
     let vector = Vector::of_bit(machine.schedule.bit_of(pending));
     cpu.pending.set(pending & !(vector as u32));
-    cpu.overdue.set(machine.points.get() + machine.strategy.patience);
     cpu.relaxed.set(0);
     machine.interrupts_taken.set(machine.interrupts_taken.get() + 1);
     machine.trace.record(machine, Event::Interrupt, vector.name(), 0);

@@ -32,7 +32,7 @@ pub(crate) struct Strategy {
     pub(crate) step: u64,
     /// The chance, of 256, that a pending interrupt is taken at a decision.
     pub(crate) promptness: u32,
-    /// Points after which a pending interrupt is taken at the next chance.
+    /// The most points that pass between an interrupt coming in and the next decision.
     pub(crate) patience: u64,
     /// The chance, of 256, that a timer fires late, and how late at most, in nanoseconds.
     pub(crate) lateness: (u32, u64),
