@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use errno::Errno;
 use fault::{Plan, Point, When};
-use vm::{Advice, Force, MapFlags, Mm, Prot};
+use vm::{Advice, Force, FutexPlace, MapFlags, Mm, Prot};
 
 use crate::harness::{PAGE, anonymous, in_user, load, once, store, used};
 
@@ -70,6 +70,11 @@ fn what_a_child_gets_is_as_advised() {
         let child = parent.fork().unwrap();
         assert_eq!([kept, wiped, parked, shared].map(|at| peek(&child, at)), [5, 0, 5, 5]);
         assert!(child.find(hidden).is_none());
+        assert_eq!(parent.futex_place(shared + 4), child.futex_place(shared + 4));
+        assert_ne!(parent.futex_place(shared + 4), child.futex_place(shared + 8));
+        assert!(matches!(parent.futex_place(shared), Ok(FutexPlace::Shared { offset: 0, .. })));
+        assert_eq!(parent.futex_place(kept), Ok(FutexPlace::Private));
+        assert_eq!(child.futex_place(hidden), Err(Errno::EFAULT));
         in_user(&child, move || store(shared, 6).unwrap());
         assert_eq!(peek(&parent, shared), 6);
         assert_eq!(child.mprotect(parked, PAGE, Prot::READ | Prot::WRITE), Ok(()));
