@@ -12,6 +12,7 @@ use core::any::Any;
 
 use errno::{Errno, Result};
 
+use crate::file::File;
 use crate::flags::{OpenFlags, RenameFlags};
 use crate::operations::FileOperations;
 use crate::path::Path;
@@ -77,6 +78,27 @@ pub enum LinkTarget {
 pub trait DirectorySink {
     /// Takes an entry, or returns false if there is no room for it. `next` is the position after it.
     fn entry(&mut self, name: &[u8], inode: u64, file_type: FileType, next: u64) -> bool;
+}
+
+/// Gives the entries `.` and `..` of an open directory, whose positions are 0 and 1, where the reader is there yet. Returns false if the sink
+/// is full.
+///
+/// # Errors
+/// What `stat` says of the directories.
+pub fn emit_dots(file: &File, position: &mut u64, to: &mut dyn DirectorySink) -> Result<bool> {
+    while *position < 2 {
+        let dentry = file.path().dentry();
+        let (name, inode): (&[u8], _) = match (*position, dentry.parent()) {
+            (1, Some(parent)) => (b"..", parent.inode().stat()?.inode),
+            (1, None) => (b"..", dentry.inode().stat()?.inode),
+            _ => (b".", dentry.inode().stat()?.inode),
+        };
+        if !to.entry(name, inode, FileType::Directory, *position + 1) {
+            return Ok(false);
+        }
+        *position += 1;
+    }
+    Ok(true)
 }
 
 /// A file without its name.

@@ -58,6 +58,11 @@ pub trait Source {
     fn take(&mut self, buffer: &mut [u8]) -> Result<usize>;
 }
 
+/// Whether a long transfer that could go on for ever should end with what it has: a signal waits.
+pub(crate) fn should_stop() -> bool {
+    sched::has_current() && sched::current().signal_pending()
+}
+
 /// Copies part of a page to a sink; the count is as [`Sink::put`]'s.
 ///
 /// # Errors

@@ -23,22 +23,33 @@
 
 extern crate alloc;
 
+pub mod anonymous;
 mod caller;
+pub mod char_device;
 mod context;
 mod credentials;
 mod dentry;
+pub mod devices;
+pub mod devtmpfs;
+pub mod eventfd;
 mod file;
 mod file_table;
 mod flags;
 mod inode;
 pub mod io;
 pub mod lock;
+pub mod memfd;
 mod mount;
 mod operations;
 mod path;
+pub mod pipe;
 pub mod poll;
+pub mod random;
 mod stat;
 mod superblock;
+#[cfg(test)]
+mod testing;
+pub mod tmpfs;
 mod walk;
 
 pub use caller::{Caller, OpenOptions, Owner, Start, TimeChange};
@@ -48,7 +59,7 @@ pub use dentry::{Dentry, Name};
 pub use file::{File, SeekFrom};
 pub use file_table::{Fd, FileTable, NR_OPEN};
 pub use flags::{LookupFlags, OpenFlags, RenameFlags};
-pub use inode::{DirectorySink, Inode, LinkTarget, NewNode, NodeKind};
+pub use inode::{DirectorySink, Inode, LinkTarget, NewNode, NodeKind, emit_dots};
 pub use io::{Sink, Source, UserBuffer, UserSegment};
 pub use mount::{Mount, MountNamespace};
 pub use operations::FileOperations;

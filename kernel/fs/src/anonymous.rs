@@ -1,0 +1,120 @@
+//! Files that have no name: the inode and the place that such a file shows.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use errno::{Errno, Result};
+use sync::Once;
+
+use crate::credentials::Credentials;
+use crate::dentry::Dentry;
+use crate::file::File;
+use crate::flags::OpenFlags;
+use crate::inode::Inode;
+use crate::mount::Mount;
+use crate::operations::FileOperations;
+use crate::path::Path;
+use crate::stat::{DeviceNumber, FileType, Stat, StatFs};
+use crate::superblock::{FileSystem, Superblock, anonymous_device};
+
+/// `ANON_INODE_FS_MAGIC`.
+const MAGIC: u32 = 0x0904_1934;
+
+/// An inode that is reached by descriptors only.
+struct AnonymousInode {
+    stat: Stat,
+}
+
+impl Inode for AnonymousInode {
+    fn file_type(&self) -> FileType {
+        self.stat.file_type
+    }
+
+    fn stat(&self) -> Result<Stat> {
+        Ok(self.stat)
+    }
+
+    fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Arc<dyn FileOperations>> {
+        Err(Errno::ENXIO)
+    }
+}
+
+/// The file system that such inodes are shown to be of.
+struct AnonymousFs;
+
+impl FileSystem for AnonymousFs {
+    fn root(&self) -> Arc<dyn Inode> {
+        Arc::new(AnonymousInode { stat: Stat::new(FileType::Directory, 0o500, 1) })
+    }
+
+    fn statfs(&self) -> Result<StatFs> {
+        Ok(StatFs { magic: MAGIC, block_size: memory::PAGE_SIZE as u32, ..Default::default() })
+    }
+}
+
+/// The one mount, and its device number.
+pub(crate) fn mount() -> &'static (Arc<Mount>, DeviceNumber) {
+    static MOUNT: Once<(Arc<Mount>, DeviceNumber)> = Once::new();
+    loop {
+        if let Some(mount) = MOUNT.get() {
+            return mount;
+        }
+        let superblock = Superblock::new("anon_inodefs", Arc::new(AnonymousFs));
+        // Of two who come at once the first one's stays.
+        let _ = MOUNT.set((Mount::internal(superblock), anonymous_device()));
+    }
+}
+
+/// A place with an inode of its own. `shown` gets the inode's number and says how `/proc/PID/fd` shows it.
+pub(crate) fn path(
+    file_type: FileType,
+    credentials: &Credentials,
+    shown: impl FnOnce(u64) -> String,
+) -> Path {
+    static NEXT: AtomicU64 = AtomicU64::new(2);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let (mount, device) = mount();
+    let now = time::realtime();
+    let stat = Stat {
+        device: *device,
+        uid: credentials.fsuid,
+        gid: credentials.fsgid,
+        accessed: now,
+        modified: now,
+        changed: now,
+        created: now,
+        ..Stat::new(file_type, 0o600, number)
+    };
+    let dentry = Dentry::anonymous(Arc::new(AnonymousInode { stat }), shown(number).as_bytes());
+    Path::new(mount.clone(), dentry)
+}
+
+/// Opens something that has no name, shown as `anon_inode:[kind]`.
+///
+/// # Errors
+/// ENFILE.
+pub fn open(
+    kind: &str,
+    operations: Arc<dyn FileOperations>,
+    flags: OpenFlags,
+    credentials: &Arc<Credentials>,
+) -> Result<Arc<File>> {
+    let path = path(FileType::Regular, credentials, |_| alloc::format!("anon_inode:[{kind}]"));
+    File::new(path, operations, flags, credentials)
+}
+
+/// As [`open`], shown as `kind:[number]`, with a type of its own: for sockets.
+///
+/// # Errors
+/// ENFILE.
+pub fn open_numbered(
+    kind: &str,
+    file_type: FileType,
+    operations: Arc<dyn FileOperations>,
+    flags: OpenFlags,
+    credentials: &Arc<Credentials>,
+) -> Result<Arc<File>> {
+    let path = path(file_type, credentials, |number| alloc::format!("{kind}:[{number}]"));
+    File::new(path, operations, flags, credentials)
+}

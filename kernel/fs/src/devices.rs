@@ -1,0 +1,166 @@
+//! The devices of major number 1: nothing, zeros, a full medium, random bytes.
+
+use alloc::sync::Arc;
+
+use errno::{Errno, Result};
+use memory::Page;
+
+use crate::file::File;
+use crate::flags::OpenFlags;
+use crate::io::{self, Sink, Source};
+use crate::operations::FileOperations;
+use crate::poll::{PollEvents, PollTable};
+use crate::stat::DeviceNumber;
+use crate::tmpfs::{Content, Instance};
+use crate::{char_device, devtmpfs, random};
+
+/// `RNDGETENTCNT`: how many bits of entropy there are.
+const RNDGETENTCNT: u32 = 0x8004_5200;
+/// `RNDADDTOENTCNT`, `RNDADDENTROPY`, `RNDCLEARPOOL`, `RNDRESEEDCRNG`: accepted, as the count is not kept.
+const RNDADDTOENTCNT: u32 = 0x4004_5201;
+const RNDCLEARPOOL: u32 = 0x5206;
+const RNDRESEEDCRNG: u32 = 0x5207;
+
+/// Which device, by its minor number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Null = 3,
+    Zero = 5,
+    Full = 7,
+    Random = 8,
+    Urandom = 9,
+}
+
+impl Kind {
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Null, "null"),
+        (Self::Zero, "zero"),
+        (Self::Full, "full"),
+        (Self::Random, "random"),
+        (Self::Urandom, "urandom"),
+    ];
+}
+
+/// An open one.
+struct Device {
+    kind: Kind,
+    /// What a mapping of `/dev/zero` shows: memory of its own for each open.
+    zeros: Option<Content>,
+}
+
+/// The size of what `/dev/zero` shows to mappings.
+const ENDLESS: u64 = i64::MAX as u64;
+
+fn open(device: DeviceNumber, _flags: OpenFlags) -> Result<Arc<dyn FileOperations>> {
+    let found = Kind::ALL.iter().find(|(kind, _)| *kind as u32 == device.minor);
+    let &(kind, _) = found.ok_or(Errno::ENXIO)?;
+    let zeros = (kind == Kind::Zero).then(|| Instance::unlimited().content(ENDLESS));
+    Ok(Arc::new(Device { kind, zeros }))
+}
+
+/// Fills a sink with zeros until it is full or a signal comes.
+fn fill_with_zeros(to: &mut dyn Sink) -> Result<usize> {
+    let mut done = 0;
+    while to.remaining() > 0 {
+        let piece = memory::PAGE_SIZE.min(to.remaining());
+        match to.put_zeros(piece) {
+            Ok(moved) => {
+                done += moved;
+                if moved < piece || io::should_stop() {
+                    break;
+                }
+            }
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(done)
+}
+
+/// Mixes what a program writes into the random numbers' key.
+fn mix_from(from: &mut dyn Source) -> Result<usize> {
+    let mut buffer = [0; 64];
+    let mut done = 0;
+    while from.remaining() > 0 && !io::should_stop() {
+        match from.take(&mut buffer) {
+            Ok(0) => break,
+            Ok(moved) => {
+                random::mix(&buffer[..moved]);
+                done += moved;
+            }
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(done)
+}
+
+impl FileOperations for Device {
+    fn read(&self, _file: &File, to: &mut dyn Sink, _position: &mut u64) -> Result<usize> {
+        match self.kind {
+            Kind::Null => Ok(0),
+            Kind::Zero | Kind::Full => fill_with_zeros(to),
+            Kind::Random | Kind::Urandom => random::fill_sink(to),
+        }
+    }
+
+    fn write(&self, _file: &File, from: &mut dyn Source, _position: &mut u64) -> Result<usize> {
+        match self.kind {
+            Kind::Null | Kind::Zero => Ok(from.remaining()),
+            Kind::Full => Err(Errno::ENOSPC),
+            Kind::Random | Kind::Urandom => mix_from(from),
+        }
+    }
+
+    fn end(&self, _file: &File) -> Result<u64> {
+        Ok(0)
+    }
+
+    fn poll(&self, _file: &File, _table: &mut PollTable<'_>) -> PollEvents {
+        PollEvents::ALWAYS_READY
+    }
+
+    fn is_pollable(&self) -> bool {
+        matches!(self.kind, Kind::Random)
+    }
+
+    fn ioctl(&self, _file: &File, command: u32, argument: usize) -> Result<usize> {
+        if !matches!(self.kind, Kind::Random | Kind::Urandom) {
+            return Err(Errno::ENOTTY);
+        }
+        match command {
+            RNDGETENTCNT => {
+                let bits: u32 = 256;
+                machine::user::copy_to(argument, &bits.to_ne_bytes()).map_err(|_| Errno::EFAULT)?;
+                Ok(0)
+            }
+            RNDADDTOENTCNT | RNDCLEARPOOL | RNDRESEEDCRNG => Ok(0),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn is_mappable(&self) -> bool {
+        self.zeros.is_some()
+    }
+
+    fn page(&self, _file: &File, index: u64) -> Result<Page> {
+        self.zeros.as_ref().ok_or(Errno::ENODEV)?.page(index)
+    }
+
+    fn is_shared_memory(&self) -> bool {
+        true
+    }
+}
+
+/// Makes the devices known, and their nodes in devtmpfs.
+///
+/// # Errors
+/// EBUSY: done already. As [`devtmpfs::create_node`].
+pub fn register() -> Result<()> {
+    for (kind, name) in Kind::ALL {
+        let device = DeviceNumber::new(1, kind as u32);
+        char_device::register(device, "mem", open)?;
+        devtmpfs::create_node(name.as_bytes(), device, 0o666)?;
+    }
+    Ok(())
+}
