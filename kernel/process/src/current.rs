@@ -3,12 +3,13 @@
 use alloc::sync::Arc;
 
 use fs::Credentials;
-use sched::TaskRef;
+use sched::{Task, TaskRef};
 use vm::Mm;
 
 use crate::init::init_pid_ns;
 use crate::namespace::{PidNamespace, find_task_by_pid_ns};
 use crate::process::Process;
+use crate::table::tasklist;
 use crate::thread::Thread;
 
 /// The running task's process.
@@ -64,4 +65,17 @@ pub fn for_each_task(mut function: impl FnMut(&TaskRef)) {
 pub fn set_current_mm(mm: Option<Arc<Mm>>) {
     let old = Thread::of(&sched::current()).set_mm(mm);
     drop(old);
+}
+
+/// The number of a task's parent in the running task's PID namespace: 0 for the first tasks, and for a parent outside. None: the task
+/// has been waited for.
+pub fn parent_of(task: &Task) -> Option<u32> {
+    let process = Thread::of(task).process();
+    let parent = tasklist().parent(process)?.clone();
+    Some(parent.pid().number_in(&current_pid_namespace()))
+}
+
+/// How many process numbers are taken in the initial namespace.
+pub fn live_pids() -> usize {
+    init_pid_ns().count()
 }

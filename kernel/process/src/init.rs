@@ -3,10 +3,10 @@
 use alloc::sync::Arc;
 
 use fs::{Credentials, FileTable, FsContext};
-use sched::Slot;
+use sched::{Slot, TaskRef};
 use sync::Once;
 
-use crate::namespace::{Namespaces, PidNamespace, UtsNamespace};
+use crate::namespace::{Namespaces, PidNamespace, UtsNamespace, find_task_by_pid_ns};
 use crate::pid::Pid;
 use crate::process::{NewProcess, Process};
 use crate::rlimit::Limits;
@@ -16,6 +16,7 @@ use crate::thread::{NewThread, Resources, Thread};
 use crate::user::User;
 
 static INITIAL: Once<Arc<Namespaces>> = Once::new();
+static FIRST: Once<TaskRef> = Once::new();
 
 /// Makes the running idle task the first process: number 0, its own parent, in no group. What it has, its children inherit.
 /// Once, on the boot CPU, after the scheduler has been started.
@@ -54,15 +55,25 @@ pub fn init() {
     me.attach(Slot::Process, thread);
     process.thread_starts();
     process.signals().lock_irq().add_thread(&me);
-    pid.set_task(Some(me));
     tasklist().add_first(process);
+    let _ = FIRST.set(me);
 }
 
-/// Gives the running task its root and working directory: PID 1, once there is a root file system. Its
-/// children inherit it.
-pub fn set_root(fs: Arc<FsContext>) {
-    let old = Thread::of(&sched::current()).set_fs(Some(fs));
-    drop(old);
+/// What the first process has.
+pub(crate) fn initial_resources() -> Resources {
+    let first = FIRST.get().expect("the first process is made before any other");
+    Thread::of(first).resources()
+}
+
+/// Gives the first process, the running one and kthreadd their root and working directory, once there is a root file system;
+/// those whom they make inherit it. Called by PID 1.
+pub fn set_root(fs: &Arc<FsContext>) {
+    let first = FIRST.get().cloned();
+    let kthreadd = find_task_by_pid_ns(2, init_pid_ns());
+    for task in first.into_iter().chain(kthreadd).chain([sched::current_ref()]) {
+        let old = Thread::of(&task).set_fs(Some(fs.clone()));
+        drop(old);
+    }
 }
 
 /// How many tasks the machine's memory allows, an eighth of it for their stacks; as in `/proc/sys/kernel/threads-max`.

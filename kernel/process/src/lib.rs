@@ -29,6 +29,7 @@ extern crate alloc;
 mod chain;
 mod clone;
 mod current;
+mod daemonize;
 mod exit;
 mod flags;
 mod init;
@@ -51,9 +52,10 @@ mod wait;
 
 pub use clone::{CloneArgs, NewTask, copy_process, kernel_clone};
 pub use current::{
-    credentials, current_pid_namespace, current_process, find_task, for_each_task, set_current_mm,
-    tgid, tid,
+    credentials, current_pid_namespace, current_process, find_task, for_each_task, live_pids,
+    parent_of, set_current_mm, tgid, tid,
 };
+pub use daemonize::daemonize;
 pub use exit::{do_exit, exit_code_of_status, exit_thread, set_memory_release_hook};
 pub use flags::CloneFlags;
 pub use init::{init, init_pid_ns, init_uts_ns, max_threads, set_root};
@@ -68,7 +70,7 @@ pub use rlimit::{INFINITY, Limit, Limits, RESOURCES, Resource};
 pub use session::{Session, Terminal};
 pub use signal::{
     SigInfo, SigSet, Signal, allow_signal, disallow_signal, force_signal, ignore_signals,
-    send_to_current, signal_process, signal_thread,
+    send_kernel_signal, send_to_current, signal_process, signal_thread,
 };
 pub use table::processes;
 pub use thread::{ExitState, Resources, Thread};

@@ -124,6 +124,11 @@ impl PidNamespace {
         self.numbers.lock_irq().last()
     }
 
+    /// How many numbers are taken.
+    pub fn count(&self) -> usize {
+        self.numbers.lock_irq().count()
+    }
+
     /// To whom the orphans of this namespace go: the process with number 1. None before it is there and after it has
     /// gone.
     pub fn reaper(&self) -> Option<Arc<Process>> {
@@ -145,7 +150,7 @@ impl PidNamespace {
 
     /// Sleeps until at most `left` numbers are taken.
     pub(crate) fn wait_for_the_others(&self, left: usize) {
-        self.freed.wait(|| self.numbers.lock_irq().count() <= left);
+        self.freed.wait(|| self.count() <= left);
     }
 
     pub(crate) fn numbers(&self) -> &SpinLock<Numbers<Arc<Pid>>> {

@@ -330,6 +330,11 @@ impl Table {
         }
     }
 
+    /// Moves a process into group 0, to the kernel's own.
+    pub(crate) fn leave_job_control(&mut self, process: &Process) -> Leavings {
+        self.leave_group(process.place())
+    }
+
     /// There is room for one more group. The new one is in before the old one is left: the session lives on.
     fn start_group(&mut self, place: Place, id: Arc<Pid>, session: Place) -> Leavings {
         let group = self.groups.push(Group { id: id.clone(), session, members: Chain::EMPTY });

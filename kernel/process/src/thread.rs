@@ -194,6 +194,12 @@ impl Thread {
         self.resources.lock_irq().credentials.clone()
     }
 
+    /// Counts the thread for another user from now on; the caller changes the resources accordingly.
+    pub(crate) fn count_for(&self, user: &User) {
+        user.task_made();
+        self.user().task_gone();
+    }
+
     pub(crate) fn user(&self) -> Arc<User> {
         self.resources.lock_irq().user.clone()
     }

@@ -30,7 +30,7 @@ pub use action::{Action, ActionFlags, Handler, Sighand};
 pub use info::{Details, SigInfo};
 pub use kernel::{allow_signal, disallow_signal, ignore_signals};
 pub use number::{DefaultAction, SIGNAL_MAX, SIGRTMIN, SigSet, Signal};
-pub use send::{force_signal, send_to_current, signal_process, signal_thread};
+pub use send::{force_signal, send_kernel_signal, send_to_current, signal_process, signal_thread};
 pub use stack::{AlternateStack, MINSIGSTKSZ, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK};
 
 pub(crate) use group::{GroupSignals, JobState, ThreadSignals};

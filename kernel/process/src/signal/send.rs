@@ -59,6 +59,12 @@ pub fn signal_thread(task: &TaskRef, info: SigInfo) -> Result<()> {
     send(process, Target::Thread(task), info, force_of(process, &info))
 }
 
+/// Sends a signal from the kernel to one thread. Any context.
+pub fn send_kernel_signal(task: &TaskRef, signal: Signal) {
+    // A thread that has been released needs no signal; and the kernel's are not counted.
+    let _ = signal_thread(task, SigInfo::kernel(signal));
+}
+
 /// Sends a signal to the running thread, as a consequence of what it does (SIGPIPE).
 pub fn send_to_current(info: SigInfo) {
     // The running thread has not been released; and a lost real-time signal is nobody's business here.
