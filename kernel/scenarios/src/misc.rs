@@ -98,7 +98,8 @@ pub(crate) fn daemonize() {
             0
         }),
     })
-    .expect("a thread can be made");
+    .expect("a thread can be made")
+    .pid();
     let me = u64::from(sched::current().pid());
     while seen.load(Ordering::SeqCst) == 0 {
         sched::sleep_for(10_000);
