@@ -49,7 +49,6 @@ pub fn kthreadd() -> i32 {
     let me = current_ref();
     me.set_comm(b"kthreadd");
     me.add_flags(TaskFlags::KTHREAD | TaskFlags::NOFREEZE);
-    process::ignore_signals(&me);
     if let Err(error) = sched::set_allowed(&me, sched::housekeeping()) {
         log::warn!("kthreadd: stays on its first CPU: {error}");
     }
@@ -115,6 +114,8 @@ fn newborn(request: &Arc<Request>, builder: Builder, function: Function) -> i32 
         record.finish(End::NeverRan, 0);
         return Errno::EINTR.as_return() as i32;
     }
+    // It may have been woken before it slept: then it is still where kthreadd left it.
+    sched::settle();
     let this = This::new(record);
     this.park_if_asked();
     let result = function(&this);

@@ -18,7 +18,6 @@ use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 use machine::CpuId;
 use sched::{CpuMask, NameBuffer, Slot, Task, TaskRef, WaitQueue, state};
-use sync::Once;
 
 pub(crate) const STARTED: u32 = 1 << 0;
 pub(crate) const STOP: u32 = 1 << 1;

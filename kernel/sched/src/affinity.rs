@@ -122,6 +122,17 @@ pub fn bind_sleeping(task: &TaskRef, mask: CpuMask) {
     }
 }
 
+/// Goes to a CPU where the running task may be, if it is not on one: after its mask was changed by [`bind_sleeping`] and it did not sleep
+/// after all. May sleep.
+pub fn settle() {
+    let me = current_ref();
+    if !may_run_on(&me, me.cpu())
+        && let Err(error) = leave_forbidden_cpu(&me)
+    {
+        log::warn!("{me:?} stays on a CPU that it is not bound to: {error}");
+    }
+}
+
 /// Moves a task off a CPU on which it may not be.
 pub(crate) fn leave_forbidden_cpu(task: &TaskRef) -> Result<(), Errno> {
     loop {

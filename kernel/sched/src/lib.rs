@@ -55,7 +55,7 @@ mod wake;
 pub use account::{CpuTimes, TaskTimes, cpu_times};
 pub use affinity::{
     active, bind_sleeping, housekeeping, online, running_elsewhere, set_active, set_allowed,
-    set_housekeeping, set_online,
+    set_housekeeping, set_online, settle,
 };
 pub use attributes::{Attributes, Policy, set_attributes, weight_of_nice};
 pub use completion::Completion;

@@ -1,0 +1,127 @@
+//! The kernel's command line.
+//!
+//! Words of the form `name` or `name=value`, separated by spaces. What follows ` -- ` is for the init program. A word that nothing here
+//! knows ends the boot with a clear line: a misspelt parameter that is silently ignored costs more.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use sched::CpuMask;
+use sync::Once;
+
+/// What the command line asks for.
+#[derive(Debug, Default)]
+pub(crate) struct Parameters {
+    /// `rdinit=`: the program to execute first.
+    pub(crate) rdinit: Option<String>,
+    /// `init=`: the same, when there is no `rdinit=`.
+    pub(crate) init: Option<String>,
+    /// What follows `--`: the init program's arguments.
+    pub(crate) init_arguments: Vec<String>,
+    /// `maxcpus=`: how many CPUs to bring up.
+    pub(crate) max_cpus: Option<usize>,
+    /// `heddle.scenarios=`: run these instead of an init program; `all`, or a part of their names.
+    pub(crate) scenarios: Option<String>,
+    /// `heddle.rounds=`: how often each.
+    pub(crate) rounds: u64,
+}
+
+static PARAMETERS: Once<Parameters> = Once::new();
+
+/// The parameters, once they have been applied.
+pub(crate) fn get() -> &'static Parameters {
+    PARAMETERS.get().expect("the command line is read before anything asks for it")
+}
+
+/// A word that cannot be used.
+enum Bad<'a> {
+    Unknown(&'a str),
+    Value { name: &'a str, value: &'a str, wanted: &'static str },
+}
+
+impl fmt::Display for Bad<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(word) => write!(f, "unknown kernel parameter \"{word}\""),
+            Self::Value { name, value, wanted } => {
+                write!(f, "kernel parameter {name}=\"{value}\": {wanted} is wanted")
+            }
+        }
+    }
+}
+
+/// Reads the command line and puts into force what can be by now; ends the boot if there is something wrong with it.
+pub(crate) fn apply(line: &str) {
+    match read(line) {
+        Ok(parameters) => {
+            // Applied once, by the boot CPU.
+            let _ = PARAMETERS.set(parameters);
+        }
+        Err(bad) => {
+            log::error!("heddle: {bad}");
+            machine::power::exit(2);
+        }
+    }
+}
+
+fn read(line: &str) -> Result<Parameters, Bad<'_>> {
+    let mut parameters = Parameters { rounds: 1, ..Parameters::default() };
+    let mut words = line.split_ascii_whitespace();
+    for word in words.by_ref() {
+        if word == "--" {
+            break;
+        }
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        set(&mut parameters, word, name, value)?;
+    }
+    parameters.init_arguments = words.map(String::from).collect();
+    Ok(parameters)
+}
+
+fn number<'a, T: core::str::FromStr>(name: &'a str, value: &'a str) -> Result<T, Bad<'a>> {
+    value.parse().map_err(|_| Bad::Value { name, value, wanted: "a number" })
+}
+
+fn set<'a>(
+    parameters: &mut Parameters,
+    word: &'a str,
+    name: &'a str,
+    value: &'a str,
+) -> Result<(), Bad<'a>> {
+    match name {
+        "rdinit" => parameters.rdinit = Some(value.into()),
+        "init" => parameters.init = Some(value.into()),
+        "maxcpus" => parameters.max_cpus = Some(number(name, value)?),
+        "heddle.scenarios" => parameters.scenarios = Some(value.into()),
+        "heddle.rounds" => parameters.rounds = number(name, value)?,
+        "panic" => kthread::oops::set_panic_timeout(number(name, value)?),
+        "oops" if value == "panic" => kthread::oops::set_panic_on_oops(true),
+        "panic_on_oops" => kthread::oops::set_panic_on_oops(value != "0"),
+        "isolcpus" => isolate(name, value)?,
+        "quiet" => {
+            klog::set_console_level(4);
+        }
+        "debug" => {
+            klog::set_debug(true);
+            klog::set_console_level(7);
+        }
+        "loglevel" => {
+            klog::set_console_level(number::<u8>(name, value)?.saturating_sub(1));
+        }
+        // Said by boot loaders and habit, and true in any case: there is one console, and the root is the initial file system.
+        "console" | "ro" | "rw" | "root" => {}
+        _ => return Err(Bad::Unknown(word)),
+    }
+    Ok(())
+}
+
+fn isolate<'a>(name: &'a str, value: &'a str) -> Result<(), Bad<'a>> {
+    let wanted = "a list of CPUs that leaves one out, such as 1-3";
+    let isolated = CpuMask::parse(value).ok_or(Bad::Value { name, value, wanted })?;
+    if sched::set_housekeeping(CpuMask::ALL.minus(isolated)) {
+        Ok(())
+    } else {
+        Err(Bad::Value { name, value, wanted })
+    }
+}
