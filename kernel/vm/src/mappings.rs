@@ -336,7 +336,7 @@ mod tests {
         fn gaps_are_the_highest(taken in prop::collection::vec(some_pages(), 0..12), length in 1..8usize) {
             let lowest = LOWEST / PAGE_SIZE;
             let mut mappings = Mappings::default();
-            let mut model = vec![false; PAGES];
+            let mut model = [false; PAGES];
             for range in taken {
                 mappings.remove(pages(range.clone()), |_| ());
                 mappings.insert(vma(range.clone(), VmFlags::READ));
