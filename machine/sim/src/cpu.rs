@@ -42,7 +42,7 @@ pub fn start(cpu: CpuId, idle: &Context) -> Result<(), StartError> {
     if target.state.get() != State::Stopped {
         return Err(StartError::Running);
     }
-    if !machine.active || crate::sim::should_fail("cpu_start") {
+    if !machine.active.get() || crate::sim::should_fail("cpu_start") {
         return Err(StartError::Silent);
     }
     if let Some(stack_pointer) = idle.take_for_start(cpu) {
@@ -62,7 +62,7 @@ pub fn start(cpu: CpuId, idle: &Context) -> Result<(), StartError> {
 pub fn park() {
     let machine = here();
     assert!(!machine.cpu().interrupts.get(), "park with interrupts on");
-    assert!(machine.active, "park outside of a run");
+    assert!(machine.active.get(), "park outside of a run");
     machine.trace.record(machine, Event::Park, "", 0);
     schedule::stop(machine);
 }
@@ -74,11 +74,16 @@ pub fn is_running(cpu: CpuId) -> bool {
 }
 
 /// One turn of a spin loop: most often another CPU goes on.
+///
+/// # Panics
+/// In a reporter ([`crate::sim::set_reporter`]), where nobody goes on.
 #[inline]
 pub fn relax() {
     let machine = here();
-    if machine.active {
+    if machine.active.get() {
         schedule::relax(machine);
+    } else if crate::run::is_over() {
+        panic!("who is waited for will not go on");
     } else {
         std::thread::yield_now();
     }
@@ -91,7 +96,7 @@ pub fn relax() {
 pub fn wait_for_interrupt() {
     let machine = here();
     assert!(!machine.cpu().interrupts.get(), "wait_for_interrupt with interrupts on");
-    assert!(machine.active, "wait_for_interrupt outside of a run: nothing would ever come");
+    assert!(machine.active.get(), "wait_for_interrupt outside of a run: nothing would ever come");
     schedule::halt(machine);
 }
 
@@ -160,7 +165,7 @@ pub fn current() -> *const () {
 pub fn set_current(task: *const ()) {
     let machine = here();
     machine.cpu().current.set(task);
-    if machine.active {
+    if machine.active.get() {
         machine.trace.record_task(machine, task);
     }
 }

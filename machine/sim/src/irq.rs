@@ -62,7 +62,7 @@ pub fn enabled() -> bool {
 pub fn enable() {
     let machine = here();
     machine.cpu().interrupts.set(true);
-    if machine.active {
+    if machine.active.get() {
         schedule::interrupts_on(machine);
     }
 }
@@ -86,7 +86,7 @@ pub fn disable() -> bool {
 pub fn send(cpu: CpuId, ipi: Ipi) {
     let machine = here();
     assert!(cpu < machine.cpus().len(), "an interrupt for CPU {cpu}, which does not exist");
-    if !machine.active {
+    if !machine.active.get() {
         return;
     }
     let vector = match ipi {

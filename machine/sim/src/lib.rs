@@ -29,6 +29,11 @@
 //! Unit tests of kernel crates call the machine with no run around them. There each host thread has a machine
 //! of its own: one CPU, no interrupts, the host's clock.
 
+#[cfg(panic = "abort")]
+compile_error!(
+    "the simulated machine lets kernel threads die alone, which needs panic = \"unwind\""
+);
+
 pub mod backtrace;
 pub mod boot;
 pub mod console;

@@ -90,7 +90,7 @@ pub(crate) struct Hooks {
 /// A simulated machine. One host thread uses it.
 pub(crate) struct Machine {
     /// A run is on: the scheduler below works. Otherwise this is the machine of a host thread outside of a run.
-    pub(crate) active: bool,
+    pub(crate) active: Cell<bool>,
     pub(crate) seed: u64,
     pub(crate) command_line: &'static str,
     pub(crate) initial_ramdisk: &'static [u8],
@@ -163,7 +163,7 @@ impl Machine {
         let schedule = Random::new(config.seed, 0);
         let strategy = Strategy::draw(&schedule, config.cpus);
         let machine = Self {
-            active,
+            active: Cell::new(active),
             seed: config.seed,
             command_line: config.command_line,
             initial_ramdisk: config.initial_ramdisk,

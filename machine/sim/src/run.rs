@@ -6,6 +6,7 @@ use std::backtrace::Backtrace;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crate::arch;
@@ -136,6 +137,7 @@ fn child(config: &Config, entry: &dyn Fn(), mut pipe: File) -> ! {
         }
     }
     crash::disarm();
+    machine.active.set(false);
     let verdict = handover.verdict.take().unwrap_or(Verdict::Passed);
     let outcome = match verdict {
         Verdict::Passed => Outcome::Passed(summary(machine)),
@@ -223,7 +225,11 @@ fn report(machine: &Machine, backtrace: &Backtrace) -> String {
             writeln!(text, "last panic: {panic}")?;
         }
         if let Some(reporter) = machine.hooks.reporter.get() {
-            reporter(&mut text);
+            // What the kernel looks at may be locked by a context that will not go on: `relax` panics then.
+            let told = catch_unwind(AssertUnwindSafe(|| reporter(&mut text)));
+            if told.is_err() {
+                writeln!(text, "  (what follows could not be looked at)")?;
+            }
         }
         writeln!(text, "where the run ended:\n{}", crash::kernel_part(backtrace))
     };
@@ -259,7 +265,12 @@ pub fn steady_addresses() {
     }
 }
 
-/// The machine, for the crash handlers: `None` outside of a run.
+/// The machine, for the crash handlers: `None` unless a run is on.
 pub(crate) fn running() -> Option<&'static Machine> {
-    HANDOVER.get().map(|_| here())
+    HANDOVER.get().map(|_| here()).filter(|machine| machine.active.get())
+}
+
+/// The run has ended, and the report is being made: no other context goes on any more.
+pub(crate) fn is_over() -> bool {
+    HANDOVER.get().is_some() && !here().active.get()
 }

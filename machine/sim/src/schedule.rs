@@ -16,7 +16,7 @@ use crate::trace::Event;
 /// A place where an interrupt or another CPU may come in between.
 #[inline]
 pub(crate) fn point(machine: &Machine) {
-    if !machine.active {
+    if !machine.active.get() {
         return;
     }
     machine.clock.set(machine.clock.get() + machine.strategy.step);

@@ -130,7 +130,7 @@ pub fn live() -> Live {
 /// Whether this is a run, and not a unit test on the host.
 #[must_use]
 pub fn is_simulated() -> bool {
-    here().active
+    here().active.get()
 }
 
 /// The run's seed.
@@ -158,7 +158,7 @@ pub fn fail(message: &str) -> ! {
 /// Puts a note into the trace. `text` is cut to 24 bytes.
 pub fn event(text: &str, value: u64) {
     let machine = here();
-    if machine.active {
+    if machine.active.get() {
         machine.trace.record(machine, Event::Note, text, value);
     }
 }
@@ -174,7 +174,7 @@ pub fn set_label(label: Label) {
     here().hooks.label.set(Some(label));
 }
 
-/// Who lists the kernel's tasks when a run fails. It must not wait for locks.
+/// Who lists the kernel's tasks when a run fails. A lock that somebody holds ends the list.
 pub fn set_reporter(reporter: Reporter) {
     here().hooks.reporter.set(Some(reporter));
 }
@@ -207,7 +207,7 @@ pub fn set_faults(faults: Faults) {
 pub fn type_in(bytes: &[u8]) {
     let machine = here();
     machine.input.borrow_mut().extend(bytes);
-    if machine.active {
+    if machine.active.get() {
         schedule::raise(machine, 0, Vector::Console);
         schedule::point(machine);
     }

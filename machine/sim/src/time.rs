@@ -16,7 +16,7 @@ const BOOT_DATE: u64 = 1_735_689_600;
 pub fn now() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     let machine = here();
-    if !machine.active {
+    if !machine.active.get() {
         return START.get_or_init(Instant::now).elapsed().as_nanos() as u64;
     }
     // Reading a clock takes time: two readings differ, and a loop on the clock ends.
@@ -30,7 +30,7 @@ pub fn set_timer(deadline: Option<u64>) {
     let machine = here();
     let cpu = machine.cpu();
     cpu.deadline.set(deadline.unwrap_or(NEVER));
-    if machine.active {
+    if machine.active.get() {
         machine.trace.record(machine, Event::Timer, "", deadline.unwrap_or(NEVER));
         schedule::point(machine);
     }

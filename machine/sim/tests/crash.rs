@@ -140,6 +140,22 @@ fn a_run_that_only_passes_points_is_ended() {
 }
 
 #[test]
+fn a_report_gets_as_far_as_the_locks_let_it() {
+    let failure = fails(1, 2, || {
+        sim::set_reporter(|out| {
+            writeln!(out, "before the lock").unwrap();
+            cpu::relax();
+            writeln!(out, "behind the lock").unwrap();
+        });
+        sim::fail("on purpose")
+    });
+    assert_eq!(failure.message, "on purpose");
+    assert!(failure.report.contains("before the lock\n  (what follows could not"), "{failure}");
+    assert!(!failure.report.contains("behind the lock"), "{failure}");
+    assert!(failure.report.contains("where the run ended"), "{failure}");
+}
+
+#[test]
 fn exit_statuses_are_verdicts() {
     passes(1, 1, || machine_sim::power::exit(0));
     let failure = fails(1, 1, || machine_sim::power::exit(3));

@@ -263,7 +263,10 @@ impl Drop for AddressSpace {
 pub(super) fn load(space: Option<&Arc<Space>>) {
     let machine = here();
     let cpu = machine.cpu();
-    assert!(!machine.active || !cpu.interrupts.get(), "address space loaded with interrupts on");
+    assert!(
+        !machine.active.get() || !cpu.interrupts.get(),
+        "address space loaded with interrupts on"
+    );
     let mut loaded = cpu.space.borrow_mut();
     if loaded.as_ref().map(Arc::as_ptr) == space.map(Arc::as_ptr) {
         return;

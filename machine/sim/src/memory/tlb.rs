@@ -98,7 +98,7 @@ pub(crate) fn assert_unreachable(machine: &Machine, space: &Space, page: usize, 
         if loaded && cpu.tlb.reaches(page, frame) {
             let message =
                 format!("frame {frame:#x} is given up while CPU {id}'s TLB still reaches it");
-            if machine.active {
+            if machine.active.get() {
                 crate::sim::fail(&message);
             }
             panic!("{message}");

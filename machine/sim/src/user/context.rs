@@ -64,7 +64,7 @@ impl UserContext {
         loop {
             let machine = here();
             assert!(
-                !machine.active || machine.cpu().interrupts.get(),
+                !machine.active.get() || machine.cpu().interrupts.get(),
                 "user mode with interrupts off"
             );
             let taken = machine.interrupts_taken.get();
