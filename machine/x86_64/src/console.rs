@@ -1,0 +1,115 @@
+//! The serial console (a 16550 at the first PC port), and the log's way out (the debug port of
+//! virtual machines, if it is there).
+
+use crate::lock::SpinLock;
+use crate::registers::{inb, outb, outsb};
+use crate::apic;
+use core::sync::atomic::{AtomicBool, Ordering::*};
+
+const SERIAL: u16 = 0x3f8;
+const DATA: u16 = SERIAL;
+const INTERRUPT_ENABLE: u16 = SERIAL + 1;
+const FIFO_CONTROL: u16 = SERIAL + 2;
+const LINE_CONTROL: u16 = SERIAL + 3;
+const MODEM_CONTROL: u16 = SERIAL + 4;
+const LINE_STATUS: u16 = SERIAL + 5;
+
+const RECEIVED: u8 = 1 << 0;
+const TRANSMITTER_EMPTY: u8 = 1 << 5;
+const FIFO_SIZE: usize = 16;
+
+/// The debug port, and what it reads as where it exists.
+const DEBUG_PORT: u16 = 0xe9;
+const DEBUG_PORT_MARK: u8 = 0xe9;
+
+static DEBUG_PORT_PRESENT: AtomicBool = AtomicBool::new(false);
+static OUTPUT: SpinLock<()> = SpinLock::new(());
+/// How long a writer waits for another before it writes anyway: the other may be stopped for ever.
+const PATIENCE: usize = 1_000_000;
+
+/// Input that nobody has read yet. What does not fit is dropped, as a terminal's line does.
+struct Input {
+    bytes: [u8; 1024],
+    read: usize,
+    length: usize,
+}
+
+static INPUT: SpinLock<Input> = SpinLock::new(Input { bytes: [0; 1024], read: 0, length: 0 });
+
+/// Sets the port up: 115200 bits a second, 8 data bits, FIFOs on.
+pub fn start() {
+    outb(INTERRUPT_ENABLE, 0);
+    outb(LINE_CONTROL, 0x80);
+    outb(DATA, 1);
+    outb(INTERRUPT_ENABLE, 0);
+    outb(LINE_CONTROL, 0x03);
+    outb(FIFO_CONTROL, 0x07);
+    outb(MODEM_CONTROL, 0x0b);
+    DEBUG_PORT_PRESENT.store(inb(DEBUG_PORT) == DEBUG_PORT_MARK, Relaxed);
+}
+
+/// Lets the port interrupt when input comes.
+pub fn enable_interrupts() {
+    apic::route_serial();
+    outb(INTERRUPT_ENABLE, 1);
+}
+
+/// Takes in what the port has received; whether there was anything.
+pub fn interrupt() -> bool {
+    let mut input = INPUT.lock();
+    let mut any = false;
+    while inb(LINE_STATUS) & RECEIVED != 0 {
+        let byte = inb(DATA);
+        any = true;
+        if input.length < input.bytes.len() {
+            let at = (input.read + input.length) % input.bytes.len();
+            input.bytes[at] = byte;
+            input.length += 1;
+        }
+    }
+    any
+}
+
+/// Sends bytes to the serial console, waiting for it where it must. Any context.
+pub fn write(bytes: &[u8]) {
+    let _turn = OUTPUT.lock_within(PATIENCE);
+    for chunk in bytes.chunks(FIFO_SIZE) {
+        // A floating bus reads as all ones, so a missing port holds nobody up.
+        while inb(LINE_STATUS) & TRANSMITTER_EMPTY == 0 {
+            core::hint::spin_loop();
+        }
+        outsb(DATA, chunk);
+    }
+}
+
+/// Takes input that has come in; 0 if there is none.
+pub fn read(buffer: &mut [u8]) -> usize {
+    let mut input = INPUT.lock();
+    let length = input.length.min(buffer.len());
+    for byte in &mut buffer[..length] {
+        *byte = input.bytes[input.read];
+        input.read = (input.read + 1) % input.bytes.len();
+    }
+    input.length -= length;
+    length
+}
+
+/// Sends bytes to the debug port, or to the console where there is none. Any context.
+pub fn log(bytes: &[u8]) {
+    if DEBUG_PORT_PRESENT.load(Relaxed) {
+        let _turn = OUTPUT.lock_within(PATIENCE);
+        outsb(DEBUG_PORT, bytes);
+    } else {
+        write(bytes);
+    }
+}
+
+/// For the machine's own last words, formatted.
+pub struct Writer;
+
+impl core::fmt::Write for Writer {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        log(text.as_bytes());
+        Ok(())
+    }
+}

@@ -1,0 +1,282 @@
+//! Entering the kernel through the interrupt table, and leaving it again.
+//!
+//! Three ways in, decided by who was interrupted:
+//!
+//! - **User mode.** The processor pushes onto the end of the running [`UserContext`]'s registers (its
+//!   task state says so), the stub pushes the rest below, and the code returns to the kernel code
+//!   that called `run`, on its stack, interrupts off. So a trap costs no copy of registers, and
+//!   handlers run on the task's own stack.
+//! - **Kernel mode, device interrupt.** Only the registers that a call may change are saved; the
+//!   handler is called.
+//! - **Kernel mode, exception.** All registers are saved in a [`Frame`], because the handler may
+//!   resume elsewhere (a fault in a user copy) or report them (an oops).
+//!
+//! Double fault, NMI and machine check have their own stacks and may come anywhere, even where GS does
+//! not point at the CPU's data yet. They find that pointer at the top of their stack and put it into
+//! GS for as long as they run.
+//!
+//! [`UserContext`]: crate::user::UserContext
+
+use crate::descriptor::KERNEL_STACK_OFFSET;
+use crate::percpu::{self, PerCpu, count};
+use crate::user::Registers;
+use crate::{apic, boot, console, cpu, exception, time, tlb};
+use contract::preempt::{HARDIRQ_MASK, HARDIRQ_UNIT, NMI_MASK};
+use core::arch::naked_asm;
+use core::mem::offset_of;
+use core::sync::atomic::Ordering::Relaxed;
+
+/// The vectors of interrupts that are not exceptions.
+pub mod vector {
+    /// The serial port.
+    pub const CONSOLE: u8 = 0x30;
+    /// The local timer.
+    pub const TIMER: u8 = 0xec;
+    /// Flush translations.
+    pub const FLUSH: u8 = 0xfb;
+    /// A parked CPU shall go on.
+    pub const WAKE: u8 = 0xfc;
+    /// Look at the run queue.
+    pub const RESCHEDULE: u8 = 0xfd;
+    /// Look at the queue of functions.
+    pub const CALL_FUNCTION: u8 = 0xfe;
+    /// What the local APIC sends when an interrupt went away.
+    pub const SPURIOUS: u8 = 0xff;
+    /// Not an interrupt: marks a user context that came in by `syscall`.
+    pub const SYSTEM_CALL: u64 = 0x100;
+}
+
+/// Registers as an exception in kernel mode leaves them on the stack.
+#[repr(C)]
+pub struct Frame {
+    registers: [u64; 15],
+    pub vector: u64,
+    pub code: u64,
+    pub rip: u64,
+    pub cs: u64,
+    pub rflags: u64,
+    pub rsp: u64,
+    pub ss: u64,
+}
+
+impl Frame {
+    /// The interrupted code's frame pointer.
+    pub fn frame_pointer(&self) -> usize {
+        self.registers[4] as usize
+    }
+}
+
+/// A device interrupt: handles it and lets the kernel do what it put off.
+pub extern "C" fn handle(vector: u64) {
+    let cpu = percpu::this();
+    cpu::preempt_add(HARDIRQ_UNIT);
+    let upcalls = boot::upcalls();
+    let parked = cpu.parked.load(Relaxed);
+    match vector as u8 {
+        vector::TIMER => {
+            count(&cpu.counts.timer);
+            apic::end_of_interrupt();
+            if !parked && time::expired(cpu) {
+                (upcalls.timer)();
+            }
+        }
+        vector::RESCHEDULE => {
+            count(&cpu.counts.reschedule);
+            apic::end_of_interrupt();
+            if !parked {
+                (upcalls.reschedule)();
+            }
+        }
+        vector::CALL_FUNCTION => {
+            count(&cpu.counts.call_function);
+            apic::end_of_interrupt();
+            if !parked {
+                (upcalls.call_function)();
+            }
+        }
+        vector::FLUSH => {
+            count(&cpu.counts.tlb);
+            apic::end_of_interrupt();
+            tlb::serve();
+        }
+        vector::CONSOLE => {
+            count(&cpu.counts.console);
+            if console::interrupt() {
+                (upcalls.console_input)();
+            }
+            apic::end_of_interrupt();
+        }
+        vector::WAKE => apic::end_of_interrupt(),
+        // A spurious interrupt wants no end.
+        _ => {}
+    }
+    let left = cpu::preempt_sub(HARDIRQ_UNIT);
+    if left & (HARDIRQ_MASK | NMI_MASK) == 0 && !parked {
+        (upcalls.interrupt_exit)();
+    }
+}
+
+/// All entries of the interrupt table: vector and stub.
+pub fn stubs() -> impl Iterator<Item = (u8, usize)> {
+    /// Vectors below 32 that exist.
+    const EXCEPTIONS: [(u8, unsafe extern "C" fn()); 21] = [
+        (0, exception_stub::<0, false>),
+        (1, exception_stub::<1, false>),
+        (2, own_stack_stub::<2, false>),
+        (3, exception_stub::<3, false>),
+        (4, exception_stub::<4, false>),
+        (5, exception_stub::<5, false>),
+        (6, exception_stub::<6, false>),
+        (7, exception_stub::<7, false>),
+        (8, own_stack_stub::<8, true>),
+        (9, exception_stub::<9, false>),
+        (10, exception_stub::<10, true>),
+        (11, exception_stub::<11, true>),
+        (12, exception_stub::<12, true>),
+        (13, exception_stub::<13, true>),
+        (14, exception_stub::<14, true>),
+        (16, exception_stub::<16, false>),
+        (17, exception_stub::<17, true>),
+        (18, own_stack_stub::<18, false>),
+        (19, exception_stub::<19, false>),
+        (20, exception_stub::<20, false>),
+        (21, exception_stub::<21, true>),
+    ];
+    const DEVICES: [(u8, unsafe extern "C" fn()); 7] = [
+        (vector::CONSOLE, device_stub::<{ vector::CONSOLE }>),
+        (vector::TIMER, device_stub::<{ vector::TIMER }>),
+        (vector::FLUSH, device_stub::<{ vector::FLUSH }>),
+        (vector::WAKE, device_stub::<{ vector::WAKE }>),
+        (vector::RESCHEDULE, device_stub::<{ vector::RESCHEDULE }>),
+        (vector::CALL_FUNCTION, device_stub::<{ vector::CALL_FUNCTION }>),
+        (vector::SPURIOUS, device_stub::<{ vector::SPURIOUS }>),
+    ];
+    EXCEPTIONS.into_iter().chain(DEVICES).map(|(vector, stub)| (vector, stub as usize))
+}
+
+/// Where the stubs for interrupts from user mode go on: fifteen registers are still to be saved.
+#[unsafe(naked)]
+unsafe extern "C" fn from_user() {
+    naked_asm!(
+        "swapgs",
+        "push rdi; push rsi; push rdx; push rcx; push rax",
+        "push r8; push r9; push r10; push r11; push rbx",
+        "push rbp; push r12; push r13; push r14; push r15",
+        "cld",
+        crate::smap_site!("clac"),
+        "mov rsp, gs:[{kernel_stack}]",
+        "pop r15; pop r14; pop r13; pop r12; pop rbx; pop rbp",
+        "ret",
+        kernel_stack = const offset_of!(PerCpu, kernel_stack),
+    )
+}
+
+#[unsafe(naked)]
+unsafe extern "C" fn device_stub<const VECTOR: u8>() {
+    naked_asm!(
+        "test byte ptr [rsp + 8], 3",
+        "jnz 2f",
+        "push rbp",
+        "mov rbp, rsp",
+        "push rax; push rcx; push rdx; push rsi; push rdi; push r8; push r9; push r10; push r11",
+        "cld",
+        crate::smap_site!("clac"),
+        "mov edi, {vector}",
+        // Six words and ten more: the stack is on a multiple of sixteen again, but for one word.
+        "sub rsp, 8",
+        "call {handle}",
+        "add rsp, 8",
+        "pop r11; pop r10; pop r9; pop r8; pop rdi; pop rsi; pop rdx; pop rcx; pop rax",
+        "pop rbp",
+        "iretq",
+        "2:",
+        "push 0",
+        "push {vector}",
+        "jmp {from_user}",
+        vector = const VECTOR,
+        handle = sym handle,
+        from_user = sym from_user,
+    )
+}
+
+#[unsafe(naked)]
+unsafe extern "C" fn exception_stub<const VECTOR: u8, const CODE: bool>() {
+    naked_asm!(
+        // Where the processor pushes no error code, a zero takes its place.
+        ".if {code} == 0",
+        "push 0",
+        ".endif",
+        "push {vector}",
+        "test byte ptr [rsp + 24], 3",
+        "jnz {from_user}",
+        "push rdi; push rsi; push rdx; push rcx; push rax",
+        "push r8; push r9; push r10; push r11; push rbx",
+        "push rbp; push r12; push r13; push r14; push r15",
+        "cld",
+        crate::smap_site!("clac"),
+        "mov rdi, rsp",
+        // A link for backtraces that start in the handler.
+        "push qword ptr [rsp + {rip}]",
+        "push rbp",
+        "mov rbp, rsp",
+        "call {handle}",
+        "add rsp, 16",
+        "pop r15; pop r14; pop r13; pop r12; pop rbp",
+        "pop rbx; pop r11; pop r10; pop r9; pop r8",
+        "pop rax; pop rcx; pop rdx; pop rsi; pop rdi",
+        "add rsp, 16",
+        "iretq",
+        code = const CODE as u8,
+        vector = const VECTOR,
+        from_user = sym from_user,
+        handle = sym exception::in_kernel,
+        rip = const offset_of!(Frame, rip),
+    )
+}
+
+/// The stub of an exception with a stack of its own. The word above the frame is this CPU's [`PerCpu`].
+#[unsafe(naked)]
+unsafe extern "C" fn own_stack_stub<const VECTOR: u8, const CODE: bool>() {
+    naked_asm!(
+        ".if {code} == 0",
+        "push 0",
+        ".endif",
+        "push {vector}",
+        "push rdi; push rsi; push rdx; push rcx; push rax",
+        "push r8; push r9; push r10; push r11; push rbx",
+        "push rbp; push r12; push r13; push r14; push r15",
+        "cld",
+        crate::smap_site!("clac"),
+        "mov ecx, {gs_base}",
+        "rdmsr",
+        "mov r12d, eax",
+        "mov r13d, edx",
+        "mov rdx, [rsp + {percpu}]",
+        "mov eax, edx",
+        "shr rdx, 32",
+        "wrmsr",
+        "mov rdi, rsp",
+        "call {handle}",
+        "mov ecx, {gs_base}",
+        "mov eax, r12d",
+        "mov edx, r13d",
+        "wrmsr",
+        "pop r15; pop r14; pop r13; pop r12; pop rbp",
+        "pop rbx; pop r11; pop r10; pop r9; pop r8",
+        "pop rax; pop rcx; pop rdx; pop rsi; pop rdi",
+        "add rsp, 16",
+        "iretq",
+        code = const CODE as u8,
+        vector = const VECTOR,
+        gs_base = const crate::registers::msr::GS_BASE,
+        percpu = const size_of::<Frame>(),
+        handle = sym exception::on_own_stack,
+    )
+}
+
+const _: () = {
+    // The stubs and the user context agree on the order of registers.
+    assert!(offset_of!(Frame, vector) == offset_of!(Registers, vector));
+    assert!(size_of::<Frame>() == size_of::<Registers>());
+    assert!(KERNEL_STACK_OFFSET % 8 == 0);
+};

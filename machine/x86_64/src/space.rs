@@ -1,0 +1,328 @@
+//! Address spaces: the user half of the page tables, whose entries own the frames that they map.
+//!
+//! There is no lock. An entry is changed by an atomic exchange, and whoever took a frame's number out
+//! of an entry owns its reference; a missing table is put in by a compare-and-exchange, and the loser
+//! of a race gives its frame back. Tables stay until the space is dropped, so a walk never meets one
+//! that is gone.
+
+use crate::heap::try_box;
+use crate::layout::{DEVICE_BASE, DIRECT_BASE, STACK_BASE, USER_END};
+use crate::table::{Table, bits, index, span};
+use crate::tlb::{self, Space};
+use crate::{boot, paging};
+use alloc::boxed::Box;
+use contract::{Frame, OutOfFrames, PAGE_SIZE, Protection};
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering::*};
+
+/// How many frames are collected before the translations are flushed and they are given away.
+const BATCH: usize = 64;
+
+/// The user half of an address space.
+#[derive(Debug)]
+pub struct AddressSpace(Box<Space>);
+
+/// The bits of an entry that maps a user page.
+fn leaf(frame: usize, protection: Protection) -> u64 {
+    (frame * PAGE_SIZE) as u64
+        | bits::PRESENT
+        | bits::USER
+        | bits::ACCESSED
+        | permissions(protection)
+}
+
+fn permissions(Protection { write, execute }: Protection) -> u64 {
+    (if write { bits::WRITE } else { 0 }) | if execute { 0 } else { bits::NO_EXECUTE }
+}
+
+fn protection(entry: u64) -> Protection {
+    Protection { write: entry & bits::WRITE != 0, execute: entry & bits::NO_EXECUTE == 0 }
+}
+
+fn number(entry: u64) -> usize {
+    (entry & bits::ADDRESS) as usize / PAGE_SIZE
+}
+
+/// The frame of an entry that was exchanged for another.
+///
+/// # Safety
+/// The entry was present, and the caller took it out.
+unsafe fn frame(entry: u64) -> Frame {
+    // SAFETY: the entry owned the reference, and hands it to the caller.
+    unsafe { Frame::from_number(number(entry)) }
+}
+
+fn free(frame: Frame) {
+    (boot::upcalls().free_frame)(frame);
+}
+
+/// Where in the tables an address is not mapped: the level of the entry that is empty.
+struct Missing(usize);
+
+impl AddressSpace {
+    /// An empty user half, with the kernel's half that all share.
+    pub fn new() -> Result<Self, OutOfFrames> {
+        let root = (boot::upcalls().allocate_frame)(None).ok_or(OutOfFrames)?;
+        // SAFETY: a zeroed frame is an empty table, and this one is ours until it is freed.
+        let table = unsafe { Table::at((root.number() * PAGE_SIZE) as u64) };
+        let direct = (index(DIRECT_BASE, 4)..index(STACK_BASE, 4))
+            .take_while(|slot| paging::root()[*slot].load(Relaxed) != 0);
+        for slot in direct.chain([index(STACK_BASE, 4), index(DEVICE_BASE, 4)]) {
+            table[slot].store(paging::root()[slot].load(Relaxed), Relaxed);
+        }
+        match try_box(Space::new(table.physical())) {
+            Ok(space) => {
+                let _ = root.into_number();
+                Ok(Self(space))
+            }
+            Err(error) => {
+                free(root);
+                Err(error)
+            }
+        }
+    }
+
+    fn root(&self) -> &Table {
+        // SAFETY: the space owns the frame of its root.
+        unsafe { Table::at(self.0.root) }
+    }
+
+    /// The last-level table for an address.
+    #[inline]
+    fn find(&self, address: usize) -> Result<&Table, Missing> {
+        let mut table = self.root();
+        for level in [4, 3, 2] {
+            let link = table[index(address, level)].load(Acquire);
+            if link & bits::PRESENT == 0 {
+                return Err(Missing(level));
+            }
+            // SAFETY: tables live as long as the space.
+            table = unsafe { Table::at(link) };
+        }
+        Ok(table)
+    }
+
+    /// The last-level table for an address; missing tables are made.
+    fn make(&self, address: usize) -> Result<&Table, OutOfFrames> {
+        let mut table = self.root();
+        for level in [4, 3, 2] {
+            let slot = &table[index(address, level)];
+            let mut link = slot.load(Acquire);
+            if link & bits::PRESENT == 0 {
+                link = add_table(slot)?;
+            }
+            // SAFETY: tables live as long as the space.
+            table = unsafe { Table::at(link) };
+        }
+        Ok(table)
+    }
+
+    /// Calls `visit` with each entry in the range that is not empty, and its address.
+    #[inline]
+    fn visit(&self, range: Range<usize>, mut visit: impl FnMut(usize, &AtomicU64)) {
+        check(&range);
+        let mut address = range.start;
+        while address < range.end {
+            match self.find(address) {
+                Err(Missing(level)) => address = (address & !(span(level) - 1)) + span(level),
+                Ok(table) => {
+                    let end = range.end.min((address & !(span(2) - 1)) + span(2));
+                    while address < end {
+                        let entry = &table[index(address, 1)];
+                        if entry.load(Relaxed) != 0 {
+                            visit(address, entry);
+                        }
+                        address += PAGE_SIZE;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Maps a page, or replaces what is mapped. See the contract.
+    pub fn map(
+        &self,
+        address: usize,
+        new: Frame,
+        protection: Protection,
+    ) -> Result<Option<Frame>, Frame> {
+        check(&(address..address + PAGE_SIZE));
+        let table = match self.find(address) {
+            Ok(table) => table,
+            Err(_) => match self.make(address) {
+                Ok(table) => table,
+                Err(OutOfFrames) => return Err(new),
+            },
+        };
+        let entry = leaf(new.into_number(), protection);
+        let old = table[index(address, 1)].swap(entry, AcqRel);
+        if old & bits::PRESENT == 0 {
+            return Ok(None);
+        }
+        tlb::flush(&self.0, address..address + PAGE_SIZE);
+        // SAFETY: the exchange took it out.
+        Ok(Some(unsafe { frame(old) }))
+    }
+
+    /// Removes what is mapped in the range. See the contract.
+    pub fn unmap(&self, range: Range<usize>, sink: &mut dyn FnMut(Frame, bool)) {
+        let mut batch = Batch { entries: [0; BATCH], length: 0, from: 0, to: 0 };
+        self.visit(range, |address, entry| {
+            let old = entry.swap(0, AcqRel);
+            if old & bits::PRESENT != 0 {
+                batch.push(address, old);
+                if batch.length == BATCH {
+                    batch.give(&self.0, sink);
+                }
+            }
+        });
+        batch.give(&self.0, sink);
+    }
+
+    /// Changes the protection of what is mapped in the range. See the contract.
+    pub fn protect(&self, range: Range<usize>, protection: Protection) {
+        let wanted = permissions(protection);
+        let mut changed = usize::MAX..0;
+        self.visit(range, |address, entry| {
+            let mut old = entry.load(Relaxed);
+            loop {
+                let new = old & !(bits::WRITE | bits::NO_EXECUTE) | wanted;
+                if old & bits::PRESENT == 0 || new == old {
+                    return;
+                }
+                match entry.compare_exchange_weak(old, new, AcqRel, Relaxed) {
+                    Ok(_) => break,
+                    Err(now) => old = now,
+                }
+            }
+            changed = changed.start.min(address)..address + PAGE_SIZE;
+        });
+        if !changed.is_empty() {
+            tlb::flush(&self.0, changed);
+        }
+    }
+
+    /// The number of the frame mapped at an address, and its protection.
+    pub fn look_up(&self, address: usize) -> Option<(usize, Protection)> {
+        if address >= USER_END {
+            return None;
+        }
+        let entry = self.find(address).ok()?[index(address, 1)].load(Acquire);
+        (entry & bits::PRESENT != 0).then(|| (number(entry), protection(entry)))
+    }
+
+    /// Visits the mapped pages of a range in order. See the contract.
+    pub fn for_each_mapped(
+        &self,
+        range: Range<usize>,
+        visit: &mut dyn FnMut(usize, usize, Protection),
+    ) {
+        self.visit(range, |address, entry| {
+            let entry = entry.load(Acquire);
+            if entry & bits::PRESENT != 0 {
+                visit(address, number(entry), protection(entry));
+            }
+        });
+    }
+
+    /// Clears the accessed bit of the page at an address and returns what it was, without a flush.
+    pub fn clear_accessed(&self, address: usize) -> bool {
+        if address >= USER_END {
+            return false;
+        }
+        self.find(address).is_ok_and(|table| {
+            let entry = &table[index(address, 1)];
+            entry.fetch_and(!bits::ACCESSED, AcqRel) & bits::ACCESSED != 0
+        })
+    }
+
+    /// Makes this CPU use the space. Interrupts off.
+    #[inline]
+    pub fn load(&self) {
+        tlb::load(Some(&self.0));
+    }
+}
+
+fn check(range: &Range<usize>) {
+    assert!(
+        range.end <= USER_END && (range.start | range.end) % PAGE_SIZE == 0,
+        "not a range of user pages: {range:#x?}"
+    );
+}
+
+/// Puts a new table into an empty entry, unless somebody else was faster.
+#[cold]
+fn add_table(slot: &AtomicU64) -> Result<u64, OutOfFrames> {
+    let table = (boot::upcalls().allocate_frame)(None).ok_or(OutOfFrames)?;
+    let link = (table.number() * PAGE_SIZE) as u64 | bits::USER_LINK;
+    match slot.compare_exchange(0, link, AcqRel, Acquire) {
+        Ok(_) => {
+            let _ = table.into_number();
+            Ok(link)
+        }
+        Err(other) => {
+            free(table);
+            Ok(other)
+        }
+    }
+}
+
+/// Entries that were taken out and not flushed yet.
+struct Batch {
+    entries: [u64; BATCH],
+    length: usize,
+    from: usize,
+    to: usize,
+}
+
+impl Batch {
+    fn push(&mut self, address: usize, entry: u64) {
+        if self.length == 0 {
+            self.from = address;
+        }
+        self.to = address + PAGE_SIZE;
+        self.entries[self.length] = entry;
+        self.length += 1;
+    }
+
+    /// Flushes, then gives the frames away, each with whether it was written to.
+    fn give(&mut self, space: &Space, sink: &mut dyn FnMut(Frame, bool)) {
+        if self.length == 0 {
+            return;
+        }
+        tlb::flush(space, self.from..self.to);
+        for entry in &self.entries[..self.length] {
+            // SAFETY: it was taken out when it was pushed, and no CPU can use it any more.
+            sink(unsafe { frame(*entry) }, entry & bits::DIRTY != 0);
+        }
+        self.length = 0;
+    }
+}
+
+/// Gives a table back, and all that it leads to.
+fn free_table(link: u64, level: usize) {
+    // SAFETY: the space is being dropped; nobody else uses its tables.
+    let table = unsafe { Table::at(link) };
+    let slots = if level == 4 { index(USER_END, 4) + 1 } else { 512 };
+    for slot in 0..slots {
+        let entry = table[slot].load(Relaxed);
+        if entry & bits::PRESENT == 0 {
+            continue;
+        }
+        if level > 1 {
+            free_table(entry, level - 1);
+        } else {
+            // SAFETY: the entry goes with the table.
+            free(unsafe { frame(entry) });
+        }
+    }
+    // SAFETY: the table's frame is owned by the link that led here, or by the space.
+    free(unsafe { frame(link) });
+}
+
+impl Drop for AddressSpace {
+    fn drop(&mut self) {
+        assert!(!self.0.is_loaded(), "an address space is dropped while a CPU has it loaded");
+        free_table(self.0.root, 4);
+    }
+}

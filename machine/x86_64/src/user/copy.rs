@@ -1,0 +1,239 @@
+//! User memory, reached so that any address is safe to try.
+//!
+//! Each instruction here that touches user memory is noted in a table with the place where a failed
+//! access goes on. The page-fault handler asks the kernel for the page first; see
+//! [`crate::exception`]. User memory is only open between `stac` and `clac`.
+
+use crate::layout::USER_END;
+use crate::smap_site;
+use contract::Fault;
+use core::arch::naked_asm;
+
+/// A line for the table of instructions that may fault: a label, and the label to go on at.
+macro_rules! may_fault {
+    ($at:literal, $resume:literal) => {
+        concat!(
+            ".pushsection .fixups, \"a\", @progbits\n.quad ", $at, ", ", $resume, "\n.popsection"
+        )
+    };
+}
+
+#[repr(C)]
+struct Fixup {
+    instruction: u64,
+    resume: u64,
+}
+
+unsafe extern "C" {
+    static __fixups_start: Fixup;
+    static __fixups_end: Fixup;
+}
+
+/// Where an instruction that faulted goes on, if it is one that may.
+pub fn fixup(instruction: u64) -> Option<u64> {
+    let start = &raw const __fixups_start;
+    let length = (&raw const __fixups_end as usize - start as usize) / size_of::<Fixup>();
+    // SAFETY: the linker script bounds the table.
+    let table = unsafe { core::slice::from_raw_parts(start, length) };
+    table.iter().find(|fixup| fixup.instruction == instruction).map(|fixup| fixup.resume)
+}
+
+/// Copies; 0 if all went well.
+#[unsafe(naked)]
+unsafe extern "C" fn copy_bytes(to: *mut u8, from: *const u8, length: usize) -> u64 {
+    naked_asm!(
+        "mov rcx, rdx",
+        "shr rcx, 3",
+        "and edx, 7",
+        smap_site!("stac"),
+        "2: rep movsq",
+        "mov ecx, edx",
+        "3: rep movsb",
+        "xor eax, eax",
+        smap_site!("clac"),
+        "ret",
+        "4: mov eax, 1",
+        smap_site!("clac"),
+        "ret",
+        may_fault!("2b", "4b"),
+        may_fault!("3b", "4b"),
+    )
+}
+
+/// Writes zeros; 0 if all went well.
+#[unsafe(naked)]
+unsafe extern "C" fn clear_bytes(to: usize, length: usize) -> u64 {
+    naked_asm!(
+        "mov rcx, rsi",
+        "shr rcx, 3",
+        "and esi, 7",
+        "xor eax, eax",
+        smap_site!("stac"),
+        "2: rep stosq",
+        "mov ecx, esi",
+        "3: rep stosb",
+        smap_site!("clac"),
+        "ret",
+        "4: mov eax, 1",
+        smap_site!("clac"),
+        "ret",
+        may_fault!("2b", "4b"),
+        may_fault!("3b", "4b"),
+    )
+}
+
+/// What a single access returns: the value, and 0 if all went well.
+#[repr(C)]
+struct Loaded {
+    value: u64,
+    failed: u64,
+}
+
+impl Loaded {
+    fn ok(self) -> Result<u64, Fault> {
+        if self.failed == 0 { Ok(self.value) } else { Err(Fault) }
+    }
+}
+
+macro_rules! loads {
+    ($($(#[$doc:meta])* $name:ident: $instruction:literal;)*) => {$(
+        $(#[$doc])*
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(from: usize) -> Loaded {
+            naked_asm!(
+                smap_site!("stac"),
+                concat!("2: ", $instruction),
+                "xor edx, edx",
+                smap_site!("clac"),
+                "ret",
+                "3: mov edx, 1",
+                smap_site!("clac"),
+                "ret",
+                may_fault!("2b", "3b"),
+            )
+        }
+    )*};
+}
+
+loads! {
+    /// Loads a byte.
+    load_byte: "movzx eax, byte ptr [rdi]";
+    /// Loads four bytes.
+    load_half: "mov eax, [rdi]";
+    /// Loads eight bytes.
+    load_word: "mov rax, [rdi]";
+}
+
+/// Compares and exchanges; returns the value that was there.
+#[unsafe(naked)]
+unsafe extern "C" fn exchange_half(at: usize, old: u32, new: u32) -> Loaded {
+    naked_asm!(
+        "mov eax, esi",
+        smap_site!("stac"),
+        "2: lock cmpxchg [rdi], edx",
+        "mov eax, eax",
+        "xor edx, edx",
+        smap_site!("clac"),
+        "ret",
+        "3: mov edx, 1",
+        smap_site!("clac"),
+        "ret",
+        may_fault!("2b", "3b"),
+    )
+}
+
+/// Whether a range is all user addresses.
+#[inline]
+fn check(address: usize, length: usize) -> Result<(), Fault> {
+    match address.checked_add(length) {
+        Some(end) if end <= USER_END => Ok(()),
+        _ => Err(Fault),
+    }
+}
+
+fn done(failed: u64) -> Result<(), Fault> {
+    if failed == 0 { Ok(()) } else { Err(Fault) }
+}
+
+/// Copies from user memory. On a fault the buffer's contents are unspecified.
+pub fn copy_from(address: usize, buffer: &mut [u8]) -> Result<(), Fault> {
+    check(address, buffer.len())?;
+    // SAFETY: the buffer is as long as said; the user's side may be anything.
+    done(unsafe { copy_bytes(buffer.as_mut_ptr(), address as *const u8, buffer.len()) })
+}
+
+/// Copies to user memory. On a fault a part may have been written.
+pub fn copy_to(address: usize, bytes: &[u8]) -> Result<(), Fault> {
+    check(address, bytes.len())?;
+    // SAFETY: the bytes are as many as said; the user's side may be anything.
+    done(unsafe { copy_bytes(address as *mut u8, bytes.as_ptr(), bytes.len()) })
+}
+
+/// Writes zeros to user memory. On a fault a part may have been written.
+pub fn clear(address: usize, length: usize) -> Result<(), Fault> {
+    check(address, length)?;
+    // SAFETY: only user addresses are written.
+    done(unsafe { clear_bytes(address, length) })
+}
+
+/// Copies a string up to its NUL, and returns its length; the buffer's length if it holds no NUL.
+pub fn copy_string_from(address: usize, buffer: &mut [u8]) -> Result<usize, Fault> {
+    const WORD: usize = size_of::<u64>();
+    let mut at = 0;
+    while at < buffer.len() {
+        let from = address.checked_add(at).ok_or(Fault)?;
+        // An aligned word is in one page, so it never touches memory that the string does not.
+        if from % WORD == 0 && buffer.len() - at >= WORD {
+            check(from, WORD)?;
+            // SAFETY: a user address.
+            let word = unsafe { load_word(from) }.ok()?;
+            buffer[at..at + WORD].copy_from_slice(&word.to_le_bytes());
+            // The lowest bit set is in the first byte that is zero.
+            let zeros = word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080;
+            if zeros != 0 {
+                return Ok(at + zeros.trailing_zeros() as usize / 8);
+            }
+            at += WORD;
+        } else {
+            check(from, 1)?;
+            // SAFETY: a user address.
+            buffer[at] = unsafe { load_byte(from) }.ok()? as u8;
+            if buffer[at] == 0 {
+                return Ok(at);
+            }
+            at += 1;
+        }
+    }
+    Ok(buffer.len())
+}
+
+/// Loads four bytes in one access. The address is a multiple of four, or it is a fault.
+pub fn load_u32(address: usize) -> Result<u32, Fault> {
+    check_word(address)?;
+    // SAFETY: a user address.
+    unsafe { load_half(address) }.ok().map(|value| value as u32)
+}
+
+/// If the four bytes are `old`, makes them `new`, in one step; returns what was there. The address is a
+/// multiple of four, or it is a fault.
+pub fn compare_exchange_u32(address: usize, old: u32, new: u32) -> Result<u32, Fault> {
+    check_word(address)?;
+    // SAFETY: a user address.
+    unsafe { exchange_half(address, old, new) }.ok().map(|value| value as u32)
+}
+
+fn check_word(address: usize) -> Result<(), Fault> {
+    if address % size_of::<u32>() != 0 {
+        return Err(Fault);
+    }
+    check(address, size_of::<u32>())
+}
+
+/// Reads a word of kernel memory if it is there.
+pub(crate) fn probe(address: usize) -> Option<usize> {
+    if address < USER_END {
+        return None;
+    }
+    // SAFETY: a read that faults fails.
+    unsafe { load_word(address) }.ok().ok().map(|value| value as usize)
+}

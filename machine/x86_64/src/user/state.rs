@@ -1,0 +1,336 @@
+//! What a program has in the processor that the kernel does not use: floating point, vectors, and the
+//! bases of FS and GS.
+//!
+//! It is *live* while the newest version is in the registers: from the entry into user mode until the
+//! kernel switches to another context, which saves it. It stays *loaded* after that, until another
+//! program's state is loaded on the same CPU: a program that comes back to the CPU where it ran last,
+//! with nobody in between, finds its state in the registers and nothing is restored. A kernel thread
+//! in between costs nothing but the one save.
+
+use crate::features;
+use crate::irq;
+use crate::once::Once;
+use crate::percpu::{self, PerCpu};
+use crate::registers::{cpuid, msr, rdmsr, wrmsr};
+use alloc::alloc::{Layout, alloc_zeroed, dealloc};
+use contract::OutOfFrames;
+use core::arch::asm;
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
+
+/// The size of the part that FXSAVE knows.
+pub const LEGACY_SIZE: usize = 512;
+/// The header that follows it in the format of XSAVE.
+pub const HEADER_SIZE: usize = 64;
+/// Components that are saved: x87, SSE, AVX, and the three of AVX-512.
+const COMPONENTS: u64 = 0b1110_0111;
+/// Offsets in the legacy part, and what they hold at the start of a program.
+const CONTROL_WORD: usize = 0;
+const CONTROL_WORD_INITIAL: u16 = 0x37f;
+pub const MXCSR: usize = 24;
+const MXCSR_INITIAL: u32 = 0x1f80;
+const MXCSR_MASK: usize = 28;
+const MXCSR_MASK_DEFAULT: u32 = 0xffbf;
+/// No CPU has it in its registers.
+const NOWHERE: u32 = u32::MAX;
+
+/// How much there is to save.
+pub struct Sizes {
+    /// Bytes of the save area.
+    pub area: usize,
+    /// The components that are saved, 0 without XSAVE.
+    pub components: u64,
+    /// The bits of MXCSR that may be set.
+    pub mxcsr_mask: u32,
+}
+
+static SIZES: Once<Sizes> = Once::new();
+
+/// How much there is to save; after `measure`.
+pub fn sizes() -> &'static Sizes {
+    SIZES.get().expect("the state is measured at boot")
+}
+
+/// Finds out how much there is to save; once.
+pub fn measure() {
+    let components = if features::get().xsave { cpuid(0xd, 0).eax as u64 & COMPONENTS } else { 0 };
+    if components != 0 {
+        // SAFETY: the processor has XSAVE, and these components.
+        unsafe { set_components(components) };
+    }
+    let area = match components {
+        0 => LEGACY_SIZE,
+        // The size for what has just been turned on.
+        _ => cpuid(0xd, 0).ebx as usize,
+    };
+    #[repr(align(16))]
+    struct Legacy([u8; LEGACY_SIZE]);
+    let mut legacy = Legacy([0; LEGACY_SIZE]);
+    // SAFETY: the area is large enough and aligned.
+    unsafe { asm!("fxsave64 [{}]", in(reg) &mut legacy, options(nostack, preserves_flags)) };
+    let mask = &legacy.0[MXCSR_MASK..MXCSR_MASK + 4];
+    let mask = mask.iter().rev().fold(0u32, |mask, byte| mask << 8 | u32::from(*byte));
+    let mxcsr_mask = if mask == 0 { MXCSR_MASK_DEFAULT } else { mask };
+    SIZES.set(Sizes { area, components, mxcsr_mask });
+}
+
+/// Turns the components on for this CPU.
+pub fn start_cpu() {
+    let components = sizes().components;
+    if components != 0 {
+        // SAFETY: as in `measure`.
+        unsafe { set_components(components) };
+    }
+}
+
+/// # Safety
+/// The processor has XSAVE and these components, and CR4 says so.
+unsafe fn set_components(components: u64) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!("xsetbv", in("ecx") 0, in("eax") components as u32, in("edx") (components >> 32) as u32,
+            options(nomem, nostack, preserves_flags));
+    }
+}
+
+/// A program's state, followed in memory by the save area.
+#[repr(C, align(64))]
+pub struct UserState {
+    fs_base: AtomicU64,
+    gs_base: AtomicU64,
+    /// The CPU whose registers hold this version, if that CPU still thinks so too.
+    loaded_on: AtomicU32,
+}
+
+impl UserState {
+    fn area(&self) -> *mut u8 {
+        // SAFETY: the area follows in the same allocation.
+        unsafe { core::ptr::from_ref(self).add(1).cast::<u8>().cast_mut() }
+    }
+
+    /// Registers to memory.
+    fn save(&self) {
+        let mask = u32::MAX;
+        let area = self.area();
+        // SAFETY: the area has the size for what is turned on, and its alignment.
+        unsafe {
+            if features::get().xsaveopt {
+                asm!("xsaveopt64 [{}]", in(reg) area, in("eax") mask, in("edx") mask, options(nostack, preserves_flags));
+            } else if features::get().xsave {
+                asm!("xsave64 [{}]", in(reg) area, in("eax") mask, in("edx") mask, options(nostack, preserves_flags));
+            } else {
+                asm!("fxsave64 [{}]", in(reg) area, options(nostack, preserves_flags));
+            }
+        }
+        self.fs_base.store(read_fs_base(), Relaxed);
+        self.gs_base.store(rdmsr(msr::KERNEL_GS_BASE), Relaxed);
+    }
+
+    /// Memory to registers.
+    fn restore(&self) {
+        let mask = u32::MAX;
+        let area = self.area();
+        // SAFETY: the area holds what `save` wrote or what was made like it: `reset`, `replace`.
+        unsafe {
+            if features::get().xsave {
+                asm!("xrstor64 [{}]", in(reg) area, in("eax") mask, in("edx") mask, options(nostack, preserves_flags));
+            } else {
+                asm!("fxrstor64 [{}]", in(reg) area, options(nostack, preserves_flags));
+            }
+            wrmsr(msr::KERNEL_GS_BASE, self.gs_base.load(Relaxed));
+        }
+        write_fs_base(self.fs_base.load(Relaxed));
+    }
+}
+
+fn read_fs_base() -> u64 {
+    if !features::get().fsgsbase {
+        return rdmsr(msr::FS_BASE);
+    }
+    let base;
+    // SAFETY: the processor has it and CR4 allows it.
+    unsafe { asm!("rdfsbase {}", out(reg) base, options(nomem, nostack, preserves_flags)) };
+    base
+}
+
+fn write_fs_base(base: u64) {
+    // SAFETY: the kernel does not use FS; the value came out of the register or is a user address.
+    unsafe {
+        match features::get().fsgsbase {
+            true => asm!("wrfsbase {}", in(reg) base, options(nomem, nostack, preserves_flags)),
+            false => wrmsr(msr::FS_BASE, base),
+        }
+    }
+}
+
+/// Saves the state that is live on this CPU. Interrupts off.
+#[cold]
+pub fn save_live(cpu: &PerCpu) {
+    let live = cpu.live_state.load(Relaxed);
+    // SAFETY: a state that is live exists: dropping it ends that.
+    if let Some(state) = unsafe { live.as_ref() } {
+        state.save();
+        cpu.live_state.store(null_mut(), Relaxed);
+    }
+}
+
+/// An owned [`UserState`].
+pub struct State(NonNull<UserState>);
+
+// SAFETY: it is memory of its own; the CPU that it is live on is that of its owner.
+unsafe impl Send for State {}
+// SAFETY: through a shared reference only the owning task, which is one, changes it.
+unsafe impl Sync for State {}
+
+fn layout() -> Layout {
+    let size = size_of::<UserState>() + sizes().area;
+    Layout::from_size_align(size, align_of::<UserState>()).expect("the size is a processor's")
+}
+
+impl State {
+    /// The state of a program about to start.
+    pub fn new() -> Result<Self, OutOfFrames> {
+        // SAFETY: the layout has a size.
+        let memory = unsafe { alloc_zeroed(layout()) }.cast::<UserState>();
+        let state = Self(NonNull::new(memory).ok_or(OutOfFrames)?);
+        // Zeros are a state, but for these.
+        state.get().loaded_on.store(NOWHERE, Relaxed);
+        state.set_initial();
+        Ok(state)
+    }
+
+    fn get(&self) -> &UserState {
+        // SAFETY: the allocation lives as long as this, and is made of atomics and the area.
+        unsafe { self.0.as_ref() }
+    }
+
+    fn set_initial(&self) {
+        let area = self.get().area();
+        // SAFETY: within the area.
+        unsafe {
+            area.write_bytes(0, sizes().area);
+            area.add(CONTROL_WORD).cast::<u16>().write(CONTROL_WORD_INITIAL);
+            area.add(MXCSR).cast::<u32>().write(MXCSR_INITIAL);
+        }
+    }
+
+    /// Makes it live on this CPU. Interrupts off.
+    #[inline]
+    pub fn load(&self) {
+        let cpu = percpu::this();
+        if cpu.live_state.load(Relaxed) != self.0.as_ptr() {
+            self.make_live(cpu);
+        }
+    }
+
+    fn make_live(&self, cpu: &PerCpu) {
+        let state = self.get();
+        let id = cpu.id() as u32;
+        if cpu.loaded_state.load(Relaxed) != self.0.as_ptr() || state.loaded_on.load(Relaxed) != id {
+            state.restore();
+            cpu.loaded_state.store(self.0.as_ptr(), Relaxed);
+            state.loaded_on.store(id, Relaxed);
+        }
+        cpu.live_state.store(self.0.as_ptr(), Relaxed);
+    }
+
+    /// Does something while no interrupt can switch; `live` says whether the registers hold the newest
+    /// version.
+    fn settled<R>(&self, action: impl FnOnce(&PerCpu, bool) -> R) -> R {
+        let interrupts = irq::disable();
+        let cpu = percpu::this();
+        let live = cpu.live_state.load(Relaxed) == self.0.as_ptr();
+        let result = action(cpu, live);
+        if interrupts {
+            irq::enable();
+        }
+        result
+    }
+
+    /// Brings memory up to date.
+    fn write_back(&self) {
+        self.settled(|cpu, live| {
+            if live {
+                save_live(cpu);
+            }
+        });
+    }
+
+    /// Makes memory the only version, for a change.
+    fn take_out(&self) {
+        self.write_back();
+        self.get().loaded_on.store(NOWHERE, Relaxed);
+    }
+
+    /// A copy.
+    pub fn duplicate(&self) -> Result<Self, OutOfFrames> {
+        let copy = Self::new()?;
+        self.write_back();
+        // SAFETY: two areas of the same size.
+        unsafe {
+            copy.get().area().copy_from_nonoverlapping(self.get().area(), sizes().area);
+        }
+        copy.get().fs_base.store(self.get().fs_base.load(Relaxed), Relaxed);
+        copy.get().gs_base.store(self.get().gs_base.load(Relaxed), Relaxed);
+        Ok(copy)
+    }
+
+    /// Back to the state of a program about to start.
+    pub fn reset(&mut self) {
+        self.reset_area();
+        self.get().fs_base.store(0, Relaxed);
+        self.get().gs_base.store(0, Relaxed);
+    }
+
+    /// The same for all but the segment bases.
+    pub fn reset_area(&mut self) {
+        self.take_out();
+        self.set_initial();
+    }
+
+    /// The save area, up to date.
+    pub fn bytes(&self) -> &[u8] {
+        self.write_back();
+        // SAFETY: it is not live, and becomes so only through its owner, who holds the reference.
+        unsafe { core::slice::from_raw_parts(self.get().area(), sizes().area) }
+    }
+
+    /// The save area, up to date, for a change. The caller leaves it such that it can be restored.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.take_out();
+        // SAFETY: as in `bytes`, and the reference is the only one.
+        unsafe { core::slice::from_raw_parts_mut(self.get().area(), sizes().area) }
+    }
+
+    /// The base of FS.
+    pub fn fs_base(&self) -> u64 {
+        self.settled(|_, live| match live {
+            true => read_fs_base(),
+            false => self.get().fs_base.load(Relaxed),
+        })
+    }
+
+    /// Sets the base of FS to a user address.
+    pub fn set_fs_base(&mut self, base: u64) {
+        self.settled(|_, live| match live {
+            true => write_fs_base(base),
+            false => {
+                self.get().fs_base.store(base, Relaxed);
+                self.get().loaded_on.store(NOWHERE, Relaxed);
+            }
+        });
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.settled(|cpu, live| {
+            if live {
+                cpu.live_state.store(null_mut(), Relaxed);
+            }
+        });
+        // SAFETY: it was allocated with this layout, and is not live. A CPU may still remember the
+        // address, but believes it only if a state there says that it is loaded on that CPU.
+        unsafe { dealloc(self.0.as_ptr().cast(), layout()) };
+    }
+}
