@@ -16,7 +16,7 @@
 use alloc::sync::{Arc, Weak};
 
 use smallvec::SmallVec;
-use sync::{LockClass, SpinLock, might_sleep};
+use sync::{LockClass, SpinIrqGuard, SpinLock, might_sleep};
 
 use crate::current::{current, current_ref};
 use crate::schedule::{Woken, schedule, schedule_until};
@@ -176,16 +176,21 @@ impl WaitQueue {
 
     /// Wakes everybody who waits. Any context.
     pub fn wake_all(&self) {
-        self.wake(usize::MAX);
+        self.wake(self.waiters.lock_irq(), usize::MAX);
+    }
+
+    /// As [`wake_all`](Self::wake_all), from within another queue's [`Notify::notify`]. Whoever chains queues so sees to it that the chain has no
+    /// circle.
+    pub fn wake_all_nested(&self) {
+        self.wake(self.waiters.lock_irq_nested(), usize::MAX);
     }
 
     /// Wakes all who do not wait exclusively, and one who does. Any context.
     pub fn wake_one(&self) {
-        self.wake(1);
+        self.wake(self.waiters.lock_irq(), 1);
     }
 
-    fn wake(&self, mut exclusive_left: usize) {
-        let mut waiters = self.waiters.lock_irq();
+    fn wake(&self, mut waiters: SpinIrqGuard<'_, SmallVec<[Waiter; 2]>>, mut exclusive_left: usize) {
         let mut index = 0;
         while index < waiters.len() {
             match &waiters[index] {
