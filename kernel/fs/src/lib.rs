@@ -31,6 +31,7 @@ mod credentials;
 mod dentry;
 pub mod devices;
 pub mod devtmpfs;
+pub mod epoll;
 pub mod eventfd;
 mod file;
 mod file_table;
