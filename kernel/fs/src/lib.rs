@@ -36,6 +36,7 @@ pub mod eventfd;
 mod file;
 mod file_table;
 mod flags;
+pub mod initramfs;
 mod inode;
 pub mod io;
 pub mod lock;
