@@ -99,6 +99,7 @@ mod on_this_machine {
         let fresh = SCENARIO.set(scenario).is_ok();
         assert!(fresh, "one scenario a kernel");
         sim::set_reporter(list_tasks);
+        sim::set_task_number(|| sched::current().pid().into());
         kthread::oops::set_final_hook(|message| sim::fail(message));
         start::early();
         start::rest_init(init)

@@ -160,13 +160,15 @@ pub fn current() -> *const () {
     here().cpu().current.get()
 }
 
-/// Sets the word. The trace shows it with the label that [`crate::sim::set_label`] gives.
+/// Sets the word. The trace shows the number that [`crate::sim::set_task_number`] finds.
 #[inline]
 pub fn set_current(task: *const ()) {
     let machine = here();
     machine.cpu().current.set(task);
-    if machine.active.get() {
-        machine.trace.record_task(machine, task);
+    if let Some(number) = machine.hooks.task_number.get()
+        && machine.active.get()
+    {
+        machine.trace.record(machine, Event::Task, "", number());
     }
 }
 

@@ -192,8 +192,12 @@ pub(crate) fn kernel_part(backtrace: &Backtrace) -> String {
         }
     }
     let end = frames.iter().position(|(name, _)| name == BELOW).unwrap_or(frames.len());
+    // Calls through closures and boxes say nothing.
+    let telling = |(name, _): &&(String, String)| {
+        !name.starts_with("core::ops::function::") && !name.starts_with("<alloc::boxed::Box<")
+    };
     let machinery = |(name, _): &(String, String)| ABOVE.iter().any(|part| name.starts_with(part));
     // What handled a panic lies above the machinery that raised it.
     let start = frames[..end].iter().rposition(machinery).map_or(0, |last| last + 1);
-    frames[start..end].iter().map(|(_, lines)| &**lines).collect()
+    frames[start..end].iter().filter(telling).map(|(_, lines)| &**lines).collect()
 }

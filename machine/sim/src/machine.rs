@@ -11,7 +11,7 @@ use contract::{CpuId, MAX_CPUS, Region, Upcalls};
 use crate::irq::Counts;
 use crate::memory::{Space, Tlb, TlbCounters};
 use crate::random::Random;
-use crate::sim::{Config, Label, Limits, Reporter};
+use crate::sim::{Config, Limits, Reporter, TaskNumber};
 use crate::strategy::Strategy;
 use crate::thread::StackPool;
 use crate::trace::Trace;
@@ -84,7 +84,7 @@ impl Cpu {
 pub(crate) struct Hooks {
     pub(crate) upcalls: OnceCell<&'static Upcalls>,
     pub(crate) reporter: Cell<Option<Reporter>>,
-    pub(crate) label: Cell<Option<Label>>,
+    pub(crate) task_number: Cell<Option<TaskNumber>>,
 }
 
 /// A simulated machine. One host thread uses it.

@@ -206,11 +206,13 @@ fn report(machine: &Machine, backtrace: &Backtrace) -> String {
         for (id, cpu) in machine.cpus().iter().enumerate() {
             let mark = if id == machine.this() { '*' } else { ' ' };
             write!(text, "{mark}cpu{id} {:?}", cpu.state.get())?;
-            if let (Some(label), task) = (machine.hooks.label.get(), cpu.current.get())
-                && !task.is_null()
+            if let Some(number) = machine.hooks.task_number.get()
+                && !cpu.current.get().is_null()
             {
-                let name = label(task);
-                write!(text, " task {}", String::from_utf8_lossy(&name).trim_end_matches('\0'))?;
+                let ended_on = machine.this();
+                machine.set_this(id);
+                write!(text, " task {}", number())?;
+                machine.set_this(ended_on);
             }
             let interrupts = if cpu.interrupts.get() { "on" } else { "off" };
             writeln!(

@@ -163,15 +163,15 @@ pub fn event(text: &str, value: u64) {
     }
 }
 
-/// Gives the name of the task that a word of [`crate::cpu::set_current`] stands for; it ends at the first zero byte.
-pub type Label = fn(task: *const ()) -> [u8; 16];
+/// Gives the number of the task that runs on this CPU. It must not take locks.
+pub type TaskNumber = fn() -> u64;
 
 /// Lists the kernel's tasks.
 pub type Reporter = fn(&mut dyn fmt::Write);
 
-/// How the trace names the task whose pointer [`crate::cpu::set_current`] is given.
-pub fn set_label(label: Label) {
-    here().hooks.label.set(Some(label));
+/// How the trace and the report tell the tasks apart that [`crate::cpu::set_current`] is given.
+pub fn set_task_number(number: TaskNumber) {
+    here().hooks.task_number.set(Some(number));
 }
 
 /// Who lists the kernel's tasks when a run fails. A lock that somebody holds ends the list.

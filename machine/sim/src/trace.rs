@@ -22,7 +22,7 @@ pub(crate) enum Event {
     Send,
     /// The timer is set to `value`.
     Timer,
-    /// The running task is now `text`.
+    /// The running task is now number `value`.
     Task,
     /// CPU `value` is started.
     Start,
@@ -59,7 +59,7 @@ impl fmt::Display for Record {
             Event::Timer => {
                 write!(f, "timer at {}.{:09}", value / 1_000_000_000, value % 1_000_000_000)
             }
-            Event::Task => write!(f, "task {text}"),
+            Event::Task => write!(f, "task {value}"),
             Event::Start => write!(f, "start cpu{value}"),
             Event::Park => write!(f, "park"),
             Event::Fault => write!(f, "fault at {text}"),
@@ -101,25 +101,6 @@ impl Trace {
             length: length as u8,
             cpu: machine.this() as u8,
             event,
-        });
-    }
-
-    /// The word for the running task has changed.
-    pub(crate) fn record_task(&self, machine: &Machine, task: *const ()) {
-        let label = match machine.hooks.label.get() {
-            Some(label) if !task.is_null() => label(task),
-            _ => return,
-        };
-        let length = label.iter().position(|&byte| byte == 0).unwrap_or(label.len());
-        let mut bytes = [0; TEXT];
-        bytes[..length].copy_from_slice(&label[..length]);
-        self.keep(Record {
-            time: machine.clock.get(),
-            value: 0,
-            text: bytes,
-            length: length as u8,
-            cpu: machine.this() as u8,
-            event: Event::Task,
         });
     }
 
