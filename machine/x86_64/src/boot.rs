@@ -16,6 +16,7 @@ unsafe extern "Rust" {
 }
 
 /// The start of the PVH start information.
+#[derive(Clone, Copy)]
 #[repr(C)]
 struct StartInfo {
     magic: u32,
@@ -31,6 +32,7 @@ struct StartInfo {
 
 const START_INFO_MAGIC: u32 = 0x336e_c578;
 
+#[derive(Clone, Copy)]
 #[repr(C)]
 struct Module {
     address: u64,
@@ -59,12 +61,13 @@ struct Loaded {
 static LOADED: Once<Loaded> = Once::new();
 static RAMDISK_RELEASED: AtomicBool = AtomicBool::new(false);
 
-/// A structure of the boot loader's at a physical address in the first gigabyte.
-fn loaded<T>(physical: u64) -> Option<&'static T> {
+/// A structure of the boot loader's at a physical address in the first gigabyte, aligned or not.
+fn loaded<T: Copy>(physical: u64) -> Option<T> {
     let reachable = physical != 0 && physical < (1 << 30) - size_of::<T>() as u64;
-    // SAFETY: the boot tables map the first gigabyte, nothing has been written there yet, and the
-    // structures are made of plain integers.
-    reachable.then(|| unsafe { &*((DIRECT_BASE + physical as usize) as *const T) })
+    // SAFETY: the boot tables map the first gigabyte, and the structures are made of plain integers.
+    reachable.then(|| unsafe {
+        ((DIRECT_BASE + physical as usize) as *const T).read_unaligned()
+    })
 }
 
 /// Where Rust begins.
@@ -79,12 +82,12 @@ pub extern "C" fn start(start_info: u64) -> ! {
     else {
         give_up("no PVH start information: boot this image through its PVH note");
     };
-    let map = memory_map(info);
+    let map = memory_map(&info);
     let usable = || map.iter().filter(|entry| entry.kind == MEMORY_FREE).map(range);
     usable().for_each(|memory| region::add(&memory));
     region::reserve(&(0..LOW_MEMORY_END));
     region::reserve(&(image::start() - IMAGE_BASE..image::end() - IMAGE_BASE));
-    keep(info);
+    keep(&info);
 
     let low = core::iter::once(0..LOW_MEMORY_END);
     if paging::start(low.chain(usable())).is_err() {
@@ -116,7 +119,7 @@ fn memory_map(info: &StartInfo) -> [MemoryMapEntry; MAX_MAP] {
     for (i, slot) in map.iter_mut().enumerate().take(entries) {
         let offset = (i * size_of::<MemoryMapEntry>()) as u64;
         if let Some(entry) = loaded(info.memory_map + offset) {
-            *slot = *entry;
+            *slot = entry;
         }
     }
     map
@@ -128,7 +131,7 @@ fn keep(info: &StartInfo) {
     while line.1 < MAX_COMMAND_LINE && info.command_line != 0 {
         match loaded::<u8>(info.command_line + line.1 as u64) {
             None | Some(0) => break,
-            Some(byte) => line.0[line.1] = *byte,
+            Some(byte) => line.0[line.1] = byte,
         }
         line.1 += 1;
     }
