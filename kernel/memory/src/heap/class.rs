@@ -7,7 +7,6 @@ pub(super) const SIZES: [usize; CLASSES] =
     [8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 8192];
 /// How many there are.
 pub(super) const CLASSES: usize = 18;
-const LARGEST: usize = SIZES[CLASSES - 1];
 
 /// A size class, by its place in [`SIZES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,44 +28,52 @@ const TABLE: [u8; TABLE_LIMIT / 8 + 1] = {
     table
 };
 
+/// How many free objects of each class a CPU keeps at most.
+const KEEP: [u32; CLASSES] = {
+    let mut keep = [0; CLASSES];
+    let mut class = 0;
+    while class < CLASSES {
+        keep[class] = match SIZES[class] {
+            ..=256 => 64,
+            257..=1024 => 32,
+            _ => 8,
+        };
+        class += 1;
+    }
+    keep
+};
+
 impl Class {
     pub(super) const fn new(index: usize) -> Self {
         assert!(index < CLASSES);
         Self(index as u8)
     }
 
-    /// The class for objects of this layout; `None` if they are too large for a slab.
-    #[inline]
-    pub(super) fn of(layout: Layout) -> Option<Self> {
-        let mut size = layout.size();
-        if layout.align() > 8 {
-            // Slabs start at page boundaries, so objects are aligned to the largest power of two that divides
-            // their size. Where a class in between would not do, the next power of two does.
-            size = size.max(layout.align());
-            if layout.align() > 16 {
-                size = Self::aligned(size, layout.align());
-            }
-            // From 16 up all classes are multiples of 16.
-        }
-        if size <= TABLE_LIMIT {
-            return Some(Self(TABLE[size.div_ceil(8)]));
-        }
-        if size > LARGEST {
+    /// The class for objects of a common layout; `None` if it is none: larger than [`TABLE_LIMIT`], or aligned to more than 16 bytes.
+    #[inline(always)]
+    pub(super) fn of_common(layout: Layout) -> Option<Self> {
+        // Slabs start at page boundaries, so objects are aligned to the largest power of two that divides their size. From 16 up
+        // all classes are multiples of 16.
+        if layout.align() > 16 {
             return None;
         }
-        (TABLE[TABLE_LIMIT / 8] as usize + 1..CLASSES)
-            .find(|&class| size <= SIZES[class])
-            .map(Self::new)
+        // A layout's size is at most `isize::MAX`, so this does not overflow.
+        TABLE.get((layout.size().max(layout.align()) + 7) >> 3).map(|&class| Self(class))
     }
 
-    /// The smallest class size that holds `size` bytes at this alignment.
+    /// The class for objects of any layout; `None` if they are too large for a slab.
+    #[inline]
+    pub(super) fn of(layout: Layout) -> Option<Self> {
+        Self::of_common(layout).or_else(|| Self::of_uncommon(layout))
+    }
+
     #[cold]
-    fn aligned(size: usize, align: usize) -> usize {
-        SIZES
-            .iter()
-            .copied()
-            .find(|&class| class >= size && class % align == 0)
-            .unwrap_or(LARGEST + 1)
+    fn of_uncommon(layout: Layout) -> Option<Self> {
+        (0..CLASSES)
+            .find(|&class| {
+                layout.size() <= SIZES[class] && SIZES[class].is_multiple_of(layout.align())
+            })
+            .map(Self::new)
     }
 
     pub(super) const fn index(self) -> usize {
@@ -89,12 +96,9 @@ impl Class {
     }
 
     /// How many free objects a CPU keeps at most.
+    #[inline(always)]
     pub(super) const fn keep(self) -> u32 {
-        match self.size() {
-            ..=256 => 64,
-            257..=1024 => 32,
-            _ => 8,
-        }
+        KEEP[self.index()]
     }
 
     /// How many objects move between a CPU and the depot at a time.
@@ -107,6 +111,8 @@ impl Class {
 mod tests {
     use super::*;
     use contract::PAGE_SIZE;
+
+    const LARGEST: usize = SIZES[CLASSES - 1];
 
     #[test]
     fn every_layout_fits_its_class() {

@@ -119,35 +119,20 @@ pub struct KernelHeap;
 unsafe impl GlobalAlloc for KernelHeap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let Some(class) = Class::of(layout) else { return allocate_large(layout) };
-        let object = CHAINS.with(|chains| chains[class.index()].pop());
-        let object = match object {
-            Some(object) => object,
-            None => match refill(class) {
-                Some(object) => object,
-                None => return null_mut(),
-            },
-        };
-        // SAFETY: the object came out of a chain: free and marked.
-        unsafe { poison::check(object.cast(), class.size()) };
-        object.as_ptr().cast()
+        match Class::of_common(layout) {
+            Some(class) => allocate(class),
+            None => allocate_uncommon(layout),
+        }
     }
 
     #[inline]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        let Some(class) = Class::of(layout) else { return free_large(pointer, layout) };
-        // SAFETY: `alloc` returned the pointer, so it is not null.
-        let object: NonNull<slab::Object> = unsafe { NonNull::new_unchecked(pointer.cast()) };
-        // SAFETY: the caller gives the object back; it has its class's size.
-        unsafe { poison::fill(object.cast(), class.size()) };
-        CHAINS.with(|chains| {
-            let chain = &mut chains[class.index()];
-            // SAFETY: as above; every class holds a link.
-            unsafe { chain.push(object) };
-            if chain.len() > class.keep() {
-                flush(class, chain);
-            }
-        });
+        match Class::of_common(layout) {
+            // SAFETY: the caller gives back what `alloc` gave for this layout.
+            Some(class) => unsafe { free(pointer, class) },
+            // SAFETY: as above.
+            None => unsafe { free_uncommon(pointer, layout) },
+        }
     }
 
     #[inline]
@@ -171,25 +156,81 @@ unsafe impl GlobalAlloc for KernelHeap {
     }
 }
 
-/// Fills this CPU's chain and takes an object from it.
-#[cold]
-#[inline(never)]
-fn refill(class: Class) -> Option<NonNull<slab::Object>> {
-    pressure::retry(|| {
-        CHAINS.with(|chains| {
-            let chain = &mut chains[class.index()];
-            let mut depot = DEPOTS[class.index()].lock_irq();
-            depot.take(&KernelBlocks, chain, class.batch());
-            drop(depot);
-            chain.pop()
-        })
-    })
+#[inline(always)]
+fn allocate(class: Class) -> *mut u8 {
+    match CHAINS.with(|chains| chains[class.index()].pop()) {
+        Some(object) => hand_out(object, class),
+        None => refill(class),
+    }
 }
 
+#[inline(always)]
+fn hand_out(object: NonNull<slab::Object>, class: Class) -> *mut u8 {
+    // SAFETY: the object came out of a chain: free and marked.
+    unsafe { poison::check(object.cast(), class.size()) };
+    object.as_ptr().cast()
+}
+
+/// # Safety
+/// The caller gives back an object of the class that [`allocate`] gave.
+#[inline(always)]
+unsafe fn free(pointer: *mut u8, class: Class) {
+    // SAFETY: `allocate` returned the pointer, so it is not null.
+    let object: NonNull<slab::Object> = unsafe { NonNull::new_unchecked(pointer.cast()) };
+    // SAFETY: the caller gives the object back; it has its class's size.
+    unsafe { poison::fill(object.cast(), class.size()) };
+    let len = CHAINS.with(|chains| {
+        let chain = &mut chains[class.index()];
+        // SAFETY: as above; every class holds a link.
+        unsafe { chain.push(object) };
+        chain.len()
+    });
+    if len > class.keep() {
+        flush(class);
+    }
+}
+
+#[inline(never)]
+fn allocate_uncommon(layout: Layout) -> *mut u8 {
+    Class::of(layout).map_or_else(|| allocate_large(layout), allocate)
+}
+
+/// # Safety
+/// As for `dealloc`.
+#[inline(never)]
+unsafe fn free_uncommon(pointer: *mut u8, layout: Layout) {
+    match Class::of(layout) {
+        // SAFETY: the caller gives back what `allocate_uncommon` gave for this layout.
+        Some(class) => unsafe { free(pointer, class) },
+        None => free_large(pointer, layout),
+    }
+}
+
+/// Fills this CPU's chain and takes an object from it; null if there is no memory.
 #[cold]
 #[inline(never)]
-fn flush(class: Class, chain: &mut Chain) {
-    DEPOTS[class.index()].lock_irq().give(&KernelBlocks, chain, class.batch());
+fn refill(class: Class) -> *mut u8 {
+    let object = pressure::retry(|| {
+        CHAINS.with(|chains| {
+            let chain = &mut chains[class.index()];
+            DEPOTS[class.index()].lock_irq().take(&KernelBlocks, chain, class.batch());
+            chain.pop()
+        })
+    });
+    object.map_or(null_mut(), |object| hand_out(object, class))
+}
+
+/// Gives half of what this CPU keeps of a class to the depot, if it is still too much: an interrupt or a move to another CPU may
+/// have come before.
+#[cold]
+#[inline(never)]
+fn flush(class: Class) {
+    CHAINS.with(|chains| {
+        let chain = &mut chains[class.index()];
+        if chain.len() > class.keep() {
+            DEPOTS[class.index()].lock_irq().give(&KernelBlocks, chain, class.batch());
+        }
+    });
 }
 
 /// The frames that a large layout takes.
