@@ -250,6 +250,7 @@ pub(crate) fn put(address: usize, bytes: &[u8]) -> Result<()> {
     machine::user::copy_to(address, bytes).map_err(|_| Errno::EFAULT)
 }
 
-fn put_count(address: usize, count: usize) -> Result<()> {
+/// Copies a count to user memory, as an `int`.
+pub(crate) fn put_count(address: usize, count: usize) -> Result<()> {
     put(address, &(count as i32).to_ne_bytes())
 }

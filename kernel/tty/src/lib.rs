@@ -34,6 +34,7 @@ mod driver;
 mod file;
 mod job;
 pub mod ldisc;
+mod pty;
 mod read;
 mod ring;
 pub mod termios;

@@ -13,6 +13,10 @@ impl<const N: usize> Ring<N> {
         Self { bytes: [0; N], start: 0, length: 0 }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.length == 0
     }

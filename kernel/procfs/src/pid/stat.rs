@@ -1,0 +1,176 @@
+//! `stat` and `statm`: the summaries that `ps` and `top` read.
+
+use core::fmt::Write;
+
+use errno::Result;
+use kernfs::Text;
+use process::{ExitState, Process, Resource, Thread, Usage};
+use sched::{Attributes, Task, TaskFlags, TaskRef};
+
+use super::subject::{Scope, Subject, may_inspect};
+use super::{name_of, state_of};
+
+/// Nanoseconds in the unit of time that user space is shown (`USER_HZ` is 100).
+pub(super) const CLOCK_TICK: u64 = time::SECOND / 100;
+
+/// `stat`: 52 fields in one line.
+pub(super) fn stat(subject: &Subject, task: &TaskRef, text: &mut Text) -> Result<()> {
+    let thread = Thread::of(task);
+    let process = thread.process();
+    let namespace = subject.namespace();
+    let number = |pid: Option<alloc::sync::Arc<process::Pid>>| {
+        pid.map_or(0, |pid| pid.number_in(namespace))
+    };
+    let session = process::session_of(process);
+    let terminal = session.as_ref().and_then(|session| session.terminal());
+    let parent = process::parent_of(process).map(|parent| parent.pid().clone());
+
+    write!(text, "{} (", subject.number())?;
+    text.push(&name_of(task))?;
+    write!(
+        text,
+        ") {} {} {} {} {} {} {}",
+        state_of(task).0,
+        number(parent),
+        number(process::group_of(process)),
+        number(session.map(|session| session.id().clone())),
+        terminal.as_ref().map_or(0, |terminal| terminal.device_number()),
+        terminal.map_or(-1, |terminal| i64::from(number(terminal.foreground_group()))),
+        flags(task),
+    )?;
+
+    let (own, children) = usage(subject, task);
+    // Page faults are not counted: fields 10 to 13.
+    write!(
+        text,
+        " 0 0 0 0 {} {} {} {}",
+        own.user / CLOCK_TICK,
+        own.system / CLOCK_TICK,
+        children.user / CLOCK_TICK,
+        children.system / CLOCK_TICK,
+    )?;
+
+    let attributes = task.attributes();
+    write!(
+        text,
+        " {} {} {} 0 {}",
+        priority(&attributes),
+        attributes.nice,
+        process.thread_count(),
+        thread.start_time() / CLOCK_TICK,
+    )?;
+
+    // Addresses are shown to those who could look for themselves.
+    let permitted = may_inspect(task);
+    let mm = thread.mm();
+    let statistics = mm.as_ref().map(|mm| mm.statistics()).unwrap_or_default();
+    let layout = mm.map(|mm| mm.layout());
+    let hidden = u64::from(layout.is_some());
+    let layout = layout.filter(|_| permitted);
+    let (code, stack) = layout
+        .map_or(((hidden as usize, hidden as usize), 0), |layout| (layout.code, layout.start_stack));
+    write!(
+        text,
+        " {} {} {} {} {} {} 0 0",
+        statistics.size * memory::PAGE_SIZE,
+        statistics.resident,
+        process.limit(Resource::Resident).soft,
+        code.0,
+        code.1,
+        stack,
+    )?;
+
+    let signals = process::signal_status(task);
+    let low = |set: process::SigSet| set.bits() & 0x7fff_ffff;
+    let waiting = u32::from(!task.is_queued() && !task.is_on_cpu());
+    write!(
+        text,
+        " {} {} {} {} {} 0 0 {} {} {} {}",
+        low(signals.pending),
+        low(signals.blocked),
+        low(signals.ignored),
+        low(signals.caught),
+        waiting,
+        exit_signal(thread),
+        task.cpu(),
+        attributes.priority,
+        attributes.policy.number(),
+    )?;
+
+    let shown = |choose: fn(&vm::Layout) -> usize| layout.as_ref().map_or(0, choose);
+    writeln!(
+        text,
+        " 0 0 0 {} {} {} {} {} {} {} {}",
+        shown(|layout| layout.data.0),
+        shown(|layout| layout.data.1),
+        shown(|layout| layout.start_brk),
+        shown(|layout| layout.arguments.0),
+        shown(|layout| layout.arguments.1),
+        shown(|layout| layout.environment.0),
+        shown(|layout| layout.environment.1),
+        if permitted { exit_code(thread) } else { 0 },
+    )?;
+    Ok(())
+}
+
+/// `statm`: sizes in pages.
+pub(super) fn statm(_subject: &Subject, task: &TaskRef, text: &mut Text) -> Result<()> {
+    let statistics = Thread::of(task).mm().map(|mm| mm.statistics()).unwrap_or_default();
+    writeln!(
+        text,
+        "{} {} {} {} 0 {} 0",
+        statistics.size,
+        statistics.resident,
+        statistics.file + statistics.shared_memory,
+        statistics.code,
+        statistics.data + statistics.stack,
+    )?;
+    Ok(())
+}
+
+/// What the subject used, and what its children used that it has waited for.
+fn usage(subject: &Subject, task: &TaskRef) -> (Usage, Usage) {
+    let process: &Process = Thread::of(task).process();
+    match subject.scope() {
+        Scope::Process => (process.usage(), process.children_usage()),
+        Scope::Thread => (Usage::of_task(task), process.children_usage()),
+    }
+}
+
+/// Field 18: 20 plus nice, or for real-time tasks -1 minus their priority.
+fn priority(attributes: &Attributes) -> i32 {
+    if attributes.policy.is_real_time() {
+        -1 - i32::from(attributes.priority)
+    } else {
+        20 + i32::from(attributes.nice)
+    }
+}
+
+/// Field 38: threads other than the leader end without a signal.
+fn exit_signal(thread: &Thread) -> i64 {
+    if thread.is_leader() { i64::from(thread.process().exit_signal()) } else { -1 }
+}
+
+fn exit_code(thread: &Thread) -> u32 {
+    match thread.exit_state() {
+        ExitState::Alive => 0,
+        ExitState::Zombie | ExitState::Dead => thread.exit_code(),
+    }
+}
+
+/// Field 9: the task's flags by Linux's numbers (`PF_*`).
+fn flags(task: &Task) -> u32 {
+    const NUMBERS: [(TaskFlags, u32); 9] = [
+        (TaskFlags::IDLE, 0x2),
+        (TaskFlags::EXITING, 0x4),
+        (TaskFlags::WQ_WORKER, 0x20),
+        (TaskFlags::FORKNOEXEC, 0x40),
+        (TaskFlags::SUPERPRIV, 0x100),
+        (TaskFlags::SIGNALED, 0x400),
+        (TaskFlags::NOFREEZE, 0x8000),
+        (TaskFlags::KTHREAD, 0x20_0000),
+        (TaskFlags::NO_SETAFFINITY, 0x400_0000),
+    ];
+    let set = task.flags();
+    NUMBERS.iter().filter(|(flag, _)| set.contains(*flag)).map(|(_, number)| number).sum()
+}

@@ -1,0 +1,131 @@
+//! `/proc/sys`: settings that other parts of the kernel register.
+//!
+//! A setting is a file with a path below `/proc/sys`. Numbers are read and written as decimal text and checked
+//! against their bounds:
+//!
+//! ```ignore
+//!   static TIMEOUT: AtomicI64 = AtomicI64::new(120);
+//!   register_sysctl("kernel/hung_task_timeout_secs", 0o644, Sysctl::integer(&TIMEOUT, 0..=i64::MAX))?;
+//! ```
+
+mod fs_values;
+mod kernel;
+mod random;
+mod vm_values;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt::Write;
+use core::ops::RangeInclusive;
+use core::sync::atomic::{AtomicI64, Ordering};
+
+use errno::{Errno, Result};
+use kernfs::{Attribute, Directory, Text, parse_integer};
+
+/// A setting's two functions. Both are called by tasks holding no lock, and may sleep.
+pub struct Sysctl(Attribute);
+
+impl Sysctl {
+    /// A setting that can only be read.
+    pub fn shown(show: impl Fn(&mut Text) -> Result<()> + Send + Sync + 'static) -> Self {
+        Self(Attribute::new().show(show))
+    }
+
+    /// A setting with functions of its own. What `store` gets is one `write`'s bytes, its newline included.
+    pub fn new(
+        show: impl Fn(&mut Text) -> Result<()> + Send + Sync + 'static,
+        store: impl Fn(&[u8]) -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Attribute::new().show(show).store(store))
+    }
+
+    /// A number that is somebody's variable. Writing what is out of bounds gives EINVAL and changes nothing.
+    pub fn integer(value: &'static AtomicI64, bounds: RangeInclusive<i64>) -> Self {
+        Self::number(
+            move || value.load(Ordering::Relaxed),
+            bounds,
+            move |new| {
+                value.store(new, Ordering::Relaxed);
+                Ok(())
+            },
+        )
+    }
+
+    /// A number that is read and set by functions. Writing what is out of bounds gives EINVAL.
+    pub fn number(
+        get: impl Fn() -> i64 + Send + Sync + 'static,
+        bounds: RangeInclusive<i64>,
+        set: impl Fn(i64) -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(
+            move |text| Ok(writeln!(text, "{}", get())?),
+            move |bytes| {
+                let value = parse_integer(bytes)?;
+                if bounds.contains(&value) { set(value) } else { Err(Errno::EINVAL) }
+            },
+        )
+    }
+
+    /// A text that never changes.
+    pub fn constant(value: &'static str) -> Self {
+        Self::shown(move |text| Ok(writeln!(text, "{value}")?))
+    }
+}
+
+/// Makes a setting known under a path below `/proc/sys`, such as `kernel/panic`. May sleep.
+///
+/// # Errors
+/// EEXIST: there is one. ENOTDIR: part of the path is a setting. ENOMEM.
+pub fn register_sysctl(path: &str, permissions: u32, sysctl: Sysctl) -> Result<()> {
+    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+    root()?.directory(directory)?.add_file(name, sysctl.0.permissions(permissions))
+}
+
+fn root() -> Result<Arc<Directory>> {
+    crate::files().directory("sys")
+}
+
+/// The numbers in a line, for settings that hold several.
+///
+/// # Errors
+/// EINVAL: something else is in it.
+fn parse_numbers(bytes: &[u8]) -> Result<Vec<i64>> {
+    bytes
+        .split(|byte| byte.is_ascii_whitespace() || *byte == 0)
+        .filter(|word| !word.is_empty())
+        .map(parse_integer)
+        .collect()
+}
+
+/// Cuts a written text at its newline or NUL.
+fn line(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().position(|&byte| byte == b'\n' || byte == 0).unwrap_or(bytes.len());
+    &bytes[..end]
+}
+
+/// Registers what is there from the start.
+pub(crate) fn register() -> Result<()> {
+    kernel::register()?;
+    random::register()?;
+    fs_values::register()?;
+    vm_values::register()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{line, parse_numbers};
+    use errno::Errno;
+
+    #[test]
+    fn several_numbers_in_a_line() {
+        assert_eq!(parse_numbers(b"4 4\t1 7\n"), Ok([4, 4, 1, 7].to_vec()));
+        assert_eq!(parse_numbers(b"4 x"), Err(Errno::EINVAL));
+        assert_eq!(parse_numbers(b"\n"), Ok([].to_vec()));
+    }
+
+    #[test]
+    fn a_name_ends_with_its_line() {
+        assert_eq!(line(b"heddle\n"), b"heddle");
+        assert_eq!(line(b"a\0b"), b"a");
+    }
+}

@@ -1,0 +1,86 @@
+//! Where the memory went.
+
+use core::fmt::Write;
+
+use errno::Result;
+use kernfs::Text;
+use machine::thread::STACK_SIZE;
+use memory::PAGE_SIZE;
+
+/// `meminfo`, in KiB.
+pub(super) fn meminfo(text: &mut Text) -> Result<()> {
+    let memory = memory::statistics();
+    let tasks: usize = process::processes().iter().map(|process| process.thread_count()).sum();
+    let shared = fs::tmpfs::used_bytes();
+    let rows = [
+        ("MemTotal:", memory.total),
+        ("MemFree:", memory.free),
+        // Nothing is cached that could be dropped: files live in memory.
+        ("MemAvailable:", memory.free.saturating_sub(memory.reserve)),
+        ("Buffers:", 0),
+        ("Cached:", shared),
+        ("SwapCached:", 0),
+        ("SwapTotal:", 0),
+        ("SwapFree:", 0),
+        ("Dirty:", 0),
+        ("Writeback:", 0),
+        ("Shmem:", shared),
+        ("Slab:", memory.slab),
+        ("SReclaimable:", 0),
+        ("SUnreclaim:", memory.slab),
+        ("KernelStack:", tasks * STACK_SIZE),
+    ];
+    for (name, bytes) in rows {
+        writeln!(text, "{name:<16}{:>8} kB", bytes / 1024)?;
+    }
+    Ok(())
+}
+
+/// `vmstat`: of Linux's counters those that are kept, and those of address spaces and their borrowing.
+pub(super) fn vmstat(text: &mut Text) -> Result<()> {
+    let free = memory::statistics().free / PAGE_SIZE;
+    let spaces = sched::address_space_counters();
+    let tlb = machine::memory::tlb_counters();
+    for (name, value) in [
+        ("nr_free_pages", free as u64),
+        ("nr_tlb_remote_flush", tlb.remote_flushes),
+        ("nr_tlb_local_flush_all", tlb.local_flushes),
+        ("address_space_loads", tlb.switches),
+        ("address_space_switches", spaces.switches),
+        ("lazy_tlb_borrows", spaces.borrows),
+        ("lazy_tlb_spared", spaces.spared),
+    ] {
+        writeln!(text, "{name} {value}")?;
+    }
+    Ok(())
+}
+
+/// `buddyinfo`: free blocks of each size by node.
+pub(super) fn buddyinfo(text: &mut Text) -> Result<()> {
+    for node in 0..machine::memory::nodes() {
+        write!(text, "Node {node}, zone {:>8} ", "Normal")?;
+        for blocks in memory::node_statistics(node).free_blocks {
+            write!(text, "{blocks:>6} ")?;
+        }
+        text.push(b"\n")?;
+    }
+    Ok(())
+}
+
+/// `zoneinfo`: what is free and what there is, by node, in pages.
+pub(super) fn zoneinfo(text: &mut Text) -> Result<()> {
+    for node in 0..machine::memory::nodes() {
+        let statistics = memory::node_statistics(node);
+        writeln!(text, "Node {node}, zone {:>8}", "Normal")?;
+        writeln!(text, "  pages free     {}", statistics.free / PAGE_SIZE)?;
+        for name in ["spanned", "present", "managed"] {
+            writeln!(text, "        {name:<9}{}", statistics.total / PAGE_SIZE)?;
+        }
+    }
+    Ok(())
+}
+
+/// `swaps`: a heading, as there is no swap space.
+pub(super) fn swaps(text: &mut Text) -> Result<()> {
+    text.push(b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")
+}

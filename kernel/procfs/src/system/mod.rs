@@ -1,0 +1,58 @@
+//! The files of `/proc` that are about no process.
+
+mod identity;
+mod interrupts;
+mod kmsg;
+mod load;
+mod memory_use;
+mod stat;
+
+use alloc::sync::Arc;
+use core::fmt::Write;
+
+use errno::Result;
+use kernfs::{Attribute, Directory, Text};
+
+/// What writes a file.
+type Show = fn(&mut Text) -> Result<()>;
+
+const FILES: &[(&str, Show)] = &[
+    ("version", identity::version),
+    ("cmdline", identity::cmdline),
+    ("cpuinfo", identity::cpuinfo),
+    ("filesystems", identity::filesystems),
+    ("devices", identity::devices),
+    ("partitions", identity::partitions),
+    ("diskstats", nothing),
+    ("swaps", memory_use::swaps),
+    ("stat", stat::stat),
+    ("schedstat", stat::schedstat),
+    ("uptime", load::uptime),
+    ("loadavg", load::loadavg),
+    ("interrupts", interrupts::interrupts),
+    ("meminfo", memory_use::meminfo),
+    ("vmstat", memory_use::vmstat),
+    ("buddyinfo", memory_use::buddyinfo),
+    ("zoneinfo", memory_use::zoneinfo),
+];
+
+/// Adds them.
+pub(crate) fn register(files: &Arc<Directory>) -> Result<()> {
+    for &(name, show) in FILES {
+        files.add_file(name, Attribute::shown(show))?;
+    }
+    files.add("kmsg", kmsg::inode(files.tree()))?;
+    files.add_symlink("mounts", "self/mounts")
+}
+
+/// There is no disk whose requests could be counted.
+fn nothing(_text: &mut Text) -> Result<()> {
+    Ok(())
+}
+
+/// Seconds with two decimals, as `uptime` has them.
+fn write_seconds(text: &mut Text, nanoseconds: u64) -> Result<()> {
+    let hundredths = nanoseconds / 10_000_000;
+    write!(text, "{}.{:02}", hundredths / 100, hundredths % 100)?;
+    Ok(())
+}
