@@ -1,4 +1,135 @@
+//! A hostile program: `fuzz SECONDS [SEED [PROCESSES]]`.
+//!
+//! Its worker processes make system calls that nobody in their right mind would: first every call with
+//! every kind of bad pointer in every place ([`systematic`]), then numbers and arguments by chance. This process only looks after them: it starts
+//! one for each that died and kills those that got stuck. Afterwards the kernel must still be there, and nothing that
+//! it wrote for a worker may have looked like one of its own addresses ([`leak`]).
 #![no_std]
 #![no_main]
+
+mod arguments;
+mod forbidden;
+mod leak;
+mod shared;
+mod systematic;
+mod worker;
+
+use runtime::process::{self, Fork};
+use runtime::string;
+use shared::Shared;
+
 runtime::program!(main);
-fn main(_: runtime::Arguments) -> i32 { runtime::println!("hi {}", 3); 7 }
+
+const PROCESSES_MAX: usize = 16;
+
+/// A worker that lives longer than this is stuck in a call that waits.
+const SECONDS_PER_WORKER: u64 = 1;
+
+const SIGKILL: i32 = 9;
+
+fn main(arguments: runtime::Arguments) -> i32 {
+    let mut numbers = arguments.skip(1).map(|argument| string::number(argument.to_bytes()));
+    let (Some(seconds), seed, processes) = (
+        numbers.next().unwrap_or(Some(10)),
+        numbers.next().unwrap_or(Some(1)).unwrap_or(1),
+        numbers.next().unwrap_or(Some(4)).unwrap_or(4),
+    ) else {
+        runtime::eprintln!("usage: fuzz SECONDS [SEED [PROCESSES]]");
+        return 2;
+    };
+    let processes = (processes as usize).clamp(1, PROCESSES_MAX);
+    let shared = match Shared::new() {
+        Ok(shared) => shared,
+        Err(error) => {
+            runtime::eprintln!("fuzz: mmap: error {}", error.0);
+            return 2;
+        }
+    };
+    let end = process::seconds() + seconds;
+    let mut supervisor = Supervisor { shared, workers: [None; PROCESSES_MAX], seed, started: 0 };
+    while process::seconds() < end && shared.leak().is_none() {
+        supervisor.reap();
+        supervisor.kill_stuck(SECONDS_PER_WORKER);
+        if let Err(error) = supervisor.start_missing(processes) {
+            // Out of memory or processes for now: that is the workers' doing and no failure.
+            if supervisor.started == 0 {
+                runtime::eprintln!("fuzz: fork: error {}", error.0);
+                return 2;
+            }
+        }
+        process::sleep(20);
+    }
+    supervisor.kill_stuck(0);
+    while process::wait(None).is_ok() {}
+    supervisor.report()
+}
+
+struct Supervisor {
+    shared: &'static Shared,
+    workers: [Option<Worker>; PROCESSES_MAX],
+    seed: u64,
+    started: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Worker {
+    pid: i32,
+    since: u64,
+}
+
+impl Supervisor {
+    fn start_missing(&mut self, processes: usize) -> runtime::Result<()> {
+        for place in &mut self.workers[..processes] {
+            if place.is_some() {
+                continue;
+            }
+            let seed = self.seed.wrapping_mul(0x1_0000_0001).wrapping_add(self.started);
+            match process::fork()? {
+                Fork::Child => worker::run(self.shared, seed),
+                Fork::Parent(pid) => {
+                    *place = Some(Worker { pid, since: process::seconds() });
+                    self.started += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn reap(&mut self) {
+        while let Ok(Some((pid, _))) = process::try_wait() {
+            for place in &mut self.workers {
+                if place.is_some_and(|worker| worker.pid == pid) {
+                    *place = None;
+                }
+            }
+        }
+    }
+
+    /// Kills each worker of this age and the processes that it made.
+    fn kill_stuck(&self, seconds: u64) {
+        let now = process::seconds();
+        for worker in self.workers.iter().flatten() {
+            if now >= worker.since + seconds {
+                // It leads a process group, unless it has not come that far yet.
+                let _ = process::kill(-worker.pid, SIGKILL);
+                let _ = process::kill(worker.pid, SIGKILL);
+            }
+        }
+    }
+
+    fn report(&self) -> i32 {
+        let (calls, started) = (self.shared.calls(), self.started);
+        let systematic = systematic::progress(self.shared);
+        runtime::println!("fuzz: {calls} calls by {started} processes, {systematic}");
+        if let Some(leak) = self.shared.leak() {
+            runtime::println!(
+                "fuzz: system call {} gave away {:#x} (worker seed {})",
+                leak.call,
+                leak.value,
+                leak.seed
+            );
+            return 1;
+        }
+        0
+    }
+}

@@ -89,11 +89,22 @@ impl Status {
 
 /// Waits until any child (or the one given) has ended; returns its PID and how it ended.
 pub fn wait(pid: Option<i32>) -> Result<(i32, Status)> {
+    wait4(pid, 0)
+}
+
+/// Takes a child that has ended, if there is one.
+pub fn try_wait() -> Result<Option<(i32, Status)>> {
+    const WNOHANG: usize = 1;
+    let (pid, status) = wait4(None, WNOHANG)?;
+    Ok((pid != 0).then_some((pid, status)))
+}
+
+fn wait4(pid: Option<i32>, options: usize) -> Result<(i32, Status)> {
     let mut status = 0u32;
     let pid = pid.unwrap_or(-1) as usize;
+    let address = &raw mut status as usize;
     // SAFETY: the kernel writes `status` only.
-    let ended =
-        check(unsafe { sys::call(number::WAIT4, [pid, &raw mut status as usize, 0, 0, 0, 0]) })?;
+    let ended = check(unsafe { sys::call(number::WAIT4, [pid, address, options, 0, 0, 0]) })?;
     Ok((ended as i32, Status(status)))
 }
 

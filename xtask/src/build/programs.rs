@@ -3,13 +3,14 @@
 use super::show_progress;
 use crate::{command, project};
 use anyhow::{Context, Result};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// A program in `user/`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Program {
     /// PID 1.
     Init,
@@ -41,11 +42,20 @@ impl Program {
     }
 }
 
-/// Builds a program and returns where it is.
+/// Builds a program, once in the life of this process, and returns where it is.
 pub fn build(program: Program) -> Result<PathBuf> {
-    // One at a time: tests ask from several threads, and cargo would only make them wait with more noise.
-    static BUILDING: Mutex<()> = Mutex::new(());
-    let _building = BUILDING.lock();
+    static BUILT: Mutex<BTreeMap<Program, PathBuf>> = Mutex::new(BTreeMap::new());
+    // Locked for as long as it takes: tests ask from several threads.
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(path) = built.get(&program) {
+        return Ok(path.clone());
+    }
+    let path = build_anew(program)?;
+    built.insert(program, path.clone());
+    Ok(path)
+}
+
+fn build_anew(program: Program) -> Result<PathBuf> {
     let mut cargo = command::cargo();
     cargo
         .args(["build", "--profile", "guest", "--target", TARGET, "--package"])

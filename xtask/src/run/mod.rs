@@ -1,7 +1,7 @@
 //! `cargo xtask run`: build, boot, and be the guest's console.
 
+pub mod console;
 mod input;
-mod output;
 mod terminal;
 
 use crate::build::kernel::{self, Kind};
@@ -12,8 +12,9 @@ use crate::machine::options::{self, Board, Boot, Memory, Options};
 use crate::machine::symbols::Symbols;
 use crate::machine::vm::{Ending, Event, Vm};
 use anyhow::{Context, Result, bail};
+use console::Output;
 use input::Input;
-use output::Output;
+
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

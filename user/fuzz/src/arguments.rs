@@ -1,0 +1,86 @@
+//! What to pass to system calls.
+
+use runtime::random::Random;
+
+/// Words of memory that workers offer for the kernel to read and write.
+pub const ARENA_WORDS: usize = 1024;
+
+/// Addresses in the kernel's half that are passed on purpose.
+pub const KERNEL_ADDRESSES: [usize; 5] = [
+    0xffff_8000_0000_0000,
+    0xffff_8880_0000_1000,
+    0xffff_ffff_8000_0000,
+    0xffff_ffff_8010_0008,
+    0xffff_ffff_ffe0_0000,
+];
+
+/// Pointers that are wrong in every way that there is.
+pub const BAD_POINTERS: [usize; 12] = [
+    0,
+    1,
+    0xfff,
+    0x7fff_ffff_f000,
+    0x7fff_ffff_ffff,
+    0x8000_0000_0000,
+    0x8000_0000_0000_0000,
+    KERNEL_ADDRESSES[0],
+    KERNEL_ADDRESSES[1],
+    KERNEL_ADDRESSES[2],
+    KERNEL_ADDRESSES[3],
+    KERNEL_ADDRESSES[4],
+];
+
+const NUMBERS: [usize; 22] = [
+    0,
+    1,
+    2,
+    3,
+    7,
+    8,
+    16,
+    63,
+    64,
+    100,
+    255,
+    4095,
+    4096,
+    0x2000,
+    0xffff,
+    0x10_0000,
+    0x7fff_ffff,
+    0x8000_0000,
+    0xffff_ffff,
+    1 << 40,
+    usize::MAX >> 1,
+    usize::MAX,
+];
+
+const PATHS: [&core::ffi::CStr; 12] = [
+    c"/",
+    c"",
+    c"/tmp/a",
+    c"/tmp/b",
+    c"/tmp/a/b",
+    c"/dev/null",
+    c"/dev/zero",
+    c"/proc/self/stat",
+    c"/proc/self/maps",
+    c"/proc/meminfo",
+    c"/proc/self/fd",
+    c"/bin/true",
+];
+
+/// One argument by chance: a number, a descriptor, flags, a path, or a pointer, good or bad.
+pub fn choose(random: &mut Random, arena: usize) -> usize {
+    match random.below(16) {
+        0..4 => random.pick(&NUMBERS),
+        4..7 => random.below(12) as usize,
+        7 => 1 << random.below(32),
+        8 => random.number() as usize & 0xffff_ffff,
+        9 => random.pick(&BAD_POINTERS),
+        10 => random.pick(&PATHS).as_ptr() as usize,
+        // The last bytes of the arena, with nothing mapped behind it.
+        11 => arena + ARENA_WORDS * 8 - random.below(64) as usize,
+        _ => arena + random.below(ARENA_WORDS as u64 / 2) as usize * 8,
+    }
+}

@@ -1,0 +1,74 @@
+//! What workers tell their supervisor, in memory that they share.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use runtime::Result;
+use runtime::memory::{self, PROT_READ, PROT_WRITE};
+
+/// The shared page. All zero at first.
+#[repr(C)]
+pub struct Shared {
+    calls: AtomicU64,
+    /// The next step of the systematic part.
+    step: AtomicU64,
+    leak_value: AtomicU64,
+    leak_call: AtomicU64,
+    leak_seed: AtomicU64,
+}
+
+/// Something that the kernel should have kept to itself.
+#[derive(Clone, Copy)]
+pub struct Leak {
+    /// The system call that gave it away.
+    pub call: u64,
+    /// What it was.
+    pub value: u64,
+    /// The seed of the worker that saw it.
+    pub seed: u64,
+}
+
+impl Shared {
+    /// A page that children share with their parent.
+    pub fn new() -> Result<&'static Self> {
+        let page = memory::map(size_of::<Self>(), PROT_READ | PROT_WRITE, true)?;
+        // SAFETY: the page is mapped for good, aligned, zeroed, and atomics may be zero and shared.
+        Ok(unsafe { &*(page as *const Self) })
+    }
+
+    /// Counts calls.
+    pub fn add_calls(&self, count: u64) {
+        self.calls.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Calls made so far.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Takes the next step of the systematic part; each is taken once.
+    pub fn take_step(&self) -> u64 {
+        self.step.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Steps taken so far.
+    pub fn steps(&self) -> u64 {
+        self.step.load(Ordering::Relaxed)
+    }
+
+    /// Tells the supervisor of a leak.
+    pub fn tell(&self, leak: Leak) {
+        self.leak_call.store(leak.call, Ordering::Relaxed);
+        self.leak_seed.store(leak.seed, Ordering::Relaxed);
+        // Last, and for `leak` to see the other two with it.
+        self.leak_value.store(leak.value, Ordering::Release);
+    }
+
+    /// The leak that was found, if one was.
+    pub fn leak(&self) -> Option<Leak> {
+        let value = self.leak_value.load(Ordering::Acquire);
+        (value != 0).then(|| Leak {
+            call: self.leak_call.load(Ordering::Relaxed),
+            value,
+            seed: self.leak_seed.load(Ordering::Relaxed),
+        })
+    }
+}

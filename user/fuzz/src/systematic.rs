@@ -1,0 +1,48 @@
+//! The part without chance: every system call, with every bad pointer in every place.
+
+use crate::arguments::BAD_POINTERS;
+use crate::forbidden::{self, NUMBERS};
+use crate::shared::Shared;
+
+/// Six places for one pointer, and all at once.
+const PLACES: u64 = 7;
+
+const STEPS: u64 = NUMBERS * BAD_POINTERS.len() as u64 * PLACES;
+
+/// A call to make.
+pub struct Step {
+    /// Its number.
+    pub number: u64,
+    /// Its arguments.
+    pub arguments: [usize; 6],
+}
+
+/// The next step, if any is left; a step that may not be made is passed over.
+pub fn next(shared: &Shared, good: usize) -> Option<Step> {
+    loop {
+        let step = shared.take_step();
+        if step >= STEPS {
+            return None;
+        }
+        // The number goes round fastest, so that a call that waits does not hold up its own next variants only.
+        let number = step % NUMBERS;
+        let variant = step / NUMBERS;
+        let pointer = BAD_POINTERS[(variant / PLACES) as usize];
+        let mut arguments = [good, good, 8, 0, 0, 0];
+        match (variant % PLACES) as usize {
+            6 => arguments = [pointer; 6],
+            place => arguments[place] = pointer,
+        }
+        if !forbidden::is_forbidden(number) {
+            return Some(Step { number, arguments });
+        }
+    }
+}
+
+/// How far it has got.
+pub fn progress(shared: &Shared) -> &'static str {
+    match shared.steps() >= STEPS {
+        true => "every call with every bad pointer",
+        false => "not yet every call with every bad pointer",
+    }
+}

@@ -1,0 +1,289 @@
+//! The words that tests of the guest are written in: a guest of this kind, running that, should end so.
+
+use super::terminal::Terminal;
+use crate::build::kernel::{self, Kind};
+use crate::build::programs::{self, Program};
+use crate::guest::initramfs::{self, Additions};
+use crate::guest::order::Order;
+use crate::machine::options::{self, Board, Boot, Memory, Options};
+use crate::machine::symbols::Symbols;
+use crate::machine::vm::{Ending, Event, Vm};
+use crate::run::console::Marked;
+use anyhow::{Result, bail};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::NamedTempFile;
+
+/// How long a guest may take unless a test says otherwise. Generous: machines share the host's processors.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What all tests share.
+pub struct Lab {
+    qemu: PathBuf,
+    image: PathBuf,
+    /// The kernel is not Heddle.
+    foreign: bool,
+}
+
+impl Lab {
+    /// Builds the image that tests run, or takes another kernel.
+    pub fn new(other: Option<&Path>) -> Result<Self> {
+        let qemu = options::find_qemu()?;
+        let image = match other {
+            Some(image) => image.to_owned(),
+            None => kernel::build(Kind::Checked)?,
+        };
+        Ok(Self { qemu, image, foreign: other.is_some() })
+    }
+
+    /// A guest as `cargo xtask run` has it by default.
+    pub fn guest(&self) -> Guest<'_> {
+        let mut guest = Guest {
+            lab: self,
+            options: Options { append: "panic=-1".into(), ..Options::default() },
+            additions: Additions::default(),
+            archive: None,
+            limit: LIMIT,
+        };
+        if self.foreign {
+            guest.options.board = Board::Q35;
+            guest.options.append.push_str(" console=ttyS0 quiet");
+        }
+        guest
+    }
+}
+
+/// A guest to be.
+pub struct Guest<'a> {
+    lab: &'a Lab,
+    options: Options,
+    additions: Additions,
+    /// The initial file system, if not the usual one.
+    archive: Option<Vec<u8>>,
+    limit: Duration,
+}
+
+impl<'a> Guest<'a> {
+    /// With so many CPUs.
+    pub fn cpus(mut self, cpus: u32) -> Self {
+        self.options.cpus = cpus;
+        self
+    }
+
+    /// On this kind of machine.
+    pub fn board(mut self, board: Board) -> Self {
+        if !self.lab.foreign {
+            self.options.board = board;
+        }
+        self
+    }
+
+    /// With so much memory, in MiB.
+    pub fn memory(mut self, mebibytes: u64) -> Self {
+        self.options.memory = Memory::mebibytes(mebibytes);
+        self
+    }
+
+    /// With these kernel parameters too.
+    pub fn append(mut self, parameters: &str) -> Self {
+        self.options.append.push(' ');
+        self.options.append.push_str(parameters);
+        self
+    }
+
+    /// With this initial file system.
+    pub fn archive(mut self, archive: Vec<u8>) -> Self {
+        self.archive = Some(archive);
+        self
+    }
+
+    /// With one of our own programs in `/bin`.
+    pub fn with(mut self, program: Program) -> Result<Self> {
+        self.additions.binaries.push(programs::build(program)?);
+        Ok(self)
+    }
+
+    /// With so much time, in seconds.
+    pub fn seconds(mut self, seconds: u64) -> Self {
+        self.limit = Duration::from_secs(seconds);
+        self
+    }
+
+    /// Boots it to run a shell script.
+    pub fn sh(self, script: &str) -> Result<Outcome<'a>> {
+        self.run(&["sh", "-c", script])
+    }
+
+    /// Boots it to run a command.
+    pub fn run(self, command: &[&str]) -> Result<Outcome<'a>> {
+        let command = command.iter().map(|&word| word.to_owned()).collect();
+        let lab = self.lab;
+        let limit = self.limit;
+        let (mut vm, _file) = self.start(Order {
+            command,
+            raw_input: true,
+            raw_output: true,
+            end_by_port: lab.foreign,
+            ..Order::default()
+        })?;
+        let deadline = Instant::now() + limit;
+        let mut console = Marked::new();
+        let mut output = Vec::new();
+        let mut timed_out = false;
+        loop {
+            match vm.next(Some(deadline)) {
+                Event::Console(bytes) => {
+                    let was_ready = console.is_ready();
+                    output.extend(console.pass(&bytes));
+                    if console.is_ready() && !was_ready {
+                        // There is no input.
+                        vm.console().write_all(b"\x04")?;
+                    }
+                }
+                Event::Line(_) => {}
+                Event::Deadline | Event::Leave => {
+                    timed_out = true;
+                    break;
+                }
+                Event::End => break,
+            }
+        }
+        let log = vm.lines().to_vec();
+        let ending = match timed_out {
+            true => {
+                drop(vm);
+                Ending::Lost(format!("not done within {} s", limit.as_secs()))
+            }
+            false => vm.end()?,
+        };
+        let output = String::from_utf8_lossy(&output).into_owned();
+        Ok(Outcome { ending, output, log, image: &lab.image })
+    }
+
+    /// Boots it into the interactive shell.
+    pub fn terminal(self) -> Result<Terminal<'a>> {
+        let image = &self.lab.image;
+        let end_by_port = self.lab.foreign;
+        let (vm, file) =
+            self.start(Order { size: Some((24, 80)), end_by_port, ..Order::default() })?;
+        Ok(Terminal::new(vm, file, image))
+    }
+
+    /// The machine, and the file that it boots from, which must stay until it has.
+    fn start(self, order: Order) -> Result<(Vm, NamedTempFile)> {
+        let archive = match self.archive {
+            Some(archive) => archive,
+            None => initramfs::pack(&self.additions, &order)?,
+        };
+        let mut file = NamedTempFile::new()?;
+        file.write_all(&archive)?;
+        let boot = Boot { image: self.lab.image.clone(), initramfs: file.path().to_owned() };
+        Ok((Vm::start(&self.lab.qemu, &self.options, &boot)?, file))
+    }
+}
+
+/// How a guest ended. The methods return it again if it is as expected, and otherwise an error that tells all.
+pub struct Outcome<'a> {
+    ending: Ending,
+    output: String,
+    log: Vec<String>,
+    image: &'a Path,
+}
+
+impl Outcome<'_> {
+    /// What the command printed.
+    pub fn output(&self) -> &str {
+        &self.output
+    }
+
+    /// The kernel's log.
+    pub fn log(&self) -> &[String] {
+        &self.log
+    }
+
+    /// The command's exit status is this, and the kernel complained of nothing.
+    pub fn status(self, status: u8) -> Result<Self> {
+        match self.ending {
+            Ending::Exit(found) if found == status => self.no_complaint(),
+            Ending::Exit(found) => self.wrong(&format!("exit status {found}, not {status}")),
+            _ => self.wrong(&format!("no exit status, but {:?}", self.ending)),
+        }
+    }
+
+    /// The machine was switched off or restarted from within.
+    pub fn off(self) -> Result<Self> {
+        match self.ending {
+            Ending::Off => self.no_complaint(),
+            _ => self.wrong(&format!("not switched off, but {:?}", self.ending)),
+        }
+    }
+
+    /// The kernel panicked, with these words in its log.
+    pub fn panic(self, words: &str) -> Result<Self> {
+        match self.ending {
+            Ending::Panic => self.logged(words),
+            _ => self.wrong(&format!("no panic, but {:?}", self.ending)),
+        }
+    }
+
+    /// The command succeeded and printed exactly this.
+    pub fn prints(self, expected: &str) -> Result<()> {
+        let outcome = self.status(0)?;
+        match outcome.output == expected {
+            true => Ok(()),
+            false => outcome.wrong(&format!("printed other than {expected:?}")),
+        }
+    }
+
+    /// These words are in the log.
+    pub fn logged(self, words: &str) -> Result<Self> {
+        match self.log.iter().any(|line| line.contains(words)) {
+            true => Ok(self),
+            false => self.wrong(&format!("nothing in the log about {words:?}")),
+        }
+    }
+
+    /// The condition holds; if not, the error says that.
+    pub fn holds(self, condition: bool, otherwise: &str) -> Result<Self> {
+        match condition {
+            true => Ok(self),
+            false => self.wrong(otherwise),
+        }
+    }
+
+    /// An error, with everything that may explain it.
+    pub fn wrong<T>(&self, why: &str) -> Result<T> {
+        bail!("{why}\n{}{}", quote("output", &self.output), log_tail(&self.log, self.image))
+    }
+
+    fn no_complaint(self) -> Result<Self> {
+        const COMPLAINTS: [&str; 4] = ["BUG:", "WARNING:", "Oops:", "blocked for more than"];
+        let complaint = self
+            .log
+            .iter()
+            .find(|line| COMPLAINTS.iter().any(|complaint| line.contains(complaint)));
+        match complaint.cloned() {
+            None => Ok(self),
+            Some(line) => self.wrong(&format!("the kernel complained: {line}")),
+        }
+    }
+}
+
+/// The end of a text, set off from what is around it.
+pub fn quote(title: &str, text: &str) -> String {
+    const LINES_MAX: usize = 60;
+    let lines: Vec<_> = text.lines().collect();
+    let tail = &lines[lines.len().saturating_sub(LINES_MAX)..];
+    let quoted: String = tail.iter().map(|line| format!("  | {line}\n")).collect();
+    format!("  {title}:\n{quoted}")
+}
+
+/// The end of a kernel's log, readable.
+pub fn log_tail(log: &[String], image: &Path) -> String {
+    const LINES_MAX: usize = 40;
+    let symbols = Symbols::load(image);
+    let tail = &log[log.len().saturating_sub(LINES_MAX)..];
+    let lines: Vec<_> = tail.iter().map(|line| symbols.annotate(line)).collect();
+    quote("kernel log", &lines.join("\n"))
+}

@@ -1,0 +1,53 @@
+//! Tests under QEMU: the jobs, the machines that run them side by side, and the words that tests are written in.
+
+pub mod lab;
+pub mod terminal;
+
+use super::report::Report;
+use super::{Arguments, kernel, userland};
+use anyhow::Result;
+use lab::Lab;
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// Something to do with machines, that reports its results itself.
+pub struct Job {
+    /// What it is, for the progress line.
+    pub name: String,
+    /// Does it.
+    pub work: Box<dyn FnOnce(&Lab, &Report) + Send>,
+}
+
+/// Runs the tests inside the kernel and those of user land.
+pub fn run(arguments: &Arguments, report: &Report) -> Result<()> {
+    let mut jobs: VecDeque<Job> = VecDeque::new();
+    if arguments.kernel.is_none() {
+        jobs.extend(kernel::jobs(arguments));
+    }
+    jobs.extend(userland::jobs(arguments));
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    report.working_on("building the kernel");
+    let lab = match Lab::new(arguments.kernel.as_deref()) {
+        Ok(lab) => lab,
+        Err(error) => {
+            report.failed("the kernel's image", &format!("{error:#}"));
+            return Ok(());
+        }
+    };
+    let jobs = Mutex::new(jobs);
+    let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    thread::scope(|scope| {
+        for _ in 0..arguments.jobs() {
+            scope.spawn(|| {
+                while let Some(job) = next() {
+                    report.working_on(job.name);
+                    (job.work)(&lab, report);
+                }
+            });
+        }
+    });
+    Ok(())
+}

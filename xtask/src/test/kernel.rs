@@ -1,0 +1,114 @@
+//! Scenarios inside the kernel: the image boots with `heddle.scenarios=…`, runs them, and says on its log how
+//! each went.
+
+use super::Arguments;
+use super::guest::Job;
+use super::guest::lab::Lab;
+use super::report::Report;
+use crate::machine::log;
+use crate::machine::options::Board;
+
+/// The machines that run them.
+const MACHINES: [(&str, Board, u32); 4] = [
+    ("microvm_cpus_1", Board::Microvm, 1),
+    ("microvm_cpus_2", Board::Microvm, 2),
+    ("microvm_cpus_4", Board::Microvm, 4),
+    ("q35_cpus_4", Board::Q35, 4),
+];
+
+/// How long one machine may take for all of them, in seconds.
+const LIMIT: u64 = 600;
+
+/// What can be filtered by before the kernel has been asked.
+pub fn names() -> impl Iterator<Item = String> {
+    MACHINES.iter().map(|(machine, ..)| full_name(machine, "*"))
+}
+
+/// One boot for each machine. A filter that names no machine is for the scenarios' names.
+pub fn jobs(arguments: &Arguments) -> Vec<Job> {
+    let wants_machine = |machine: &str| arguments.wants(&full_name(machine, ""));
+    let any_machine = MACHINES.iter().any(|(machine, ..)| wants_machine(machine));
+    let scenarios = match &arguments.filter {
+        Some(filter) if !any_machine => filter.clone(),
+        _ => "all".to_owned(),
+    };
+    MACHINES
+        .into_iter()
+        .filter(|(machine, ..)| !any_machine || wants_machine(machine))
+        .map(|(machine, board, cpus)| {
+            let scenarios = scenarios.clone();
+            Job {
+                name: full_name(machine, &scenarios),
+                work: Box::new(move |lab, report| {
+                    run(lab, report, machine, board, cpus, &scenarios);
+                }),
+            }
+        })
+        .collect()
+}
+
+fn full_name(machine: &str, scenario: &str) -> String {
+    format!("kernel::{machine}::{scenario}")
+}
+
+fn run(lab: &Lab, report: &Report, machine: &str, board: Board, cpus: u32, scenarios: &str) {
+    let outcome = lab
+        .guest()
+        .board(board)
+        .cpus(cpus)
+        .seconds(LIMIT)
+        .append(&format!("heddle.scenarios={scenarios}"))
+        .run(&[]);
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => return report.failed(&full_name(machine, "*"), &format!("{error:#}")),
+    };
+    let mut failed = 0;
+    let mut seen = 0;
+    for (name, result) in outcome.log().iter().filter_map(|line| result(line)) {
+        seen += 1;
+        let name = full_name(machine, name);
+        match result {
+            Ok(note) => report.passed(&name, note),
+            Err(why) => {
+                failed += 1;
+                report.failed(&name, why);
+            }
+        }
+    }
+    // A filter may leave none; then the kernel says so by succeeding at once.
+    let expected = match failed {
+        0 => outcome.status(0),
+        _ => outcome.status(1),
+    };
+    let expected = expected.and_then(|outcome| {
+        outcome.holds(seen > 0 || scenarios != "all", "the kernel ran no scenario")
+    });
+    if let Err(error) = expected {
+        report.failed(&full_name(machine, "*"), &format!("{error:#}"));
+    }
+}
+
+/// A scenario's name and how it went: `test NAME ... ok`, perhaps with a note, or `test NAME ... FAILED: why`.
+fn result(line: &str) -> Option<(&str, Result<&str, &str>)> {
+    let (name, result) = log::message(line).strip_prefix("test ")?.split_once(" ... ")?;
+    if let Some(note) = result.strip_prefix("ok") {
+        let note = note.trim_start().trim_start_matches('(').trim_end_matches(')');
+        return Some((name, Ok(note)));
+    }
+    let why = result.strip_prefix("FAILED")?.trim_start_matches(':').trim();
+    Some((name, Err(why)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_found_in_the_log() {
+        assert_eq!(result("[    0.5] test a ... ok"), Some(("a", Ok(""))));
+        assert_eq!(result("[    0.5] test a ... ok (3 ms)"), Some(("a", Ok("3 ms"))));
+        assert_eq!(result("test b ... FAILED: leak"), Some(("b", Err("leak"))));
+        assert_eq!(result("[    0.5] testing"), None);
+    }
+}

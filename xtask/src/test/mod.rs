@@ -1,0 +1,95 @@
+//! `cargo xtask test`: every test there is, from fast to slow.
+//!
+//! | part | what | module |
+//! |---|---|---|
+//! | host | unit tests of each crate, by `cargo test` | [`host`] |
+//! | sim | scenarios on the simulated machine, each over many seeds | [`scenarios`] |
+//! | qemu | the same scenarios inside the kernel, on several CPUs | [`kernel`] |
+//! | qemu | user land, unmodified programs and hostile ones | [`userland`] |
+
+mod guest;
+mod host;
+mod kernel;
+mod lines;
+mod report;
+mod scenarios;
+mod userland;
+
+use anyhow::Result;
+use report::Report;
+pub use scenarios::runner as scenario_runner;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Run the tests: on the host, on the simulated machine, and under QEMU.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Only unit tests on the host
+    #[arg(long)]
+    host: bool,
+
+    /// Only scenarios on the simulated machine
+    #[arg(long)]
+    sim: bool,
+
+    /// Only tests under QEMU
+    #[arg(long)]
+    qemu: bool,
+
+    /// Seeds for each scenario on the simulated machine
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    seeds: u64,
+
+    /// Machines at once under QEMU [default: one per processor]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+
+    /// Run the user-land tests on this kernel (a Linux bzImage): what they expect should hold there too
+    #[arg(long, value_name = "FILE")]
+    kernel: Option<PathBuf>,
+
+    /// Name the tests under QEMU instead of running them
+    #[arg(long)]
+    list: bool,
+
+    /// Only tests with this in their names
+    filter: Option<String>,
+}
+
+impl Arguments {
+    /// Whether a test of this name is wanted.
+    fn wants(&self, name: &str) -> bool {
+        self.filter.as_ref().is_none_or(|filter| name.contains(&**filter))
+    }
+
+    fn jobs(&self) -> usize {
+        self.jobs
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+            .max(1)
+    }
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.list {
+        for name in kernel::names().chain(userland::names()) {
+            if arguments.wants(&name) {
+                println!("{name}");
+            }
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let report = Report::new();
+    let everything =
+        !(arguments.host || arguments.sim || arguments.qemu || arguments.kernel.is_some());
+    if everything || arguments.host {
+        host::run(arguments, &report)?;
+    }
+    if everything || arguments.sim {
+        scenarios::run(arguments, &report)?;
+    }
+    if everything || arguments.qemu || arguments.kernel.is_some() {
+        guest::run(arguments, &report)?;
+    }
+    Ok(report.close())
+}

@@ -1,0 +1,94 @@
+//! What the person at the terminal sees of the tests.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// Counts results and prints them as they come. Several threads may report.
+pub struct Report {
+    /// Lives on standard error, and only if that is a terminal.
+    progress: ProgressBar,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    passed: usize,
+    skipped: usize,
+    failures: Vec<Failure>,
+}
+
+struct Failure {
+    name: String,
+    why: String,
+}
+
+impl Report {
+    /// No results yet.
+    pub fn new() -> Self {
+        let progress = ProgressBar::new_spinner();
+        let style = ProgressStyle::with_template("{spinner} [{elapsed}] {msg}");
+        progress.set_style(style.expect("the template is right"));
+        progress.enable_steady_tick(Duration::from_millis(200));
+        Self { progress, counts: Mutex::default() }
+    }
+
+    /// Says what is being done.
+    pub fn working_on(&self, what: impl Into<String>) {
+        self.progress.set_message(what.into());
+    }
+
+    /// A test passed; `note` says more about it, such as how long it took.
+    pub fn passed(&self, name: &str, note: &str) {
+        self.count(|counts| counts.passed += 1);
+        self.print(&match note {
+            "" => format!("test {name} ... ok"),
+            note => format!("test {name} ... ok ({note})"),
+        });
+    }
+
+    /// A test was not run, on purpose.
+    pub fn skipped(&self, name: &str) {
+        self.count(|counts| counts.skipped += 1);
+        self.print(&format!("test {name} ... ignored"));
+    }
+
+    /// A test failed.
+    pub fn failed(&self, name: &str, why: &str) {
+        self.count(|counts| {
+            counts.failures.push(Failure { name: name.to_owned(), why: why.trim_end().to_owned() });
+        });
+        let first_line = why.lines().next().unwrap_or_default();
+        self.print(&format!("test {name} ... FAILED: {first_line}"));
+    }
+
+    /// Prints the failures again, whole, and the closing line.
+    pub fn close(self) -> ExitCode {
+        self.progress.finish_and_clear();
+        let counts = self.counts.into_inner().expect("no thread panicked while it counted");
+        for Failure { name, why } in &counts.failures {
+            println!("\n---- {name} ----\n{why}");
+        }
+        let mut line = format!("{} passed, {} failed", counts.passed, counts.failures.len());
+        if counts.skipped > 0 {
+            line.push_str(&format!(", {} skipped", counts.skipped));
+        }
+        println!("\n{line}");
+        match (counts.failures.is_empty(), counts.passed) {
+            (true, 1..) => ExitCode::SUCCESS,
+            // That no test ran is not a success either.
+            _ => ExitCode::FAILURE,
+        }
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Counts)) {
+        let mut counts = self.counts.lock();
+        let counts = counts.as_mut().expect("no thread panicked while it counted");
+        change(counts);
+    }
+
+    fn print(&self, line: &str) {
+        self.progress.suspend(|| println!("{line}"));
+    }
+}

@@ -1,0 +1,78 @@
+//! What the kernel is given may be wrong: it says so and ends, and does not hang.
+
+use super::Case;
+use crate::build::programs::Program;
+use crate::guest::cpio;
+use crate::guest::initramfs::{self, Additions};
+use crate::guest::order::Order;
+use crate::guest::tree::Tree;
+use crate::machine::options::Board;
+use crate::test::guest::lab::Lab;
+use anyhow::Result;
+
+/// The tests.
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::new("an_initramfs_that_is_cut_short", an_initramfs_that_is_cut_short),
+        Case::new("an_initramfs_that_is_none", an_initramfs_that_is_none),
+        Case::new("no_init_at_all", no_init_at_all),
+        Case::new("b3_an_init_that_is_missing", an_init_that_is_missing),
+        Case::new("b3_an_init_that_crashes", an_init_that_crashes),
+        Case::new("b3_an_init_that_is_no_program", an_init_that_is_no_program),
+        Case::new("too_little_memory", |lab| too_little_memory(lab, Board::Microvm)),
+        Case::new("too_little_memory_on_q35", |lab| too_little_memory(lab, Board::Q35)),
+        Case::new("an_unknown_parameter_is_named", an_unknown_parameter_is_named),
+    ]
+}
+
+fn an_initramfs_that_is_cut_short(lab: &Lab) -> Result<()> {
+    let whole = initramfs::pack(&Additions::default(), &Order::default())?;
+    let half = whole[..whole.len() / 2].to_vec();
+    lab.guest().archive(half).seconds(30).run(&[])?.panic("nitramfs").map(drop)
+}
+
+fn an_initramfs_that_is_none(lab: &Lab) -> Result<()> {
+    lab.guest()
+        .archive(b"no archive at all".to_vec())
+        .seconds(30)
+        .run(&[])?
+        .panic("nitramfs")
+        .map(drop)
+}
+
+fn no_init_at_all(lab: &Lab) -> Result<()> {
+    let empty = cpio::archive(&Tree::new());
+    lab.guest().archive(empty).seconds(30).run(&[])?.panic("No working init found").map(drop)
+}
+
+fn an_init_that_is_missing(lab: &Lab) -> Result<()> {
+    lab.guest().append("rdinit=/no/such").seconds(30).run(&[])?.panic("/no/such").map(drop)
+}
+
+fn an_init_that_crashes(lab: &Lab) -> Result<()> {
+    // Its default fault is writing through a null pointer: signal 11.
+    lab.guest()
+        .with(Program::Faults)?
+        .append("rdinit=/bin/faults")
+        .seconds(30)
+        .run(&[])?
+        .panic("Attempted to kill init! exitcode=0x0000000b")
+        .map(drop)
+}
+
+fn an_init_that_is_no_program(lab: &Lab) -> Result<()> {
+    lab.guest().append("rdinit=/etc/passwd").seconds(30).run(&[])?.panic("/etc/passwd").map(drop)
+}
+
+fn too_little_memory(lab: &Lab, board: Board) -> Result<()> {
+    lab.guest().board(board).memory(8).seconds(30).run(&["true"])?.panic("memory").map(drop)
+}
+
+fn an_unknown_parameter_is_named(lab: &Lab) -> Result<()> {
+    lab.guest()
+        .append("no_such_parameter=1")
+        .run(&["true"])?
+        .status(0)?
+        .logged("Unknown kernel command line parameters \"no_such_parameter=1\"")
+        .map(drop)
+}

@@ -1,0 +1,82 @@
+//! User land under QEMU: each test boots a guest of its own.
+//!
+//! A test is a function that takes the [`Lab`] and returns an error that says what is wrong. The tables in the
+//! modules below name them; a name begins with the requirement's number where there is one.
+
+mod bad_input;
+mod boot;
+mod faults;
+mod fuzz;
+mod processes;
+mod procfs;
+mod programs;
+mod terminal;
+mod tool;
+
+use super::Arguments;
+use super::guest::Job;
+use super::guest::lab::Lab;
+use anyhow::Result;
+use std::time::Instant;
+
+/// A test and its name.
+pub struct Case {
+    name: String,
+    body: Box<dyn Fn(&Lab) -> Result<()> + Send>,
+}
+
+impl Case {
+    /// A test.
+    pub fn new(
+        name: impl Into<String>,
+        body: impl Fn(&Lab) -> Result<()> + Send + 'static,
+    ) -> Self {
+        Self { name: name.into(), body: Box::new(body) }
+    }
+}
+
+/// All of them. Those that take longest come first, so that they do not run alone at the end.
+fn cases() -> Vec<Case> {
+    let groups = [
+        ("fuzz", fuzz::cases()),
+        ("processes", processes::cases()),
+        ("programs", programs::cases()),
+        ("boot", boot::cases()),
+        ("terminal", terminal::cases()),
+        ("procfs", procfs::cases()),
+        ("faults", faults::cases()),
+        ("bad_input", bad_input::cases()),
+        ("tool", tool::cases()),
+    ];
+    let in_group = |(group, cases): (&str, Vec<Case>)| {
+        let name = |case: &Case| format!("{group}::{}", case.name);
+        cases.into_iter().map(move |case| Case { name: name(&case), ..case }).collect::<Vec<_>>()
+    };
+    groups.into_iter().flat_map(in_group).collect()
+}
+
+/// Their names.
+pub fn names() -> impl Iterator<Item = String> {
+    cases().into_iter().map(|case| case.name)
+}
+
+/// Those that are wanted, as jobs.
+pub fn jobs(arguments: &Arguments) -> Vec<Job> {
+    cases().into_iter().filter(|case| arguments.wants(&case.name)).map(job).collect()
+}
+
+fn job(case: Case) -> Job {
+    Job {
+        name: case.name.clone(),
+        work: Box::new(move |lab, report| {
+            let start = Instant::now();
+            match (case.body)(lab) {
+                Ok(()) => {
+                    let seconds = start.elapsed().as_secs_f64();
+                    report.passed(&case.name, &format!("{seconds:.1} s"));
+                }
+                Err(error) => report.failed(&case.name, &format!("{error:#}")),
+            }
+        }),
+    }
+}

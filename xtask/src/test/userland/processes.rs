@@ -1,0 +1,120 @@
+//! Processes: exit statuses, signals, pipes, many at once.
+
+use super::Case;
+use crate::machine::options::Board;
+use crate::test::guest::lab::Lab;
+use anyhow::Result;
+
+/// The tests.
+pub fn cases() -> Vec<Case> {
+    let mut cases: Vec<_> = [1, 2, 4]
+        .into_iter()
+        .map(|cpus| {
+            Case::new(format!("two_hundred_pipelines_cpus_{cpus}"), move |lab| {
+                let rounds = if cpus == 4 { 10 } else { 2 };
+                two_hundred_pipelines(lab, cpus, rounds)
+            })
+        })
+        .collect();
+    cases.extend([
+        Case::new("exit_status_comes_through", exit_status_comes_through),
+        Case::new("exit_status_comes_through_on_q35", |lab| {
+            lab.guest().board(Board::Q35).sh("exit 7")?.status(7).map(drop)
+        }),
+        Case::new("death_by_signal_comes_through", |lab| {
+            lab.guest().sh("kill -TERM $$")?.status(128 + 15).map(drop)
+        }),
+        Case::new("a_missing_command_is_127", |lab| {
+            lab.guest().run(&["no-such-command"])?.status(127).map(drop)
+        }),
+        Case::new("a_directory_is_no_command", |lab| {
+            lab.guest().run(&["/etc"])?.status(126).map(drop)
+        }),
+        Case::new("output_arrives_exactly", output_arrives_exactly),
+        Case::new("signals_are_handled", signals_are_handled),
+        Case::new("default_actions", default_actions),
+        Case::new("broken_pipes_kill", broken_pipes_kill),
+        Case::new("wait_knows_each_child", wait_knows_each_child),
+        Case::new("background_children_are_reaped", background_children_are_reaped),
+        Case::new("deep_recursion_of_processes", deep_recursion_of_processes),
+        Case::new("poweroff_ends_the_machine", |lab| {
+            lab.guest().sh("poweroff -f; sleep 60")?.off().map(drop)
+        }),
+        Case::new("reboot_ends_the_machine", |lab| {
+            lab.guest().sh("reboot -f; sleep 60")?.off().map(drop)
+        }),
+    ]);
+    cases
+}
+
+fn two_hundred_pipelines(lab: &Lab, cpus: u32, rounds: u32) -> Result<()> {
+    let script = "\
+        round=0
+        while [ $round -lt ROUNDS ]; do
+            i=0; while [ $i -lt 200 ]; do /bin/true | cat & i=$((i+1)); done; wait; echo ok
+            round=$((round+1))
+        done";
+    let script = script.replace("ROUNDS", &rounds.to_string());
+    let guest = lab.guest().cpus(cpus).seconds(600);
+    guest.sh(&script)?.prints(&"ok\n".repeat(rounds as usize))
+}
+
+fn exit_status_comes_through(lab: &Lab) -> Result<()> {
+    lab.guest().sh("exit 7")?.status(7)?;
+    lab.guest().run(&["true"])?.status(0)?;
+    lab.guest().sh("exit 255")?.status(255).map(drop)
+}
+
+fn output_arrives_exactly(lab: &Lab) -> Result<()> {
+    lab.guest()
+        .run(&["printf", "a\\nb\\tc\\r\\n\\001no newline"])?
+        .prints("a\nb\tc\r\n\x01no newline")
+}
+
+fn signals_are_handled(lab: &Lab) -> Result<()> {
+    let script = "\
+        trap 'echo usr1' USR1; trap 'echo int' INT; trap '' TERM
+        kill -USR1 $$; kill -INT $$; kill -TERM $$
+        sh -c 'trap \"echo inner; exit 5\" USR2; kill -USR2 $$; sleep 5'; echo $?";
+    lab.guest().sh(script)?.prints("usr1\nint\ninner\n5\n")
+}
+
+fn default_actions(lab: &Lab) -> Result<()> {
+    // INT is not among them: a shell has its background jobs ignore that.
+    let script = "\
+        exec 2> /dev/null
+        for s in HUP TERM KILL USR1 ALRM PIPE; do sleep 60 & kill -$s $!; wait $!; echo $s $?; done
+        for s in CHLD WINCH CONT URG; do sleep 0.3 & kill -$s $!; wait $!; echo $s $?; done
+        sleep 0.5 & kill -STOP $!; sleep 0.1
+        cut -d ' ' -f 3 /proc/$!/stat; kill -CONT $!; wait $!; echo $?";
+    let expected = "HUP 129\nTERM 143\nKILL 137\nUSR1 138\nALRM 142\nPIPE 141\n\
+        CHLD 0\nWINCH 0\nCONT 0\nURG 0\nT\n0\n";
+    lab.guest().sh(script)?.prints(expected)
+}
+
+fn broken_pipes_kill(lab: &Lab) -> Result<()> {
+    lab.guest().sh("set -o pipefail; yes | head -n 1; echo $?")?.prints("y\n141\n")
+}
+
+fn wait_knows_each_child(lab: &Lab) -> Result<()> {
+    let script = "\
+        for n in 1 2 3 4 5; do (sleep 0.$n; exit $n) & eval p$n=$!; done
+        for n in 5 3 1 4 2; do eval wait \\$p$n; echo $n $?; done";
+    lab.guest().sh(script)?.prints("5 5\n3 3\n1 1\n4 4\n2 2\n")
+}
+
+/// Orphans that end leave no zombies behind.
+fn background_children_are_reaped(lab: &Lab) -> Result<()> {
+    let script = "\
+        for n in 1 2 3 4 5 6 7 8; do (sleep 0.1 &); done
+        sleep 1
+        grep -l '^State:.Z' /proc/[0-9]*/status | wc -l";
+    lab.guest().sh(script)?.prints("0\n")
+}
+
+fn deep_recursion_of_processes(lab: &Lab) -> Result<()> {
+    let script = "\
+        echo 'if [ $1 = 0 ]; then echo bottom; exit 3; fi; sh /tmp/r $(($1-1)); exit $?' > /tmp/r
+        sh /tmp/r 60; echo $?";
+    lab.guest().sh(script)?.prints("bottom\n3\n")
+}

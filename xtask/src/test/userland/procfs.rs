@@ -1,0 +1,101 @@
+//! What `/proc` says.
+
+use super::Case;
+use crate::test::guest::lab::Lab;
+use anyhow::Result;
+
+/// The tests.
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::new("files_of_the_system_are_there", files_of_the_system_are_there),
+        Case::new("files_of_a_process_are_there", files_of_a_process_are_there),
+        Case::new("stat_has_all_fields", stat_has_all_fields),
+        Case::new("self_is_the_reader", self_is_the_reader),
+        Case::new("links_of_a_process", links_of_a_process),
+        Case::new("maps_shows_the_program", maps_shows_the_program),
+        Case::new("sys_kernel", sys_kernel),
+        Case::new("cpu_time_is_counted", cpu_time_is_counted),
+        Case::new("interrupts_are_counted", interrupts_are_counted),
+    ]
+}
+
+fn files_of_the_system_are_there(lab: &Lab) -> Result<()> {
+    let script = "\
+        for f in stat meminfo uptime loadavg version cpuinfo mounts cmdline interrupts filesystems; do
+            [ $(wc -c < /proc/$f) -gt 0 ] || echo empty: $f
+        done
+        grep -c '^MemFree:' /proc/meminfo; grep -c '^btime ' /proc/stat; grep -c '^processes ' /proc/stat
+        wc -w < /proc/loadavg; grep -c panic=-1 /proc/cmdline; cut -d ' ' -f 1,2 /proc/version
+        grep -c tmpfs /proc/filesystems; [ -L /proc/mounts ] && echo a link";
+    lab.guest().sh(script)?.prints("1\n1\n1\n5\n1\nLinux version\n1\na link\n")
+}
+
+fn files_of_a_process_are_there(lab: &Lab) -> Result<()> {
+    let script = "\
+        cd /proc/1; for f in stat status statm cmdline comm maps fd exe cwd root; do
+            [ -e $f ] || echo missing: $f
+        done; tr '\\0' '|' < /proc/self/cmdline; echo; cat comm
+        grep -E '^(Name|State|Pid|PPid|Tgid|Threads|Uid):' status | cut -f 1-2";
+    let outcome = lab.guest().sh(script)?;
+    outcome.prints(
+        "tr|\\0|||\ninit\nName:\tinit\nState:\tS (sleeping)\nTgid:\t1\nPid:\t1\nPPid:\t0\n\
+         Uid:\t0\nThreads:\t1\n",
+    )
+}
+
+fn stat_has_all_fields(lab: &Lab) -> Result<()> {
+    // After the name: state, parent, group, session and so on; 52 fields in all.
+    let script = "\
+        for p in 1 2 self; do wc -w < /proc/$p/stat; done
+        cut -d ' ' -f 2-8 /proc/2/stat; cut -d ' ' -f 18-20 /proc/1/stat";
+    lab.guest().sh(script)?.prints("52\n52\n52\n(kthreadd) S 0 0 0 0 -1\n20 0 1\n")
+}
+
+fn self_is_the_reader(lab: &Lab) -> Result<()> {
+    let script = "\
+        sh -c 'echo $$; readlink /proc/self; true' | { read a; read b; [ $b -gt $a ] && echo later; }
+        exec readlink /proc/self > /tmp/a &
+        wait; [ $(cat /tmp/a) = $! ] && echo right; ls -d /proc/self/. /proc/thread-self/ | wc -l";
+    lab.guest().sh(script)?.prints("later\nright\n2\n")
+}
+
+fn links_of_a_process(lab: &Lab) -> Result<()> {
+    let script = "\
+        cd /tmp; sleep 60 < /dev/null > /tmp/out & sleep 0.2; cd /proc/$!
+        readlink exe cwd root fd/0 fd/1; cat /tmp/out; (echo a | cat; ls -l /proc/self/fd) | grep -c ' -> '; kill $!";
+    let outcome = lab.guest().sh(script)?.status(0)?;
+    let expected = "/bin/busybox\n/tmp\n/\n/dev/null\n/tmp/out\n";
+    let right = outcome.output().starts_with(expected);
+    outcome.holds(right, "a link points elsewhere").map(drop)
+}
+
+fn maps_shows_the_program(lab: &Lab) -> Result<()> {
+    let script = "\
+        grep -c busybox /proc/self/maps > /tmp/n; [ $(cat /tmp/n) -ge 3 ] && echo parts
+        grep -c '\\[stack\\]' /proc/self/maps; grep -c '\\[heap\\]' /proc/self/maps
+        awk '$2 ~ /w/ && $2 ~ /x/' /proc/self/maps | wc -l";
+    lab.guest().sh(script)?.prints("parts\n1\n1\n0\n")
+}
+
+fn sys_kernel(lab: &Lab) -> Result<()> {
+    let script = "\
+        cd /proc/sys/kernel; cat ostype; [ $(cat osrelease) = $(uname -r) ] && echo release
+        [ $(cat pid_max) -ge 32768 ] && echo pids; echo name > hostname; uname -n";
+    lab.guest().sh(script)?.prints("Linux\nrelease\npids\nname\n")
+}
+
+fn cpu_time_is_counted(lab: &Lab) -> Result<()> {
+    let script = "\
+        (while :; do :; done) & sleep 2; t=$(cut -d ' ' -f 14 /proc/$!/stat); kill $!
+        [ $t -ge 50 ] && [ $t -le 400 ] && echo user || echo $t
+        grep '^cpu ' /proc/stat | awk '{ print ($2 + $4 > 50), ($5 > 0) }'";
+    lab.guest().sh(script)?.prints("user\n1 1\n")
+}
+
+fn interrupts_are_counted(lab: &Lab) -> Result<()> {
+    let script = "\
+        count() { awk '/LOC:/ { print $2 + $3 }' /proc/interrupts; }
+        a=$(count); sleep 1; b=$(count); [ $b -gt $a ] && echo timer
+        head -n 1 /proc/interrupts | grep -c 'CPU0 *CPU1'";
+    lab.guest().sh(script)?.prints("timer\n1\n")
+}
