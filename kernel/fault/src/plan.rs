@@ -92,7 +92,8 @@ pub fn arm(plan: Plan) {
     state.on.store(true, Relaxed);
 }
 
-/// Ends the plan in force and says what came of it. Without a plan: the last one's report. Any context.
+/// Ends the plan in force and says what came of it. Without a plan: the last one's report. Any
+/// context.
 pub fn disarm() -> Report {
     ARMED.on.store(false, Relaxed);
     Report { asked: ARMED.asked.load(Relaxed), failed: ARMED.failed.load(Relaxed) }

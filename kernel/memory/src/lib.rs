@@ -1,9 +1,10 @@
 //! Memory: who has which page frame, and the kernel heap.
 //!
-//! The life of a frame. The machine finds memory in *regions*. [`init`] adds each to the *zone* of its
-//! node, untouched: a zone takes it into use a section (4 MiB) at a time, when it needs it, so booting
-//! costs the same whatever the size of memory. A used section has an entry of metadata per frame, and
-//! its free frames are blocks of the zone's *buddy* lists. Single frames pass through a cache per CPU:
+//! The life of a frame. The machine finds memory in *regions*. [`init`] adds each to the *zone* of
+//! its node, untouched: a zone takes it into use a section (4 MiB) at a time, when it needs it, so
+//! booting costs the same whatever the size of memory. A used section has an entry of metadata per
+//! frame, and its free frames are blocks of the zone's *buddy* lists. Single frames pass through a
+//! cache per CPU:
 //!
 //! ```text
 //!   region ──► zone: untouched ──► buddy blocks (order 0..=10) ──► CPU's frame cache ──► Page
@@ -13,8 +14,10 @@
 //!                                      └────────────────── freed, merged
 //! ```
 //!
-//! - [`Page`]: a reference to a frame in use, counted. Cloning adds a reference, dropping the last frees.
-//! - [`allocate_frame`] and [`free_frame`]: the same for the machine's own use, as its upcalls want it.
+//! - [`Page`]: a reference to a frame in use, counted. Cloning adds a reference, dropping the last
+//!   frees.
+//! - [`allocate_frame`] and [`free_frame`]: the same for the machine's own use, as its upcalls want
+//!   it.
 //! - [`heap`]: the allocator behind `alloc`: slabs of fixed-size objects, with a free list per CPU.
 //! - [`statistics`](Statistics): what `/proc/meminfo` and `/proc/buddyinfo` show.
 //!

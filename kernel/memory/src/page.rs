@@ -10,22 +10,24 @@ use crate::frames::metadata::SLAB;
 use crate::frames::{self, Reserve};
 use crate::pressure;
 
-/// A counted reference to a page in use. Cloning adds a reference; dropping the last frees the frame.
+/// A counted reference to a page in use. Cloning adds a reference; dropping the last frees the
+/// frame.
 ///
-/// Its contents may be read and written by anybody who holds a reference, and by user mode where the page is
-/// mapped, at the same time; so they are copied in and out and never borrowed.
+/// Its contents may be read and written by anybody who holds a reference, and by user mode where
+/// the page is mapped, at the same time; so they are copied in and out and never borrowed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Page(Frame);
 
-/// Takes a zeroed page, near the node or else near this CPU. ENOMEM when there is none. Any context;
-/// where the caller may sleep, the out-of-memory hook is asked first.
+/// Takes a zeroed page, near the node or else near this CPU. ENOMEM when there is none. Any
+/// context; where the caller may sleep, the out-of-memory hook is asked first.
 pub fn alloc_page(node: Option<NodeId>) -> Result<Page, Errno> {
     let page = alloc_page_for_overwrite(node)?;
     page.zero();
     Ok(page)
 }
 
-/// Like [`alloc_page`] without the zeroing: for a caller that overwrites all of it before anybody else sees it.
+/// Like [`alloc_page`] without the zeroing: for a caller that overwrites all of it before anybody
+/// else sees it.
 pub fn alloc_page_for_overwrite(node: Option<NodeId>) -> Result<Page, Errno> {
     if fault::should_fail(Point::Page) {
         return Err(Errno::ENOMEM);
@@ -51,20 +53,21 @@ impl Page {
         unsafe { Frame::from_number(number) }
     }
 
-    /// A new reference to the page in frame `number`, if that frame is a page in use: `None` for a frame that is free, that
-    /// the heap uses, or that is no memory. For what a page table look-up returned; the caller holds
-    /// the lock that keeps the entry from going away meanwhile, else it may get another's page.
+    /// A new reference to the page in frame `number`, if that frame is a page in use: `None` for a
+    /// frame that is free, that the heap uses, or that is no memory. For what a page table look-up
+    /// returned; the caller holds the lock that keeps the entry from going away meanwhile, else it
+    /// may get another's page.
     pub fn try_get(number: usize) -> Option<Self> {
         let count = &frames::metadata(number).count;
-        // Acquire pairs with the Release of the reference that is dropped last: taking one from zero is refused, so
-        // only the contents need ordering.
+        // Acquire pairs with the Release of the reference that is dropped last: taking one from
+        // zero is refused, so only the contents need ordering.
         count
             .try_update(Ordering::Acquire, Ordering::Relaxed, |count| {
                 (count != 0 && count & SLAB == 0).then(|| count + 1)
             })
             .ok()?;
-        // SAFETY: the count was above zero and not a slab's, so the frame is a page in use, and one reference was
-        // added for the result.
+        // SAFETY: the count was above zero and not a slab's, so the frame is a page in use, and one
+        // reference was added for the result.
         Some(Self(unsafe { Frame::from_number(number) }))
     }
 
@@ -78,8 +81,8 @@ impl Page {
         frames::node_of(self.number() as u32)
     }
 
-    /// Notes that the page belongs to user mappings alone, and to no file: that it is a program's own data. By the one
-    /// who has just allocated it. The note goes when the page is freed.
+    /// Notes that the page belongs to user mappings alone, and to no file: that it is a program's
+    /// own data. By the one who has just allocated it. The note goes when the page is freed.
     pub fn set_anonymous(&self) {
         let metadata = frames::metadata(self.number());
         metadata.set_tag(metadata.tag().with_anonymous(true));
@@ -120,8 +123,9 @@ impl Page {
 
 impl Clone for Page {
     fn clone(&self) -> Self {
-        // Relaxed: a reference is made from one that the caller holds, so the count cannot be on its way to zero. It cannot
-        // overflow either: 2^31 page table entries would take 16 GiB of page tables.
+        // Relaxed: a reference is made from one that the caller holds, so the count cannot be on
+        // its way to zero. It cannot overflow either: 2^31 page table entries would take 16 GiB of
+        // page tables.
         frames::metadata(self.number()).count.fetch_add(1, Ordering::Relaxed);
         // SAFETY: a reference was added for the result.
         Self(unsafe { Frame::from_number(self.number()) })

@@ -10,13 +10,15 @@ const ATTEMPTS: usize = 4;
 /// The hook, a `fn() -> bool`, or null.
 static HOOK: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Names a function that frees memory, or starts somebody who does, when there is none left. It returns whether trying
-/// again makes sense. It is called where the caller may sleep, holding no lock of this crate.
+/// Names a function that frees memory, or starts somebody who does, when there is none left. It
+/// returns whether trying again makes sense. It is called where the caller may sleep, holding no
+/// lock of this crate.
 pub fn set_out_of_memory_hook(hook: fn() -> bool) {
     HOOK.store(hook as *mut (), Ordering::Release);
 }
 
-/// Runs an allocation; if it finds nothing, takes back what other CPUs keep ready, then asks the hook.
+/// Runs an allocation; if it finds nothing, takes back what other CPUs keep ready, then asks the
+/// hook.
 #[inline]
 pub(crate) fn retry<T>(allocate: impl Fn() -> Option<T>) -> Option<T> {
     match allocate() {

@@ -1,4 +1,5 @@
-//! Frames, pages and heap on the simulated machine: several CPUs and nodes, interrupts that allocate, memory that runs out.
+//! Frames, pages and heap on the simulated machine: several CPUs and nodes, interrupts that
+//! allocate, memory that runs out.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::collections::BTreeMap;
@@ -313,8 +314,8 @@ fn other_cpu() -> ! {
     }
 }
 
-/// All CPUs and their interrupts allocate and free at once: nobody's memory is anybody else's, and all of it
-/// comes back.
+/// All CPUs and their interrupts allocate and free at once: nobody's memory is anybody else's, and
+/// all of it comes back.
 #[test]
 fn everybody_at_once() {
     for seed in 0..40 {

@@ -37,7 +37,8 @@ impl Advice {
     /// EINVAL: no such advice, or one that needs what is not here.
     pub fn from_number(number: u32) -> Result<Self, Errno> {
         Ok(match number {
-            // NORMAL, RANDOM, SEQUENTIAL, MERGEABLE, UNMERGEABLE, HUGEPAGE, NOHUGEPAGE, COLD, PAGEOUT.
+            // NORMAL, RANDOM, SEQUENTIAL, MERGEABLE, UNMERGEABLE, HUGEPAGE, NOHUGEPAGE, COLD,
+            // PAGEOUT.
             0..=2 | 12..=15 | 20 | 21 => Self::Usage,
             3 => Self::WillNeed,
             // DONTNEED, and FREE, which allows for what DONTNEED does.
@@ -59,8 +60,8 @@ impl Mm {
     /// Acts on advice about a range. May sleep.
     ///
     /// # Errors
-    /// EINVAL: an odd address, or advice that does not fit the mapping. ENOMEM: some of it is not mapped; the rest is done. EFAULT: it
-    /// could not be filled in.
+    /// EINVAL: an odd address, or advice that does not fit the mapping. ENOMEM: some of it is not
+    /// mapped; the rest is done. EFAULT: it could not be filled in.
     pub fn madvise(&self, address: usize, length: usize, advice: Advice) -> Result<(), Errno> {
         let range = page_range(address, length, Errno::EINVAL)?;
         if range.is_empty() {
@@ -119,7 +120,8 @@ impl Mm {
         Ok(())
     }
 
-    /// Notes that the pages of a range are to stay in memory and fills them in, or that they need not stay. May sleep.
+    /// Notes that the pages of a range are to stay in memory and fills them in, or that they need
+    /// not stay. May sleep.
     ///
     /// # Errors
     /// EINVAL: an odd address. ENOMEM: some of it is not mapped.

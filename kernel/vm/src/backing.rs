@@ -11,10 +11,11 @@ use errno::Errno;
 use memory::Page;
 use sync::{LockClass, SpinLock};
 
-/// A file as mappings see it: pages by number. One `Arc` of it is one open file, which stays open while it is mapped.
+/// A file as mappings see it: pages by number. One `Arc` of it is one open file, which stays open
+/// while it is mapped.
 ///
-/// All of these may sleep. They are called with the address space's lock held, so a lock that they take must not be
-/// held by anybody who copies to or from user memory.
+/// All of these may sleep. They are called with the address space's lock held, so a lock that they
+/// take must not be held by anybody who copies to or from user memory.
 pub trait Backing: Any + Send + Sync {
     /// The page at an index, counted in pages from the file's start.
     ///
@@ -22,7 +23,8 @@ pub trait Backing: Any + Send + Sync {
     /// ENOMEM; anything else, beyond the file's end above all, gives the program SIGBUS.
     fn page(&self, index: u64) -> Result<Page, Errno>;
 
-    /// The page at an index if it is at hand: no waiting, no reading, no making. Lets one fault fill in its neighbours.
+    /// The page at an index if it is at hand: no waiting, no reading, no making. Lets one fault
+    /// fill in its neighbours.
     fn page_at_hand(&self, index: u64) -> Option<Page> {
         let _ = index;
         None
@@ -58,7 +60,8 @@ pub trait Backing: Any + Send + Sync {
     /// Major and minor number of the file system's device.
     fn device(&self) -> (u32, u32);
 
-    /// Whether its pages are memory and nothing else (tmpfs, shared anonymous memory), counted as `RssShmem`.
+    /// Whether its pages are memory and nothing else (tmpfs, shared anonymous memory), counted as
+    /// `RssShmem`.
     fn is_shared_memory(&self) -> bool {
         false
     }
@@ -116,7 +119,8 @@ impl fmt::Debug for Source {
 /// Outside all locks of `memory`.
 static SHARED_PAGES: LockClass = LockClass::new("shared memory pages");
 
-/// The memory behind `MAP_SHARED | MAP_ANONYMOUS`: a file without a name, whose pages appear when they are touched.
+/// The memory behind `MAP_SHARED | MAP_ANONYMOUS`: a file without a name, whose pages appear when
+/// they are touched.
 pub(crate) struct SharedMemory {
     pages: SpinLock<BTreeMap<u64, Page>>,
     length: u64,

@@ -10,7 +10,8 @@ use crate::mm::{Mm, State};
 use crate::vma::Vma;
 
 impl Mm {
-    /// Moves the heap's end and returns where it is now: where it was, if it cannot go there. May sleep.
+    /// Moves the heap's end and returns where it is now: where it was, if it cannot go there. May
+    /// sleep.
     pub fn brk(&self, end: usize) -> usize {
         let mut state = self.state.write();
         if self.move_brk(&mut state, end).is_some() {

@@ -2,8 +2,8 @@
 
 use errno::Errno;
 
-/// Why a page fault was not resolved. What becomes of it is the caller's: a signal for the program, EFAULT for a system
-/// call.
+/// Why a page fault was not resolved. What becomes of it is the caller's: a signal for the program,
+/// EFAULT for a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultError {
     /// Nothing is mapped there: SIGSEGV, `SEGV_MAPERR`.

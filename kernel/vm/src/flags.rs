@@ -38,7 +38,8 @@ bitflags! {
         const DENYWRITE = 0x0800;
         /// Ignored, as in Linux.
         const EXECUTABLE = 0x1000;
-        /// As if `mlock` had been called. There is no swap, so pages stay anyway; they are filled in at once.
+        /// As if `mlock` had been called. There is no swap, so pages stay anyway; they are filled
+        /// in at once.
         const LOCKED = 0x2000;
         /// Not counted against what there is.
         const NORESERVE = 0x4000;
@@ -69,7 +70,8 @@ bitflags! {
         const EXEC = 1 << 2;
         /// Stores are seen by all who map it.
         const SHARED = 1 << 3;
-        /// `mprotect` may allow stores: not so for a shared mapping of a file that is open for reading only.
+        /// `mprotect` may allow stores: not so for a shared mapping of a file that is open for
+        /// reading only.
         const MAY_WRITE = 1 << 5;
         /// `mprotect` may allow instruction fetches.
         const MAY_EXEC = 1 << 6;
@@ -111,7 +113,8 @@ impl VmFlags {
         Protection { write: self.contains(Self::WRITE), execute: self.contains(Self::EXEC) }
     }
 
-    /// The same without stores: for a page that others hold too, or whose first store is to be noticed.
+    /// The same without stores: for a page that others hold too, or whose first store is to be
+    /// noticed.
     pub(crate) fn read_only(self) -> Protection {
         Protection { write: false, ..self.protection() }
     }

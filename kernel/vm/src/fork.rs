@@ -1,8 +1,9 @@
 //! `fork`: a second address space that shows the same.
 //!
-//! Private pages are shared from now on and copied at the next store, by whichever side stores first: both sides' entries lose
-//! their permission to store, the parent's before the child's exist, in one flush a mapping. Pages that a file has are not
-//! carried over: the child finds them again when it needs them.
+//! Private pages are shared from now on and copied at the next store, by whichever side stores
+//! first: both sides' entries lose their permission to store, the parent's before the child's
+//! exist, in one flush a mapping. Pages that a file has are not carried over: the child finds them
+//! again when it needs them.
 
 use alloc::sync::Arc;
 
@@ -49,7 +50,8 @@ impl Mm {
     /// Shares the program's own pages of a mapping with a child.
     fn share_with(&self, child: &Self, vma: &Vma) -> Result<(), Errno> {
         if vma.flags.contains(VmFlags::WRITE) {
-            // Also stops threads that are storing at this moment: after the flush they fault, and wait for the lock.
+            // Also stops threads that are storing at this moment: after the flush they fault, and
+            // wait for the lock.
             self.space.protect(vma.range(), vma.flags.read_only());
         }
         let mut outcome = Ok(());

@@ -12,7 +12,8 @@ pub enum FutexPlace {
     Private,
     /// A place in what all who map it share.
     Shared {
-        /// Device and inode of the file or shared memory, in one number. Inode numbers stay below 2^40, so it names one file.
+        /// Device and inode of the file or shared memory, in one number. Inode numbers stay below
+        /// 2^40, so it names one file.
         object: u64,
         /// How far from its start, in bytes.
         offset: u64,

@@ -10,8 +10,8 @@ const STACK_ROOM: Range<usize> = 128 << 20..USER_END / 6 * 5;
 /// How far the start of the area of mappings moves at random: 2^28 pages, as in Linux on x86-64.
 const RANDOM_PAGES: u64 = 1 << 28;
 
-/// Where the program loader put things. `/proc/PID/stat`, `maps`, `cmdline` and `environ` show it, and `brk` goes
-/// by it.
+/// Where the program loader put things. `/proc/PID/stat`, `maps`, `cmdline` and `environ` show it,
+/// and `brk` goes by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Mappings without a wish are placed below this.
@@ -48,8 +48,8 @@ impl Layout {
     }
 }
 
-/// Where the area of mappings ends: below the room for a stack of `stack_limit` bytes, moved down by a random distance
-/// that `random` decides (0: not at all).
+/// Where the area of mappings ends: below the room for a stack of `stack_limit` bytes, moved down
+/// by a random distance that `random` decides (0: not at all).
 pub fn mmap_base(stack_limit: u64, random: u64) -> usize {
     let wanted = usize::try_from(stack_limit).unwrap_or(usize::MAX);
     let room = wanted.saturating_add(RANDOM_STACK).clamp(STACK_ROOM.start, STACK_ROOM.end);
@@ -57,7 +57,8 @@ pub fn mmap_base(stack_limit: u64, random: u64) -> usize {
     (USER_END - room - moved) & !(PAGE_SIZE - 1)
 }
 
-/// Room for the random part of the stack's own place, 16 GiB as in Linux on x86-64, and the guard gap.
+/// Room for the random part of the stack's own place, 16 GiB as in Linux on x86-64, and the guard
+/// gap.
 const RANDOM_STACK: usize = (16 << 30) + crate::mappings::GUARD_GAP;
 
 /// The resource limits that concern memory, in bytes; `u64::MAX` is none.

@@ -8,15 +8,18 @@
 //!               └── CPUs that run kernel threads meanwhile (lazy TLB)
 //! ```
 //!
-//! The life of a page of a program: [`Mm::mmap`] promises it. The first access faults, [`Mm::handle_fault`] makes or finds it
-//! and maps it. [`Mm::fork`] shares it with a child; who stores into it next gets a copy (copy on write). [`Mm::munmap`],
-//! or the end of the last user, takes the reference back, and the last reference frees it.
+//! The life of a page of a program: [`Mm::mmap`] promises it. The first access faults,
+//! [`Mm::handle_fault`] makes or finds it and maps it. [`Mm::fork`] shares it with a child; who
+//! stores into it next gets a copy (copy on write). [`Mm::munmap`], or the end of the last user,
+//! takes the reference back, and the last reference frees it.
 //!
-//! Two counts, as in Linux: users of the address space hold an `Arc<Mm>`, and when the last lets go everything is unmapped;
-//! the page tables themselves are an `Arc<AddressSpace>`, which CPUs may borrow longer.
+//! Two counts, as in Linux: users of the address space hold an `Arc<Mm>`, and when the last lets go
+//! everything is unmapped; the page tables themselves are an `Arc<AddressSpace>`, which CPUs may
+//! borrow longer.
 //!
-//! Lock order: `mmap_lock`, then the locks of a [`Backing`], then `page table entries`, then what `memory` and the machine
-//! take. So nobody copies to or from user memory while holding a lock that a `Backing` takes for a page.
+//! Lock order: `mmap_lock`, then the locks of a [`Backing`], then `page table entries`, then what
+//! `memory` and the machine take. So nobody copies to or from user memory while holding a lock that
+//! a `Backing` takes for a page.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 

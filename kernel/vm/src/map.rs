@@ -51,7 +51,8 @@ pub(crate) fn page_up(length: usize) -> Option<usize> {
     length.checked_next_multiple_of(PAGE_SIZE)
 }
 
-/// The pages of a range that a system call was given: it starts at a page boundary and ends within user addresses.
+/// The pages of a range that a system call was given: it starts at a page boundary and ends within
+/// user addresses.
 ///
 /// # Errors
 /// EINVAL if it does not start so, `beyond` if it does not end so.
@@ -74,9 +75,10 @@ impl Mm {
     /// Makes a mapping and returns its address. May sleep.
     ///
     /// # Errors
-    /// EINVAL: no length, an odd address or offset, neither shared nor private. ENOMEM: no room, no memory, over a limit. EEXIST:
-    /// `FIXED_NOREPLACE` and something is there. EPERM: `FIXED` below the lowest address that may be mapped, or execution from a file that
-    /// may not be executed. EACCES: a shared writable mapping of a file that is not open for writing. EOVERFLOW: beyond
+    /// EINVAL: no length, an odd address or offset, neither shared nor private. ENOMEM: no room, no
+    /// memory, over a limit. EEXIST: `FIXED_NOREPLACE` and something is there. EPERM: `FIXED` below
+    /// the lowest address that may be mapped, or execution from a file that may not be executed.
+    /// EACCES: a shared writable mapping of a file that is not open for writing. EOVERFLOW: beyond
     /// what a file can have.
     pub fn mmap(&self, request: &MapRequest) -> Result<usize, Errno> {
         let length = match page_up(request.length) {
@@ -126,8 +128,8 @@ impl Mm {
         Ok(())
     }
 
-    /// Touches every page of a range as the program will: to store where it may. What cannot be had is left for the program to run
-    /// into.
+    /// Touches every page of a range as the program will: to store where it may. What cannot be had
+    /// is left for the program to run into.
     pub(crate) fn populate_range(&self, range: Range<usize>) {
         for address in range.step_by(PAGE_SIZE) {
             let state = self.state.read();

@@ -1,7 +1,8 @@
-//! A program's mappings, in the order of their addresses. Pure bookkeeping: pages and page tables are
-//! elsewhere.
+//! A program's mappings, in the order of their addresses. Pure bookkeeping: pages and page tables
+//! are elsewhere.
 //!
-//! Invariant: mappings do not overlap, and two that could be one are one, after each of the calls here.
+//! Invariant: mappings do not overlap, and two that could be one are one, after each of the calls
+//! here.
 
 use alloc::collections::BTreeMap;
 use core::ops::Range;
@@ -12,8 +13,8 @@ use errno::Errno;
 use crate::flags::VmFlags;
 use crate::vma::Vma;
 
-/// The lowest address that a program may map: keeps null pointers with offsets from being good ones. Linux's
-/// mmap_min_addr.
+/// The lowest address that a program may map: keeps null pointers with offsets from being good
+/// ones. Linux's mmap_min_addr.
 pub(crate) const LOWEST: usize = 64 << 10;
 /// The distance that a growing stack keeps from what lies below it: Linux's stack_guard_gap.
 pub(crate) const GUARD_GAP: usize = 256 * PAGE_SIZE;
@@ -101,7 +102,8 @@ impl Mappings {
         self.overlapping(range).next().is_none()
     }
 
-    /// Whether a mapping may go exactly there: nothing is in the way, and a stack above keeps its guard gap.
+    /// Whether a mapping may go exactly there: nothing is in the way, and a stack above keeps its
+    /// guard gap.
     pub(crate) fn has_gap(&self, range: Range<usize>) -> bool {
         self.is_free(range.clone())
             && self.find_or_above(range.end).is_none_or(|above| floor_of(above) >= range.end)
@@ -152,7 +154,8 @@ impl Mappings {
         self.put(vma);
     }
 
-    /// Takes out what is mapped in a range and hands it over piece by piece, in order; what sticks out stays.
+    /// Takes out what is mapped in a range and hands it over piece by piece, in order; what sticks
+    /// out stays.
     pub(crate) fn remove(&mut self, range: Range<usize>, mut sink: impl FnMut(Vma)) {
         while let Some(piece) = self.cut_out(range.clone()) {
             sink(piece);
@@ -163,7 +166,8 @@ impl Mappings {
     pub(crate) fn update(&mut self, range: Range<usize>, change: impl Fn(VmFlags) -> VmFlags) {
         let mut rest = range;
         while let Some(mut piece) = self.cut_out(rest.clone()) {
-            // A piece that is joined to what comes after it is cut out again, and changed again to the same.
+            // A piece that is joined to what comes after it is cut out again, and changed again to
+            // the same.
             rest.start = piece.range.end;
             piece.flags = change(piece.flags);
             self.insert(piece);
@@ -194,7 +198,8 @@ impl Mappings {
         }
     }
 
-    /// Room for `length` bytes: the highest that ends at or below `base`, or else the lowest above it.
+    /// Room for `length` bytes: the highest that ends at or below `base`, or else the lowest above
+    /// it.
     pub(crate) fn find_gap(&self, length: usize, base: usize, end: usize) -> Option<usize> {
         self.gap_below(length, base).or_else(|| self.gap_above(length, base.max(LOWEST), end))
     }
@@ -297,7 +302,8 @@ mod tests {
     }
 
     proptest! {
-        /// Any sequence of changes leaves what the same changes to an array of pages leave, in as few mappings as can be.
+        /// Any sequence of changes leaves what the same changes to an array of pages leave, in as
+        /// few mappings as can be.
         #[test]
         fn same_as_an_array_of_pages(steps in prop::collection::vec(step(), 1..40)) {
             let mut mappings = Mappings::default();
@@ -327,13 +333,17 @@ mod tests {
                 prop_assert_eq!(mappings.len(), runs);
                 prop_assert_eq!(mappings.totals().all, model.iter().flatten().count());
                 let writable = |flags: &&VmFlags| flags.is_data();
-                prop_assert_eq!(mappings.totals().data, model.iter().flatten().filter(writable).count());
+                let data = model.iter().flatten().filter(writable).count();
+                prop_assert_eq!(mappings.totals().data, data);
             }
         }
 
         /// A gap is free, and no higher one was passed over.
         #[test]
-        fn gaps_are_the_highest(taken in prop::collection::vec(some_pages(), 0..12), length in 1..8usize) {
+        fn gaps_are_the_highest(
+            taken in prop::collection::vec(some_pages(), 0..12),
+            length in 1..8usize,
+        ) {
             let lowest = LOWEST / PAGE_SIZE;
             let mut mappings = Mappings::default();
             let mut model = [false; PAGES];
@@ -348,7 +358,8 @@ mod tests {
             prop_assert_eq!(found.map(|start| start / PAGE_SIZE), expected);
             let end = 2 * PAGES * PAGE_SIZE;
             let anywhere = mappings.find_gap(length * PAGE_SIZE, PAGES * PAGE_SIZE, end);
-            prop_assert!(anywhere.is_some_and(|start| mappings.is_free(start..start + length * PAGE_SIZE)));
+            let is_free = |start| mappings.is_free(start..start + length * PAGE_SIZE);
+            prop_assert!(anywhere.is_some_and(is_free));
         }
     }
 

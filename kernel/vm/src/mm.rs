@@ -20,21 +20,22 @@ use crate::mappings::Mappings;
 use crate::rss::{Kind, Rss};
 use crate::vma::Vma;
 
-/// Outermost here; inside it the locks of [`Backing`]s and `page table entries`. Never taken while another address space's is
-/// held, but by fork, which makes the other one.
+/// Outermost here; inside it the locks of [`Backing`]s and `page table entries`. Never taken while
+/// another address space's is held, but by fork, which makes the other one.
 static MMAP_LOCK: LockClass = LockClass::new("mmap_lock");
 /// Inside `mmap_lock` and outside everything of `memory`.
 static ENTRIES: LockClass = LockClass::new("page table entries");
 
-/// A user address space. An `Arc<Mm>` is one user of it (Linux's mm_users): a task that runs in it, or
-/// somebody who looks at it. When the last one lets go, everything is unmapped at once.
+/// A user address space. An `Arc<Mm>` is one user of it (Linux's mm_users): a task that runs in it,
+/// or somebody who looks at it. When the last one lets go, everything is unmapped at once.
 ///
 /// Dropping the last reference may sleep, as files may be closed by it.
 pub struct Mm {
-    /// The page tables. CPUs that run a kernel thread borrow them on past the end of the users (lazy TLB); by then they
-    /// are empty.
+    /// The page tables. CPUs that run a kernel thread borrow them on past the end of the users
+    /// (lazy TLB); by then they are empty.
     pub(crate) space: Arc<AddressSpace>,
-    /// Held to look at a page table entry and act on what was found, as one step: two faults in one page meet here.
+    /// Held to look at a page table entry and act on what was found, as one step: two faults in one
+    /// page meet here.
     pub(crate) entries: SpinLock<()>,
     pub(crate) rss: Rss,
     /// Linux's mmap_lock. Faults read, changes of mappings write.
@@ -45,8 +46,9 @@ pub struct Mm {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) mappings: Mappings,
-    /// Pages of mappings that the program may not access at all (`PROT_NONE`) by address: the machine cannot map a page
-    /// that nobody may read, so they wait here for another protection. Counted as resident.
+    /// Pages of mappings that the program may not access at all (`PROT_NONE`) by address: the
+    /// machine cannot map a page that nobody may read, so they wait here for another protection.
+    /// Counted as resident.
     pub(crate) parked: BTreeMap<usize, Page>,
     pub(crate) layout: Layout,
     pub(crate) limits: Limits,
@@ -94,7 +96,8 @@ impl Mm {
         self.state.read().layout
     }
 
-    /// Changes where the program's parts are: for the program loader and `prctl(PR_SET_MM)`. May sleep.
+    /// Changes where the program's parts are: for the program loader and `prctl(PR_SET_MM)`. May
+    /// sleep.
     pub fn set_layout(&self, layout: Layout) {
         self.state.write().layout = layout;
     }
@@ -163,8 +166,8 @@ impl Mm {
             dirty |= written && kind == Kind::File;
             self.rss.sub(kind);
         });
-        // A store that was noticed marked its page. This is for stores after the file system has cleaned the page
-        // without taking the permission to store away.
+        // A store that was noticed marked its page. This is for stores after the file system has
+        // cleaned the page without taking the permission to store away.
         if dirty && vma.is_shared() {
             crate::msync::mark_range_dirty(vma);
         }

@@ -20,7 +20,8 @@ impl Mm {
     /// Writes what was stored into shared mappings of files back. May sleep.
     ///
     /// # Errors
-    /// EINVAL: an odd address. ENOMEM: some of it is not mapped; the rest is done. EBUSY: locked pages and `invalidate`. EIO, ENOSPC: from the file.
+    /// EINVAL: an odd address. ENOMEM: some of it is not mapped; the rest is done. EBUSY: locked
+    /// pages and `invalidate`. EIO, ENOSPC: from the file.
     pub fn msync(&self, address: usize, length: usize, flags: SyncFlags) -> Result<(), Errno> {
         let range = page_range(address, length, Errno::ENOMEM)?;
         let state = self.state.read();
@@ -39,7 +40,8 @@ impl Mm {
     }
 }
 
-/// Marks the pages of a shared mapping dirty: at unmapping, when some were stored into and nobody kept account of which.
+/// Marks the pages of a shared mapping dirty: at unmapping, when some were stored into and nobody
+/// kept account of which.
 pub(crate) fn mark_range_dirty(vma: &Vma) {
     let Some(backing) = vma.backing() else { return };
     let first = vma.offset() / PAGE_SIZE as u64;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   no page yet ─┬─ anonymous ───────────────────────────────► new page of zeros
-//!                ├─ file, load ──────────────────────────────► the file's page, not writable (and its neighbours)
+//!                ├─ file, load ──────────────────────────────► the file's page, not writable
 //!                ├─ file, private store ─────────────────────► a copy of the file's page
 //!                └─ file, shared store ── mark dirty ────────► the file's page
 //!   page, not writable, store ─┬─ shared ── mark dirty ──────► the same, writable
@@ -10,9 +10,9 @@
 //!                              └─ private ───────────────────► a copy
 //! ```
 //!
-//! Faults hold the mappings for reading, so two threads may fault in one page at once. What they prepare is put into the page
-//! table under the entries lock, after a look whether the entry is still what it was; who comes second
-//! finds the work done.
+//! Faults hold the mappings for reading, so two threads may fault in one page at once. What they
+//! prepare is put into the page table under the entries lock, after a look whether the entry is
+//! still what it was; who comes second finds the work done.
 
 use arrayvec::ArrayVec;
 use contract::{Access, PAGE_SIZE};
@@ -56,8 +56,8 @@ impl Mm {
         Some(self.resolve(vma, address, access))
     }
 
-    /// Provides the page at an address for an access that the mapping allows, or, for a debugger's store, that it would allow if it
-    /// were writable. The mappings are held for reading at least.
+    /// Provides the page at an address for an access that the mapping allows, or, for a debugger's
+    /// store, that it would allow if it were writable. The mappings are held for reading at least.
     pub(crate) fn resolve(
         &self,
         vma: &Vma,
@@ -106,8 +106,8 @@ impl Mm {
         self.map_if_absent(vma, address, page, protection)
     }
 
-    /// Maps the neighbours of a page, as far as the file has them at hand: a program that touches one
-    /// page of its code touches the next ones soon.
+    /// Maps the neighbours of a page, as far as the file has them at hand: a program that touches
+    /// one page of its code touches the next ones soon.
     fn populate_around(&self, vma: &Vma, backing: &dyn Backing, address: usize) {
         const WINDOW: usize = AROUND * PAGE_SIZE;
         let start = (address & !(WINDOW - 1)).max(vma.range.start);
@@ -141,7 +141,8 @@ impl Mm {
         }
     }
 
-    /// Copy on write: gives the program a page of its own, which is the old one if nobody else has it.
+    /// Copy on write: gives the program a page of its own, which is the old one if nobody else has
+    /// it.
     fn break_sharing(&self, vma: &Vma, address: usize, frame: usize) -> Result<(), FaultError> {
         let shared = {
             let _entries = self.entries.lock();
@@ -151,8 +152,8 @@ impl Mm {
             };
             // Changed meanwhile: the program tries again and sees.
             let Some(page) = page else { return Ok(()) };
-            // One reference is the entry's and one is `page`. No other can come into being: the entry is the only
-            // way to the page, and it is looked at under this lock.
+            // One reference is the entry's and one is `page`. No other can come into being: the
+            // entry is the only way to the page, and it is looked at under this lock.
             if page.is_anonymous() && page.reference_count() == 2 {
                 self.allow_stores(vma, address);
                 return Ok(());

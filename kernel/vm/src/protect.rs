@@ -15,8 +15,8 @@ impl Mm {
     /// Changes what the program may do with a range of mappings. May sleep.
     ///
     /// # Errors
-    /// EINVAL: an odd address. ENOMEM: some of it is not mapped (what comes before that is changed), or there is no memory. EACCES: a
-    /// mapping in it may not be so used.
+    /// EINVAL: an odd address. ENOMEM: some of it is not mapped (what comes before that is
+    /// changed), or there is no memory. EACCES: a mapping in it may not be so used.
     pub fn mprotect(&self, address: usize, length: usize, prot: Prot) -> Result<(), Errno> {
         let mut range = page_range(address, length, Errno::ENOMEM)?;
         if range.is_empty() {
@@ -64,14 +64,16 @@ impl Mm {
         } else if flags.is_inaccessible() {
             self.park(state, vma);
         } else if flags.difference(vma.flags) != VmFlags::WRITE {
-            // Never writable here: a page may be shared with a child or with a file's cache. The next store asks.
+            // Never writable here: a page may be shared with a child or with a file's cache. The
+            // next store asks.
             self.space.protect(range.clone(), flags.read_only());
         }
         state.mappings.update(range, |old| old.difference(VmFlags::PROTECTION) | wanted);
         Ok(())
     }
 
-    /// Takes the program's own pages out of the page tables and keeps them; those of files are found again when they are needed.
+    /// Takes the program's own pages out of the page tables and keeps them; those of files are
+    /// found again when they are needed.
     fn park(&self, state: &mut State, vma: &Vma) {
         if !vma.is_shared() {
             self.space.for_each_mapped(vma.range(), &mut |address, frame, _| {

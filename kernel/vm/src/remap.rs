@@ -33,8 +33,9 @@ impl Mm {
     /// Changes the length of a mapping, or its place, and returns its address. May sleep.
     ///
     /// # Errors
-    /// EINVAL: odd addresses, no new length, a new place that overlaps the old, flags that do not go together. EFAULT: the old range is not
-    /// (part of) one mapping. ENOMEM: no room, no memory, over a limit.
+    /// EINVAL: odd addresses, no new length, a new place that overlaps the old, flags that do not
+    /// go together. EFAULT: the old range is not (part of) one mapping. ENOMEM: no room, no memory,
+    /// over a limit.
     pub fn mremap(
         &self,
         old_address: usize,
@@ -138,8 +139,9 @@ impl Mm {
         Ok(start)
     }
 
-    /// Maps the pages of `old` a second time, from `new_start` on. The mappings are held for writing, so no fault comes in between; the
-    /// program may store through the old place until that is unmapped, into the same pages.
+    /// Maps the pages of `old` a second time, from `new_start` on. The mappings are held for
+    /// writing, so no fault comes in between; the program may store through the old place until
+    /// that is unmapped, into the same pages.
     fn share_pages(&self, vma: &Vma, old: Range<usize>, new_start: usize) -> Result<(), Errno> {
         let mut found = Vec::new();
         let mut enough = found.try_reserve(self.rss.total().min(old.len() / PAGE_SIZE)).is_ok();

@@ -15,7 +15,8 @@ use crate::vma::Vma;
 pub enum Force {
     /// The program's own: what it may not do fails.
     No,
-    /// A debugger's: code may be overwritten, and becomes the program's own by that; what it may not read can be read.
+    /// A debugger's: code may be overwritten, and becomes the program's own by that; what it may
+    /// not read can be read.
     Yes,
 }
 
@@ -38,8 +39,8 @@ impl Mm {
         })
     }
 
-    /// Hands `copy` each page of a range, with the offset in it and the part of the range that it holds. Returns how much of the
-    /// range that was.
+    /// Hands `copy` each page of a range, with the offset in it and the part of the range that it
+    /// holds. Returns how much of the range that was.
     fn each_page(
         &self,
         address: usize,
@@ -92,7 +93,8 @@ impl Mm {
             let _entries = self.entries.lock();
             let Some((frame, protection)) = self.space.look_up(address) else { continue };
             let Some(page) = Page::try_get(frame) else { continue };
-            // The entry's reference and `page`: a copy that only this program sees, although it may not store itself.
+            // The entry's reference and `page`: a copy that only this program sees, although it may
+            // not store itself.
             let own = page.is_anonymous() && page.reference_count() == 2;
             if access != Access::Write || protection.write || own {
                 body(&page);

@@ -103,7 +103,8 @@ fn head(vma: &Vma, layout: &Layout, out: &mut dyn Write) -> fmt::Result {
 fn details(vma: &Vma, usage: &Usage, out: &mut dyn Write) -> fmt::Result {
     let kib = PAGE_SIZE / 1024;
     let locked = if vma.flags.contains(VmFlags::LOCKED) { usage.resident } else { 0 };
-    // Which pages of files were stored into is not looked up: the program's own count as dirty, the others as clean.
+    // Which pages of files were stored into is not looked up: the program's own count as dirty, the
+    // others as clean.
     let own_shared = usage.shared.min(usage.anonymous);
     let rows = [
         ("Size", vma.pages() * kib),

@@ -35,8 +35,8 @@ fn allowed_growth(state: &State, address: usize) -> Option<usize> {
     (fits && keeps_distance(&state.mappings, address)).then_some(stack.range.start)
 }
 
-/// Whether a stack that starts at `address` keeps the guard gap from what lies below. Memory that cannot be accessed is a
-/// guard itself, and another stack keeps its own distance.
+/// Whether a stack that starts at `address` keeps the guard gap from what lies below. Memory that
+/// cannot be accessed is a guard itself, and another stack keeps its own distance.
 fn keeps_distance(mappings: &Mappings, address: usize) -> bool {
     mappings.below(address).is_none_or(|below| {
         below.flags.contains(VmFlags::GROWS_DOWN)

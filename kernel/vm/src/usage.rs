@@ -1,4 +1,5 @@
-//! What is mapped and how much of it is in memory: the numbers behind `/proc/PID/{statm,status,maps,smaps,numa_maps}`.
+//! What is mapped and how much of it is in memory: the numbers behind
+//! `/proc/PID/{statm,status,maps,smaps,numa_maps}`.
 
 use alloc::vec::Vec;
 

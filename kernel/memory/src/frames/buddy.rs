@@ -1,9 +1,9 @@
 //! Free blocks by size, merged with their buddies when they come back.
 //!
-//! A block of order *k* is 2^k frames, aligned to its size. Its buddy is the other half of the block
-//! of order *k+1* around it: the number with bit *k* flipped. Invariant: exactly the first frames of
-//! blocks that are in a list are tagged [`State::Free`], with their order. So one look at the buddy's
-//! tag tells whether the whole buddy is free.
+//! A block of order *k* is 2^k frames, aligned to its size. Its buddy is the other half of the
+//! block of order *k+1* around it: the number with bit *k* flipped. Invariant: exactly the first
+//! frames of blocks that are in a list are tagged [`State::Free`], with their order. So one look at
+//! the buddy's tag tells whether the whole buddy is free.
 
 use contract::NodeId;
 
@@ -153,10 +153,15 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 256 }))]
 
-        /// Whatever is allocated and freed in whatever order: blocks are aligned, do not overlap, are within the
-        /// arena, and the whole of it is there again in the end.
+        /// Whatever is allocated and freed in whatever order: blocks are aligned, do not overlap,
+        /// are within the arena, and the whole of it is there again in the end.
         #[test]
-        fn blocks_never_overlap(steps in prop::collection::vec((0..ORDERS, any::<prop::sample::Index>(), any::<bool>()), 1..200)) {
+        fn blocks_never_overlap(
+            steps in prop::collection::vec(
+                (0..ORDERS, any::<prop::sample::Index>(), any::<bool>()),
+                1..200,
+            ),
+        ) {
             let arena = Arena::new(FRAMES);
             let before = *arena.buddy.borrow().counts();
             let mut taken: Vec<(u32, usize)> = Vec::new();

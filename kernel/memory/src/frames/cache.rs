@@ -11,16 +11,16 @@ const CAPACITY: usize = 64;
 /// How many come from the zone at a time, and go back when the cache is full.
 const BATCH: usize = 16;
 
-/// Inside a CPU's object lists and `slab depot`, outside `zone`. A lock, although only the owner is fast, so that the
-/// caches of all CPUs can be emptied when memory runs out.
+/// Inside a CPU's object lists and `slab depot`, outside `zone`. A lock, although only the owner is
+/// fast, so that the caches of all CPUs can be emptied when memory runs out.
 static CACHE: LockClass = LockClass::new("frame cache");
 
 type Cache = SpinLock<ArrayVec<u32, CAPACITY>>;
 
 static CACHES: PerCpu<Cache> = sync::per_cpu!(SpinLock::new(&CACHE, ArrayVec::new_const()));
 
-/// The node of the CPU this runs on: of one of them, if the caller is moved meanwhile, which makes a frame
-/// come from further away and nothing worse.
+/// The node of the CPU this runs on: of one of them, if the caller is moved meanwhile, which makes
+/// a frame come from further away and nothing worse.
 pub(super) fn local_node() -> NodeId {
     super::node_index(machine::cpu::node(machine::cpu::id()))
 }

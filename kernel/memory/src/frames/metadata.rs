@@ -4,8 +4,8 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use contract::NodeId;
 
-/// What a frame is used for. Zero, which fresh metadata is filled with, is `Reserved`: what nobody gave
-/// to the allocator, it never hands out.
+/// What a frame is used for. Zero, which fresh metadata is filled with, is `Reserved`: what nobody
+/// gave to the allocator, it never hands out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum State {
@@ -17,8 +17,8 @@ pub(crate) enum State {
     Taken = 2,
 }
 
-/// State, order and node of a block's first frame, in one word, so that asking whether a buddy can be merged with is
-/// one comparison.
+/// State, order and node of a block's first frame, in one word, so that asking whether a buddy can
+/// be merged with is one comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tag(u32);
 
@@ -49,13 +49,14 @@ impl Tag {
 
 /// The metadata of one frame: 16 bytes.
 ///
-/// Who may touch what: `tag` and the links belong to the zone's lock while the block is free and to the
-/// block's owner while it is taken; `count` is free for all. That all are atomics, loaded and stored
-/// relaxed, costs nothing and keeps the code above safe.
+/// Who may touch what: `tag` and the links belong to the zone's lock while the block is free and to
+/// the block's owner while it is taken; `count` is free for all. That all are atomics, loaded and
+/// stored relaxed, costs nothing and keeps the code above safe.
 #[repr(C)]
 pub(crate) struct Metadata {
     tag: AtomicU32,
-    /// For a [`Page`](crate::Page): its references. For a slab: [`SLAB`] and the slab's state. Otherwise 0.
+    /// For a [`Page`](crate::Page): its references. For a slab: [`SLAB`] and the slab's state.
+    /// Otherwise 0.
     pub(crate) count: AtomicU32,
     previous: AtomicU32,
     next: AtomicU32,

@@ -43,8 +43,9 @@ pub fn init() {
     }
 }
 
-/// Adds frames that were in use since boot and are free now, such as the initial ramdisk's. The caller gives each
-/// frame once. A part of it becomes the metadata of the rest; a region of a few frames may be lost to that.
+/// Adds frames that were in use since boot and are free now, such as the initial ramdisk's. The
+/// caller gives each frame once. A part of it becomes the metadata of the rest; a region of a few
+/// frames may be lost to that.
 pub fn add_region(region: Region) {
     let Some(frames) = TABLE.describe(region.frames) else { return };
     let base = machine::memory::direct_map(frames.start).expose_provenance();
@@ -52,8 +53,8 @@ pub fn add_region(region: Region) {
     ZONES[node_index(region.node)].add(frames);
 }
 
-/// Takes a zeroed frame for the machine's own use (a page table, a stack), near the node or else near this
-/// CPU. Any context. The machine's `allocate_frame` upcall.
+/// Takes a zeroed frame for the machine's own use (a page table, a stack), near the node or else
+/// near this CPU. Any context. The machine's `allocate_frame` upcall.
 pub fn allocate_frame(node: Option<NodeId>) -> Option<Frame> {
     if fault::should_fail(Point::Page) {
         return None;
@@ -72,8 +73,8 @@ pub fn free_frame(frame: Frame) {
     put_reference(frame.into_number());
 }
 
-/// Moves the frames and heap objects that the calling CPU keeps ready back to where all CPUs find them: before it goes out of
-/// service. Interrupts or preemption off.
+/// Moves the frames and heap objects that the calling CPU keeps ready back to where all CPUs find
+/// them: before it goes out of service. Interrupts or preemption off.
 pub fn drain_cpu() {
     crate::heap::drain_cpu();
     drain_cache(machine::cpu::id());

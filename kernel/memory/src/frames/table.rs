@@ -1,8 +1,9 @@
 //! Where each frame's metadata is.
 //!
 //! Frames are grouped into sections of 4 MiB, the largest buddy block, so that no merge crosses a
-//! section. A section's metadata is made when the section is first used. Two levels of pointers lead to
-//! it: a root in the kernel image, a leaf page for each 2 GiB that has memory. A leaf's entry is
+//! section. A section's metadata is made when the section is first used. Two levels of pointers
+//! lead to it: a root in the kernel image, a leaf page for each 2 GiB that has memory. A leaf's
+//! entry is
 //!
 //! - [`ABSENT`]: no memory of ours there;
 //! - odd: where the metadata will be, not yet initialised;
@@ -52,8 +53,8 @@ impl Table {
     #[inline]
     fn leaf(&self, section: usize) -> Option<&Leaf> {
         let pointer = self.root.get(section / LEAF_SECTIONS)?.load(Ordering::Acquire);
-        // SAFETY: a pointer in the root was stored by `describe` after the leaf was filled (Release),
-        // and a leaf is never freed.
+        // SAFETY: a pointer in the root was stored by `describe` after the leaf was filled
+        // (Release), and a leaf is never freed.
         unsafe { pointer.as_ref() }
     }
 
@@ -64,13 +65,13 @@ impl Table {
         if entry & 1 != 0 {
             return None;
         }
-        // SAFETY: `initialise` stored an even entry (Release) after it had filled the metadata, whose memory `describe`
-        // set aside for it alone and for good.
+        // SAFETY: `initialise` stored an even entry (Release) after it had filled the metadata,
+        // whose memory `describe` set aside for it alone and for good.
         unsafe { core::ptr::with_exposed_provenance::<Section>(entry).as_ref() }
     }
 
-    /// Sets memory for the metadata of a new region aside, taken from the region's own start. Returns
-    /// what is left of it, or `None` if nothing would be.
+    /// Sets memory for the metadata of a new region aside, taken from the region's own start.
+    /// Returns what is left of it, or `None` if nothing would be.
     ///
     /// The memory is the caller's to give.
     pub(crate) fn describe(&self, region: FrameRange) -> Option<FrameRange> {
@@ -92,7 +93,8 @@ impl Table {
                 Some(leaf) => leaf,
                 None => {
                     let leaf: *mut Leaf = take(1)?.cast();
-                    // SAFETY: the frame is ours by the caller's word, mapped, page-aligned, and large enough.
+                    // SAFETY: the frame is ours by the caller's word, mapped, page-aligned, and
+                    // large enough.
                     unsafe { leaf.write([const { AtomicUsize::new(ABSENT) }; LEAF_SECTIONS]) };
                     self.root[section / LEAF_SECTIONS].store(leaf, Ordering::Release);
                     self.leaf(section)?
@@ -118,8 +120,8 @@ impl Table {
             return;
         }
         let metadata = core::ptr::with_exposed_provenance_mut::<Section>(address & !1);
-        // SAFETY: `describe` set these pages aside for this section, nobody else reaches them before the store below, and
-        // all bytes zero is a valid `Metadata`.
+        // SAFETY: `describe` set these pages aside for this section, nobody else reaches them
+        // before the store below, and all bytes zero is a valid `Metadata`.
         unsafe { metadata.write_bytes(0, 1) };
         entry.store(address & !1, Ordering::Release);
     }

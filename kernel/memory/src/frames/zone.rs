@@ -13,7 +13,8 @@ use super::table::{SECTION_FRAMES, TABLE};
 /// Inside `frame cache` and `slab depot`, outside `frame table`.
 static ZONE: LockClass = LockClass::new("zone");
 
-/// Runs of untouched frames that a zone can keep apart. A region beyond that is taken into use at once.
+/// Runs of untouched frames that a zone can keep apart. A region beyond that is taken into use at
+/// once.
 const FRESH_RANGES: usize = 8;
 
 /// How deep an allocation may dig.
@@ -39,7 +40,8 @@ pub(crate) struct Zone {
 
 struct Inner {
     buddy: Buddy,
-    /// Frames that were never used and whose metadata may not exist yet. Used from the last range's start up.
+    /// Frames that were never used and whose metadata may not exist yet. Used from the last range's
+    /// start up.
     fresh: ArrayVec<FrameRange, FRESH_RANGES>,
 }
 
@@ -116,8 +118,8 @@ impl Zone {
         }
         let managed = self.managed.load(Relaxed) + frames;
         self.managed.store(managed, Relaxed);
-        // In KiB, Linux's min_free_kbytes: the square root of 16 times the memory. In pages of 4 KiB
-        // on both sides that is the square root of 4 times the frames.
+        // In KiB, Linux's min_free_kbytes: the square root of 16 times the memory. In pages of 4
+        // KiB on both sides that is the square root of 4 times the frames.
         self.min.store((4 * managed).isqrt(), Relaxed);
         self.add_free(frames);
     }

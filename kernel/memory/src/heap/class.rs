@@ -49,11 +49,12 @@ impl Class {
         Self(index as u8)
     }
 
-    /// The class for objects of a common layout; `None` if it is none: larger than [`TABLE_LIMIT`], or aligned to more than 16 bytes.
+    /// The class for objects of a common layout; `None` if it is none: larger than [`TABLE_LIMIT`],
+    /// or aligned to more than 16 bytes.
     #[inline(always)]
     pub(super) fn of_common(layout: Layout) -> Option<Self> {
-        // Slabs start at page boundaries, so objects are aligned to the largest power of two that divides their size. From 16 up
-        // all classes are multiples of 16.
+        // Slabs start at page boundaries, so objects are aligned to the largest power of two that
+        // divides their size. From 16 up all classes are multiples of 16.
         if layout.align() > 16 {
             return None;
         }
@@ -125,7 +126,8 @@ mod tests {
                     continue;
                 };
                 assert!(class.size() >= size);
-                // An object at any multiple of the class size is aligned, as slabs start at multiples of a page…
+                // An object at any multiple of the class size is aligned, as slabs start at
+                // multiples of a page…
                 assert!(class.size() % align == 0, "{layout:?} in {}", class.size());
                 // …or, above that, of their own size.
                 if align > PAGE_SIZE {

@@ -1,14 +1,16 @@
 //! The kernel heap.
 //!
-//! An object's size class follows from its layout alone, so neither allocating nor freeing has to look
-//! anything up. Each CPU keeps a chain of free objects per class, used with interrupts off and without a
-//! lock; it is filled from, and emptied into, the class's [`Depot`] half at a time. Layouts above the largest class
-//! get runs of frames.
+//! An object's size class follows from its layout alone, so neither allocating nor freeing has to
+//! look anything up. Each CPU keeps a chain of free objects per class, used with interrupts off and
+//! without a lock; it is filled from, and emptied into, the class's [`Depot`] half at a time.
+//! Layouts above the largest class get runs of frames.
 //!
-//! Small objects may take the last frame there is: their allocation has no way to fail that Rust code
-//! could handle. Runs of frames leave the reserve alone, so a large `try_reserve` fails in time.
+//! Small objects may take the last frame there is: their allocation has no way to fail that Rust
+//! code could handle. Runs of frames leave the reserve alone, so a large `try_reserve` fails in
+//! time.
 //!
-//! On bare metal [`KernelHeap`] is the global allocator. On the host the standard library keeps its own.
+//! On bare metal [`KernelHeap`] is the global allocator. On the host the standard library keeps its
+//! own.
 
 mod class;
 mod poison;
@@ -112,10 +114,10 @@ impl Blocks for KernelBlocks {
 /// The kernel heap as Rust's allocator. Any context but a non-maskable interrupt.
 pub struct KernelHeap;
 
-// SAFETY: `alloc` gives out an object of the layout's class, which is as large and as aligned as the layout asks (the
-// tests of `class` show it), or a run of frames, aligned to its size rounded up to a power of two and at least as
-// long. An object is in one chain or slab list, or with one user. Nothing here unwinds but the checks of debug builds,
-// which find a broken heap.
+// SAFETY: `alloc` gives out an object of the layout's class, which is as large and as aligned as
+// the layout asks (the tests of `class` show it), or a run of frames, aligned to its size rounded
+// up to a power of two and at least as long. An object is in one chain or slab list, or with one
+// user. Nothing here unwinds but the checks of debug builds, which find a broken heap.
 unsafe impl GlobalAlloc for KernelHeap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -137,14 +139,15 @@ unsafe impl GlobalAlloc for KernelHeap {
 
     #[inline]
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: the caller guarantees that `new_size`, rounded up to the alignment, does not overflow.
+        // SAFETY: the caller guarantees that `new_size`, rounded up to the alignment, does not
+        // overflow.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         let class = Class::of(layout);
         if class.is_some() && class == Class::of(new_layout) {
             return pointer;
         }
-        // SAFETY: the caller's promises about `layout` and `new_size` are passed on; `copy` stays within both objects, which
-        // do not overlap as both are allocated.
+        // SAFETY: the caller's promises about `layout` and `new_size` are passed on; `copy` stays
+        // within both objects, which do not overlap as both are allocated.
         unsafe {
             let new = self.alloc(new_layout);
             if !new.is_null() {
@@ -220,8 +223,8 @@ fn refill(class: Class) -> *mut u8 {
     object.map_or(null_mut(), |object| hand_out(object, class))
 }
 
-/// Gives half of what this CPU keeps of a class to the depot, if it is still too much: an interrupt or a move to another CPU may
-/// have come before.
+/// Gives half of what this CPU keeps of a class to the depot, if it is still too much: an interrupt
+/// or a move to another CPU may have come before.
 #[cold]
 #[inline(never)]
 fn flush(class: Class) {

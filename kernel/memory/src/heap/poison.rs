@@ -1,7 +1,8 @@
 //! Freed memory is marked in debug builds, so that using it shows.
 //!
-//! A free object's first bytes are its link; the rest is filled with a pattern that no pointer has. When the object is
-//! handed out again and the pattern is broken, somebody wrote to it after freeing it.
+//! A free object's first bytes are its link; the rest is filled with a pattern that no pointer has.
+//! When the object is handed out again and the pattern is broken, somebody wrote to it after
+//! freeing it.
 
 use core::ptr::NonNull;
 
@@ -32,7 +33,8 @@ pub(super) unsafe fn check(object: NonNull<u8>, size: usize) {
         let bytes = unsafe { core::slice::from_raw_parts(object.as_ptr().add(LINK), size - LINK) };
         if let Some(offset) = bytes.iter().position(|&byte| byte != FREE) {
             panic!(
-                "a heap object of {size} bytes at {object:p} was written to after it was freed, at offset {}",
+                "a heap object of {size} bytes at {object:p} was written to after it was freed, \
+                 at offset {}",
                 LINK + offset
             );
         }

@@ -1,10 +1,10 @@
 //! Blocks cut into objects of one size, and the depot that owns a class's blocks.
 //!
 //! A slab is in one of three states, seen from the depot: *full* (all objects are out, with CPUs or
-//! users; in no list), *partial* (in the list), *idle* (all objects are back). One idle slab is kept, any
-//! more go back to the frame allocator. An object that is not in use holds the address of the next
-//! one in its first bytes. How many of a slab's objects are out, and where its first free one is, stands in
-//! the metadata of its first frame.
+//! users; in no list), *partial* (in the list), *idle* (all objects are back). One idle slab is
+//! kept, any more go back to the frame allocator. An object that is not in use holds the address of
+//! the next one in its first bytes. How many of a slab's objects are out, and where its first free
+//! one is, stands in the metadata of its first frame.
 
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
@@ -55,7 +55,8 @@ impl Chain {
     }
 
     /// # Safety
-    /// The object is free memory of at least the link's size and alignment, and the caller's to give.
+    /// The object is free memory of at least the link's size and alignment, and the caller's to
+    /// give.
     #[inline]
     pub(super) unsafe fn push(&mut self, object: NonNull<Object>) {
         // SAFETY: the memory is ours by the caller's word.
@@ -70,8 +71,8 @@ impl Chain {
     }
 }
 
-/// What [`Metadata::count`] says of a slab: [`SLAB`], then 15 bits of how many objects are out, then 16 of
-/// where the first free object is.
+/// What [`Metadata::count`] says of a slab: [`SLAB`], then 15 bits of how many objects are out,
+/// then 16 of where the first free object is.
 #[derive(Clone, Copy)]
 struct SlabState {
     out: u32,
@@ -126,7 +127,8 @@ impl Depot {
             let mut state = SlabState::load(metadata);
             let base = blocks.address_of(slab);
             while wanted > 0 && state.first_free != SlabState::NO_OBJECT {
-                // SAFETY: `first_free` lies within the slab, and the object there is free: the depot's own.
+                // SAFETY: `first_free` lies within the slab, and the object there is free: the
+                // depot's own.
                 let object: NonNull<Object> =
                     unsafe { base.add(state.first_free as usize * 8) }.cast();
                 // SAFETY: as above; a free object begins with its link.

@@ -83,7 +83,8 @@ fn what_a_child_gets_is_as_advised() {
     });
 }
 
-/// Every allocation on the way fails in turn: the error comes back, nothing is left, and the parent is whole.
+/// Every allocation on the way fails in turn: the error comes back, nothing is left, and the parent
+/// is whole.
 #[test]
 fn fork_that_fails_leaves_nothing() {
     once(|| {

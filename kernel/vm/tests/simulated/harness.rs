@@ -165,7 +165,8 @@ pub fn anonymous(pages: usize) -> MapRequest {
     }
 }
 
-/// Makes CPUs let go of the address spaces that they borrow: each runs a task with the same other one.
+/// Makes CPUs let go of the address spaces that they borrow: each runs a task with the same other
+/// one.
 pub fn borrow_another() {
     let other = Mm::new().unwrap();
     for cpu in 0..machine::cpu::count() {

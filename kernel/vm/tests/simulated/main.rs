@@ -1,4 +1,5 @@
-//! Address spaces on the simulated machine: page tables, TLBs and faults are the machine's, interleavings its seed's.
+//! Address spaces on the simulated machine: page tables, TLBs and faults are the machine's,
+//! interleavings its seed's.
 
 mod basics;
 mod copies;

@@ -32,8 +32,8 @@ fn simultaneous_first_stores_both_count() {
     });
 }
 
-/// A parent that goes on storing while it forks: the child sees each counter at one moment, and never a
-/// later store.
+/// A parent that goes on storing while it forks: the child sees each counter at one moment, and
+/// never a later store.
 #[test]
 fn a_child_is_a_snapshot() {
     over_seeds(200, 3, || {
@@ -94,7 +94,8 @@ fn both_sides_copy_at_once() {
     });
 }
 
-/// Several threads copy a page that they share with a child at the same moment: one copy counts, and has all stores.
+/// Several threads copy a page that they share with a child at the same moment: one copy counts,
+/// and has all stores.
 #[test]
 fn threads_copy_a_page_together() {
     over_seeds(200, 3, || {
