@@ -82,11 +82,12 @@ fn make(request: &Arc<Request>) {
     comm[..length].copy_from_slice(&name[..length]);
     let node = builder.node;
     let for_newborn = request.clone();
+    let for_newborn = request.clone();
     let made = process::kernel_thread(KernelThread {
         name: &comm[..length],
         node,
         flags: process::CloneFlags::FS | process::CloneFlags::FILES,
-        function: alloc::boxed::Box::new(move || newborn(&for_newborn, builder, function)),
+        function: move || newborn(for_newborn, builder, function),
     });
     if let Err(error) = made {
         request.answer(Err(error));
@@ -94,33 +95,41 @@ fn make(request: &Arc<Request>) {
 }
 
 /// The newborn's first steps: reports itself in, sleeps until it is woken, and does what it was made for.
-fn newborn(request: &Arc<Request>, builder: Builder, function: Function) -> i32 {
+fn newborn(request: Arc<Request>, builder: Builder, function: Function) -> i32 {
+    if !report_in(request, builder) {
+        finish(End::NeverRan, 0);
+        return Errno::EINTR.as_return() as i32;
+    }
+    // Nothing that is counted is on this stack from here on: should the function panic, it would never be given back.
+    let this = This::new();
+    wait_for_first_wake(this.record());
+    if this.should_stop() {
+        finish(End::NeverRan, 0);
+        return Errno::EINTR.as_return() as i32;
+    }
+    // It may have been woken before it slept: then it is still where kthreadd left it.
+    sched::settle();
+    this.park_if_asked();
+    let result = function(&this);
+    finish(End::Returned, result);
+    result
+}
+
+fn finish(end: End, result: i32) {
+    This::new().record().finish(end, result);
+}
+
+/// Makes the thread's record and answers the creator. Returns whether there is still one: if not, nobody else knows of this thread.
+fn report_in(request: Arc<Request>, builder: Builder) -> bool {
     let me = current_ref();
     let record = Arc::new(Record::new(builder.name, builder.cpu));
     me.attach(Slot::Kthread, record.clone());
     prepare(&me, builder.mask, builder.fixed_affinity, builder.freezable, builder.cpu);
     if let Err(error) = sched::set_attributes(&me, builder.attributes) {
-        record.finish(End::NeverRan, 0);
         request.answer(Err(error));
-        return 0;
+        return false;
     }
-    if !request.answer(Ok((me.clone(), record.clone()))) {
-        // The creator was killed, and nobody else knows of this thread.
-        record.finish(End::NeverRan, 0);
-        return Errno::EINTR.as_return() as i32;
-    }
-    wait_for_first_wake(&record);
-    if record.has(STOP) {
-        record.finish(End::NeverRan, 0);
-        return Errno::EINTR.as_return() as i32;
-    }
-    // It may have been woken before it slept: then it is still where kthreadd left it.
-    sched::settle();
-    let this = This::new(record);
-    this.park_if_asked();
-    let result = function(&this);
-    this.record().finish(End::Returned, result);
-    result
+    request.answer(Ok((me, record)))
 }
 
 fn prepare(

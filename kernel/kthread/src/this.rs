@@ -1,12 +1,10 @@
 //! A kernel thread's own side: what it asks, and how it parks.
 
-use alloc::sync::Arc;
-
-use core::marker::PhantomData;
-use sched::{Sleep, WaitError, WaitQueue, state};
+use sched::{Sleep, Task, WaitError, WaitQueue, state};
+use sync::Current;
 
 use crate::freezer;
-use crate::thread::{PARK, Record, STOP};
+use crate::thread::{PARK, Record, STOP, record_of};
 
 /// What ended a sleep.
 enum Wake {
@@ -17,29 +15,30 @@ enum Wake {
 
 /// The thread that runs, as its own function sees it.
 ///
-/// It cannot leave the thread: only the thread itself may park, freeze or be asked whether it should stop.
+/// It cannot leave the thread: only the thread itself may park, freeze or be asked whether it should stop. And it holds no reference
+/// count: a thread that panics leaves its stack behind, and what is counted there would never be freed.
 pub struct This {
-    record: Arc<Record>,
-    not_send: PhantomData<*const ()>,
+    task: Current<Task>,
 }
 
 impl This {
-    pub(crate) fn new(record: Arc<Record>) -> Self {
-        Self { record, not_send: PhantomData }
+    /// For the running thread, whose record has been attached.
+    pub(crate) fn new() -> Self {
+        Self { task: sched::current() }
     }
 
     pub(crate) fn record(&self) -> &Record {
-        &self.record
+        record_of(&self.task).expect("a thread function runs in a thread with a record")
     }
 
     /// Whether somebody waits in `stop` for the thread's function to return. Any context.
     pub fn should_stop(&self) -> bool {
-        self.record.has(STOP)
+        self.record().has(STOP)
     }
 
     /// Whether the thread is asked to park. Any context.
     pub fn should_park(&self) -> bool {
-        self.record.has(PARK)
+        self.record().has(PARK)
     }
 
     /// Parks if that is asked for, and returns when nobody wants it any more. May sleep.
@@ -57,10 +56,10 @@ impl This {
         sync::might_sleep();
         loop {
             sched::set_current_state(state::PARKED);
-            if self.record.enter_park() {
-                self.record.waiters.wake_all();
+            if self.record().enter_park() {
+                self.record().waiters.wake_all();
                 sched::schedule();
-            } else if self.record.leave_park() {
+            } else if self.record().leave_park() {
                 break;
             }
         }
@@ -98,7 +97,7 @@ impl This {
             let outcome = queue.wait_map(Sleep::Idle, deadline, || {
                 if condition() {
                     Some(Wake::Condition)
-                } else if self.record.has(STOP | PARK) {
+                } else if self.record().has(STOP | PARK) {
                     Some(Wake::Asked)
                 } else {
                     freezer::is_wanted().then_some(Wake::Freeze)
@@ -123,7 +122,7 @@ impl This {
                 freezer::freeze_unless(|| self.should_stop());
             }
             sched::set_current_state(state::UNINTERRUPTIBLE | state::NOLOAD);
-            if self.record.has(STOP | PARK) {
+            if self.record().has(STOP | PARK) {
                 sched::set_current_running();
                 return false;
             }

@@ -50,13 +50,18 @@ pub(crate) fn a_hundred_creators() {
 }
 
 pub(crate) fn run_creates_and_wakes() {
-    let thread = spawn("runner", |this| {
+    let runs = Arc::new(AtomicBool::new(false));
+    let told = runs.clone();
+    let thread = spawn("runner", move |this| {
+        told.store(true, Ordering::SeqCst);
         while !this.should_stop() {
             this.sleep(time::MILLISECOND);
         }
         42
     });
-    dawdle();
+    while !runs.load(Ordering::SeqCst) {
+        sched::sleep_for(10_000);
+    }
     assert!(thread.task().is_kthread());
     assert_eq!(thread.stop(), Exit::Returned(42));
 }

@@ -12,13 +12,18 @@ use crate::tools::{cpus, dawdle, join_all, random, spawn};
 
 pub(crate) fn moves_a_running_thread() {
     let over = Arc::new(AtomicBool::new(false));
-    let seen = over.clone();
+    let runs = Arc::new(AtomicBool::new(false));
+    let (seen, told) = (over.clone(), runs.clone());
     let runner = spawn("runner", move |_| {
+        told.store(true, Ordering::SeqCst);
         while !seen.load(Ordering::SeqCst) {
             machine::cpu::relax();
         }
         0
     });
+    while !runs.load(Ordering::SeqCst) {
+        sched::sleep_for(10_000);
+    }
     let all = cpus();
     for _ in 0..4 {
         let cpu = all[random(all.len() as u64) as usize];

@@ -141,6 +141,8 @@ pub(crate) fn wait_until_asked() {
             sched::sleep_for(10_000);
         }
     }
+    // It may still be on its way back to sleep.
+    sched::sleep_for(time::MILLISECOND);
     let switches = daemon.task().times().voluntary;
     sched::sleep_for(time::SECOND);
     assert_eq!(daemon.task().times().voluntary, switches, "it was awake with nothing to do");
@@ -179,12 +181,11 @@ pub(crate) fn lazy_tlb() {
             let before = sched::address_space_counters();
             // A, kernel threads, A: nothing is switched.
             for _ in 0..3 {
-                sched::sleep_for(10_000);
+                sched::sleep_for(time::MILLISECOND);
             }
             let after = sched::address_space_counters();
-            let others = cpus().len() > 1;
-            assert!(others || after.switches == before.switches, "A, kernel thread, A switched");
-            assert!(after.spared >= before.spared + 3);
+            assert_eq!(after.switches, before.switches, "A, kernel thread, A switched");
+            assert!(after.spared > before.spared, "nothing ran in between");
             sched::use_address_space(None);
             assert_eq!(Arc::strong_count(&a), 2, "the CPU borrows A");
             sched::use_address_space(Some(b.clone()));

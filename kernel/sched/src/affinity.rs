@@ -181,16 +181,16 @@ pub(crate) fn move_waiting(task: &TaskRef) {
 
 /// Moves a waiting task between two CPUs, if it is still where it was and may still go where it is sent.
 pub(crate) fn move_between(task: &TaskRef, from: CpuId, to: CpuId) {
-    let (mut source, mut target) = runqueue::lock_two(from, to);
+    let mut queues = runqueue::lock_two(from, to);
     if task.cpu() != from || !task.is_queued() || task.on_cpu.load(Ordering::Acquire) {
         return;
     }
     if !may_run_on(task, to) {
         return;
     }
-    let Some(task) = source.remove(task) else { return };
-    let preempts = target.enqueue(to, task, false);
-    drop((source, target));
+    let Some(task) = queues.first.remove(task) else { return };
+    let preempts = queues.second.enqueue(to, task, false);
+    drop(queues);
     if preempts {
         reschedule(to);
     }

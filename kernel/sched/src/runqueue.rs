@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering
 
 use errno::Errno;
 use machine::CpuId;
-use sync::{LockClass, Once, PerCpu, SpinIrqGuard, SpinLock, per_cpu};
+use sync::{IrqGuard, LockClass, Once, PerCpu, SpinIrqGuard, SpinLock, per_cpu};
 
 use crate::attributes::{Class, Policy};
 use crate::class::fair::FairQueue;
@@ -391,21 +391,26 @@ pub(crate) fn lock_of(task: &Task) -> SpinIrqGuard<'static, RunQueue> {
     }
 }
 
-/// Locks two run queues in the order that everybody keeps to: by CPU number. Returned in the order asked for.
-pub(crate) fn lock_two(
-    first: CpuId,
-    second: CpuId,
-) -> (SpinIrqGuard<'static, RunQueue>, SpinIrqGuard<'static, RunQueue>) {
+/// Two locked run queues. The fields are dropped in this order: interrupts come back when both locks are released, not when the first is.
+pub(crate) struct Two {
+    pub(crate) first: SpinIrqGuard<'static, RunQueue>,
+    pub(crate) second: SpinIrqGuard<'static, RunQueue>,
+    _irqs_off: IrqGuard,
+}
+
+/// Locks two run queues in the order that everybody keeps to: by CPU number.
+pub(crate) fn lock_two(first: CpuId, second: CpuId) -> Two {
     debug_assert_ne!(first, second, "one queue twice");
-    if first < second {
-        let a = RUN_QUEUES.of(first).queue.lock_irq();
-        let b = RUN_QUEUES.of(second).queue.lock_irq_nested();
-        (a, b)
+    let irqs_off = IrqGuard::new();
+    let lock = |cpu: CpuId| &RUN_QUEUES.of(cpu).queue;
+    let (first, second) = if first < second {
+        let a = lock(first).lock_irq();
+        (a, lock(second).lock_irq_nested())
     } else {
-        let b = RUN_QUEUES.of(second).queue.lock_irq();
-        let a = RUN_QUEUES.of(first).queue.lock_irq_nested();
-        (a, b)
-    }
+        let b = lock(second).lock_irq();
+        (lock(first).lock_irq_nested(), b)
+    };
+    Two { first, second, _irqs_off: irqs_off }
 }
 
 /// Counters of one CPU.

@@ -54,7 +54,11 @@ fn expect_pid(made: Result<u32, errno::Errno>, wanted: u32) {
 /// PID 1.
 fn kernel_init() -> i32 {
     KTHREADD_DONE.wait();
-    sched::current().set_comm(b"kernel_init");
+    let me = sched::current();
+    me.set_comm(b"kernel_init");
+    // Until it executes the init program, the freezer would wait for it in vain.
+    me.add_flags(sched::TaskFlags::NOFREEZE);
+    drop(me);
     if let Err(error) = hotplug::init().and_then(|()| kthread::reaper::start()) {
         kthread::oops::panic(format_args!("the kernel's own threads could not be made: {error}"));
     }
