@@ -54,7 +54,20 @@ mod testing;
 pub mod tmpfs;
 mod walk;
 
-pub use caller::{Caller, OpenOptions, Owner, Start, TimeChange};
+use errno::Result;
+
+/// Makes what is in this crate known: file systems and the devices of major number 1. Once, at start-up, by a task.
+///
+/// # Errors
+/// EBUSY: done already. ENOMEM.
+pub fn init() -> Result<()> {
+    register_filesystem(&tmpfs::TMPFS)?;
+    register_filesystem(&tmpfs::RAMFS)?;
+    register_filesystem(&devtmpfs::DEVTMPFS)?;
+    devices::register()
+}
+
+pub use caller::{Caller, MountAction, OpenOptions, Owner, Start, TimeChange, UnmountFlags};
 pub use context::FsContext;
 pub use credentials::{Access, Capabilities, Credentials};
 pub use dentry::{Dentry, Name};

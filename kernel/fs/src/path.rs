@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use crate::dentry::{Dentry, Name};
 use crate::inode::Inode;
 use crate::mount::Mount;
+use crate::stat::StatFs;
+use errno::Result;
 
 /// A place: which mount, and which name in its file system. Holding one keeps the mount busy.
 #[derive(Clone, Debug)]
@@ -33,6 +35,14 @@ impl Path {
     /// What the name leads to.
     pub fn inode(&self) -> &Arc<dyn Inode> {
         self.dentry.inode()
+    }
+
+    /// The size of its file system and what is free.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn statfs(&self) -> Result<StatFs> {
+        self.mount.superblock().file_system().statfs()
     }
 
     /// Whether both are the same place in the same mount.

@@ -5,6 +5,7 @@
 
 mod attributes;
 mod create;
+mod mount;
 mod open;
 mod remove;
 mod rename;
@@ -15,6 +16,7 @@ use alloc::vec::Vec;
 use errno::{Errno, Result};
 
 pub use attributes::{Owner, TimeChange};
+pub use mount::{MountAction, UnmountFlags};
 pub use open::OpenOptions;
 
 use crate::context::FsContext;

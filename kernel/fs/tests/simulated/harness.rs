@@ -1,0 +1,285 @@
+//! A kernel that is just enough for tasks that use files.
+
+use std::sync::Arc;
+
+use contract::{Access as MemoryAccess, Frame, NodeId, Upcalls};
+use errno::Errno;
+use fs::{
+    Caller, Credentials, File, FsContext, LookupFlags, MountNamespace, OpenFlags, OpenOptions,
+    Start, Stat, tmpfs,
+};
+use machine::sim::{self, Config, Outcome};
+use sched::{Attributes, Completion, CpuMask, NewTask, Slot, Task, TaskFlags, TaskRef};
+use vm::{MapFlags, MapRequest, MapSource, Mm, Prot};
+
+/// Runs a test in a task of a fresh kernel, over some seeds. Whatever it used must be given back afterwards.
+pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
+    for seed in 0..seeds {
+        let config = Config { cpus, seed, ..Config::default() };
+        if let Outcome::Failed(failure) = sim::run(&config, || boot(test)) {
+            panic!("seed {seed}: {}\n{}\n{}", failure.message, failure.report, failure.trace_tail);
+        }
+    }
+}
+
+/// As [`over_seeds`], with one CPU and one seed: for what does not depend on the order of events.
+pub fn once(test: fn()) {
+    over_seeds(1, 1, test);
+}
+
+static UPCALLS: Upcalls = Upcalls {
+    timer: time::interrupt,
+    reschedule: sched::reschedule_interrupt,
+    call_function: || (),
+    console_input: || (),
+    interrupt_exit: sched::interrupt_exit,
+    user_fault,
+    allocate_frame: |node: Option<NodeId>| memory::allocate_frame(node),
+    free_frame: |frame: Frame| memory::free_frame(frame),
+    oops: sim::fail_oops,
+};
+
+struct Process {
+    mm: Arc<Mm>,
+}
+
+fn user_fault(address: usize, access: MemoryAccess) -> bool {
+    let mm = sched::current().attached::<Process>(Slot::Process).map(|it| it.mm.clone());
+    mm.is_some_and(|mm| mm.handle_fault(address, access).is_ok())
+}
+
+fn boot(test: fn()) {
+    machine::boot::install(&UPCALLS);
+    memory::init();
+    sched::start_on_boot_cpu();
+    for cpu in 1..machine::cpu::count() {
+        let idle = sched::new_idle(cpu, || {
+            sched::start_on_this_cpu();
+            sched::idle_loop()
+        });
+        machine::cpu::start(cpu, idle.unwrap().context()).unwrap();
+        sched::set_online(cpu, true);
+        sched::set_active(cpu, true);
+    }
+    spawn(None, move || {
+        fs::init().unwrap();
+        // The first use of everything leaves something behind (run queues, caches): not a leak.
+        test();
+        let before = (used(), File::counts().0);
+        test();
+        assert_eq!((used(), File::counts().0), before, "memory and files in use");
+        sim::pass();
+    });
+    sched::idle_loop()
+}
+
+fn used() -> usize {
+    let statistics = memory::statistics();
+    statistics.total - statistics.free
+}
+
+fn spawn(mm: Option<Arc<Mm>>, body: impl FnOnce() + Send + 'static) -> TaskRef {
+    let task = Task::new(NewTask {
+        pid: 1,
+        name: b"test",
+        node: None,
+        flags: TaskFlags::empty(),
+        attributes: Attributes::NORMAL,
+        allowed: CpuMask::present(),
+        start: Box::new(body),
+    })
+    .unwrap();
+    if let Some(mm) = mm {
+        task.set_address_space(Some(mm.address_space().clone()));
+        task.attach(Slot::Process, Process { mm });
+    }
+    sched::wake_up_new_task(&task);
+    task
+}
+
+/// A task that was started.
+pub struct Running {
+    pub task: TaskRef,
+    done: Arc<Completion>,
+}
+
+/// Starts a task.
+pub fn start(body: impl FnOnce() + Send + 'static) -> Running {
+    start_with(None, body)
+}
+
+fn start_with(mm: Option<Arc<Mm>>, body: impl FnOnce() + Send + 'static) -> Running {
+    let done = Arc::new(Completion::new());
+    let finished = done.clone();
+    let task = spawn(mm, move || {
+        body();
+        sched::use_address_space(None);
+        finished.complete();
+    });
+    Running { task, done }
+}
+
+impl Running {
+    /// Waits until the task has ended and its CPU has let go of it.
+    pub fn join(self) {
+        self.done.wait();
+        while Arc::strong_count(&self.task) > 1 {
+            sched::yield_now();
+            machine::cpu::relax();
+        }
+    }
+
+    /// Sends the task something like a signal.
+    pub fn signal(&self) {
+        self.task.add_signal(sched::SIGNAL_PENDING);
+        sched::wake_up_state(&self.task, sched::state::INTERRUPTIBLE);
+    }
+}
+
+/// Runs `body` in a task with user memory: some pages, followed by one that is not there. It gets the address of the first and
+/// that of the hole.
+pub fn in_user(pages: usize, body: impl FnOnce(usize, usize) + Send + 'static) {
+    let mm = Mm::new().unwrap();
+    let request = MapRequest {
+        address: 0,
+        length: (pages + 1) * memory::PAGE_SIZE,
+        prot: Prot::READ | Prot::WRITE,
+        flags: MapFlags::PRIVATE | MapFlags::ANONYMOUS,
+        source: MapSource::Anonymous,
+    };
+    let at = mm.mmap(&request).unwrap();
+    let hole = at + pages * memory::PAGE_SIZE;
+    mm.munmap(hole, memory::PAGE_SIZE).unwrap();
+    start_with(Some(mm), move || body(at, hole)).join();
+}
+
+/// Somebody with a tree of names.
+#[derive(Clone)]
+pub struct World {
+    pub fs: Arc<FsContext>,
+    pub credentials: Arc<Credentials>,
+}
+
+impl World {
+    /// The superuser in an empty root file system.
+    pub fn new() -> Self {
+        let namespace = MountNamespace::new(tmpfs::new_rootfs().unwrap(), "rootfs");
+        Self { fs: FsContext::new(namespace), credentials: Credentials::root() }
+    }
+
+    /// Somebody else in the same place, without privileges.
+    pub fn user(&self, id: u32) -> Self {
+        let mut credentials = (*self.credentials).clone();
+        credentials.effective = fs::Capabilities::empty();
+        for field in [&mut credentials.uid, &mut credentials.euid, &mut credentials.fsuid] {
+            *field = id;
+        }
+        for field in [&mut credentials.gid, &mut credentials.egid, &mut credentials.fsgid] {
+            *field = id;
+        }
+        Self { fs: self.fs.clone(), credentials: Arc::new(credentials) }
+    }
+
+    pub fn caller(&self) -> Caller<'_> {
+        Caller { fs: &self.fs, credentials: &self.credentials }
+    }
+
+    pub fn open(&self, path: &str, flags: OpenFlags) -> Result<Arc<File>, Errno> {
+        self.caller().open(&Start::Cwd, path.as_bytes(), OpenOptions { flags, mode: 0o666 })
+    }
+
+    pub fn mkdir(&self, path: &str) -> Result<(), Errno> {
+        self.caller().make_directory(&Start::Cwd, path.as_bytes(), 0o777)
+    }
+
+    pub fn symlink(&self, target: &str, path: &str) -> Result<(), Errno> {
+        self.caller().make_symlink(target.as_bytes(), &Start::Cwd, path.as_bytes())
+    }
+
+    pub fn unlink(&self, path: &str) -> Result<(), Errno> {
+        self.caller().unlink(&Start::Cwd, path.as_bytes())
+    }
+
+    pub fn rmdir(&self, path: &str) -> Result<(), Errno> {
+        self.caller().remove_directory(&Start::Cwd, path.as_bytes())
+    }
+
+    pub fn rename(&self, from: &str, to: &str, flags: fs::RenameFlags) -> Result<(), Errno> {
+        self.caller().rename(&Start::Cwd, from.as_bytes(), &Start::Cwd, to.as_bytes(), flags)
+    }
+
+    pub fn chdir(&self, path: &str) -> Result<(), Errno> {
+        self.caller().change_directory(&Start::Cwd, path.as_bytes(), LookupFlags::empty())
+    }
+
+    pub fn cwd(&self) -> Result<String, Errno> {
+        self.caller().current_directory().map(|path| String::from_utf8(path).unwrap())
+    }
+
+    /// As `stat`.
+    pub fn stat(&self, path: &str) -> Result<Stat, Errno> {
+        self.caller().stat(&Start::Cwd, path.as_bytes(), LookupFlags::FOLLOW)
+    }
+
+    /// As `lstat`.
+    pub fn lstat(&self, path: &str) -> Result<Stat, Errno> {
+        self.caller().stat(&Start::Cwd, path.as_bytes(), LookupFlags::empty())
+    }
+
+    /// Makes a file with these contents, or overwrites it.
+    pub fn write(&self, path: &str, mut data: &[u8]) {
+        let flags = OpenFlags::WRONLY | OpenFlags::CREAT | OpenFlags::TRUNC;
+        let file = self.open(path, flags).unwrap();
+        while !data.is_empty() {
+            file.write(&mut data).unwrap();
+        }
+    }
+
+    /// The contents of a file.
+    pub fn read(&self, path: &str) -> Result<Vec<u8>, Errno> {
+        read_all(&*self.open(path, OpenFlags::empty())?)
+    }
+
+    /// The names in a directory, in order, without `.` and `..`.
+    pub fn list(&self, path: &str) -> Vec<String> {
+        let file = self.open(path, OpenFlags::DIRECTORY).unwrap();
+        let mut names = Names::default();
+        file.read_directory(&mut names).unwrap();
+        names.0.retain(|name| name != "." && name != "..");
+        names.0
+    }
+}
+
+/// Reads to the end.
+pub fn read_all(file: &File) -> Result<Vec<u8>, Errno> {
+    let mut data = Vec::new();
+    loop {
+        let mut buffer = [0; 777];
+        let count = read(file, &mut buffer)?;
+        if count == 0 {
+            return Ok(data);
+        }
+        data.extend_from_slice(&buffer[..count]);
+    }
+}
+
+/// Reads once.
+pub fn read(file: &File, mut buffer: &mut [u8]) -> Result<usize, Errno> {
+    file.read(&mut buffer)
+}
+
+/// Writes once.
+pub fn write(file: &File, mut data: &[u8]) -> Result<usize, Errno> {
+    file.write(&mut data)
+}
+
+/// Collects names.
+#[derive(Default)]
+pub struct Names(pub Vec<String>);
+
+impl fs::DirectorySink for Names {
+    fn entry(&mut self, name: &[u8], _inode: u64, _type: fs::FileType, _next: u64) -> bool {
+        self.0.push(String::from_utf8(name.to_vec()).unwrap());
+        true
+    }
+}
