@@ -16,6 +16,11 @@ pub(crate) struct Links {
 impl Links {
     /// In no chain.
     pub(crate) const NONE: Self = Self { previous: Place::NOWHERE, next: Place::NOWHERE };
+
+    /// The member after this one.
+    pub(crate) fn next(&self) -> Place {
+        self.next
+    }
 }
 
 /// The ends of a chain.
@@ -40,11 +45,6 @@ impl Chain {
     /// Whether nobody is in it.
     pub(crate) fn is_empty(&self) -> bool {
         self.first == Place::NOWHERE
-    }
-
-    /// The first member.
-    pub(crate) fn first(&self) -> Option<Place> {
-        (!self.is_empty()).then_some(self.first)
     }
 
     /// The chain with `place` at its end.

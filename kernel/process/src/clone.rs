@@ -19,7 +19,7 @@ use crate::namespace::Namespaces;
 use crate::pid::{NewPid, Pid};
 use crate::process::{NewProcess, Process};
 use crate::rlimit::Resource;
-use crate::signal::{Sighand, ThreadSignals};
+use crate::signal::ThreadSignals;
 use crate::table::tasklist;
 use crate::thread::{NewThread, Resources, Thread};
 
@@ -284,8 +284,7 @@ fn new_task(
         flags |= TaskFlags::KTHREAD;
     }
     let (attributes, allowed) = if creator.is_idle() {
-        // The first tasks: nothing of what is special about the idle task.
-        flags.remove(TaskFlags::NOFREEZE);
+        // The first tasks run like any other, and not only on the boot CPU.
         (Attributes::NORMAL, CpuMask::ALL)
     } else {
         (for_child(creator.attributes()), creator.allowed())

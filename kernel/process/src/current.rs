@@ -67,12 +67,26 @@ pub fn set_current_mm(mm: Option<Arc<Mm>>) {
     drop(old);
 }
 
+/// The parent of a process; the first process for itself. None: it has been waited for.
+pub fn parent_of(process: &Process) -> Option<Arc<Process>> {
+    tasklist().parent(process).cloned()
+}
+
+/// The running process's parent, as it sees it itself; 0 if that is outside its PID namespace.
+pub fn ppid() -> u32 {
+    parent_number(&sched::current()).unwrap_or(0)
+}
+
 /// The number of a task's parent in the running task's PID namespace: 0 for the first tasks, and for a parent outside. None: the task
 /// has been waited for.
-pub fn parent_of(task: &Task) -> Option<u32> {
-    let process = Thread::of(task).process();
-    let parent = tasklist().parent(process)?.clone();
+pub fn parent_number(task: &Task) -> Option<u32> {
+    let parent = parent_of(Thread::of(task).process())?;
     Some(parent.pid().number_in(&current_pid_namespace()))
+}
+
+/// How many tasks there are, the idle ones not counted.
+pub fn task_count() -> usize {
+    crate::table::processes().iter().map(|process| process.thread_count()).sum()
 }
 
 /// How many process numbers are taken in the initial namespace.

@@ -18,6 +18,7 @@
 use alloc::sync::Arc;
 
 use sched::{TaskFlags, TaskRef};
+use smallvec::SmallVec;
 use sync::Once;
 
 use crate::pid::Pid;
@@ -113,7 +114,7 @@ fn notify(me: &TaskRef, is_last: bool) {
     let mut table = tasklist();
     if is_last {
         crate::reaper::give_children_away(&mut table, process, &mut released);
-        crate::session::hang_up_if_orphaned(&table, process, None);
+        crate::job::hang_up_if_orphaned(&table, process, None);
     }
     process.usage.lock_irq().ended_threads.add(&Usage::of_task(me));
     if thread.is_leader() {
@@ -121,6 +122,10 @@ fn notify(me: &TaskRef, is_last: bool) {
     } else {
         thread.set_exit_state(ExitState::Dead);
         released.add_thread(&mut table, me);
+    }
+    if !is_last {
+        // Perhaps another thread wants to be the only one.
+        process.children_changed.wake_all();
     }
     // The leader may have ended long ago, and the process ends now.
     if process.is_waitable_zombie() && notify_parent(&table, process) == Zombie::Unwanted {
@@ -146,16 +151,17 @@ pub(crate) fn notify_parent(table: &Table, process: &Arc<Process>) -> Zombie {
     wanted
 }
 
-/// What has been taken out of the tables and is dropped when they are unlocked.
+/// What has been taken out of the tables, and is dropped when they are unlocked.
 #[derive(Default)]
 pub(crate) struct Released {
-    tasks: smallvec::SmallVec<[(TaskRef, Arc<Pid>); 1]>,
-    processes: smallvec::SmallVec<[Leavings; 1]>,
+    tasks: SmallVec<[(TaskRef, Arc<Pid>); 1]>,
+    processes: SmallVec<[Leavings; 1]>,
+    references: SmallVec<[TaskRef; 1]>,
 }
 
 impl Released {
     /// Takes an ended thread that is not the leader out of its group.
-    fn add_thread(&mut self, _table: &mut Table, task: &TaskRef) {
+    pub(crate) fn add_thread(&mut self, _table: &mut Table, task: &TaskRef) {
         let thread = Thread::of(task);
         let task = thread.process().signals().lock_irq().remove_thread(task);
         if let Some(task) = task {
@@ -171,6 +177,11 @@ impl Released {
             Thread::of(&leader).set_exit_state(ExitState::Dead);
             self.add_thread(table, &leader);
         }
+    }
+
+    /// Keeps references that may be the last ones.
+    pub(crate) fn keep(&mut self, references: impl IntoIterator<Item = TaskRef>) {
+        self.references.extend(references);
     }
 
     /// Frees the numbers and drops the rest. The process table is unlocked.

@@ -28,13 +28,17 @@ extern crate alloc;
 
 mod chain;
 mod clone;
+mod credentials;
 mod current;
 mod daemonize;
+mod exec;
 mod exit;
 mod flags;
 mod init;
 mod itimer;
+mod job;
 mod kernel_thread;
+mod kill;
 mod list;
 mod namespace;
 mod numbers;
@@ -48,18 +52,29 @@ mod table;
 mod thread;
 mod usage;
 mod user;
+mod uts;
 mod wait;
 
 pub use clone::{CloneArgs, NewTask, copy_process, kernel_clone};
+pub use credentials::set_credentials;
 pub use current::{
     credentials, current_pid_namespace, current_process, find_task, for_each_task, live_pids,
-    parent_of, set_current_mm, tgid, tid,
+    parent_number, parent_of, ppid, set_current_mm, task_count, tgid, tid,
 };
 pub use daemonize::daemonize;
+pub use exec::{NewProgram, begin_new_exec};
 pub use exit::{do_exit, exit_code_of_status, exit_thread, set_memory_release_hook};
 pub use flags::CloneFlags;
 pub use init::{init, init_pid_ns, init_uts_ns, max_threads, set_root};
+pub use itimer::{TimerSetting, real_timer, set_real_timer};
+pub use job::{
+    find_session, getpgid, getsid, group_members, group_of, is_orphaned_group, session_of,
+    session_of_group, setpgid, setsid,
+};
 pub use kernel_thread::{KernelThread, kernel_thread};
+pub use kill::{
+    check_may_signal, kill, pidfd_send_signal, signal_group, sigqueue, tgkill, tgsigqueue,
+};
 pub use namespace::{
     Namespaces, PidNamespace, UTS_LENGTH, UtsNamespace, find_task_by_pid_ns, pid_max, set_pid_max,
 };
@@ -69,10 +84,13 @@ pub use process::{Process, process_of};
 pub use rlimit::{INFINITY, Limit, Limits, RESOURCES, Resource};
 pub use session::{Session, Terminal};
 pub use signal::{
-    SigInfo, SigSet, Signal, allow_signal, disallow_signal, force_signal, ignore_signals,
+    Delivery, SigInfo, SigSet, Signal, SignalStatus, allow_signal, dequeue_signal, disallow_signal,
+    force_signal, group_exit, ignore_signals, is_ignored_by_current, next_delivery, signal_status,
     send_kernel_signal, send_to_current, signal_process, signal_thread,
 };
 pub use table::processes;
 pub use thread::{ExitState, Resources, Thread};
-pub use usage::Usage;
+pub use usage::{CLOCK_TICK, Usage};
 pub use user::User;
+pub use uts::{MACHINE, RELEASE, SYSNAME, VERSION};
+pub use wait::{ChildEvent, WaitFor, WaitOptions, Waited, wait_for_child};

@@ -113,11 +113,6 @@ impl<T> List<T> {
         self.cells.get_mut(place.0 as usize)?.value.as_mut()
     }
 
-    /// The first member's place.
-    pub(crate) fn first(&self) -> Option<Place> {
-        (self.first != NONE).then_some(Place(self.first))
-    }
-
     /// The members in the order in which they came.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Place, &T)> {
         let mut next = self.first;

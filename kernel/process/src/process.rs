@@ -43,11 +43,11 @@ pub struct Process {
     /// The signal that its parent gets at its end, 0 for none.
     exit_signal: AtomicU32,
     /// The signal that it gets at the end of the thread that made it, 0 for none.
-    pub(crate) parent_death_signal: AtomicU32,
+    parent_death_signal: AtomicU32,
     /// Adopts the orphans among its descendants (`PR_SET_CHILD_SUBREAPER`).
     subreaper: AtomicBool,
     /// Some ancestor is a subreaper: the tree has to be climbed to find out.
-    pub(crate) has_subreaper: AtomicBool,
+    has_subreaper: AtomicBool,
     /// It has executed a program since it was forked: `setpgid` from outside comes too late.
     executed: AtomicBool,
     /// What its ended threads used, and its children that were waited for.
@@ -135,8 +135,12 @@ impl Process {
         self.limits.lock_irq().clone()
     }
 
-    pub(crate) fn change_limits<R>(&self, change: impl FnOnce(&mut Limits) -> R) -> R {
-        change(Arc::make_mut(&mut *self.limits.lock_irq()))
+    /// Sets a resource limit. Who may is the caller's question.
+    pub fn set_limit(&self, resource: Resource, limit: Limit) {
+        let mut limits = (*self.limits()).clone();
+        limits.set(resource, limit);
+        let old = core::mem::replace(&mut *self.limits.lock_irq(), Arc::new(limits));
+        drop(old);
     }
 
     /// The leader, until the process has been waited for.
@@ -169,8 +173,8 @@ impl Process {
         self.live.load(Ordering::Acquire) == 0
     }
 
-    /// The signal that its parent gets at its end.
-    pub(crate) fn exit_signal(&self) -> u32 {
+    /// The number of the signal that its parent gets at its end; 0 for none.
+    pub fn exit_signal(&self) -> u32 {
         self.exit_signal.load(Ordering::Relaxed)
     }
 
@@ -183,8 +187,16 @@ impl Process {
         self.subreaper.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set_subreaper(&self, subreaper: bool) {
+    /// Says whether it adopts the orphans among its descendants. Those of its descendants that are there already hear of it, too.
+    pub fn set_subreaper(&self, subreaper: bool) {
         self.subreaper.store(subreaper, Ordering::Relaxed);
+        if subreaper {
+            crate::reaper::announce_subreaper(self);
+        }
+    }
+
+    pub(crate) fn set_has_subreaper(&self) {
+        self.has_subreaper.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn has_executed(&self) -> bool {
@@ -206,8 +218,29 @@ impl Process {
     }
 
     /// The signal that it gets at the end of its parent.
-    pub(crate) fn parent_death_signal(&self) -> Option<Signal> {
+    pub fn parent_death_signal(&self) -> Option<Signal> {
         Signal::from_number(self.parent_death_signal.load(Ordering::Relaxed))
+    }
+
+    /// Sets the signal that it gets at the end of its parent.
+    pub fn set_parent_death_signal(&self, signal: Option<Signal>) {
+        self.parent_death_signal.store(signal.map_or(0, Signal::number), Ordering::Relaxed);
+    }
+
+    /// What its threads have used, those that have ended included.
+    pub fn usage(&self) -> Usage {
+        let mut sum = self.usage.lock_irq().ended_threads;
+        for task in self.threads() {
+            if Thread::of(&task).exit_state() == ExitState::Alive {
+                sum.add(&Usage::of_task(&task));
+            }
+        }
+        sum
+    }
+
+    /// What children have used that it has waited for, and theirs.
+    pub fn children_usage(&self) -> Usage {
+        self.usage.lock_irq().children
     }
 
     pub(crate) fn has_subreaper(&self) -> bool {

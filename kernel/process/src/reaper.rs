@@ -7,8 +7,8 @@ use alloc::sync::Arc;
 
 use crate::exit::{Released, Zombie, notify_parent};
 use crate::process::Process;
-use crate::signal::{self, SigInfo, Signal};
-use crate::table::Table;
+use crate::signal::{self, Action, Handler, SigInfo, Signal};
+use crate::table::{Table, tasklist};
 
 /// Gives the children of a process that ends to their new parents.
 pub(crate) fn give_children_away(
@@ -29,7 +29,7 @@ pub(crate) fn give_children_away(
         if child.is_waitable_zombie() && notify_parent(table, &child) == Zombie::Unwanted {
             released.add_process(table, &child);
         }
-        crate::session::hang_up_if_orphaned(table, &child, Some(process));
+        crate::job::hang_up_if_orphaned(table, &child, Some(process));
         next = table.first_child(process);
     }
 }
@@ -60,6 +60,16 @@ fn find_reaper(table: &Table, process: &Arc<Process>) -> Arc<Process> {
     }
 }
 
+/// A process has become a subreaper: all below it have to climb the tree from now on when they lose their parent.
+pub(crate) fn announce_subreaper(process: &Process) {
+    let table = tasklist();
+    let mut next = table.first_below(process);
+    while let Some(descendant) = next {
+        descendant.set_has_subreaper();
+        next = table.next_below(process, &descendant);
+    }
+}
+
 /// The first process of a PID namespace ends: so does everything in it. Sleeps until all numbers but its own are free.
 pub(crate) fn empty_namespace(process: &Arc<Process>) {
     let Some(namespace) = process.pid().namespace() else { return };
@@ -73,6 +83,9 @@ pub(crate) fn empty_namespace(process: &Arc<Process>) {
             let _ = signal::signal_thread(&task, SigInfo::kernel(Signal::SIGKILL));
         }
     }
+    // Those that end from here on leave no zombie.
+    let ignore = Action { handler: Handler::Ignore, ..Action::DEFAULT };
+    process.sighand().set(Signal::SIGCHLD, ignore);
     crate::wait::reap_all_of(process);
     namespace.wait_for_the_others(1);
     namespace.set_reaper(None);

@@ -181,11 +181,6 @@ impl Table {
         leavings
     }
 
-    /// Whether the process is in the table: it has begun and has not been waited for.
-    pub(crate) fn contains(&self, process: &Process) -> bool {
-        process.place() != Place::NOWHERE
-    }
-
     fn entry(&self, place: Place) -> &Entry {
         self.processes.get(place).expect("places are taken out with their members")
     }
@@ -233,6 +228,27 @@ impl Table {
         children.iter::<Siblings, _>(&self.processes).map(|(_, entry)| &entry.process)
     }
 
+    /// The first process below another in the tree, if it has children.
+    pub(crate) fn first_below(&self, top: &Process) -> Option<&Arc<Process>> {
+        self.children(top).next()
+    }
+
+    /// The process after `process` on a walk through all that is below `top`: children first, then younger siblings.
+    pub(crate) fn next_below(&self, top: &Process, process: &Process) -> Option<&Arc<Process>> {
+        if let Some(child) = self.children(process).next() {
+            return Some(child);
+        }
+        let mut place = process.place();
+        while place != top.place() {
+            let entry = self.processes.get(place)?;
+            if let Some(next) = self.processes.get(entry.sibling.next()) {
+                return Some(&next.process);
+            }
+            place = entry.parent;
+        }
+        None
+    }
+
     /// The eldest child of a process.
     pub(crate) fn first_child(&self, process: &Process) -> Option<Arc<Process>> {
         self.children(process).next().cloned()
@@ -259,12 +275,17 @@ impl Table {
     /// A process's session; none for session 0.
     pub(crate) fn session_of(&self, process: &Process) -> Option<&Arc<Session>> {
         let group = self.processes.get(process.place())?.group?;
-        Some(self.session_of_group(group))
+        Some(self.session_at(self.group(group).session))
     }
 
-    fn session_of_group(&self, group: Place) -> &Arc<Session> {
-        let session = self.group(group).session;
-        &self.sessions.get(session).expect("a session is there while it has groups").session
+    fn session_at(&self, place: Place) -> &Arc<Session> {
+        &self.sessions.get(place).expect("a session is there while it has groups").session
+    }
+
+    /// The session with a number.
+    pub(crate) fn session_by_id(&self, id: &Pid) -> Option<&Arc<Session>> {
+        let place = Place::from_number(id.session.load(Ordering::Relaxed));
+        self.sessions.get(place).map(|entry| &entry.session)
     }
 
     /// The group with a number.
@@ -279,19 +300,9 @@ impl Table {
         members.iter::<Fellows, _>(&self.processes).map(|(_, entry)| &entry.process)
     }
 
-    /// The processes of a session.
-    pub(crate) fn session_members<'a>(
-        &'a self,
-        session: &'a Session,
-    ) -> impl Iterator<Item = &'a Arc<Process>> {
-        self.processes().filter(move |process| {
-            self.session_of(process).is_some_and(|of| core::ptr::eq(&**of, session))
-        })
-    }
-
     /// The session that a group is in.
-    pub(crate) fn session_of_id(&self, id: &Pid) -> Option<&Arc<Session>> {
-        self.find_group(id).map(|group| self.session_of_group(group))
+    pub(crate) fn session_of_group(&self, id: &Pid) -> Option<&Arc<Session>> {
+        self.find_group(id).map(|group| self.session_at(self.group(group).session))
     }
 
     /// Moves a process into a new session of its own, and a new group in it.

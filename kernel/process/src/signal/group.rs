@@ -39,6 +39,8 @@ pub(crate) struct GroupSignals {
     /// It was continued, and nobody has waited for that.
     pub(crate) continued: bool,
     pub(crate) news: Option<ChildNews>,
+    /// This thread executes a program and ends all others first.
+    pub(crate) only_survivor: Option<TaskRef>,
     /// It is the first of its namespace and has been hit by a fault of its own: nothing protects it any more.
     pub(crate) protection_lost: bool,
 }
@@ -52,6 +54,7 @@ impl GroupSignals {
             job: JobState::Running,
             continued: false,
             news: None,
+            only_survivor: None,
             protection_lost: false,
         }
     }
@@ -68,6 +71,11 @@ impl GroupSignals {
     /// Whether its signals do to it only what it has handlers for.
     pub(crate) fn is_protected(&self, process: &Process) -> bool {
         process.pid().is_namespace_init() && !self.protection_lost
+    }
+
+    /// Whether a thread has to end for the sake of another that executes a program.
+    pub(crate) fn gives_way(&self, task: &TaskRef) -> bool {
+        self.only_survivor.as_ref().is_some_and(|survivor| !Arc::ptr_eq(survivor, task))
     }
 
     /// Decides that the process ends with `code`, unless that has been decided already, and kills all threads but `except`. Returns

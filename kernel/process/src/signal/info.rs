@@ -47,6 +47,15 @@ pub const CLD_STOPPED: i32 = 5;
 /// SIGCHLD: the stopped child goes on.
 pub const CLD_CONTINUED: i32 = 6;
 
+/// `si_code` and `si_status` of a child that ended with an exit code.
+pub(crate) const fn end_of(code: u32) -> (i32, i32) {
+    match code & 0x7f {
+        0 => (CLD_EXITED, (code >> 8 & 0xff) as i32),
+        signal if code & 0x80 != 0 => (CLD_DUMPED, signal as i32),
+        signal => (CLD_KILLED, signal as i32),
+    }
+}
+
 /// The part of `siginfo_t` that depends on who sent it. Process numbers are as the receiver sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Details {

@@ -17,9 +17,11 @@
 //! [`signal_pending`](sched::Task::signal_pending) and take it with [`dequeue_signal`].
 
 mod action;
+mod deliver;
 pub(crate) mod group;
 pub mod info;
 mod kernel;
+mod mask;
 mod number;
 mod pending;
 mod send;
@@ -27,12 +29,20 @@ mod stack;
 mod stop;
 
 pub use action::{Action, ActionFlags, Handler, Sighand};
+pub use deliver::{
+    Delivery, dequeue_signal, group_exit, handler_entered, next_delivery, set_action,
+};
 pub use info::{Details, SigInfo};
 pub use kernel::{allow_signal, disallow_signal, ignore_signals};
+pub use mask::{
+    How, alternate_stack, blocked, change_mask, pending, restore_saved_mask, set_alternate_stack,
+    set_mask, set_temporary_mask, sigtimedwait, wait_for_signal,
+};
 pub use number::{DefaultAction, SIGNAL_MAX, SIGRTMIN, SigSet, Signal};
-pub use send::{force_signal, send_kernel_signal, send_to_current, signal_process, signal_thread};
+pub use send::{
+    SignalStatus, force_signal, is_ignored_by_current, signal_status, send_kernel_signal, send_to_current, signal_process, signal_thread};
 pub use stack::{AlternateStack, MINSIGSTKSZ, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK};
 
 pub(crate) use group::{GroupSignals, JobState, ThreadSignals};
 pub(crate) use pending::Pending;
-pub(crate) use send::{child_info, send_child_ended, signal_process_with, stop_taking, Force};
+pub(crate) use send::{send_child_ended, stop_taking};

@@ -11,12 +11,60 @@ use sync::SpinIrqGuard;
 
 use super::action::{ActionFlags, Handler};
 use super::group::{self, ChildNews, GroupSignals, JobState};
-use super::info::{CLD_DUMPED, CLD_EXITED, CLD_KILLED, Details, SigInfo};
+use super::info::{Details, SigInfo, end_of};
 use super::number::{DefaultAction, SigSet, Signal};
 use crate::exit::Zombie;
 use crate::process::Process;
 use crate::rlimit::Resource;
 use crate::thread::{ExitState, Thread};
+
+/// What waits for a task, and what it has chosen, as `/proc/PID/status` shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct SignalStatus {
+    /// What waits for the thread.
+    pub pending: SigSet,
+    /// What waits for any thread of the process.
+    pub shared_pending: SigSet,
+    /// What the thread blocks.
+    pub blocked: SigSet,
+    /// What the process ignores.
+    pub ignored: SigSet,
+    /// What the process has handlers for.
+    pub caught: SigSet,
+    /// How many signals the user has queued, for all its processes.
+    pub queued: u64,
+}
+
+/// What waits for a task, and what it has chosen. A kernel thread ignores all that it has not allowed.
+pub fn signal_status(task: &TaskRef) -> SignalStatus {
+    let thread = Thread::of(task);
+    let process = thread.process();
+    let (pending, blocked) = {
+        let signals = thread.signals.lock_irq();
+        (signals.pending.set(), signals.blocked)
+    };
+    let (ignored, caught) = if task.is_kthread() {
+        (SigSet::ALL.minus(thread.allowed_signals()), thread.allowed_signals())
+    } else {
+        process.sighand().ignored_and_caught()
+    };
+    SignalStatus {
+        pending,
+        shared_pending: process.signals().lock_irq().pending.set(),
+        blocked,
+        ignored,
+        caught,
+        queued: thread.user().signals(),
+    }
+}
+
+/// Whether the running thread blocks or ignores a signal: job control leaves it alone then.
+pub fn is_ignored_by_current(signal: Signal) -> bool {
+    let me = sched::current();
+    let thread = Thread::of(&me);
+    thread.signals.lock_irq().blocked.contains(signal)
+        || thread.process().sighand().get(signal).handler == Handler::Ignore
+}
 
 /// How hard a signal hits the first process of a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -311,11 +359,7 @@ pub(crate) fn send_child_ended(parent: &Arc<Process>, child: &Process) -> Zombie
 fn child_ended_info(parent: &Process, child: &Process, signal: Signal) -> SigInfo {
     let leader = child.leader();
     let code = leader.as_ref().map_or(0, |leader| child.final_exit_code(leader));
-    let (why, status) = match code & 0x7f {
-        0 => (CLD_EXITED, (code >> 8 & 0xff) as i32),
-        signal if code & 0x80 != 0 => (CLD_DUMPED, signal as i32),
-        signal => (CLD_KILLED, signal as i32),
-    };
+    let (why, status) = end_of(code);
     child_info(parent, child, signal, why, status)
 }
 
@@ -357,6 +401,18 @@ pub(crate) fn stop_taking(me: &TaskRef) {
 fn retarget(group: &mut GroupSignals, thread: &Thread) {
     let mine = group.pending.set().minus(thread.signals.lock_irq().blocked);
     let mut left = mine;
+    while let Some(signal) = left.first() {
+        left = left.minus(SigSet::of(signal));
+        if let Some(other) = group.threads.iter().find(|task| wants(task, signal)) {
+            group::wake(other, false);
+        }
+    }
+}
+
+/// The running thread blocks more than before (`old`): what it might have been woken for, others take.
+pub(super) fn pass_on_blocked(group: &GroupSignals, thread: &Thread, old: SigSet) {
+    let blocked = thread.signals.lock_irq().blocked;
+    let mut left = group.pending.set().and(blocked.minus(old));
     while let Some(signal) = left.first() {
         left = left.minus(SigSet::of(signal));
         if let Some(other) = group.threads.iter().find(|task| wants(task, signal)) {

@@ -1,0 +1,205 @@
+//! Taking signals: what a thread does about them on its way back to user mode.
+
+use alloc::sync::Arc;
+
+use errno::{Errno, Result};
+use sched::{TaskFlags, TaskRef};
+use sync::SpinIrqGuard;
+
+use super::action::{Action, ActionFlags, Handler, Sighand};
+use super::group::{self, GroupSignals};
+use super::info::SigInfo;
+use super::number::{DefaultAction, SigSet, Signal};
+use super::stop;
+use crate::thread::Thread;
+
+/// The exit code's mark of a process whose end would have left a core file.
+const CORE_DUMPED: u32 = 0x80;
+
+/// What a thread has to do before it goes on in user mode.
+#[derive(Clone, Copy, Debug)]
+pub enum Delivery {
+    /// Nothing more. The mask that a system call set for its wait has still to be taken back:
+    /// [`restore_saved_mask`](super::restore_saved_mask).
+    None,
+    /// Call a handler. When its frame is on the user stack: [`handler_entered`].
+    Handler {
+        /// What to call, and how.
+        action: Action,
+        /// What to tell it.
+        info: SigInfo,
+        /// The mask to go back to when it returns.
+        saved_mask: SigSet,
+    },
+    /// The process ends: return from the task's start function with this exit code.
+    Terminate {
+        /// As `wait` shows it.
+        code: u32,
+    },
+}
+
+/// Takes the running thread's next signal, and with it all that can be dealt with here: ignored ones, stops, the end. Sleeps while the process is
+/// stopped. For user tasks, on the way to user mode with [`signal_pending`](sched::Task::signal_pending); called again until it gives
+/// [`Delivery::None`].
+pub fn next_delivery() -> Delivery {
+    let me = sched::current_ref();
+    let thread = Thread::of(&me);
+    let process = thread.process();
+    loop {
+        let mut group = process.signals().lock_irq();
+        if let Some(news) = group.news.take() {
+            drop(group);
+            stop::tell_parent(process, news);
+            continue;
+        }
+        if let Some(code) = group.exit {
+            return Delivery::Terminate { code };
+        }
+        if group.gives_way(&me) {
+            return Delivery::Terminate { code: Signal::SIGKILL.number() };
+        }
+        if thread.signals.lock_irq().must_stop {
+            stop::take_part(&me, group);
+            continue;
+        }
+        let Some((info, saved_mask)) = take(&me, &mut group, None) else {
+            group::recalculate(&me, &group);
+            return Delivery::None;
+        };
+        if let Some(delivery) = act(&me, group, info, saved_mask) {
+            return delivery;
+        }
+    }
+}
+
+/// Takes a signal out of the queues: the thread's own first. `wanted`: only these, blocked or not.
+fn take(
+    me: &TaskRef,
+    group: &mut GroupSignals,
+    wanted: Option<SigSet>,
+) -> Option<(SigInfo, SigSet)> {
+    let mut signals = Thread::of(me).signals.lock_irq();
+    let wanted = wanted.unwrap_or(SigSet::ALL.minus(signals.blocked));
+    let saved_mask = signals.saved_mask.unwrap_or(signals.blocked);
+    let info = signals.pending.take(wanted).or_else(|| group.pending.take(wanted))?;
+    Some((info, saved_mask))
+}
+
+/// What the process has chosen to do about a signal. None: it has been dealt with.
+fn act<'a>(
+    me: &'a TaskRef,
+    mut group: SpinIrqGuard<'a, GroupSignals>,
+    info: SigInfo,
+    saved_mask: SigSet,
+) -> Option<Delivery> {
+    let signal = info.signal;
+    let process = Thread::of(me).process();
+    let sighand = process.sighand();
+    let action = sighand.get(signal);
+    match action.handler {
+        Handler::Ignore => None,
+        Handler::User(_) => {
+            if action.flags.contains(ActionFlags::RESETHAND) {
+                sighand.set(signal, Action { handler: Handler::Default, ..action });
+            }
+            Some(Delivery::Handler { action, info, saved_mask })
+        }
+        Handler::Default => {
+            let protected =
+                group.is_protected(process) && !SigSet::UNMASKABLE.contains(signal);
+            match signal.default_action() {
+                DefaultAction::Ignore | DefaultAction::Continue => None,
+                _ if protected => None,
+                DefaultAction::Stop => {
+                    if signal != Signal::SIGSTOP {
+                        // The process table comes before the signals in the lock order.
+                        drop(group);
+                        if crate::job::is_current_group_orphaned() {
+                            return None;
+                        }
+                        group = process.signals().lock_irq();
+                    }
+                    stop::start(&mut group, signal);
+                    None
+                }
+                DefaultAction::Terminate => Some(end(me, group, signal.number())),
+                DefaultAction::Core => Some(end(me, group, signal.number() | CORE_DUMPED)),
+            }
+        }
+    }
+}
+
+fn end(me: &TaskRef, mut group: SpinIrqGuard<'_, GroupSignals>, code: u32) -> Delivery {
+    me.add_flags(TaskFlags::SIGNALED);
+    // No core files are written.
+    let code = group.start_exit(code & !CORE_DUMPED, Some(me));
+    Delivery::Terminate { code }
+}
+
+/// The handler's frame is in place: from here on what its action says is blocked.
+pub fn handler_entered(signal: Signal, action: &Action) {
+    let me = sched::current_ref();
+    let thread = Thread::of(&me);
+    let group = thread.process().signals().lock_irq();
+    {
+        let mut signals = thread.signals.lock_irq();
+        let mut blocked = signals.blocked.union(action.mask);
+        if !action.flags.contains(ActionFlags::NODEFER) {
+            blocked = blocked.with(signal);
+        }
+        signals.blocked = blocked.minus(SigSet::UNMASKABLE);
+        signals.saved_mask = None;
+    }
+    group::recalculate(&me, &group);
+}
+
+/// Ends the running process with all its threads. Returns the exit code with which the caller is to return from its start function.
+pub fn group_exit(code: u32) -> u32 {
+    let me = sched::current_ref();
+    let mut group = Thread::of(&me).process().signals().lock_irq();
+    if group.exit.is_none() && group.gives_way(&me) {
+        // The process lives on with another program.
+        return code;
+    }
+    group.start_exit(code, Some(&me))
+}
+
+/// Takes a signal of the running thread that is pending and not blocked, as a kernel thread does that has allowed some.
+pub fn dequeue_signal() -> Option<SigInfo> {
+    dequeue(None)
+}
+
+/// Takes a pending signal of `wanted`, blocked or not.
+pub(super) fn dequeue(wanted: Option<SigSet>) -> Option<SigInfo> {
+    let me = sched::current_ref();
+    let mut group = Thread::of(&me).process().signals().lock_irq();
+    let taken = take(&me, &mut group, wanted);
+    group::recalculate(&me, &group);
+    taken.map(|(info, _)| info)
+}
+
+/// `sigaction`: chooses what the running process does about a signal, and returns what it did before. Without `action` it only looks.
+///
+/// # Errors
+/// EINVAL: nobody chooses what SIGKILL and SIGSTOP do.
+pub fn set_action(signal: Signal, action: Option<Action>) -> Result<Action> {
+    let me = sched::current_ref();
+    let process = Thread::of(&me).process();
+    let sighand: Arc<Sighand> = process.sighand();
+    let Some(mut action) = action else { return Ok(sighand.get(signal)) };
+    if SigSet::UNMASKABLE.contains(signal) {
+        return Err(Errno::EINVAL);
+    }
+    action.mask = action.mask.minus(SigSet::UNMASKABLE);
+    let mut group = process.signals().lock_irq();
+    let old = sighand.set(signal, action);
+    if action.ignores(signal) {
+        // Whoever found the old action has queued before this lock was taken; it goes, too.
+        let set = SigSet::of(signal);
+        group.pending.discard(set);
+        for task in &group.threads {
+            Thread::of(task).signals.lock_irq().pending.discard(set);
+        }
+    }
+    Ok(old)
+}
