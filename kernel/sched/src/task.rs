@@ -138,7 +138,7 @@ pub enum Slot {
 /// All fields are private, and most change only under the lock of the task's run queue; the methods say
 /// which may be used by whom.
 pub struct Task {
-    pid: u32,
+    pid: AtomicU32,
     node: NodeId,
     comm: SpinLock<Comm>,
     flags: AtomicU32,
@@ -225,7 +225,7 @@ impl Task {
         state: u32,
     ) -> Self {
         Self {
-            pid,
+            pid: AtomicU32::new(pid),
             node,
             comm: SpinLock::new(&COMM_LOCK, Comm::new(name)),
             flags: AtomicU32::new(flags.bits()),
@@ -250,7 +250,12 @@ impl Task {
 
     /// The number in the initial PID namespace; 0 for idle tasks.
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.pid.load(Ordering::Relaxed)
+    }
+
+    /// Changes the number: a thread that executes a program takes its leader's over.
+    pub fn set_pid(&self, pid: u32) {
+        self.pid.store(pid, Ordering::Relaxed);
     }
 
     /// The node its stack came from.
@@ -417,7 +422,7 @@ impl Drop for Task {
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[{}]", self.comm(), self.pid)
+        write!(f, "{}[{}]", self.comm(), self.pid())
     }
 }
 
