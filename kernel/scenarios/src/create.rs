@@ -21,7 +21,7 @@ pub(crate) fn no_run_before_wake() {
     dawdle();
     sched::sleep_for(random(time::MILLISECOND));
     assert!(!ran.load(Ordering::SeqCst), "it ran before it was woken");
-    assert_eq!(process::parent_of(created.task()), Some(2), "kthreadd is its parent");
+    assert_eq!(process::parent_number(created.task()), Some(2), "kthreadd is its parent");
     assert_eq!(created.wake().join(), Exit::Returned(7));
     assert!(ran.load(Ordering::SeqCst));
 }

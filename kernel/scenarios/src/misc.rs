@@ -23,14 +23,14 @@ pub(crate) fn idle_is_pid_0() {
 pub(crate) fn ancestors() {
     let first = process::find_task(1).expect("PID 1");
     let second = process::find_task(2).expect("PID 2");
-    assert_eq!(process::parent_of(&first), Some(0));
-    assert_eq!(process::parent_of(&second), Some(0));
+    assert_eq!(process::parent_number(&first), Some(0));
+    assert_eq!(process::parent_number(&second), Some(0));
     assert_eq!(second.comm().as_bytes(), b"kthreadd");
     assert!(second.flags().contains(TaskFlags::KTHREAD | TaskFlags::NOFREEZE));
     assert!(second.address_space().is_none());
     assert_eq!(second.allowed(), sched::housekeeping());
     let me = sched::current_ref();
-    assert_eq!(process::parent_of(&me), Some(2), "every other kernel thread is kthreadd's child");
+    assert_eq!(process::parent_number(&me), Some(2), "every other kernel thread is kthreadd's child");
 }
 
 pub(crate) fn kthreadd_ignores_signals() {
@@ -90,9 +90,9 @@ pub(crate) fn daemonize() {
         flags: CloneFlags::FS | CloneFlags::FILES,
         function: alloc::boxed::Box::new(move || {
             let me = sched::current_ref();
-            let before = process::parent_of(&me).unwrap_or(0);
+            let before = process::parent_number(&me).unwrap_or(0);
             process::daemonize(b"daemon");
-            let after = process::parent_of(&me).unwrap_or(0);
+            let after = process::parent_number(&me).unwrap_or(0);
             let renamed = u64::from(me.comm().as_bytes() == b"daemon");
             told.store(1 << 63 | renamed << 62 | u64::from(before) << 20 | u64::from(after), Ordering::SeqCst);
             0
