@@ -56,6 +56,15 @@ impl Policy {
         matches!(self, Self::Fifo | Self::RoundRobin)
     }
 
+    /// How long a task runs while others of its rank wait, in nanoseconds; 0: until it sleeps.
+    pub const fn time_slice(self) -> u64 {
+        match self {
+            Self::RoundRobin => crate::class::TURN,
+            Self::Normal | Self::Batch | Self::Idle => crate::class::fair::SLICE,
+            Self::Fifo | Self::Stop | Self::IdleTask => 0,
+        }
+    }
+
     const fn from_stored(number: u8) -> Self {
         match number {
             254 => Self::Stop,
