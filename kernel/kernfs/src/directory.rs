@@ -12,6 +12,7 @@ use fs::{
 use sync::{LockClass, SpinLock};
 
 use crate::attribute::{Attribute, AttributeNode};
+use crate::listing::list_with_dots;
 use crate::symlink::Symlink;
 use crate::tree::Tree;
 
@@ -141,11 +142,11 @@ impl Directory {
         Some(entry.node.clone())
     }
 
-    /// Gives the entries from `position` on to `to`, adding `base` to every position; false when it is full.
-    pub fn list(&self, position: &mut u64, base: u64, to: &mut dyn DirectorySink) -> bool {
-        while let Some((cookie, name, node)) = self.entry_from(position.saturating_sub(base)) {
+    /// Gives the entries from `position` on to `to`; false when that is full.
+    pub fn list(&self, position: &mut u64, to: &mut dyn DirectorySink) -> bool {
+        while let Some((cookie, name, node)) = self.entry_from(*position) {
             let number = node.stat().map_or(cookie, |stat| stat.inode);
-            let next = base + cookie + 1;
+            let next = cookie + 1;
             if !to.entry(name.as_bytes(), number, node.file_type(), next) {
                 return false;
             }
@@ -190,11 +191,13 @@ struct OpenDirectory(Arc<Directory>);
 impl FileOperations for OpenDirectory {
     fn read_directory(
         &self,
-        _file: &File,
+        file: &File,
         position: &mut u64,
         to: &mut dyn DirectorySink,
     ) -> Result<()> {
-        self.0.list(position, 0, to);
-        Ok(())
+        list_with_dots(file, position, to, |position, to| {
+            self.0.list(position, to);
+            Ok(())
+        })
     }
 }

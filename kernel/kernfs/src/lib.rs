@@ -14,6 +14,7 @@ extern crate alloc;
 
 mod attribute;
 mod directory;
+mod listing;
 mod snapshot;
 mod symlink;
 mod text;
@@ -21,6 +22,7 @@ mod tree;
 
 pub use attribute::Attribute;
 pub use directory::Directory;
+pub use listing::list_with_dots;
 pub use snapshot::{Contents, MAX_WRITE, Snapshot};
 pub use symlink::Symlink;
 pub use text::{Text, parse_integer};

@@ -2,12 +2,12 @@
 
 use alloc::format;
 use alloc::sync::Arc;
-use core::ops::ControlFlow;
 
 use errno::{Errno, Result};
 use fs::{
     DirectorySink, File, FileOperations, FileType, Inode, LinkTarget, OpenFlags, Stat,
 };
+use kernfs::list_with_dots;
 use process::{PidNamespace, Thread};
 
 use crate::instance::Instance;
@@ -96,37 +96,38 @@ impl OpenRoot {
     }
 }
 
+/// Gives the two links from `position` on; false when the sink is full.
+fn list_links(position: &mut u64, to: &mut dyn DirectorySink) -> bool {
+    for (index, link) in (0..).zip(OWN_LINKS).skip((*position - LINKS) as usize) {
+        let next = LINKS + index + 1;
+        let name = link.name().as_bytes();
+        if !to.entry(name, FIRST_LINK_INODE + index, FileType::Symlink, next) {
+            return false;
+        }
+        *position = next;
+    }
+    true
+}
+
 impl FileOperations for OpenRoot {
     fn read_directory(
         &self,
-        _file: &File,
+        file: &File,
         position: &mut u64,
         to: &mut dyn DirectorySink,
     ) -> Result<()> {
-        if *position < LINKS {
-            if !self.0.files().list(position, 0, to) {
-                return Ok(());
-            }
-            *position = LINKS;
-        }
-        if *position < PROCESSES {
-            let start = (*position - LINKS) as usize;
-            let links = OWN_LINKS.iter().enumerate().skip(start);
-            let full = links.map(|(index, link)| (index as u64, link)).try_for_each(|(index, link)| {
-                let inode = FIRST_LINK_INODE + index;
-                let next = LINKS + index + 1;
-                if !to.entry(link.name().as_bytes(), inode, FileType::Symlink, next) {
-                    return ControlFlow::Break(());
+        list_with_dots(file, position, to, |position, to| {
+            if *position < LINKS {
+                if !self.0.files().list(position, to) {
+                    return Ok(());
                 }
-                *position = next;
-                ControlFlow::Continue(())
-            });
-            if full.is_break() {
-                return Ok(());
+                *position = LINKS;
             }
-        }
-        self.list_processes(position, to);
-        Ok(())
+            if *position >= PROCESSES || list_links(position, to) {
+                self.list_processes(position, to);
+            }
+            Ok(())
+        })
     }
 }
 

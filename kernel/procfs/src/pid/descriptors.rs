@@ -9,7 +9,7 @@ use fs::{
     DirectorySink, Fd, File, FileOperations, FileTable, FileType, Inode, LinkTarget, OpenFlags,
     Stat,
 };
-use kernfs::{Contents, Snapshot, Text};
+use kernfs::{Contents, Snapshot, Text, list_with_dots};
 use process::Thread;
 
 use super::subject::{Subject, may_inspect};
@@ -106,7 +106,7 @@ impl FileOperations for OpenDescriptors {
     /// Positions are descriptors.
     fn read_directory(
         &self,
-        _file: &File,
+        file: &File,
         position: &mut u64,
         to: &mut dyn DirectorySink,
     ) -> Result<()> {
@@ -114,17 +114,19 @@ impl FileOperations for OpenDescriptors {
             Err(Errno::ENOENT) => return Ok(()),
             files => files?,
         };
-        while let Some(from) = Fd::try_from(*position).ok()
-            && let Some((fd, _)) = files.next_open(from)
-        {
-            let next = fd as u64 + 1;
-            let inode = self.subject.inode(self.kind.inode(fd));
-            if !to.entry(format!("{fd}").as_bytes(), inode, self.kind.file_type(), next) {
-                break;
+        list_with_dots(file, position, to, |position, to| {
+            while let Some(from) = Fd::try_from(*position).ok()
+                && let Some((fd, _)) = files.next_open(from)
+            {
+                let next = fd as u64 + 1;
+                let inode = self.subject.inode(self.kind.inode(fd));
+                if !to.entry(format!("{fd}").as_bytes(), inode, self.kind.file_type(), next) {
+                    break;
+                }
+                *position = next;
             }
-            *position = next;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

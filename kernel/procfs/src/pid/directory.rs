@@ -7,7 +7,7 @@ use fs::{
     DirectorySink, File, FileOperations, FileType, Inode, LinkTarget, OpenFlags, Path,
     SetAttributes, Stat,
 };
-use kernfs::{Contents, Snapshot, Text};
+use kernfs::{Contents, Snapshot, Text, list_with_dots};
 use sched::TaskRef;
 
 use super::subject::{Scope, Subject, may_inspect};
@@ -175,19 +175,22 @@ struct OpenDirectory(Subject);
 impl FileOperations for OpenDirectory {
     fn read_directory(
         &self,
-        _file: &File,
+        file: &File,
         position: &mut u64,
         to: &mut dyn DirectorySink,
     ) -> Result<()> {
         self.0.task().map_err(|_| Errno::ENOENT)?;
-        for (index, entry) in entries(self.0.scope()).filter(|&(index, _)| index > *position) {
-            let inode = self.0.inode(index);
-            if !to.entry(entry.name.as_bytes(), inode, entry.file_type(), index) {
-                break;
+        list_with_dots(file, position, to, |position, to| {
+            let from = *position;
+            for (index, entry) in entries(self.0.scope()).filter(|&(index, _)| index > from) {
+                let inode = self.0.inode(index);
+                if !to.entry(entry.name.as_bytes(), inode, entry.file_type(), index) {
+                    break;
+                }
+                *position = index;
             }
-            *position = index;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use errno::{Errno, Result};
 use fs::{DirectorySink, File, FileOperations, FileType, Inode, OpenFlags, Stat};
+use kernfs::list_with_dots;
 use process::Thread;
 
 use super::directory::PidDirectory;
@@ -59,7 +60,7 @@ impl FileOperations for OpenThreads {
     /// Positions are thread numbers, so threads that come and go move nobody.
     fn read_directory(
         &self,
-        _file: &File,
+        file: &File,
         position: &mut u64,
         to: &mut dyn DirectorySink,
     ) -> Result<()> {
@@ -71,19 +72,22 @@ impl FileOperations for OpenThreads {
             .iter()
             .map(|thread| {
                 let pid = Thread::of(thread).pid();
-                (pid.number_in(namespace), self.0.sibling(pid, Scope::Thread))
+                (u64::from(pid.number_in(namespace)), self.0.sibling(pid, Scope::Thread))
             })
-            .filter(|&(number, _)| number != 0 && u64::from(number) >= *position)
+            .filter(|&(number, _)| number != 0)
             .collect();
         numbers.sort_unstable_by_key(|&(number, _)| number);
-        for (number, thread) in numbers {
-            let next = u64::from(number) + 1;
-            let name = format!("{number}");
-            if !to.entry(name.as_bytes(), thread.inode(0), FileType::Directory, next) {
-                break;
+        list_with_dots(file, position, to, |position, to| {
+            let from = *position;
+            for (number, thread) in numbers.iter().filter(|&&(number, _)| number >= from) {
+                let name = format!("{number}");
+                let next = number + 1;
+                if !to.entry(name.as_bytes(), thread.inode(0), FileType::Directory, next) {
+                    break;
+                }
+                *position = next;
             }
-            *position = next;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }

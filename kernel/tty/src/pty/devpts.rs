@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use errno::{Errno, Result};
 use fs::{
     DirectorySink, File, FileOperations, FileSystem, FileSystemType, FileType, Inode, MountRequest,
-    OpenFlags, SetAttributes, Stat, StatFs, Superblock,
+    OpenFlags, SetAttributes, Stat, StatFs, Superblock, emit_dots,
 };
 use sync::Once;
 
@@ -135,12 +135,16 @@ struct OpenRoot;
 impl FileOperations for OpenRoot {
     fn read_directory(
         &self,
-        _file: &File,
+        file: &File,
         position: &mut u64,
         to: &mut dyn DirectorySink,
     ) -> Result<()> {
-        while let Some(pair) = pair::next_from(*position as usize) {
-            let next = pair.index() as u64 + 1;
+        if !emit_dots(file, position, to)? {
+            return Ok(());
+        }
+        // Behind the dots, a slave's position is its index.
+        while let Some(pair) = pair::next_from(*position as usize - 2) {
+            let next = pair.index() as u64 + 3;
             let name = format!("{}", pair.index());
             if !to.entry(name.as_bytes(), inode_of(&pair), FileType::CharDevice, next) {
                 break;
