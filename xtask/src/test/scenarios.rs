@@ -13,7 +13,7 @@ const LIMIT: Duration = Duration::from_secs(40 * 60);
 /// The runner, built with the lock checker and optimised.
 pub fn runner() -> Command {
     let mut cargo = command::cargo();
-    cargo.args(["run", "--quiet", "--profile", "checked"]);
+    cargo.args(["run", "--quiet", "--profile", "sim"]);
     cargo.args(["--package", "scenarios", "--bin", "scenarios", "--"]);
     cargo
 }
