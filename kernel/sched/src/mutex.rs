@@ -21,14 +21,26 @@ struct Core<T: ?Sized> {
 
 impl<T: ?Sized> Core<T> {
     /// Takes the lock by `attempt`, asleep between attempts.
+    #[track_caller]
     fn take<'a, G>(
         &'a self,
         sleep: Sleep,
         attempt: impl Fn(&'a TryCell<T>) -> Option<G>,
         exclusive: bool,
     ) -> Result<G, WaitError> {
+        self.take_as(sleep, attempt, exclusive, false)
+    }
+
+    #[track_caller]
+    fn take_as<'a, G>(
+        &'a self,
+        sleep: Sleep,
+        attempt: impl Fn(&'a TryCell<T>) -> Option<G>,
+        exclusive: bool,
+        nested: bool,
+    ) -> Result<G, WaitError> {
         might_sleep();
-        self.tracker.acquire_sleeping(&current().held);
+        self.tracker.acquire_sleeping_as(&current().held, nested);
         if let Some(guard) = attempt(&self.cell) {
             return Ok(guard);
         }
@@ -89,6 +101,16 @@ impl<T: ?Sized> Mutex<T> {
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         let Ok(inner) = self.core.take(Sleep::Uninterruptible, TryCell::try_write, true) else {
+            unreachable!("nothing ends an uninterruptible wait early")
+        };
+        MutexGuard { mutex: self, inner: Some(inner) }
+    }
+
+    /// Like [`lock`](Self::lock), while a mutex of the same class is held. The caller takes the two in an order that all callers share.
+    #[track_caller]
+    pub fn lock_nested(&self) -> MutexGuard<'_, T> {
+        let sleep = Sleep::Uninterruptible;
+        let Ok(inner) = self.core.take_as(sleep, TryCell::try_write, true, true) else {
             unreachable!("nothing ends an uninterruptible wait early")
         };
         MutexGuard { mutex: self, inner: Some(inner) }

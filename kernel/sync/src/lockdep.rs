@@ -103,10 +103,17 @@ impl Tracker {
     #[inline]
     #[track_caller]
     pub fn acquire_sleeping(&self, held: &Held) {
+        self.acquire_sleeping_as(held, false);
+    }
+
+    /// As [`acquire_sleeping`](Self::acquire_sleeping); `nested`: a lock of the same class may be held.
+    #[inline]
+    #[track_caller]
+    pub fn acquire_sleeping_as(&self, held: &Held, nested: bool) {
         #[cfg(debug_assertions)]
-        checker::acquire_sleeping(self.class, held);
+        checker::acquire_sleeping(self.class, held, nested);
         #[cfg(not(debug_assertions))]
-        let _ = held;
+        let _ = (held, nested);
     }
 
     /// Called when a sleeping lock is released.

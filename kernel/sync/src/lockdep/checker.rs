@@ -235,15 +235,16 @@ pub(super) fn release_spinning(class: &'static LockClass) {
 }
 
 #[track_caller]
-pub(super) fn acquire_sleeping(class: &'static LockClass, held: &Held) {
+pub(super) fn acquire_sleeping(class: &'static LockClass, held: &Held, nested: bool) {
     if QUIET.load(Ordering::Relaxed) {
         return;
     }
     for other in held.iter() {
-        if core::ptr::eq(other, class) {
+        if !core::ptr::eq(other, class) {
+            learn(other, class);
+        } else if !nested {
             report(format_args!("possible recursive locking of {}", class.name));
         }
-        learn(other, class);
     }
     held.push(class);
 }
