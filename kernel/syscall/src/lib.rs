@@ -1,1 +1,72 @@
+//! User mode: what a program asks of the kernel, and how it is run.
+//!
+//! A user task spends its life in [`user_loop::run`]: it enters user mode and comes back when the program traps. A trap for a system
+//! call goes through [`table`], which says what each number means, to one small function of a module by subject. That function decodes
+//! nothing: it is given numbers and [`user::UserPtr`]s, checks them, asks `fs`, `vm`, `process` or `sched` to do the work, and gives a
+//! number or an error.
+//!
+//! Everything that comes from a program is hostile: no length sizes an allocation unchecked, no sum is taken unchecked, nothing panics. What goes to
+//! a program has no padding and so carries no stray kernel byte ([`abi`]).
+//!
+//! | modules | about |
+//! |---|---|
+//! | [`user_loop`], [`delivery`], [`table`], [`call`], [`user`], [`current`], [`abi`] | the way in and out |
+//! | `transfer`, `open`, `descriptor`, `stat`, `directory`, `names`, `attributes`, `mount` | files |
+//! | `poll`, `select`, `epoll`, `eventfd`, `timerfd` | waiting for files |
+//! | `memory`, [`futex`] | memory |
+//! | `clone`, [`execute`], `exit`, `wait`, `identity`, `credentials`, `resource`, `prctl` | processes |
+//! | `signal`, `kill` | signals |
+//! | `clock`, `sleep`, `timer` | time |
+//! | `schedule`, `system`, `reboot`, `socket` | the rest |
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
 
+extern crate alloc;
+
+pub mod abi;
+mod attributes;
+pub mod call;
+mod clock;
+mod clone;
+mod credentials;
+pub mod current;
+pub mod delivery;
+mod descriptor;
+mod directory;
+mod epoll;
+mod eventfd;
+pub mod execute;
+mod exit;
+pub mod futex;
+mod identity;
+mod kill;
+mod memory;
+mod mount;
+mod names;
+mod open;
+mod poll;
+mod prctl;
+mod reboot;
+mod resource;
+mod schedule;
+mod select;
+mod signal;
+mod sleep;
+mod socket;
+mod stat;
+mod system;
+pub mod table;
+mod timer;
+mod timerfd;
+mod transfer;
+pub mod user;
+pub mod user_loop;
+mod wait;
+
+pub use execute::run_program;
+pub use user_loop::user_fault;
+
+/// Ties this crate to those below it; once, before the first user task.
+pub fn init() {
+    process::set_memory_release_hook(futex::release_current_thread);
+}

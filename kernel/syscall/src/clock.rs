@@ -1,0 +1,114 @@
+//! The clocks: reading and setting them.
+
+use errno::{Errno, Result};
+use fs::Capabilities;
+use process::Usage;
+use time::SECOND;
+
+use crate::abi::time::{Timespec, Timeval};
+use crate::user::UserPtr;
+
+/// Which clock a system call names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// The date.
+    Realtime,
+    /// Time since boot.
+    Monotonic,
+    /// CPU time of the calling process.
+    Process,
+    /// CPU time of the calling thread.
+    Thread,
+}
+
+/// How fine the clocks count, in nanoseconds.
+const RESOLUTION: u64 = 1;
+/// How fine the coarse clocks count.
+const COARSE_RESOLUTION: u64 = sched::TICK;
+
+impl Clock {
+    /// From its number.
+    ///
+    /// # Errors
+    /// EINVAL: no clock has it.
+    pub fn from_number(number: i32) -> Result<Self> {
+        Ok(match number {
+            // CLOCK_REALTIME, _COARSE, _ALARM, CLOCK_TAI.
+            0 | 5 | 8 | 11 => Self::Realtime,
+            // CLOCK_MONOTONIC, _RAW, _COARSE, CLOCK_BOOTTIME, _ALARM: the machine never sleeps.
+            1 | 4 | 6 | 7 | 9 => Self::Monotonic,
+            2 => Self::Process,
+            3 => Self::Thread,
+            _ => return Err(Errno::EINVAL),
+        })
+    }
+
+    /// What it shows, in nanoseconds.
+    pub fn now(self) -> u64 {
+        match self {
+            Self::Realtime => time::realtime(),
+            Self::Monotonic => time::monotonic(),
+            Self::Process => cpu_time(process::current_process().usage()),
+            Self::Thread => cpu_time(Usage::of_task(&sched::current())),
+        }
+    }
+}
+
+fn cpu_time(usage: Usage) -> u64 {
+    usage.user + usage.system
+}
+
+/// `clock_gettime`.
+pub fn clock_gettime(clock: i32, result: UserPtr<Timespec>) -> Result<usize> {
+    let now = Clock::from_number(clock)?.now();
+    result.write(&Timespec::from_nanoseconds(now))?;
+    Ok(0)
+}
+
+/// `clock_getres`.
+pub fn clock_getres(clock: i32, result: UserPtr<Timespec>) -> Result<usize> {
+    Clock::from_number(clock)?;
+    let resolution = if matches!(clock, 5 | 6) { COARSE_RESOLUTION } else { RESOLUTION };
+    result.write_unless_null(&Timespec::from_nanoseconds(resolution))?;
+    Ok(0)
+}
+
+/// `clock_settime`.
+pub fn clock_settime(clock: i32, value: UserPtr<Timespec>) -> Result<usize> {
+    let value = value.read()?.to_nanoseconds()?;
+    if clock != 0 {
+        return Err(Errno::EINVAL);
+    }
+    set_date(value)
+}
+
+fn set_date(value: u64) -> Result<usize> {
+    process::credentials().require(Capabilities::SYS_TIME)?;
+    time::set_realtime(value);
+    Ok(0)
+}
+
+/// `gettimeofday`; there is no time zone.
+pub fn gettimeofday(value: UserPtr<Timeval>, zone: UserPtr<[i32; 2]>) -> Result<usize> {
+    value.write_unless_null(&Timeval::from_nanoseconds(time::realtime()))?;
+    zone.write_unless_null(&[0, 0])?;
+    Ok(0)
+}
+
+/// `settimeofday`; a time zone is taken and forgotten.
+pub fn settimeofday(value: UserPtr<Timeval>, zone: UserPtr<[i32; 2]>) -> Result<usize> {
+    if let Some(zone) = zone.non_null() {
+        zone.read()?;
+    }
+    match value.non_null() {
+        Some(value) => set_date(value.read()?.to_nanoseconds()?),
+        None => Ok(0),
+    }
+}
+
+/// `time`.
+pub fn time(result: UserPtr<i64>) -> Result<usize> {
+    let now = time::realtime() / SECOND;
+    result.write_unless_null(&(now as i64))?;
+    Ok(now as usize)
+}

@@ -1,0 +1,196 @@
+//! Who waits on which futex.
+//!
+//! A waiter looks at the futex's word with its bucket locked and puts itself into the bucket before it
+//! unlocks. A waker has changed the word before it locks the bucket. So either the waiter sees the new word, or the
+//! waker finds the waiter.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use errno::{Errno, Result};
+use sched::{Sleep, WaitError, WaitQueue};
+use sync::{LockClass, PreemptGuard, SpinIrqGuard, SpinLock};
+
+use super::key::Key;
+
+/// Wait-queue locks are taken inside. Two buckets are locked in the order of their numbers.
+static BUCKET_LOCK: LockClass = LockClass::new("futex_bucket");
+
+const BUCKETS: usize = 256;
+
+/// What [`Waiter::bucket`] says of a waiter that has been woken.
+const WOKEN: usize = usize::MAX;
+
+static TABLE: [SpinLock<Vec<Queued>>; BUCKETS] =
+    [const { SpinLock::new(&BUCKET_LOCK, Vec::new()) }; BUCKETS];
+
+struct Queued {
+    key: Key,
+    bitset: u32,
+    waiter: Arc<Waiter>,
+}
+
+/// A task that waits.
+pub struct Waiter {
+    /// The bucket it is in, or [`WOKEN`]. Changed with that bucket locked.
+    bucket: AtomicUsize,
+    queue: WaitQueue,
+}
+
+/// A waiter's place; left when dropped.
+pub struct Place(Arc<Waiter>);
+
+impl Waiter {
+    fn wake(&self) {
+        self.bucket.store(WOKEN, Ordering::SeqCst);
+        self.queue.wake_all();
+    }
+}
+
+impl Place {
+    /// Puts the running task on the queue of `key`, if `check` allows it. `check` runs with the bucket locked and
+    /// preemption off, so a user page that is not there is an error to it.
+    ///
+    /// # Errors
+    /// ENOMEM, and what `check` says.
+    pub fn take<E: From<Errno>>(
+        key: &Key,
+        bitset: u32,
+        check: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let number = bucket_of(key);
+        let waiter =
+            Arc::new(Waiter { bucket: AtomicUsize::new(number), queue: WaitQueue::new() });
+        let queued = Queued { key: key.clone(), bitset, waiter: waiter.clone() };
+        let _no_page_faults = PreemptGuard::new();
+        let mut bucket = TABLE[number].lock_irq();
+        bucket.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        check()?;
+        bucket.push(queued);
+        Ok(Self(waiter))
+    }
+
+    /// Sleeps until woken.
+    ///
+    /// # Errors
+    /// [`WaitError`]; a wake-up that came at the same time wins.
+    pub fn wait(&self, deadline: Option<u64>) -> Result<(), WaitError> {
+        let woken = || (self.0.bucket.load(Ordering::SeqCst) == WOKEN).then_some(());
+        match self.0.queue.wait_map(Sleep::Interruptible, deadline, woken) {
+            Err(error) => {
+                if self.leave() {
+                    Err(error)
+                } else {
+                    Ok(())
+                }
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Leaves the queue and returns whether it was still on it.
+    fn leave(&self) -> bool {
+        loop {
+            let number = self.0.bucket.load(Ordering::SeqCst);
+            if number == WOKEN {
+                return false;
+            }
+            let mut bucket = TABLE[number].lock_irq();
+            // A requeue may have moved it meanwhile.
+            if self.0.bucket.load(Ordering::SeqCst) != number {
+                continue;
+            }
+            let place = bucket.iter().position(|queued| Arc::ptr_eq(&queued.waiter, &self.0));
+            let removed = place.map(|place| bucket.remove(place));
+            self.0.bucket.store(WOKEN, Ordering::SeqCst);
+            drop(bucket);
+            return removed.is_some();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// Wakes at most `count` of those who wait on `key` with a bit of `bitset`; returns how many.
+pub fn wake(key: &Key, count: usize, bitset: u32) -> usize {
+    wake_in(&mut TABLE[bucket_of(key)].lock_irq(), key, count, bitset)
+}
+
+fn wake_in(bucket: &mut Vec<Queued>, key: &Key, count: usize, bitset: u32) -> usize {
+    let mut woken = 0;
+    let mut index = 0;
+    while index < bucket.len() && woken < count {
+        if bucket[index].key == *key && bucket[index].bitset & bitset != 0 {
+            bucket.remove(index).waiter.wake();
+            woken += 1;
+        } else {
+            index += 1;
+        }
+    }
+    woken
+}
+
+/// If `check` allows it, wakes at most `wake` waiters of `from` and moves at most `move_` others to `to`.
+/// Returns how many were woken and how many moved. `check` runs as in [`Place::take`].
+///
+/// # Errors
+/// ENOMEM, and what `check` says.
+pub fn requeue<E: From<Errno>>(
+    from: &Key,
+    to: &Key,
+    wake: usize,
+    move_: usize,
+    check: impl FnOnce() -> Result<(), E>,
+) -> Result<(usize, usize), E> {
+    let (source, target) = (bucket_of(from), bucket_of(to));
+    let _no_page_faults = PreemptGuard::new();
+    let (mut bucket, mut other) = lock_two(source, target);
+    check()?;
+    let woken = wake_in(&mut bucket, from, wake, u32::MAX);
+    let mut moved = 0;
+    let mut index = 0;
+    while index < bucket.len() && moved < move_ {
+        if bucket[index].key != *from {
+            index += 1;
+            continue;
+        }
+        match &mut other {
+            None => {
+                bucket[index].key = to.clone();
+                index += 1;
+            }
+            Some(other) => {
+                other.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                let mut queued = bucket.remove(index);
+                queued.key = to.clone();
+                queued.waiter.bucket.store(target, Ordering::SeqCst);
+                other.push(queued);
+            }
+        }
+        moved += 1;
+    }
+    Ok((woken, moved))
+}
+
+type Bucket = SpinIrqGuard<'static, Vec<Queued>>;
+
+/// Locks the first bucket, and the second if it is another one.
+fn lock_two(first: usize, second: usize) -> (Bucket, Option<Bucket>) {
+    if first == second {
+        return (TABLE[first].lock_irq(), None);
+    }
+    let low = TABLE[first.min(second)].lock_irq();
+    let high = TABLE[first.max(second)].lock_irq_nested();
+    if first < second { (low, Some(high)) } else { (high, Some(low)) }
+}
+
+fn bucket_of(key: &Key) -> usize {
+    // Fibonacci hashing: the top bits of the product depend on all bits of the key.
+    let word = key.hash_word();
+    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize % BUCKETS
+}

@@ -1,0 +1,209 @@
+//! `timerfd`: a timer that can be waited for.
+
+use alloc::sync::Arc;
+
+use ::time::Timer;
+use errno::{Errno, Result};
+use fs::{File, FileOperations, OpenFlags, PollEvents, PollTable, Sink};
+use sched::{Sleep, WaitQueue};
+use sync::{LockClass, SpinLock};
+
+use crate::abi::time::{IntervalTimespec, Timespec};
+use crate::clock::Clock;
+use crate::current;
+use crate::user::UserPtr;
+
+/// Taken in the timer's interrupt; a timer queue's lock is taken inside.
+static SETTING_LOCK: LockClass = LockClass::new("timerfd");
+
+const TFD_TIMER_ABSTIME: u32 = 1;
+const TFD_TIMER_CANCEL_ON_SET: u32 = 2;
+
+/// When a timer expires, on the monotonic clock.
+#[derive(Clone, Copy, Debug, Default)]
+struct Setting {
+    /// The next time that has not been read yet; `None`: not armed.
+    next: Option<u64>,
+    /// 0: once.
+    interval: u64,
+}
+
+impl Setting {
+    /// How many times it has expired by `now` since the last call.
+    fn take_expirations(&mut self, now: u64) -> u64 {
+        let Some(next) = self.next.filter(|&next| next <= now) else {
+            return 0;
+        };
+        if self.interval == 0 {
+            self.next = None;
+            return 1;
+        }
+        let count = (now - next) / self.interval + 1;
+        self.next = Some(next.saturating_add(count.saturating_mul(self.interval)));
+        count
+    }
+}
+
+/// What the timer's function and the file share.
+struct Shared {
+    setting: SpinLock<Setting>,
+    expired: Arc<WaitQueue>,
+}
+
+struct TimerFd {
+    clock: Clock,
+    shared: Arc<Shared>,
+    timer: Timer,
+}
+
+impl TimerFd {
+    fn new(clock: Clock) -> Self {
+        let shared = Arc::new(Shared {
+            setting: SpinLock::new(&SETTING_LOCK, Setting::default()),
+            expired: Arc::new(WaitQueue::new()),
+        });
+        let told = shared.clone();
+        Self { clock, shared, timer: Timer::new(move || told.expired.wake_all()) }
+    }
+
+    fn take(&self) -> Option<u64> {
+        let (count, next) = {
+            let mut setting = self.shared.setting.lock_irq();
+            (setting.take_expirations(::time::monotonic()), setting.next)
+        };
+        // The next expiration matters only once this one has been read.
+        if count > 0
+            && let Some(next) = next
+        {
+            self.timer.start(next);
+        }
+        (count > 0).then_some(count)
+    }
+
+    fn show(&self) -> IntervalTimespec {
+        let setting = *self.shared.setting.lock_irq();
+        let now = ::time::monotonic();
+        let left = match setting.next {
+            None => 0,
+            Some(next) if next > now => next - now,
+            Some(_) if setting.interval == 0 => 0,
+            Some(next) => setting.interval - (now - next) % setting.interval,
+        };
+        IntervalTimespec {
+            interval: Timespec::from_nanoseconds(setting.interval),
+            value: Timespec::from_nanoseconds(left),
+        }
+    }
+
+    fn set(&self, flags: u32, new: IntervalTimespec) -> Result<()> {
+        let interval = new.interval.to_nanoseconds()?;
+        let value = new.value.to_nanoseconds()?;
+        let next = match (flags & TFD_TIMER_ABSTIME != 0, self.clock) {
+            _ if value == 0 => None,
+            (false, _) => Some(::time::monotonic().saturating_add(value)),
+            (true, Clock::Realtime) => Some(value.saturating_sub(::time::realtime_offset())),
+            (true, _) => Some(value),
+        };
+        self.timer.cancel();
+        *self.shared.setting.lock_irq() = Setting { next, interval };
+        if let Some(next) = next {
+            self.timer.start(next);
+        }
+        Ok(())
+    }
+}
+
+impl FileOperations for TimerFd {
+    fn is_seekable(&self) -> bool {
+        false
+    }
+
+    fn read(&self, file: &File, to: &mut dyn Sink, _: &mut u64) -> Result<usize> {
+        if to.remaining() < size_of::<u64>() {
+            return Err(Errno::EINVAL);
+        }
+        let count = if file.is_nonblocking() {
+            self.take().ok_or(Errno::EAGAIN)?
+        } else {
+            self.shared.expired.wait_map(Sleep::Interruptible, None, || self.take())?
+        };
+        to.put(&count.to_ne_bytes())
+    }
+
+    fn poll(&self, _: &File, table: &mut PollTable<'_>) -> PollEvents {
+        table.add(&self.shared.expired);
+        let next = self.shared.setting.lock_irq().next;
+        if next.is_some_and(|next| next <= ::time::monotonic()) {
+            PollEvents::READABLE
+        } else {
+            PollEvents::empty()
+        }
+    }
+
+    fn is_pollable(&self) -> bool {
+        true
+    }
+}
+
+/// `timerfd_create`.
+pub fn timerfd_create(clock: i32, flags: u32) -> Result<usize> {
+    let clock = match Clock::from_number(clock)? {
+        clock @ (Clock::Realtime | Clock::Monotonic) => clock,
+        Clock::Process | Clock::Thread => return Err(Errno::EINVAL),
+    };
+    let flags = OpenFlags::from_bits(flags)
+        .filter(|flags| (OpenFlags::NONBLOCK | OpenFlags::CLOEXEC).contains(*flags))
+        .ok_or(Errno::EINVAL)?;
+    let operations = Arc::new(TimerFd::new(clock));
+    current::install_anonymous("timerfd", operations, flags | OpenFlags::RDWR)
+}
+
+/// `timerfd_settime`.
+pub fn timerfd_settime(
+    fd: i32,
+    flags: u32,
+    new: UserPtr<IntervalTimespec>,
+    old: UserPtr<IntervalTimespec>,
+) -> Result<usize> {
+    if flags & !(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let new = new.read()?;
+    let file = current::file(fd)?;
+    let timer = timer_of(&file)?;
+    let before = timer.show();
+    timer.set(flags, new)?;
+    old.write_unless_null(&before)?;
+    Ok(0)
+}
+
+/// `timerfd_gettime`.
+pub fn timerfd_gettime(fd: i32, result: UserPtr<IntervalTimespec>) -> Result<usize> {
+    let file = current::file(fd)?;
+    result.write(&timer_of(&file)?.show())?;
+    Ok(0)
+}
+
+fn timer_of(file: &File) -> Result<&TimerFd> {
+    file.operations().downcast_ref().ok_or(Errno::EINVAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Setting;
+
+    #[test]
+    fn expirations_are_counted_and_none_is_counted_twice() {
+        let mut every_ten = Setting { next: Some(100), interval: 10 };
+        assert_eq!(every_ten.take_expirations(99), 0);
+        assert_eq!(every_ten.take_expirations(100), 1);
+        assert_eq!(every_ten.take_expirations(109), 0);
+        assert_eq!(every_ten.take_expirations(135), 3);
+        assert_eq!(every_ten.next, Some(140));
+        let mut once = Setting { next: Some(5), interval: 0 };
+        assert_eq!(once.take_expirations(u64::MAX), 1);
+        assert_eq!(once.take_expirations(u64::MAX), 0);
+        let mut hostile = Setting { next: Some(1), interval: 1 };
+        assert_eq!(hostile.take_expirations(u64::MAX), u64::MAX);
+    }
+}

@@ -1,0 +1,152 @@
+//! The life of a task in user mode.
+//!
+//! ```text
+//!            ┌──────────── signals: a handler's frame, a stop, the end ◄───────────┐
+//!            v                                                                     │
+//!   run ──> user mode ──trap──┬─ system call ──> dispatch ──> result ──────────────┤
+//!                             ├─ page fault ───> brought in, or a signal ──────────┤
+//!                             ├─ exception ────> a signal ─────────────────────────┤
+//!                             └─ interrupt (served already) ───────────────────────┘
+//! ```
+//!
+//! Preemption needs no place here: the kernel is preemptible, so a reschedule that is wanted happens when the interrupt that wanted it
+//! ends.
+
+use errno::Errno;
+use machine::user::UserContext;
+use machine::{Access, Trap};
+use process::Thread;
+use process::signal::info::{
+    BUS_ADRALN, BUS_ADRERR, FPE_FLTUNK, FPE_INTDIV, ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL,
+    TRAP_TRACE,
+};
+use process::{SigInfo, Signal, force_signal};
+use vm::FaultError;
+
+use crate::call::{Call, Restart, restart_syscall};
+use crate::delivery::{self, Next};
+use crate::table;
+
+/// Runs the program whose registers these are until the task's end, and returns its exit code. To be called by the task itself, last of
+/// all: its start function returns what this returns.
+pub fn run(mut context: UserContext) -> u32 {
+    let me = sched::current_ref();
+    let mut restart = None;
+    loop {
+        // A signal that comes after the look sends an interrupt, which finds the task in user mode if interrupts are off
+        // until then.
+        machine::irq::disable();
+        if me.signal_pending() {
+            machine::irq::enable();
+            if let Next::End(code) = delivery::deliver(&mut context, None) {
+                return code;
+            }
+            continue;
+        }
+        me.set_in_user(true);
+        let trap = context.run();
+        me.set_in_user(false);
+        match trap {
+            Trap::SystemCall => {
+                if let Some(code) = system_call(&mut context, &mut restart) {
+                    return code;
+                }
+            }
+            Trap::Interrupt => {}
+            Trap::PageFault { address, access, .. } => page_fault(address, access),
+            exception => force_signal(signal_of(exception, context.instruction_pointer())),
+        }
+    }
+}
+
+/// Makes the system call that trapped. Gives the exit code if it was the task's last.
+#[inline]
+fn system_call(context: &mut UserContext, restart: &mut Option<Restart>) -> Option<u32> {
+    let mut call = Call::new(context, restart);
+    let outcome = table::dispatch(&mut call);
+    let end = call.end();
+    match outcome {
+        Ok(value) => context.set_result(value as isize),
+        Err(error) => return failed(context, restart, error).or(end),
+    }
+    end
+}
+
+/// An error: for the program, or to be dealt with by making the call again after the signals.
+#[cold]
+fn failed(
+    context: &mut UserContext,
+    restart: &mut Option<Restart>,
+    mut error: Errno,
+) -> Option<u32> {
+    loop {
+        if !delivery::is_restart(error) {
+            context.set_result(error.as_return());
+            return None;
+        }
+        match delivery::deliver(context, Some(error)) {
+            Next::Go => return None,
+            Next::End(code) => return Some(code),
+            Next::Resume => match restart_syscall(&mut Call::new(context, restart)) {
+                Ok(value) => {
+                    context.set_result(value as isize);
+                    return None;
+                }
+                Err(again) => error = again,
+            },
+        }
+    }
+}
+
+fn page_fault(address: usize, access: Access) {
+    let mm = Thread::of(&sched::current()).mm();
+    let outcome = match mm {
+        Some(mm) => mm.handle_fault(address, access),
+        None => Err(FaultError::SegvMaperr),
+    };
+    let Err(error) = outcome else { return };
+    force_signal(match error {
+        FaultError::SegvMaperr => SigInfo::fault(Signal::SIGSEGV, SEGV_MAPERR, address),
+        FaultError::SegvAccerr => SigInfo::fault(Signal::SIGSEGV, SEGV_ACCERR, address),
+        FaultError::Bus => SigInfo::fault(Signal::SIGBUS, BUS_ADRERR, address),
+        FaultError::Oom => {
+            let me = sched::current();
+            log::error!("Out of memory: Killed process {} ({})", me.pid(), me.comm());
+            SigInfo::kernel(Signal::SIGKILL)
+        }
+    });
+}
+
+/// What the program is told of an exception at an instruction.
+fn signal_of(exception: Trap, instruction: usize) -> SigInfo {
+    let (signal, code) = match exception {
+        Trap::DivideError => (Signal::SIGFPE, FPE_INTDIV),
+        Trap::FloatingPoint => (Signal::SIGFPE, FPE_FLTUNK),
+        Trap::Debug => (Signal::SIGTRAP, TRAP_TRACE),
+        Trap::Breakpoint => (Signal::SIGTRAP, SI_KERNEL),
+        Trap::InvalidInstruction => (Signal::SIGILL, ILL_ILLOPN),
+        Trap::AlignmentCheck => (Signal::SIGBUS, BUS_ADRALN),
+        Trap::StackSegment => (Signal::SIGBUS, SI_KERNEL),
+        Trap::Overflow
+        | Trap::BoundRange
+        | Trap::GeneralProtection
+        | Trap::SystemCall
+        | Trap::Interrupt
+        | Trap::PageFault { .. } => (Signal::SIGSEGV, SI_KERNEL),
+    };
+    if code == SI_KERNEL {
+        SigInfo::kernel(signal)
+    } else {
+        SigInfo::fault(signal, code, instruction)
+    }
+}
+
+/// The kernel touched a user address in a copy and found no page there: the machine's `user_fault` upcall. True: try again. May sleep.
+pub fn user_fault(address: usize, access: Access) -> bool {
+    if !sched::has_current() {
+        return false;
+    }
+    let me = sched::current();
+    let mm = Thread::try_of(&me).and_then(Thread::mm);
+    mm.is_some_and(|mm| mm.handle_fault(address, access).is_ok())
+}
