@@ -2,7 +2,7 @@
 //!
 //! An object's size class follows from its layout alone, so neither allocating nor freeing has to
 //! look anything up. Each CPU keeps a chain of free objects per class, used with interrupts off and
-//! without a lock; it is filled from, and emptied into, the class's [`Depot`] half at a time.
+//! without a lock; it is filled from, and emptied into, the class's depot half at a time.
 //! Layouts above the largest class get runs of frames.
 //!
 //! Small objects may take the last frame there is: their allocation has no way to fail that Rust

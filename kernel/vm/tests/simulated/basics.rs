@@ -5,7 +5,7 @@ use vm::{Advice, FaultError, Force, Limits, MapFlags, Mm, Prot, RemapFlags};
 
 use contract::Access;
 
-use crate::harness::{PAGE, anonymous, in_user, load, once, store};
+use crate::harness::{PAGE, anonymous, borrow_another, in_user, load, once, store, used};
 
 #[test]
 fn pages_appear_when_touched_and_go_when_unmapped() {
@@ -216,6 +216,26 @@ fn discarded_pages_are_zeros_again() {
         assert_eq!(mm.madvise(at, 5 * PAGE, Advice::Usage), Err(Errno::ENOMEM));
         assert_eq!(mm.madvise(at + 1, PAGE, Advice::Usage), Err(Errno::EINVAL));
         assert_eq!(Advice::from_number(77), Err(Errno::EINVAL));
+    });
+}
+
+/// A CPU that goes on with a kernel thread still has the page tables loaded; the pages are free
+/// nevertheless.
+#[test]
+fn the_last_user_frees_the_pages_and_the_last_borrower_the_tables() {
+    once(|| {
+        let before = used();
+        let mm = Mm::new().unwrap();
+        let at = mm.mmap(&anonymous(50)).unwrap();
+        in_user(&mm, move || (0..50).for_each(|page| store(at + page * PAGE, 1).unwrap()));
+        let space = std::sync::Arc::downgrade(mm.address_space());
+        assert!(used() >= before + 50 * PAGE);
+        drop(mm);
+        assert_eq!(space.strong_count(), 1, "this CPU borrows it");
+        let tables = 5;
+        assert!(used() <= before + tables * PAGE, "{} to {}", before, used());
+        borrow_another();
+        assert_eq!(space.strong_count(), 0);
     });
 }
 
