@@ -79,10 +79,9 @@ pub fn is_panic(line: &str) -> bool {
     message(line).starts_with(PANIC)
 }
 
-/// The parameters that the kernel did not know, if the line says that there are some.
-pub fn unknown_parameters(line: &str) -> Option<&str> {
-    let rest = message(line).strip_prefix("Unknown kernel command line parameters \"")?;
-    Some(rest.split_once('"').map_or(rest, |(parameters, _)| parameters).trim())
+/// What the kernel says in its own name, such as why it will not boot.
+pub fn own_words(line: &str) -> Option<&str> {
+    message(line).strip_prefix("heddle: ")
 }
 
 #[cfg(test)]
@@ -128,9 +127,9 @@ mod tests {
     }
 
     #[test]
-    fn unknown_parameters_are_named() {
-        let line = "[    0.1] Unknown kernel command line parameters \"a b=c\", will be passed to user space.";
-        assert_eq!(unknown_parameters(line), Some("a b=c"));
-        assert_eq!(unknown_parameters("[ 0.1] known"), None);
+    fn the_kernel_speaks_for_itself() {
+        let line = "[    0.1] heddle: unknown kernel parameter \"a\"";
+        assert_eq!(own_words(line), Some("unknown kernel parameter \"a\""));
+        assert_eq!(own_words("[    0.1] init: ready"), None);
     }
 }

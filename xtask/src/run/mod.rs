@@ -214,9 +214,6 @@ impl Session {
                     if self.verbose {
                         self.show(&line);
                     }
-                    if let Some(parameters) = log::unknown_parameters(&line) {
-                        bail!("--append: the kernel does not know: {parameters}");
-                    }
                 }
                 Event::Leave => return Ok(ExitCode::SUCCESS),
                 Event::Deadline => {
@@ -237,7 +234,14 @@ impl Session {
                 self.show(line);
             }
         }
+        // A kernel that ends before PID 1 is ready has something to say about what it was given.
+        let refusal = match self.output.is_ready() {
+            true => None,
+            false => self.vm.lines().iter().rev().find_map(|line| log::own_words(line)),
+        };
+        let refusal = refusal.map(str::to_owned);
         match self.vm.end()? {
+            Ending::Exit(1..) if let Some(refusal) = refusal => bail!("the kernel: {refusal}"),
             Ending::Exit(status) => Ok(ExitCode::from(status)),
             Ending::Off => Ok(ExitCode::SUCCESS),
             Ending::Panic => bail!("kernel panic"),

@@ -11,12 +11,15 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+/// Does something with machines and reports how it went.
+pub type Work = Box<dyn FnOnce(&Lab, &Report) + Send>;
+
 /// Something to do with machines, that reports its results itself.
 pub struct Job {
     /// What it is, for the progress line.
     pub name: String,
     /// Does it.
-    pub work: Box<dyn FnOnce(&Lab, &Report) + Send>,
+    pub work: Work,
 }
 
 /// Runs the tests inside the kernel and those of user land.

@@ -19,10 +19,13 @@ use super::guest::lab::Lab;
 use anyhow::Result;
 use std::time::Instant;
 
+/// Passes, or says what is wrong.
+type Body = Box<dyn Fn(&Lab) -> Result<()> + Send>;
+
 /// A test and its name.
 pub struct Case {
     name: String,
-    body: Box<dyn Fn(&Lab) -> Result<()> + Send>,
+    body: Body,
 }
 
 impl Case {

@@ -34,7 +34,9 @@ pub fn cases() -> Vec<Case> {
         }),
         Case::new("an_unknown_parameter_is_refused", |_| {
             let parameter = ["--append", "no_such_parameter", "--", "true"];
-            run(&parameter)?.status(125)?.complains("does not know: no_such_parameter")
+            run(&parameter)?
+                .status(125)?
+                .complains("unknown kernel parameter \"no_such_parameter\"")
         }),
         Case::new("missing_qemu_is_named", missing_qemu_is_named),
         Case::new("impossible_machines_are_refused", impossible_machines_are_refused),
