@@ -83,6 +83,7 @@ fn tick() {
     let now = queue.clock;
     drop(queue);
     load::at_tick(now);
+    klog::wake_readers();
     if switch || balance::at_tick(cpu, count) {
         reschedule(cpu);
     }
