@@ -135,13 +135,15 @@ impl Header {
     /// ENOEXEC: they cannot be loaded as they are. EINVAL: an interpreter's path of a length that no path
     /// has. ENOMEM.
     pub fn parse_table(&self, bytes: &[u8]) -> Result<Program> {
+        if bytes.len() < self.entries * ENTRY_SIZE {
+            return Err(Errno::ENOEXEC);
+        }
         let mut segments: Vec<Segment> = Vec::new();
         let mut interpreter = None;
         let mut executable_stack = false;
         let mut declared_headers = None;
         for index in 0..self.entries {
-            let entry =
-                Bytes(bytes.get(index * ENTRY_SIZE..).ok_or(Errno::ENOEXEC)?);
+            let entry = Bytes(&bytes[index * ENTRY_SIZE..][..ENTRY_SIZE]);
             match entry.u32(0)? {
                 PT_LOAD => {
                     let segment = Segment::parse(&entry)?;

@@ -72,7 +72,7 @@ fn c7_what_is_not_a_program_for_this_machine_is_refused() {
 fn c7_segments_that_overlap_or_leave_user_memory_are_refused() {
     let second = HEADER_SIZE + ENTRY_SIZE;
     for (at, value) in [
-        (second + 16, 0x40_1800),
+        (second + 16, 0x40_0800),
         (second + 16, USER_END as u64 - 0x800),
         (second + 16, u64::MAX - 0x7ff),
         (second + 16, 0x40_2801),
