@@ -4,7 +4,8 @@ use core::ops::Range;
 
 use crate::arch;
 
-/// Calls `visit` with the return addresses from a frame pointer up, as long as the frames stay in `bounds` and lead upwards.
+/// Calls `visit` with the return addresses from a frame pointer up, as long as the frames stay in
+/// `bounds` and lead upwards.
 pub fn walk(frame_pointer: usize, bounds: Range<usize>, visit: &mut dyn FnMut(usize)) {
     const WORD: usize = size_of::<usize>();
     if !crate::thread::is_stack(&bounds) {
@@ -12,7 +13,8 @@ pub fn walk(frame_pointer: usize, bounds: Range<usize>, visit: &mut dyn FnMut(us
     }
     let mut frame = frame_pointer;
     while frame.is_multiple_of(WORD) && bounds.start <= frame && frame + 2 * WORD <= bounds.end {
-        // SAFETY: the two words lie in a live kernel stack, as checked above; whatever they hold is a number.
+        // SAFETY: the two words lie in a live kernel stack, as checked above; whatever they hold is
+        // a number.
         let [next, return_address] = unsafe { (frame as *const [usize; 2]).read_volatile() };
         if return_address == 0 {
             return;

@@ -31,8 +31,8 @@ pub fn node(cpu: CpuId) -> NodeId {
 /// Makes a stopped CPU run `idle`.
 ///
 /// # Errors
-/// [`StartError::Absent`] and [`StartError::Running`] as they say; [`StartError::Silent`] if the run's fault plan
-/// says so at the point `cpu_start`.
+/// [`StartError::Absent`] and [`StartError::Running`] as they say; [`StartError::Silent`] if the
+/// run's fault plan says so at the point `cpu_start`.
 ///
 /// # Panics
 /// If `idle` is neither new nor the context in which this CPU parked.
@@ -89,7 +89,8 @@ pub fn relax() {
     }
 }
 
-/// Called with interrupts off; lets them in and stops until one was taken. Returns with interrupts on.
+/// Called with interrupts off; lets them in and stops until one was taken. Returns with interrupts
+/// on.
 ///
 /// # Panics
 /// If interrupts are on, or outside of a run.

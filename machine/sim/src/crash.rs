@@ -1,7 +1,8 @@
 //! Errors in kernel code: panics, bad accesses, stacks that run over.
 //!
-//! All of them end in [`Upcalls::oops`](contract::Upcalls::oops), on the CPU and, for a panic, on the very stack they happened on: nothing is
-//! unwound, so locks stay held and counts stay raised, as on a real machine.
+//! All of them end in [`Upcalls::oops`](contract::Upcalls::oops), on the CPU and, for a panic, on
+//! the very stack they happened on: nothing is unwound, so locks stay held and counts stay raised,
+//! as on a real machine.
 
 use std::backtrace::Backtrace;
 use std::panic::PanicHookInfo;
@@ -33,8 +34,8 @@ thread_local! {
     static OVERFLOW_STACK: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
 }
 
-/// Takes over panics, in the parent: setting a hook takes a lock, and a child of a process with several threads
-/// may find that lock taken for ever.
+/// Takes over panics, in the parent: setting a hook takes a lock, and a child of a process with
+/// several threads may find that lock taken for ever.
 pub(crate) fn take_over_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -93,8 +94,8 @@ fn on_panic(machine: &Machine, info: &PanicHookInfo<'_>) -> ! {
     let place = info.location().map_or_else(String::new, |at| format!(" at {at}"));
     let message = format!("{}{place}", info.payload_as_str().unwrap_or("panic"));
     *machine.last_panic.borrow_mut() = Some(message.clone());
-    // This hook never returns, so the runtime would believe this thread to be in it for ever, and would abort at the
-    // next panic. An unwinding caught in here makes it forget.
+    // This hook never returns, so the runtime would believe this thread to be in it for ever, and
+    // would abort at the next panic. An unwinding caught in here makes it forget.
     let _ = std::panic::catch_unwind(|| std::panic::resume_unwind(Box::new(())));
     oops(
         machine,
@@ -122,7 +123,8 @@ fn oops(machine: &Machine, oops: &Oops<'_>) -> ! {
     }
 }
 
-/// A fatal signal, or the alarm. Runs on the handler's stack; the work is done after it, on a stack that is safe to leave.
+/// A fatal signal, or the alarm. Runs on the handler's stack; the work is done after it, on a stack
+/// that is safe to leave.
 extern "C" fn on_signal(
     signal: libc::c_int,
     info: *mut libc::siginfo_t,
@@ -163,8 +165,8 @@ extern "C" fn after_signal(_: usize) -> ! {
     oops(machine, &Oops { kind, message: &what, instruction, frame_pointer })
 }
 
-/// The frames of a backtrace that are the kernel's: without the end of the run and the panic machinery above them, and the
-/// beginning of the run below them.
+/// The frames of a backtrace that are the kernel's: without the end of the run and the panic
+/// machinery above them, and the beginning of the run below them.
 pub(crate) fn kernel_part(backtrace: &Backtrace) -> String {
     const ABOVE: [&str; 6] = [
         "machine_sim::run::",

@@ -1,8 +1,9 @@
 //! Many seeds on all the host's processors.
 //!
-//! The parent forks workers, each worker forks a child for each of its seeds. Seeds are dealt out in turn, and a worker
-//! stops when another has failed at a lower seed than its next: so the failure that is reported is always that of the lowest
-//! failing seed, however many workers there are.
+//! The parent forks workers, each worker forks a child for each of its seeds. Seeds are dealt out
+//! in turn, and a worker stops when another has failed at a lower seed than its next: so the
+//! failure that is reported is always that of the lowest failing seed, however many workers there
+//! are.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -47,8 +48,8 @@ struct Shared {
     lowest_failure: AtomicU64,
 }
 
-/// Runs `entry` with each seed of the batch, on the machine that `config` gives for it. `progress` is told now and then how many runs are
-/// done.
+/// Runs `entry` with each seed of the batch, on the machine that `config` gives for it. `progress`
+/// is told now and then how many runs are done.
 ///
 /// # Errors
 /// The failure of the lowest seed that fails.
@@ -153,7 +154,8 @@ impl Worker {
                 // SAFETY: plain system call; a worker without a parent has nothing to work for.
                 unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
                 body(File::from(to_parent));
-                // SAFETY: ends the process without running what the parent registered for its own end.
+                // SAFETY: ends the process without running what the parent registered for its own
+                // end.
                 unsafe { libc::_exit(0) }
             }
             pid => Some(Self { pid, pipe: Some(File::from(from_worker)) }),
@@ -203,6 +205,7 @@ fn share() -> Option<&'static Shared> {
             0,
         )
     };
-    // SAFETY: the mapping is big enough, aligned to a page, never unmapped, and zeros are a valid `Shared`.
+    // SAFETY: the mapping is big enough, aligned to a page, never unmapped, and zeros are a valid
+    // `Shared`.
     (place != libc::MAP_FAILED).then(|| unsafe { &*place.cast::<Shared>() })
 }

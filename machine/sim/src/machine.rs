@@ -89,7 +89,8 @@ pub(crate) struct Hooks {
 
 /// A simulated machine. One host thread uses it.
 pub(crate) struct Machine {
-    /// A run is on: the scheduler below works. Otherwise this is the machine of a host thread outside of a run.
+    /// A run is on: the scheduler below works. Otherwise this is the machine of a host thread
+    /// outside of a run.
     pub(crate) active: Cell<bool>,
     pub(crate) seed: u64,
     pub(crate) command_line: &'static str,

@@ -122,7 +122,8 @@ pub fn read(frame: &Frame, offset: usize, buffer: &mut [u8]) {
 pub fn write(frame: &Frame, offset: usize, bytes: &[u8]) {
     check(offset, bytes.len());
     let to = direct_map(frame.number());
-    // SAFETY: the range lies in the frame, which exists; a handle says that nobody else uses it as Rust data.
+    // SAFETY: the range lies in the frame, which exists; a handle says that nobody else uses it as
+    // Rust data.
     unsafe { to.add(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
 }
 

@@ -49,7 +49,8 @@ impl Random {
         (self.next() >> 56) < u64::from(numerator)
     }
 
-    /// A number from `low` up to and including `high`, every order of magnitude being as likely as the next.
+    /// A number from `low` up to and including `high`, every order of magnitude being as likely as
+    /// the next.
     pub(crate) fn magnitude(&self, low: u64, high: u64) -> u64 {
         debug_assert!(0 < low && low <= high);
         let steps = (high / low).ilog2() + 1;

@@ -38,8 +38,8 @@ pub(crate) fn run_dyn(config: &Config, entry: &dyn Fn()) -> Outcome {
     }
     // SAFETY: the descriptors are new and nobody else's.
     let [from_child, to_parent] = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
-    // SAFETY: the child uses only this thread, and of the process's other threads needs no lock: `fork` leaves the
-    // allocator usable, and standard error is written only when tracing.
+    // SAFETY: the child uses only this thread, and of the process's other threads needs no lock:
+    // `fork` leaves the allocator usable, and standard error is written only when tracing.
     match unsafe { libc::fork() } {
         -1 => failed(format!("no process: {}", std::io::Error::last_os_error())),
         0 => {
@@ -130,7 +130,8 @@ fn child(config: &Config, entry: &dyn Fn(), mut pipe: File) -> ! {
     if let Ok(bottom) = machine.stacks.take() {
         machine.boot_stack.set((bottom, bottom + STACK_SIZE));
         let argument = (&raw const entry) as usize;
-        // SAFETY: the stack is fresh, and this one is left as `switch_stacks` leaves it, to be gone back to once by `finish`.
+        // SAFETY: the stack is fresh, and this one is left as `switch_stacks` leaves it, to be gone
+        // back to once by `finish`.
         unsafe {
             let boot = arch::new_stack(bottom + STACK_SIZE, boot, argument);
             arch::switch_stacks(handover.host_stack.as_ptr(), boot);
@@ -156,7 +157,8 @@ fn child(config: &Config, entry: &dyn Fn(), mut pipe: File) -> ! {
 }
 
 extern "C" fn boot(entry: usize) -> ! {
-    // SAFETY: `child` passed the address of its parameter, on a stack that stays as it is until `finish`.
+    // SAFETY: `child` passed the address of its parameter, on a stack that stays as it is until
+    // `finish`.
     let entry: &dyn Fn() = unsafe { *(entry as *const &dyn Fn()) };
     entry();
     finish(None)
@@ -184,7 +186,8 @@ pub(crate) fn finish(failure: Option<&str>) -> ! {
         // The report itself failed. Nothing better is left than to say so by dying.
         std::process::abort();
     }
-    // SAFETY: the host's stack was left by `child` through `switch_stacks`, and is gone back to once.
+    // SAFETY: the host's stack was left by `child` through `switch_stacks`, and is gone back to
+    // once.
     unsafe { arch::switch_stacks(&raw mut nobody_returns_here, host_stack) };
     unreachable!("the host's stack ends the process")
 }
@@ -227,7 +230,8 @@ fn report(machine: &Machine, backtrace: &Backtrace) -> String {
             writeln!(text, "last panic: {panic}")?;
         }
         if let Some(reporter) = machine.hooks.reporter.get() {
-            // What the kernel looks at may be locked by a context that will not go on: `relax` panics then.
+            // What the kernel looks at may be locked by a context that will not go on: `relax`
+            // panics then.
             let told = catch_unwind(AssertUnwindSafe(|| reporter(&mut text)));
             if told.is_err() {
                 writeln!(text, "  (what follows could not be looked at)")?;
@@ -240,8 +244,9 @@ fn report(machine: &Machine, backtrace: &Backtrace) -> String {
     text
 }
 
-/// Starts this program again without address randomisation, if it is on and the host lets us, so that
-/// code that looks at addresses behaves the same in every process, too. Call it first thing in `main`.
+/// Starts this program again without address randomisation, if it is on and the host lets us, so
+/// that code that looks at addresses behaves the same in every process, too. Call it first thing in
+/// `main`.
 pub fn steady_addresses() {
     use std::os::unix::process::CommandExt;
     const QUERY: libc::c_ulong = 0xffff_ffff;

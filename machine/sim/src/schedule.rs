@@ -1,7 +1,8 @@
 //! Who goes on, and which interrupt is taken: every decision of a run is made here.
 //!
-//! The fast half of a point counts down and moves the clock. When the count is used up, [`decide`] asks the strategy. A CPU that loses
-//! the host thread does so inside `decide` (or a halt, or a spin), and comes back there.
+//! The fast half of a point counts down and moves the clock. When the count is used up, [`decide`]
+//! asks the strategy. A CPU that loses the host thread does so inside `decide` (or a halt, or a
+//! spin), and comes back there.
 
 use contract::CpuId;
 use contract::preempt::{HARDIRQ_MASK, HARDIRQ_UNIT};
@@ -156,7 +157,8 @@ fn deliver(machine: &Machine, cpu: &Cpu, pending: u32) {
     machine.cpu().interrupts.set(true);
 }
 
-/// One turn of a spin loop. The longer a CPU spins, the faster time passes; but an interrupt that waits does not wait longer for that.
+/// One turn of a spin loop. The longer a CPU spins, the faster time passes; but an interrupt that
+/// waits does not wait longer for that.
 pub(crate) fn relax(machine: &Machine) {
     let cpu = machine.cpu();
     let turns = cpu.relaxed.get() + 1;
@@ -168,7 +170,8 @@ pub(crate) fn relax(machine: &Machine) {
     if cpu.pending.get() != 0 {
         machine.clock.set(now);
     } else if others(machine) == 0 {
-        // Nothing can happen before the next timer but that the spinning code finds its time has come.
+        // Nothing can happen before the next timer but that the spinning code finds its time has
+        // come.
         let hurried = now + (16 << (turns / 8).min(16));
         machine.clock.set(hurried.min(next_deadline(machine).max(now)));
     } else {
@@ -248,8 +251,9 @@ fn give_way(machine: &Machine, next: CpuId) {
     let save = machine.cpu().stack_pointer.as_ptr();
     let load = machine.cpus()[next].stack_pointer.get();
     machine.set_this(next);
-    // SAFETY: a CPU that does not have the host thread has stored its stack pointer here, or `cpu::start` has
-    // stored a new context's; a stack in use by a CPU is not freed, as its context cannot be dropped.
+    // SAFETY: a CPU that does not have the host thread has stored its stack pointer here, or
+    // `cpu::start` has stored a new context's; a stack in use by a CPU is not freed, as its context
+    // cannot be dropped.
     unsafe { arch::switch_stacks(save, load) };
 }
 

@@ -67,7 +67,8 @@ pub struct Config {
     pub initial_ramdisk: &'static [u8],
     /// Write events, log and console to the host's standard error while the run goes on.
     pub trace: bool,
-    /// When the machine's own fault points fail (`stack`, `cpu_start`), and those that ask [`should_fail`].
+    /// When the machine's own fault points fail (`stack`, `cpu_start`), and those that ask
+    /// [`should_fail`].
     pub faults: Faults,
     /// When to give up.
     pub limits: Limits,
@@ -102,7 +103,8 @@ pub struct Live {
     pub table_frames: usize,
 }
 
-// Outside of a run an object may be dropped on another host thread than it was made on, so nothing here may overflow.
+// Outside of a run an object may be dropped on another host thread than it was made on, so nothing
+// here may overflow.
 impl Live {
     pub(crate) fn with_stacks(self, change: isize) -> Self {
         Self { stacks: self.stacks.wrapping_add_signed(change), ..self }
@@ -219,13 +221,15 @@ pub fn console_output() -> String {
     here().console.borrow().output()
 }
 
-/// Puts a user program into the machine; returns the entry address for [`crate::user::UserContext::new`].
+/// Puts a user program into the machine; returns the entry address for
+/// [`crate::user::UserContext::new`].
 #[must_use]
 pub fn program(steps: &'static [Step]) -> usize {
     crate::user::add_script(steps)
 }
 
-/// Ends the run because of an error in kernel mode: an [`contract::Upcalls::oops`] for kernels that survive none.
+/// Ends the run because of an error in kernel mode: an [`contract::Upcalls::oops`] for kernels that
+/// survive none.
 pub fn fail_oops(oops: &Oops<'_>) -> ! {
     fail(&format!("{:?}: {}", oops.kind, oops.message))
 }

@@ -1,8 +1,9 @@
 //! How a seed likes its interleavings.
 //!
-//! A uniformly random choice at every step finds few of the races there are: some need two switches at exact places and quiet
-//! everywhere else, some need one CPU to be held up for a long time, some need an interrupt in a window of
-//! two instructions. So each seed first draws a temper, and the temper draws the steps.
+//! A uniformly random choice at every step finds few of the races there are: some need two switches
+//! at exact places and quiet everywhere else, some need one CPU to be held up for a long time, some
+//! need an interrupt in a window of two instructions. So each seed first draws a temper, and the
+//! temper draws the steps.
 
 use core::cell::Cell;
 
@@ -19,8 +20,9 @@ enum Temper {
     Uniform { stretch: u64 },
     /// Quiet for `quiet` points, then `burst` points with a choice at each.
     Bursty { quiet: u64, burst: u64, left: Cell<u64> },
-    /// The CPU of the highest priority runs as long as it can; at a few chosen points it falls to the
-    /// lowest. Finds each bug of few ordering constraints with a good chance (probabilistic concurrency testing).
+    /// The CPU of the highest priority runs as long as it can; at a few chosen points it falls to
+    /// the lowest. Finds each bug of few ordering constraints with a good chance (probabilistic
+    /// concurrency testing).
     Priorities { rank: [Cell<u32>; MAX_CPUS], lowest: Cell<u32>, changes: Vec<Cell<u64>> },
 }
 
@@ -36,7 +38,8 @@ pub(crate) struct Strategy {
     pub(crate) patience: u64,
     /// The chance, of 256, that a timer fires late, and how late at most, in nanoseconds.
     pub(crate) lateness: (u32, u64),
-    /// The chance, of 256, at a decision that a CPU is held up, and for how long at most, in nanoseconds.
+    /// The chance, of 256, at a decision that a CPU is held up, and for how long at most, in
+    /// nanoseconds.
     pub(crate) hold_up: (u32, u64),
 }
 
@@ -49,7 +52,8 @@ pub(crate) enum Turn {
     Other(CpuId),
 }
 
-/// The longest a CPU keeps the others waiting, in points. Also what makes every strategy fair in the end.
+/// The longest a CPU keeps the others waiting, in points. Also what makes every strategy fair in
+/// the end.
 const LONGEST_STRETCH: u64 = 20_000;
 
 impl Strategy {
@@ -97,8 +101,8 @@ impl Strategy {
         }
     }
 
-    /// Who goes on at a decision, of the CPUs in `others`, which is not empty. `ran` is for how many points this
-    /// one has been going, `points` the count since boot.
+    /// Who goes on at a decision, of the CPUs in `others`, which is not empty. `ran` is for how
+    /// many points this one has been going, `points` the count since boot.
     pub(crate) fn turn(
         &self,
         random: &Random,

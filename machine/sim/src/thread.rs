@@ -10,7 +10,8 @@ use crate::arch;
 use crate::machine::here;
 use crate::schedule;
 
-/// Bytes of a kernel stack. More than on real machines: host code is built for the host, often without optimisation.
+/// Bytes of a kernel stack. More than on real machines: host code is built for the host, often
+/// without optimisation.
 pub const STACK_SIZE: usize = 128 * 1024;
 
 /// A stack and its guard page.
@@ -180,7 +181,8 @@ impl Context {
         Self { stack, saved: AtomicUsize::new(saved), running_on: AtomicUsize::new(running_on) }
     }
 
-    /// Takes a context that is not running apart, to use its stack again. `None`: it was the boot stack.
+    /// Takes a context that is not running apart, to use its stack again. `None`: it was the boot
+    /// stack.
     ///
     /// # Panics
     /// If the context is running.
@@ -209,7 +211,8 @@ impl Context {
         }
     }
 
-    /// CPU `cpu` is going to run this context. `None`: it parked in it, and its stack pointer is its own affair.
+    /// CPU `cpu` is going to run this context. `None`: it parked in it, and its stack pointer is
+    /// its own affair.
     pub(crate) fn take_for_start(&self, cpu: CpuId) -> Option<usize> {
         match self.running_on.load(Relaxed) {
             NOWHERE => {
@@ -242,8 +245,8 @@ extern "C" fn begin(entry: usize) -> ! {
     entry()
 }
 
-/// Saves the running context in `previous` and goes on in `next`. Interrupts off. Comes back when somebody
-/// switches to `previous` again.
+/// Saves the running context in `previous` and goes on in `next`. Interrupts off. Comes back when
+/// somebody switches to `previous` again.
 ///
 /// # Panics
 /// If interrupts are on, `previous` is not running on this CPU, or `next` runs anywhere.
@@ -260,8 +263,8 @@ pub fn switch(previous: &Context, next: &Context) {
     next.running_on.store(this, Relaxed);
     cpu.relaxed.set(0);
     cpu.oopses.set(0);
-    // SAFETY: `next` does not run anywhere, as checked, so its pointer was stored by `Context::new` or by an
-    // earlier switch, and it owns its stack.
+    // SAFETY: `next` does not run anywhere, as checked, so its pointer was stored by `Context::new`
+    // or by an earlier switch, and it owns its stack.
     unsafe { arch::switch_stacks(previous.saved.as_ptr(), next.saved.load(Relaxed)) };
     // Now perhaps on another CPU: nothing from above may be used.
     schedule::point(here());

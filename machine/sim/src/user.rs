@@ -53,7 +53,8 @@ pub fn clear(address: usize, length: usize) -> Result<(), Fault> {
     })
 }
 
-/// Reads up to and with the first NUL; returns the length without it, or the buffer's whole length if there was none.
+/// Reads up to and with the first NUL; returns the length without it, or the buffer's whole length
+/// if there was none.
 ///
 /// # Errors
 /// [`Fault`] if a byte before the NUL cannot be read.
@@ -111,8 +112,8 @@ fn aligned(address: usize) -> Result<(), Fault> {
     if address.is_multiple_of(4) { Ok(()) } else { Err(Fault) }
 }
 
-/// Calls `body` with where each page's part of a range of user memory lies, how many bytes came before it, and
-/// how many it is, until `body` returns false.
+/// Calls `body` with where each page's part of a range of user memory lies, how many bytes came
+/// before it, and how many it is, until `body` returns false.
 fn each_page(
     address: usize,
     length: usize,

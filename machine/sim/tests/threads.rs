@@ -146,7 +146,8 @@ fn user_memory_is_what_the_loaded_space_says() {
         assert_eq!(user::load_u32(PAGE_SIZE), Ok(9));
         assert!(user::load_u32(PAGE_SIZE + 1).is_err());
 
-        // The accessed bit stays clear while the translation is cached, and the protection does not.
+        // The accessed bit stays clear while the translation is cached, and the protection does
+        // not.
         assert!(space.clear_accessed(PAGE_SIZE));
         assert_eq!(user::load_u32(PAGE_SIZE), Ok(9));
         assert!(!space.clear_accessed(PAGE_SIZE));

@@ -1,8 +1,8 @@
 //! Runs the scenarios on the simulated machine.
 //!
-//! `cargo xtask test --sim` and `cargo xtask sim` call this. Each scenario runs once for each seed, in a process of its
-//! own with a kernel that nobody has used before. How many CPUs and nodes the machine has follows from the seed, too, so a
-//! seed alone is enough to go through a failure again.
+//! `cargo xtask test --sim` and `cargo xtask sim` call this. Each scenario runs once for each seed,
+//! in a process of its own with a kernel that nobody has used before. How many CPUs and nodes the
+//! machine has follows from the seed, too, so a seed alone is enough to go through a failure again.
 #![forbid(unsafe_code)]
 
 use std::io::{IsTerminal, Write, stderr};

@@ -1,15 +1,15 @@
 //! arm64 hosts, AAPCS64.
 //!
-//! A stack that is not running holds, from its saved pointer up: x19 to x28, x29, x30 (the address to go on at), and d8 to
-//! d15.
+//! A stack that is not running holds, from its saved pointer up: x19 to x28, x29, x30 (the address
+//! to go on at), and d8 to d15.
 
 use core::arch::{asm, naked_asm};
 
 /// Saves the running stack's pointer to `*save` and goes on on the stack whose pointer is `load`.
 ///
 /// # Safety
-/// `load` was stored by this function or made by [`new_stack`], has not been used since, and its stack is
-/// alive. `save` may be written.
+/// `load` was stored by this function or made by [`new_stack`], has not been used since, and its
+/// stack is alive. `save` may be written.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn switch_stacks(save: *mut usize, load: usize) {
     naked_asm!(
@@ -48,7 +48,8 @@ unsafe extern "C" fn begin() -> ! {
     naked_asm!("mov x0, x20", "mov x29, xzr", "mov x30, xzr", "br x19")
 }
 
-/// Lays out a stack that calls `function(argument)` when it is first switched to. Returns its pointer.
+/// Lays out a stack that calls `function(argument)` when it is first switched to. Returns its
+/// pointer.
 ///
 /// # Safety
 /// `top` is the end of a writable, unused stack, aligned to 16.
@@ -67,8 +68,8 @@ pub(crate) unsafe fn new_stack(
     pointer
 }
 
-/// Makes an interrupted host context go on by calling `function(argument)` on the stack that ends at `top`.
-/// Returns the instruction and the frame pointer it was interrupted at.
+/// Makes an interrupted host context go on by calling `function(argument)` on the stack that ends
+/// at `top`. Returns the instruction and the frame pointer it was interrupted at.
 pub(crate) fn redirect(
     context: &mut libc::ucontext_t,
     top: usize,

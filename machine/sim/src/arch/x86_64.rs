@@ -1,7 +1,7 @@
 //! x86-64 hosts, System V calling convention.
 //!
-//! A stack that is not running holds, from its saved pointer up: r15, r14, r13, r12, rbx, rbp, and the
-//! address to go on at. The control words of the floating-point units are callee-saved too, but
+//! A stack that is not running holds, from its saved pointer up: r15, r14, r13, r12, rbx, rbp, and
+//! the address to go on at. The control words of the floating-point units are callee-saved too, but
 //! nothing in this process changes them.
 
 use core::arch::{asm, naked_asm};
@@ -9,8 +9,8 @@ use core::arch::{asm, naked_asm};
 /// Saves the running stack's pointer to `*save` and goes on on the stack whose pointer is `load`.
 ///
 /// # Safety
-/// `load` was stored by this function or made by [`new_stack`], has not been used since, and its stack is
-/// alive. `save` may be written.
+/// `load` was stored by this function or made by [`new_stack`], has not been used since, and its
+/// stack is alive. `save` may be written.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn switch_stacks(save: *mut usize, load: usize) {
     naked_asm!(
@@ -32,14 +32,15 @@ pub(crate) unsafe extern "C" fn switch_stacks(save: *mut usize, load: usize) {
     )
 }
 
-/// Where a new stack begins: calls `r12(r13)`. The stack pointer is at a 0 for a return address, which tells backtraces
-/// that nobody is above.
+/// Where a new stack begins: calls `r12(r13)`. The stack pointer is at a 0 for a return address,
+/// which tells backtraces that nobody is above.
 #[unsafe(naked)]
 unsafe extern "C" fn begin() -> ! {
     naked_asm!("xor ebp, ebp", "mov rdi, r13", "jmp r12")
 }
 
-/// Lays out a stack that calls `function(argument)` when it is first switched to. Returns its pointer.
+/// Lays out a stack that calls `function(argument)` when it is first switched to. Returns its
+/// pointer.
 ///
 /// # Safety
 /// `top` is the end of a writable, unused stack, aligned to 16.
@@ -56,8 +57,8 @@ pub(crate) unsafe fn new_stack(
     pointer
 }
 
-/// Makes an interrupted host context go on by calling `function(argument)` on the stack that ends at `top`.
-/// Returns the instruction and the frame pointer it was interrupted at.
+/// Makes an interrupted host context go on by calling `function(argument)` on the stack that ends
+/// at `top`. Returns the instruction and the frame pointer it was interrupted at.
 pub(crate) fn redirect(
     context: &mut libc::ucontext_t,
     top: usize,

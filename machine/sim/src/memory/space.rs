@@ -31,7 +31,8 @@ pub(crate) struct Space {
     loads: AtomicUsize,
 }
 
-/// Page-table entries by page number, and the frames that tables of this size take on a real machine.
+/// Page-table entries by page number, and the frames that tables of this size take on a real
+/// machine.
 #[derive(Debug, Default)]
 struct Tables {
     entries: BTreeMap<usize, Entry>,
@@ -161,8 +162,8 @@ impl AddressSpace {
         Ok(Some(old.frame))
     }
 
-    /// Removes what is mapped in the range and gives the frames to `sink`, each with whether it was written to, after no
-    /// CPU can reach them any more.
+    /// Removes what is mapped in the range and gives the frames to `sink`, each with whether it was
+    /// written to, after no CPU can reach them any more.
     ///
     /// # Panics
     /// If the range is not made of user pages.
@@ -220,7 +221,8 @@ impl AddressSpace {
         let describe = |(&page, entry): (&usize, &Entry)| {
             (page << PAGE_SHIFT, entry.frame.number(), entry.protection)
         };
-        // The visitor may pass points, and the tables' lock belongs to the host: it cannot be held there.
+        // The visitor may pass points, and the tables' lock belongs to the host: it cannot be held
+        // there.
         let mapped: Vec<_> =
             self.space.tables().entries.range(pages(range)).map(describe).collect();
         for (address, frame, protection) in mapped {

@@ -1,7 +1,8 @@
 //! What a CPU remembers of the address space it has loaded.
 //!
-//! Accesses go through this memory, as on hardware: a page that was unmapped without a flush stays reachable here, and a
-//! frame that leaves its place while some CPU still remembers it there fails the run.
+//! Accesses go through this memory, as on hardware: a page that was unmapped without a flush stays
+//! reachable here, and a frame that leaves its place while some CPU still remembers it there fails
+//! the run.
 
 use core::cell::Cell;
 
@@ -71,7 +72,8 @@ pub(crate) struct Miss {
     pub(crate) present: bool,
 }
 
-/// The frame that an access of user mode to `address` hits on this CPU. Sets the accessed and written bits.
+/// The frame that an access of user mode to `address` hits on this CPU. Sets the accessed and
+/// written bits.
 pub(crate) fn translate(address: usize, access: Access) -> Result<usize, Miss> {
     let cpu = here().cpu();
     let page = address >> PAGE_SHIFT;
@@ -90,8 +92,8 @@ pub(crate) fn translate(address: usize, access: Access) -> Result<usize, Miss> {
     Ok(walked.frame)
 }
 
-/// A frame is about to leave its place in an address space: no CPU that has the space loaded may reach it there. It may well be
-/// mapped elsewhere, by other programs or by the same.
+/// A frame is about to leave its place in an address space: no CPU that has the space loaded may
+/// reach it there. It may well be mapped elsewhere, by other programs or by the same.
 pub(crate) fn assert_unreachable(machine: &Machine, space: &Space, page: usize, frame: usize) {
     for (id, cpu) in machine.cpus().iter().enumerate() {
         let loaded = cpu.space.borrow().as_ref().is_some_and(|l| core::ptr::eq(&**l, space));

@@ -196,8 +196,8 @@ impl UserContext {
         self.registers.thread = address;
     }
 
-    /// Puts a frame on the user stack and goes on in the handler. The frame is this machine's own: sixteen words, then the
-    /// signal's information.
+    /// Puts a frame on the user stack and goes on in the handler. The frame is this machine's own:
+    /// sixteen words, then the signal's information.
     ///
     /// # Errors
     /// [`Fault`] if the stack cannot be written.

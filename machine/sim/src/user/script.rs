@@ -1,7 +1,8 @@
 //! User programs for scenarios.
 //!
-//! A program is a list of steps at a user address of its own; the instruction pointer says which step is next. So `fork`,
-//! signal handlers (another program) and restarted system calls work as with real ones.
+//! A program is a list of steps at a user address of its own; the instruction pointer says which
+//! step is next. So `fork`, signal handlers (another program) and restarted system calls work as
+//! with real ones.
 
 use contract::Trap;
 
