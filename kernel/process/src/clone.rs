@@ -128,15 +128,7 @@ fn copy_process_boxed(
         }
     }
     let new_pid = NewPid::allocate(&namespaces.pid_for_children, args.set_tid)?;
-    if flags.contains(CloneFlags::NEWPID) {
-        // The namespace is the child's and what it makes; the creator's other children stay out.
-        resources.namespaces = Arc::new(Namespaces {
-            uts: namespaces.uts.clone(),
-            pid_for_children: namespaces.pid_for_children.clone(),
-        });
-    } else {
-        resources.namespaces = namespaces;
-    }
+    resources.namespaces = namespaces;
     copy_resources(flags, &mut resources)?;
     let process = if flags.contains(CloneFlags::THREAD) {
         creator.process().clone()
@@ -202,6 +194,7 @@ fn check_number_of_tasks(creator: &Thread, resources: &Resources) -> Result<()> 
     Ok(())
 }
 
+/// The child's namespaces. New ones are the child's alone; the creator keeps its own.
 fn copy_namespaces(flags: CloneFlags, resources: &Resources) -> Result<Arc<Namespaces>> {
     if !flags.intersects(CloneFlags::NAMESPACES | CloneFlags::NEWUSER) {
         return Ok(resources.namespaces.clone());

@@ -21,6 +21,7 @@ use sync::{LockClass, Once, SpinLock};
 
 use crate::list::Place;
 use crate::namespace::PidNamespace;
+use crate::process::process_of;
 
 /// A leaf: nothing is taken inside.
 static TASK_LOCK: LockClass = LockClass::new("pid.task");
@@ -102,6 +103,11 @@ impl Pid {
 
     pub(crate) fn set_task(&self, task: Option<TaskRef>) -> Option<TaskRef> {
         core::mem::replace(&mut *self.task.lock_irq(), task)
+    }
+
+    /// Whether the process with this number has ended, whether or not it has been waited for.
+    pub fn has_ended(&self) -> bool {
+        self.task().is_none_or(|task| process_of(&task).is_waitable_zombie())
     }
 
     /// Where to wait for the end of the process; [`has_ended`](Self::has_ended) says whether it has come. May allocate.

@@ -53,11 +53,15 @@ fn find_reaper(table: &Table, process: &Arc<Process>) -> Arc<Process> {
             ancestor = table.parent(candidate);
         }
     }
-    match init {
-        Some(init) if !Arc::ptr_eq(&init, process) => init,
-        // The namespace's first process itself, or one that the kernel started before there was any.
-        _ => table.reaper_of_last_resort(process),
+    let mut namespace = namespace;
+    while let Some(here) = namespace {
+        match here.reaper() {
+            Some(init) if !Arc::ptr_eq(&init, process) => return init,
+            // The namespace's first process itself: its own go to the namespace above.
+            _ => namespace = here.parent(),
+        }
     }
+    table.first_process(process)
 }
 
 /// A process has become a subreaper: all below it have to climb the tree from now on when they lose their parent.

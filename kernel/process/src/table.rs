@@ -213,8 +213,8 @@ impl Table {
         Some(&self.entry(entry.parent).process)
     }
 
-    /// Who adopts when there is nobody else: the first process.
-    pub(crate) fn reaper_of_last_resort(&self, process: &Process) -> Arc<Process> {
+    /// The ancestor of all.
+    pub(crate) fn first_process(&self, process: &Process) -> Arc<Process> {
         let mut place = process.place();
         while self.entry(place).parent != place {
             place = self.entry(place).parent;

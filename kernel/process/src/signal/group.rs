@@ -178,6 +178,9 @@ pub(crate) fn recalculate(task: &TaskRef, group: &GroupSignals) {
         || group.news.is_some();
     if relevant {
         task.add_signal(SIGNAL_PENDING);
+    } else if task.is_kthread() {
+        // It has taken what it allowed, SIGKILL perhaps, and lives on.
+        task.remove_signal(SIGNAL_PENDING | SIGNAL_FATAL);
     } else if !task.fatal_signal_pending() {
         task.remove_signal(SIGNAL_PENDING);
     }

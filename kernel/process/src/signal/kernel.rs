@@ -1,6 +1,6 @@
 //! Signals and kernel threads: ignored, until one is allowed.
 
-use sched::{SIGNAL_PENDING, Task};
+use sched::{SIGNAL_FATAL, SIGNAL_PENDING, Task};
 
 use super::group;
 use super::number::{SigSet, Signal};
@@ -33,5 +33,5 @@ pub fn ignore_signals(task: &Task) {
     thread.set_allowed_signals(SigSet::EMPTY);
     thread.signals.lock_irq().pending.discard(SigSet::ALL);
     group.pending.discard(SigSet::ALL);
-    task.remove_signal(SIGNAL_PENDING);
+    task.remove_signal(SIGNAL_PENDING | SIGNAL_FATAL);
 }
