@@ -9,15 +9,19 @@
 //!   child ─────────> parent     parent ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄> child
 //! ```
 //!
-//! Locks: a dentry's `children`, then its `place`. Neither is held while another dentry's is taken, but for a
-//! rename, which changes `place` only. No file system is called with one held.
+//! Whoever changes a directory's names, or asks its file system for one, holds the directory's `names` mutex ([`Names`]), so
+//! that what the file system has and what is cached here change as one. A name that is cached is found without it.
+//!
+//! Locks: `fs.rename`, then one directory's `names` or two (an ancestor first, else by address, as
+//! [`Names::lock_both`] has it), then the file system's locks, then `children` and `place`, which are leaves.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use errno::Result;
+use errno::{Errno, Result};
+use sched::{Mutex, MutexGuard};
 use sync::{LockClass, SpinLock};
 
 use crate::inode::Inode;
@@ -25,8 +29,11 @@ use crate::inode::Inode;
 /// A component of a path.
 pub type Name = Arc<[u8]>;
 
+/// See the order above.
+static NAMES_LOCK: LockClass = LockClass::new("dentry.names");
+/// A leaf lock.
 static CHILDREN_LOCK: LockClass = LockClass::new("dentry.children");
-/// Inside `dentry.children`.
+/// A leaf lock.
 static PLACE_LOCK: LockClass = LockClass::new("dentry.place");
 
 enum Child {
@@ -61,6 +68,7 @@ struct Place {
 /// A name that leads to an inode.
 pub struct Dentry {
     inode: Arc<dyn Inode>,
+    names: Mutex<()>,
     place: SpinLock<Place>,
     children: SpinLock<BTreeMap<Name, Child>>,
     /// The name was removed; what it led to may still be open.
@@ -80,6 +88,7 @@ impl Dentry {
     ) -> Arc<Self> {
         Arc::new(Self {
             inode,
+            names: Mutex::new(&NAMES_LOCK, ()),
             place: SpinLock::new(&PLACE_LOCK, Place { parent, name }),
             children: SpinLock::new(&CHILDREN_LOCK, BTreeMap::new()),
             removed: AtomicBool::new(false),
@@ -147,19 +156,15 @@ impl Dentry {
         self.mounts.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// The child with this name. `keep`: the file system is mounted, so children may be cached.
+    /// The child with this name, cached or not. `keep`: the file system is mounted, so children may be cached. May sleep.
     ///
     /// # Errors
     /// As [`Inode::lookup`].
     pub fn lookup(self: &Arc<Self>, name: &[u8], keep: bool) -> Result<Arc<Self>> {
-        if let Some(child) = self.known(name) {
-            if child.inode.is_current() {
-                return Ok(child);
-            }
-            self.forget(&child);
+        match self.known(name) {
+            Some(child) if child.inode.is_current() => Ok(child),
+            _ => Names::lock(self, keep).lookup(name),
         }
-        let inode = self.inode.lookup(name)?;
-        Ok(self.insert(name, inode, keep))
     }
 
     /// The child with this name, if it has been looked up and is still known.
@@ -167,89 +172,30 @@ impl Dentry {
         self.children.lock().get(name)?.get()
     }
 
-    /// Ties a name to the inode that was looked up or made for it; who came first with the same inode wins.
-    pub(crate) fn insert(
-        self: &Arc<Self>,
-        name: &[u8],
-        inode: Arc<dyn Inode>,
-        keep: bool,
-    ) -> Arc<Self> {
-        let keep = keep && inode.is_cacheable();
-        let name = Name::from(name);
-        let fresh = Self::build(inode, Some(self.clone()), name.clone(), false);
-        let mut children = self.children.lock();
-        if let Some(other) = children.get(&name).and_then(Child::get)
-            && core::ptr::addr_eq(Arc::as_ptr(&other.inode), Arc::as_ptr(&fresh.inode))
-        {
-            drop(children);
-            return other;
-        }
-        let child =
-            if keep { Child::Kept(fresh.clone()) } else { Child::Known(Arc::downgrade(&fresh)) };
-        let replaced = children.insert(name, child);
-        drop(children);
-        drop(replaced);
-        fresh
-    }
-
     /// Stops knowing a child, if it is the one known by its name.
     fn forget(&self, child: &Dentry) {
         let name = child.name();
         let mut children = self.children.lock();
-        let removed = if children.get(&name).is_some_and(|known| known.is(child)) {
-            children.remove(&name)
-        } else {
-            None
-        };
+        let known = children.get(&name).is_some_and(|known| known.is(child));
+        let removed = if known { children.remove(&name) } else { None };
         drop(children);
         drop(removed);
     }
 
-    /// The name of a child was removed from the directory.
-    pub(crate) fn removed(&self, child: &Dentry) {
-        child.removed.store(true, Ordering::Relaxed);
-        self.forget(child);
-    }
-
-    /// The child has moved to `to` under a new name. `replaced` is the dentry that was there.
-    pub(crate) fn renamed(
-        &self,
-        child: &Arc<Dentry>,
-        to: &Arc<Dentry>,
-        new_name: &[u8],
-        replaced: Option<&Dentry>,
-        keep: bool,
-    ) {
-        if let Some(replaced) = replaced {
-            to.removed(replaced);
-        }
-        self.forget(child);
-        child.move_to(to, Name::from(new_name), keep);
-    }
-
-    /// Two names, each with its directory, have changed places.
-    pub(crate) fn exchange(
-        (from, one): (&Arc<Self>, &Arc<Self>),
-        (to, other): (&Arc<Self>, &Arc<Self>),
-        keep: bool,
-    ) {
-        let (name, other_name) = (one.name(), other.name());
-        from.forget(one);
-        to.forget(other);
-        one.move_to(to, other_name, keep);
-        other.move_to(from, name, keep);
-    }
-
     fn move_to(self: &Arc<Self>, to: &Arc<Dentry>, name: Name, keep: bool) {
-        let old = {
-            let mut place = self.place.lock();
-            core::mem::replace(&mut *place, Place { parent: Some(to.clone()), name: name.clone() })
-        };
+        let place = Place { parent: Some(to.clone()), name: name.clone() };
+        let old = core::mem::replace(&mut *self.place.lock(), place);
         drop(old);
-        let keep = keep && self.inode.is_cacheable();
-        let child =
-            if keep { Child::Kept(self.clone()) } else { Child::Known(Arc::downgrade(self)) };
-        let replaced = to.children.lock().insert(name, child);
+        to.know(name, self, keep);
+    }
+
+    fn know(&self, name: Name, child: &Arc<Dentry>, keep: bool) {
+        let child = if keep && child.inode.is_cacheable() {
+            Child::Kept(child.clone())
+        } else {
+            Child::Known(Arc::downgrade(child))
+        };
+        let replaced = self.children.lock().insert(name, child);
         drop(replaced);
     }
 
@@ -276,6 +222,106 @@ impl Dentry {
                 }
             }
         }
+    }
+}
+
+/// The names of a directory, locked for a change of them.
+pub(crate) struct Names<'a> {
+    directory: &'a Arc<Dentry>,
+    keep: bool,
+    _lock: MutexGuard<'a, ()>,
+}
+
+impl<'a> Names<'a> {
+    /// Locks a directory's names. May sleep.
+    pub(crate) fn lock(directory: &'a Arc<Dentry>, keep: bool) -> Self {
+        Self { directory, keep, _lock: directory.names.lock() }
+    }
+
+    /// Locks two directories' names, which may be one: then the second is `None`. The caller holds the file system's `rename` lock if they are
+    /// not, so that none becomes the other's ancestor meanwhile.
+    pub(crate) fn lock_both(
+        one: &'a Arc<Dentry>,
+        other: &'a Arc<Dentry>,
+        keep: bool,
+    ) -> (Self, Option<Self>) {
+        let nested = |directory: &'a Arc<Dentry>| Self {
+            directory,
+            keep,
+            _lock: directory.names.lock_nested(),
+        };
+        if Arc::ptr_eq(one, other) {
+            return (Self::lock(one, keep), None);
+        }
+        let other_first =
+            one.is_within(other) || !other.is_within(one) && Arc::as_ptr(other) < Arc::as_ptr(one);
+        if other_first {
+            let other = Self::lock(other, keep);
+            (nested(one), Some(other))
+        } else {
+            let one = Self::lock(one, keep);
+            let other = nested(other);
+            (one, Some(other))
+        }
+    }
+
+    /// The child with this name.
+    ///
+    /// # Errors
+    /// As [`Inode::lookup`].
+    pub(crate) fn lookup(&self, name: &[u8]) -> Result<Arc<Dentry>> {
+        if let Some(child) = self.directory.known(name) {
+            if child.inode.is_current() {
+                return Ok(child);
+            }
+            self.directory.forget(&child);
+        }
+        Ok(self.insert(name, self.directory.inode.lookup(name)?))
+    }
+
+    /// ENOENT if the directory was removed: nothing is made in it then.
+    pub(crate) fn require_alive(&self) -> Result<()> {
+        if self.directory.is_removed() { Err(Errno::ENOENT) } else { Ok(()) }
+    }
+
+    /// Ties a name to the inode that was looked up or made for it.
+    pub(crate) fn insert(&self, name: &[u8], inode: Arc<dyn Inode>) -> Arc<Dentry> {
+        let name = Name::from(name);
+        let child = Dentry::build(inode, Some(self.directory.clone()), name.clone(), false);
+        self.directory.know(name, &child, self.keep);
+        child
+    }
+
+    /// The name of a child was removed.
+    pub(crate) fn removed(&self, child: &Dentry) {
+        child.removed.store(true, Ordering::Relaxed);
+        self.directory.forget(child);
+    }
+
+    /// A child has moved to `to` (this directory if `None`) under a new name. `replaced` is the dentry that was there.
+    pub(crate) fn renamed(
+        &self,
+        child: &Arc<Dentry>,
+        to: Option<&Self>,
+        new_name: &[u8],
+        replaced: Option<&Dentry>,
+    ) {
+        let to = to.unwrap_or(self);
+        if let Some(replaced) = replaced {
+            to.removed(replaced);
+        }
+        self.directory.forget(child);
+        child.move_to(to.directory, Name::from(new_name), self.keep);
+    }
+
+    /// A child has changed places with another one, of `to` or of this directory.
+    pub(crate) fn exchanged(&self, child: &Arc<Dentry>, to: Option<&Self>, other: &Arc<Dentry>) {
+        let to = to.unwrap_or(self);
+        let (name, other_name) = (child.name(), other.name());
+        self.directory.forget(child);
+        to.directory.forget(other);
+        child.move_to(to.directory, other_name, self.keep);
+        other.move_to(self.directory, name, self.keep);
     }
 }
 

@@ -207,6 +207,12 @@ pub trait Inode: Any + Send + Sync {
 }
 
 impl dyn Inode {
+    /// Whether both are the same inode.
+    pub fn is(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        // By address alone: the tables of methods that go with it need not be one.
+        core::ptr::addr_eq(Arc::as_ptr(self), Arc::as_ptr(other))
+    }
+
     /// The inode as the type that its file system made it, if it is of that.
     pub fn downcast<T: Inode>(self: &Arc<Self>) -> Option<Arc<T>> {
         let any: Arc<dyn Any + Send + Sync> = self.clone();

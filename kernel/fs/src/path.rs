@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::dentry::{Dentry, Name};
+use crate::dentry::{Dentry, Name, Names};
 use crate::inode::Inode;
 use crate::mount::Mount;
 use crate::stat::StatFs;
@@ -53,6 +53,16 @@ impl Path {
     /// The same dentry's neighbour in the same mount.
     pub(crate) fn with_dentry(&self, dentry: Arc<Dentry>) -> Self {
         Self { mount: self.mount.clone(), dentry }
+    }
+
+    /// Whether names looked up here may be cached: not in a file system that is not mounted any more.
+    pub(crate) fn keeps_children(&self) -> bool {
+        self.mount.superblock().is_mounted()
+    }
+
+    /// Locks the names of the directory here.
+    pub(crate) fn names(&self) -> Names<'_> {
+        Names::lock(&self.dentry, self.keeps_children())
     }
 
     /// Goes up over mount points, from the root of a mount to the place that it covers. `None` at the root of the namespace.

@@ -11,11 +11,9 @@ use errno::{Errno, Result};
 
 use crate::caller::{Caller, Start};
 use crate::credentials::Access;
-use crate::dentry::Dentry;
 use crate::inode::LinkTarget;
 use crate::path::Path;
 use crate::stat::{FileType, NAME_MAX, PATH_MAX};
-use alloc::sync::Arc;
 
 /// How many symbolic links one walk follows.
 const MAX_LINKS: u32 = 40;
@@ -156,12 +154,8 @@ impl<'a> Walker<'a> {
 
     /// What the directory where the walker is has under a name, with whatever is mounted there.
     pub(crate) fn child(&self, name: &[u8]) -> Result<Path> {
-        Ok(self.at.with_dentry(self.child_below_mounts(name)?).into_covering())
-    }
-
-    /// As [`child`](Self::child), without what is mounted there.
-    pub(crate) fn child_below_mounts(&self, name: &[u8]) -> Result<Arc<Dentry>> {
-        self.at.dentry().lookup(name, self.at.mount().superblock().is_mounted())
+        let child = self.at.dentry().lookup(name, self.at.keeps_children())?;
+        Ok(self.at.with_dentry(child).into_covering())
     }
 
     fn enter(&mut self, child: Path) -> Result<()> {

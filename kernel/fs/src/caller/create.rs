@@ -4,6 +4,7 @@ use errno::{Errno, Result};
 
 use super::{Caller, Start};
 use crate::credentials::{Access, Capabilities};
+use crate::dentry::Names;
 use crate::flags::LookupFlags;
 use crate::inode::{NewNode, NodeKind};
 use crate::path::Path;
@@ -57,39 +58,28 @@ impl Caller<'_> {
 
     fn make(&self, start: &Start, path: &[u8], kind: NodeKind<'_>, permissions: u32) -> Result<()> {
         let mut walker = Walker::new(self, start, path)?;
-        let name = self.free_name(&mut walker, kind == NodeKind::Directory)?;
-        self.make_in(walker.at(), walker.name(&name), kind, permissions)?;
+        let Last::Name { range, slash } = walker.to_last()? else { return Err(Errno::EEXIST) };
+        let slash = slash && kind != NodeKind::Directory;
+        self.make_in(walker.at(), walker.name(&range), slash, kind, permissions)?;
         Ok(())
     }
 
-    /// Walks to a name that must not be there yet.
-    fn free_name(
-        &self,
-        walker: &mut Walker<'_>,
-        for_directory: bool,
-    ) -> Result<core::ops::Range<usize>> {
-        let Last::Name { range, slash } = walker.to_last()? else { return Err(Errno::EEXIST) };
-        match walker.child_below_mounts(walker.name(&range)) {
-            Ok(_) => Err(Errno::EEXIST),
-            Err(Errno::ENOENT) if slash && !for_directory => Err(Errno::ENOENT),
-            Err(Errno::ENOENT) => Ok(range),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Makes a node in a directory that is writable for the caller.
+    /// Makes a node in a directory that is writable for the caller. `slash`: a name with a slash behind it, which is not there or
+    /// cannot be made.
     pub(super) fn make_in(
         &self,
         directory: &Path,
         name: &[u8],
+        slash: bool,
         kind: NodeKind<'_>,
         permissions: u32,
     ) -> Result<Path> {
+        let names = directory.names();
+        require_free(&names, name, slash)?;
         self.check(directory, Access::WRITE.and(Access::EXECUTE))?;
         let node = self.new_node(directory, kind, permissions & MODE_BITS)?;
         let inode = directory.inode().create(name, &node)?;
-        let keep = directory.mount().superblock().is_mounted();
-        Ok(directory.with_dentry(directory.dentry().insert(name, inode, keep)))
+        Ok(directory.with_dentry(names.insert(name, inode)))
     }
 
     /// What a new node in a directory is to be: the caller's own, or in a set-group-ID directory of that group.
@@ -130,8 +120,10 @@ impl Caller<'_> {
     ) -> Result<()> {
         let existing = self.lookup(from, path, flags)?;
         let mut walker = Walker::new(self, to, new_path)?;
-        let name = self.free_name(&mut walker, false)?;
-        let directory = walker.at();
+        let Last::Name { range, slash } = walker.to_last()? else { return Err(Errno::EEXIST) };
+        let (directory, name) = (walker.at(), walker.name(&range));
+        let names = directory.names();
+        require_free(&names, name, slash)?;
         if !alloc::sync::Arc::ptr_eq(existing.mount(), directory.mount()) {
             return Err(Errno::EXDEV);
         }
@@ -139,6 +131,16 @@ impl Caller<'_> {
         if existing.inode().file_type() == FileType::Directory {
             return Err(Errno::EPERM);
         }
-        directory.inode().link(walker.name(&name), existing.inode())
+        directory.inode().link(name, existing.inode())
+    }
+}
+
+/// EEXIST if a name is taken.
+fn require_free(names: &Names<'_>, name: &[u8], slash: bool) -> Result<()> {
+    match names.lookup(name) {
+        Ok(_) => Err(Errno::EEXIST),
+        Err(Errno::ENOENT) if slash => Err(Errno::ENOENT),
+        Err(Errno::ENOENT) => names.require_alive(),
+        Err(error) => Err(error),
     }
 }

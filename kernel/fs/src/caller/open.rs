@@ -81,6 +81,7 @@ impl Caller<'_> {
                     match self.make_in(
                         walker.at(),
                         name,
+                        false,
                         NodeKind::Regular,
                         mode & !self.fs.umask(),
                     ) {

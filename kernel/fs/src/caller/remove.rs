@@ -19,17 +19,19 @@ impl Caller<'_> {
     pub fn unlink(&self, start: &Start, path: &[u8]) -> Result<()> {
         let mut walker = Walker::new(self, start, path)?;
         let Last::Name { range, slash } = walker.to_last()? else { return Err(Errno::EISDIR) };
-        let victim = walker.child_below_mounts(walker.name(&range))?;
+        let (directory, name) = (walker.at(), walker.name(&range));
+        let names = directory.names();
+        let victim = names.lookup(name)?;
         let is_directory = victim.inode().file_type() == FileType::Directory;
         if slash && !is_directory {
             return Err(Errno::ENOTDIR);
         }
-        self.check_removal(walker.at(), &victim)?;
+        self.check_removal(directory, &victim)?;
         if is_directory {
             return Err(Errno::EISDIR);
         }
-        walker.at().inode().unlink(walker.name(&range))?;
-        walker.at().dentry().removed(&victim);
+        directory.inode().unlink(name)?;
+        names.removed(&victim);
         Ok(())
     }
 
@@ -46,13 +48,15 @@ impl Caller<'_> {
             Last::DotDot => return Err(Errno::ENOTEMPTY),
             Last::Root => return Err(Errno::EBUSY),
         };
-        let victim = walker.child_below_mounts(walker.name(&range))?;
-        self.check_removal(walker.at(), &victim)?;
+        let (directory, name) = (walker.at(), walker.name(&range));
+        let names = directory.names();
+        let victim = names.lookup(name)?;
+        self.check_removal(directory, &victim)?;
         if victim.inode().file_type() != FileType::Directory {
             return Err(Errno::ENOTDIR);
         }
-        walker.at().inode().rmdir(walker.name(&range))?;
-        walker.at().dentry().removed(&victim);
+        directory.inode().rmdir(name)?;
+        names.removed(&victim);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use errno::{Errno, Result};
 
 use super::{Caller, Start};
 use crate::credentials::Access;
-use crate::dentry::Dentry;
+use crate::dentry::{Dentry, Names};
 use crate::flags::RenameFlags;
 use crate::path::Path;
 use crate::stat::FileType;
@@ -52,8 +52,11 @@ impl Caller<'_> {
         // The shape of the tree may only change under this lock; a rename within one directory leaves it as it is.
         let within_one = Arc::ptr_eq(old_directory.dentry(), new_directory.dentry());
         let _shape = if within_one { None } else { Some(superblock.rename.lock()) };
-        let victim = old.child_below_mounts(old_name)?;
-        let target = match new.child_below_mounts(new_name) {
+        let keep = old_directory.keeps_children();
+        let (names, new_names) =
+            Names::lock_both(old_directory.dentry(), new_directory.dentry(), keep);
+        let victim = names.lookup(old_name)?;
+        let target = match new_names.as_ref().unwrap_or(&names).lookup(new_name) {
             Ok(_) if flags.contains(RenameFlags::NOREPLACE) => return Err(Errno::EEXIST),
             Ok(target) => Some(target),
             Err(Errno::ENOENT) if flags.contains(RenameFlags::EXCHANGE) => {
@@ -62,6 +65,7 @@ impl Caller<'_> {
             Err(Errno::ENOENT) => None,
             Err(error) => return Err(error),
         };
+        new_names.as_ref().unwrap_or(&names).require_alive()?;
         let exchange = flags.contains(RenameFlags::EXCHANGE);
         let is_directory = |dentry: &Dentry| dentry.inode().file_type() == FileType::Directory;
         if (old_slash || new_slash && !exchange) && !is_directory(&victim) {
@@ -78,16 +82,14 @@ impl Caller<'_> {
         }
         self.check_removal(old_directory, &victim)?;
         self.check_arrival(new_directory, &victim, target.as_ref(), exchange)?;
-        if target.as_ref().is_some_and(|target| Arc::ptr_eq(target.inode(), victim.inode())) {
+        if target.as_ref().is_some_and(|target| target.inode().is(victim.inode())) {
             // Two names of one file: nothing happens.
             return Ok(());
         }
         old_directory.inode().rename(old_name, new_directory.inode(), new_name, flags)?;
-        let keep = superblock.is_mounted();
-        let (from, to) = (old_directory.dentry(), new_directory.dentry());
         match target {
-            Some(target) if exchange => Dentry::exchange((from, &victim), (to, &target), keep),
-            target => from.renamed(&victim, to, new_name, target.as_deref(), keep),
+            Some(target) if exchange => names.exchanged(&victim, new_names.as_ref(), &target),
+            target => names.renamed(&victim, new_names.as_ref(), new_name, target.as_deref()),
         }
         Ok(())
     }

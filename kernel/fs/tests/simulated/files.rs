@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use errno::Errno;
-use fs::{File, FileTable, OpenFlags, OpenOptions, SeekFrom, Start, UserBuffer, UserSegment, memfd};
+use fs::{
+    File, FileTable, OpenFlags, OpenOptions, SeekFrom, Start, UserBuffer, UserSegment, memfd,
+};
 use memory::PAGE_SIZE;
 use vm::Backing;
 
@@ -250,7 +252,8 @@ fn a_shared_position_moves_once() {
             .collect();
         tasks.into_iter().for_each(crate::harness::Running::join);
         let mut found = core::mem::take(&mut *found.lock().unwrap());
-        let mut expected: Vec<[u8; 4]> = pattern(64).chunks(4).map(|it| it.try_into().unwrap()).collect();
+        let mut expected: Vec<[u8; 4]> =
+            pattern(64).chunks(4).map(|it| it.try_into().unwrap()).collect();
         found.sort_unstable();
         expected.sort_unstable();
         assert_eq!(found, expected);

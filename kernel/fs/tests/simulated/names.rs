@@ -263,9 +263,14 @@ fn names_change_under_many_hands() {
                 let world = world.clone();
                 start(move || {
                     for turn in 0..4 {
-                        let (from, to) = if (turn + number) % 2 == 0 { ("/a", "/b") } else { ("/b", "/a") };
+                        let (from, to) =
+                            if (turn + number) % 2 == 0 { ("/a", "/b") } else { ("/b", "/a") };
                         let _ = world.mkdir(&format!("{from}/d"));
-                        let _ = world.rename(&format!("{from}/d"), &format!("{to}/d"), RenameFlags::empty());
+                        let _ = world.rename(
+                            &format!("{from}/d"),
+                            &format!("{to}/d"),
+                            RenameFlags::empty(),
+                        );
                         let _ = world.rename(to, &format!("{from}/d/in"), RenameFlags::empty());
                         let _ = world.rename(&format!("{from}/d/in"), to, RenameFlags::empty());
                         let _ = world.rmdir(&format!("{to}/d"));
