@@ -82,7 +82,6 @@ fn make(request: &Arc<Request>) {
     comm[..length].copy_from_slice(&name[..length]);
     let node = builder.node;
     let for_newborn = request.clone();
-    let for_newborn = request.clone();
     let made = process::kernel_thread(KernelThread {
         name: &comm[..length],
         node,
