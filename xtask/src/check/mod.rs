@@ -1,0 +1,123 @@
+//! `cargo xtask check`: everything about the source that can be checked without running it.
+//!
+//! Format, lints on the host and, where the toolchain has clippy for it, for the bare machine, the audit of unsafe
+//! code ([`unsafe_audit`]), the crates' documentation, and the book ([`book`]).
+
+mod book;
+mod source;
+mod unsafe_audit;
+
+use crate::build::kernel;
+use crate::build::toolchain::{self, Toolchain};
+use crate::command;
+use crate::test::NOT_FOR_HOST;
+use anyhow::{Context, Result};
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+/// Check format, lints, unsafe code, documentation and the book.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Only the checks with this in their names
+    filter: Option<String>,
+}
+
+/// A check and its name.
+type Check = (&'static str, fn() -> Result<()>);
+
+const CHECKS: [Check; 7] = [
+    ("format", format),
+    ("unsafe code", unsafe_audit::run),
+    ("book", book::run),
+    ("clippy, host crates", clippy_for_host),
+    ("clippy, guest programs", clippy_for_guest),
+    ("clippy or rustc, bare machine", lint_bare_machine),
+    ("documentation", documentation),
+];
+
+/// Runs the command: all checks, whether or not one fails.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let wanted =
+        |name: &str| arguments.filter.as_ref().is_none_or(|filter| name.contains(&**filter));
+    let mut failed = Vec::new();
+    for (name, check) in CHECKS.into_iter().filter(|(name, _)| wanted(name)) {
+        eprintln!("xtask: checking {name}");
+        let start = Instant::now();
+        match check() {
+            Ok(()) => println!("check {name} ... ok ({:.1} s)", start.elapsed().as_secs_f64()),
+            Err(error) => {
+                println!("check {name} ... FAILED: {error:#}");
+                failed.push(name);
+            }
+        }
+    }
+    match failed[..] {
+        [] => Ok(ExitCode::SUCCESS),
+        _ => Ok(ExitCode::FAILURE),
+    }
+}
+
+fn format() -> Result<()> {
+    command::run_aside(command::cargo().args(["fmt", "--all", "--check"]))
+        .context("`cargo fmt --all` puts it right")
+}
+
+fn clippy_for_host() -> Result<()> {
+    let mut clippy = command::cargo();
+    clippy.args(["clippy", "--quiet", "--workspace", "--all-targets"]);
+    for package in NOT_FOR_HOST {
+        clippy.args(["--exclude", package]);
+    }
+    command::run_aside(clippy.args(["--", "-D", "warnings"]))
+}
+
+fn clippy_for_guest() -> Result<()> {
+    let mut clippy = command::cargo();
+    clippy.args(["clippy", "--quiet", "--profile", "guest"]);
+    for package in ["runtime", "init", "fuzz", "faults", "stdprog"] {
+        clippy.args(["--package", package]);
+    }
+    command::run_aside(clippy.args(["--", "-D", "warnings"]))
+}
+
+/// The crates as they are compiled for bare metal. Only the active toolchain has a clippy that can read its own
+/// precompiled core; with core from source, rustc's own warnings have to do.
+fn lint_bare_machine() -> Result<()> {
+    let toolchain = Toolchain::find_or_install()?;
+    let subcommand = match toolchain {
+        Toolchain::Active => "clippy",
+        Toolchain::ActiveFromSource | Toolchain::Debian => "check",
+    };
+    let mut cargo = toolchain.cargo();
+    // Profile and features of the image that the tests run; the lint level goes with the other flags, so that cargo
+    // does not have to build the library twice.
+    cargo
+        .args([subcommand, "--quiet", "--package", "heddle", "--profile", "checked"])
+        .args(["--features", "scenarios"])
+        .args(toolchain.build_options())
+        .env("CARGO_ENCODED_RUSTFLAGS", lint_flags(toolchain))
+        .env_remove("RUSTFLAGS");
+    command::run_aside(&mut cargo)
+        .with_context(|| format!("{subcommand} for {}", toolchain::TARGET))
+}
+
+fn lint_flags(toolchain: Toolchain) -> String {
+    let mut flags = kernel::flags(toolchain);
+    flags.push("-Dwarnings".into());
+    flags.join("\x1f")
+}
+
+fn documentation() -> Result<()> {
+    let mut cargo = command::cargo();
+    cargo.args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
+    for package in NOT_FOR_HOST {
+        cargo.args(["--exclude", package]);
+    }
+    command::run_aside(cargo.env("RUSTDOCFLAGS", "-D warnings"))?;
+    let Some(mdbook) = command::find("mdbook") else {
+        return Ok(());
+    };
+    let book = crate::project::root().join("docs");
+    let output = crate::project::target().join("book");
+    command::run_aside(Command::new(mdbook).arg("build").arg(book).arg("-d").arg(output))
+}
