@@ -33,6 +33,14 @@ pub(crate) struct Content {
     budget: Arc<Budget>,
 }
 
+/// The pages of all instances.
+static ALL_PAGES: Budget = Budget::new(Budget::UNLIMITED);
+
+/// How many pages of memory hold files, in all instances: `Shmem` in `/proc/meminfo`.
+pub fn pages_in_use() -> u64 {
+    ALL_PAGES.used()
+}
+
 /// The right to change a [`Content`].
 pub(crate) type Writer<'a> = MutexGuard<'a, ()>;
 
@@ -55,6 +63,16 @@ impl Content {
             writer: Mutex::new(&WRITER_LOCK, ()),
             budget,
         }
+    }
+
+    fn charge(&self, count: u64) -> Result<()> {
+        self.budget.charge(count)?;
+        ALL_PAGES.charge(count)
+    }
+
+    fn release(&self, count: u64) {
+        ALL_PAGES.release(count);
+        self.budget.release(count);
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -157,7 +175,7 @@ impl Content {
         offset: usize,
         length: usize,
     ) -> Result<usize> {
-        self.budget.charge(1)?;
+        self.charge(1)?;
         let whole = length == PAGE_SIZE;
         let page =
             if whole { memory::alloc_page_for_overwrite(None) } else { memory::alloc_page(None) };
@@ -168,7 +186,7 @@ impl Content {
             }
             Ok((page, moved))
         });
-        let (page, moved) = filled.inspect_err(|_| self.budget.release(1))?;
+        let (page, moved) = filled.inspect_err(|_| self.release(1))?;
         let theirs = {
             let mut inner = self.inner.lock();
             let theirs = inner.pages.get(&index).cloned();
@@ -179,7 +197,7 @@ impl Content {
         };
         if let Some(theirs) = theirs {
             // A mapping has made the page in the meantime: that one stays.
-            self.budget.release(1);
+            self.release(1);
             copy_part(&page, &theirs, offset, moved);
         }
         Ok(moved)
@@ -193,8 +211,8 @@ impl Content {
         if let Some(page) = self.present_page(index)? {
             return Ok(page);
         }
-        self.budget.charge(1)?;
-        let fresh = memory::alloc_page(None).inspect_err(|_| self.budget.release(1))?;
+        self.charge(1)?;
+        let fresh = memory::alloc_page(None).inspect_err(|_| self.release(1))?;
         let mut inner = self.inner.lock();
         let outcome = if index >= pages_of(inner.size) {
             Err(Errno::ENXIO)
@@ -205,7 +223,7 @@ impl Content {
             return Ok(fresh);
         };
         drop(inner);
-        self.budget.release(1);
+        self.release(1);
         outcome
     }
 
@@ -234,7 +252,7 @@ impl Content {
             let gone = inner.pages.split_off(&pages_of(size));
             (gone, inner.pages.get(&index).cloned().map(|page| (page, offset)))
         };
-        self.budget.release(gone.len() as u64);
+        self.release(gone.len() as u64);
         if let Some((page, offset)) = tail {
             // What lay beyond the end must not come back when the file grows again.
             clear(&page, offset, PAGE_SIZE);
@@ -255,8 +273,8 @@ impl Content {
             if self.inner.lock().pages.contains_key(&index) {
                 continue;
             }
-            self.budget.charge(1)?;
-            let page = memory::alloc_page(None).inspect_err(|_| self.budget.release(1))?;
+            self.charge(1)?;
+            let page = memory::alloc_page(None).inspect_err(|_| self.release(1))?;
             let theirs = {
                 let mut inner = self.inner.lock();
                 let theirs = inner.pages.contains_key(&index);
@@ -266,7 +284,7 @@ impl Content {
                 theirs
             };
             if theirs {
-                self.budget.release(1);
+                self.release(1);
             }
         }
         if !keep_size && offset + length > self.size() {
@@ -296,7 +314,7 @@ impl Content {
             inner.pages.append(&mut kept);
             gone
         };
-        self.budget.release(gone.len() as u64);
+        self.release(gone.len() as u64);
     }
 }
 
@@ -335,7 +353,8 @@ fn copy_part(from: &Page, to: &Page, offset: usize, length: usize) {
 
 impl Drop for Content {
     fn drop(&mut self) {
-        self.budget.release(self.inner.get_mut().pages.len() as u64);
+        let pages = self.inner.get_mut().pages.len() as u64;
+        self.release(pages);
     }
 }
 

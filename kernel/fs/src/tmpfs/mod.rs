@@ -22,6 +22,7 @@ use crate::stat::{DeviceNumber, S_ISVTX, StatFs};
 use crate::superblock::{FileSystem, FileSystemType, MountRequest, Superblock, anonymous_device};
 use budget::Budget;
 pub(crate) use content::Content;
+pub use content::pages_in_use;
 pub(crate) use node::Node;
 use options::Options;
 

@@ -1,17 +1,14 @@
-//! `kmsg`: the kernel log as a stream. Each record is read once per open file, by `<level>[time] text` lines; a reader who
-//! has read all waits for more.
+//! `kmsg`: the kernel log as a stream of lines. A reader who has read all waits for more.
 
 use alloc::sync::Arc;
-use core::fmt::Write;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use errno::{Errno, Result};
+use errno::Result;
 use fs::{
     Capabilities, File, FileOperations, FileType, Inode, OpenFlags, PollEvents, PollTable, Sink,
     Stat,
 };
-use kernfs::{Text, Tree};
-use sched::Sleep;
+use kernfs::Tree;
 
 /// The inode number; registered files have higher ones.
 const INODE: u64 = 4;
@@ -36,43 +33,28 @@ impl Inode for Kmsg {
 
     fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Arc<dyn FileOperations>> {
         process::credentials().require(Capabilities::SYSLOG)?;
-        Ok(Arc::new(OpenKmsg { next: AtomicU64::new(klog::first_sequence()) }))
+        Ok(Arc::new(Reader { next: AtomicU64::new(klog::first_sequence()) }))
     }
 }
 
-struct OpenKmsg {
+struct Reader {
     /// The record to be read next.
     next: AtomicU64,
 }
 
-impl OpenKmsg {
-    fn has_news(&self) -> bool {
-        klog::next_sequence() > self.next.load(Ordering::Relaxed)
-    }
-}
-
-impl FileOperations for OpenKmsg {
+impl FileOperations for Reader {
     fn read(&self, file: &File, to: &mut dyn Sink, _position: &mut u64) -> Result<usize> {
-        if !self.has_news() {
-            if file.is_nonblocking() {
-                return Err(Errno::EAGAIN);
-            }
-            let news = fs::device::log_readers();
-            news.wait_map(Sleep::Interruptible, None, || self.has_news().then_some(()))?;
-        }
+        kmsg::wait_for_news(self.next.load(Ordering::Relaxed), file.is_nonblocking())?;
         let mut moved = 0;
-        while let Some(record) = klog::read(self.next.load(Ordering::Relaxed)) {
-            let mut line = Text::new();
-            writeln!(line, "<{}>{record}", record.level)?;
-            let line = line.into_bytes()?;
+        while to.remaining() > 0
+            && let Some(record) = klog::read(self.next.load(Ordering::Relaxed))
+        {
+            let line = kmsg::format_record(&record);
             if line.len() > to.remaining() && moved > 0 {
                 break;
             }
-            moved += to.put(&line)?;
+            moved += to.put(line.as_bytes())?;
             self.next.store(record.sequence + 1, Ordering::Relaxed);
-            if to.remaining() == 0 {
-                break;
-            }
         }
         Ok(moved)
     }
@@ -86,7 +68,11 @@ impl FileOperations for OpenKmsg {
     }
 
     fn poll(&self, _file: &File, table: &mut PollTable<'_>) -> PollEvents {
-        table.add(fs::device::log_readers());
-        if self.has_news() { PollEvents::READABLE } else { PollEvents::empty() }
+        table.add(kmsg::readers());
+        if klog::next_sequence() > self.next.load(Ordering::Relaxed) {
+            PollEvents::READABLE
+        } else {
+            PollEvents::empty()
+        }
     }
 }

@@ -11,7 +11,7 @@ use memory::PAGE_SIZE;
 pub(super) fn meminfo(text: &mut Text) -> Result<()> {
     let memory = memory::statistics();
     let tasks: usize = process::processes().iter().map(|process| process.thread_count()).sum();
-    let shared = fs::tmpfs::used_bytes();
+    let shared = fs::tmpfs::pages_in_use() as usize * PAGE_SIZE;
     let rows = [
         ("MemTotal:", memory.total),
         ("MemFree:", memory.free),
