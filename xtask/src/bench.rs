@@ -1,6 +1,66 @@
+//! `cargo xtask bench`: numbers that do not depend on how fast the host is.
+//!
+//! The machine has one CPU and counts its instructions, each of which takes one nanosecond of guest time; so the
+//! time stamps of the kernel's log are instructions since the start, and the same in every run.
+
+use crate::build::kernel::{self, Kind};
+use crate::machine::log;
+use crate::test::{Lab, Outcome};
+use anyhow::{Context, Result};
+use std::fs;
 use std::process::ExitCode;
+
+/// Measure the size of the image, the instructions from start to user space, and the memory in use.
 #[derive(clap::Args)]
 pub struct Arguments {}
-pub fn run(_: &Arguments) -> anyhow::Result<ExitCode> {
+
+/// What the kernel logs when it hands over to the init program.
+const HAND_OVER: &str = "Run /init as init process";
+
+/// Runs the command.
+pub fn run(_: &Arguments) -> Result<ExitCode> {
+    let image = kernel::build(Kind::Fast)?;
+    let size = fs::metadata(&image)?.len();
+    let lab = Lab::of(image)?;
+    let outcome =
+        lab.guest().cpus(1).counting_instructions().run(&["cat", "/proc/meminfo"])?.status(0)?;
+    print("image, with symbols", size >> 10, "KiB");
+    match instructions(&outcome) {
+        Some(count) => print("start to /init", count / 1000, "thousand instructions"),
+        None => eprintln!("xtask: the log has no line {HAND_OVER:?}"),
+    }
+    let memory = memory_in_use(outcome.output()).context("/proc/meminfo is not as expected")?;
+    print("memory in use by kernel and one small program", memory, "KiB");
     Ok(ExitCode::SUCCESS)
+}
+
+fn print(what: &str, number: u64, unit: &str) {
+    println!("{what:48} {number:>10} {unit}");
+}
+
+/// Nanoseconds, and so instructions, at which the kernel handed over.
+fn instructions(outcome: &Outcome) -> Option<u64> {
+    let line = outcome.log().iter().find(|line| line.contains(HAND_OVER))?;
+    log::time_stamp(line)
+}
+
+/// What is neither free nor lost to reading files ahead, in KiB.
+fn memory_in_use(meminfo: &str) -> Option<u64> {
+    let field = |name: &str| {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    };
+    Some(field("MemTotal")? - field("MemFree")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_from_meminfo() {
+        let text = "MemTotal:         250000 kB\nMemFree:          240000 kB\n";
+        assert_eq!(memory_in_use(text), Some(10_000));
+        assert_eq!(memory_in_use(""), None);
+    }
 }

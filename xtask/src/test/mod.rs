@@ -16,6 +16,7 @@ mod scenarios;
 mod userland;
 
 use anyhow::Result;
+pub use guest::lab::{Lab, Outcome};
 pub use host::NOT_FOR_HOST;
 use report::Report;
 pub use scenarios::runner as scenario_runner;

@@ -37,6 +37,11 @@ impl Lab {
         Ok(Self { qemu, image, foreign: other.is_some() })
     }
 
+    /// Takes an image of Heddle that has been built.
+    pub fn of(image: PathBuf) -> Result<Self> {
+        Ok(Self { qemu: options::find_qemu()?, image, foreign: false })
+    }
+
     /// A guest as `cargo xtask run` has it by default.
     pub fn guest(&self) -> Guest<'_> {
         let mut guest = Guest {
@@ -89,6 +94,12 @@ impl<'a> Guest<'a> {
     pub fn append(mut self, parameters: &str) -> Self {
         self.options.append.push(' ');
         self.options.append.push_str(parameters);
+        self
+    }
+
+    /// With time that passes by instructions.
+    pub fn counting_instructions(mut self) -> Self {
+        self.options.icount = true;
         self
     }
 
