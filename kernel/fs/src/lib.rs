@@ -12,7 +12,7 @@
 //! - [`Caller`]: the system calls that take paths, for somebody ([`Credentials`]) who is somewhere ([`FsContext`]).
 //! - [`Inode`], [`FileOperations`], [`FileSystem`]: what a file system implements; see [`register_filesystem`].
 //! - [`File`]: an open file; data goes through a [`Sink`] or comes from a [`Source`], be it user memory or the kernel's.
-//! - [`FileTable`]: descriptors.
+//! - [`FileTable`] gives files their descriptors.
 //! - [`poll`], [`epoll`]: waiting for files.
 //! - [`tmpfs`], [`devtmpfs`], [`pipe`], [`eventfd`], [`memfd`], [`char_device`], [`random`], [`initramfs`]: what is in this crate.
 //!

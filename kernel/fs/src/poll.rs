@@ -58,9 +58,12 @@ impl PollEvents {
     pub const UNASKED: Self = Self::ERR.union(Self::HUP).union(Self::NVAL);
 }
 
+/// What a table does with each queue.
+pub type Watcher<'a> = &'a mut dyn FnMut(&Arc<WaitQueue>);
+
 /// Collects the wait queues of the files that are asked; may be one that does not care.
 pub struct PollTable<'a> {
-    watch: Option<&'a mut dyn FnMut(&Arc<WaitQueue>)>,
+    watch: Option<Watcher<'a>>,
 }
 
 impl<'a> PollTable<'a> {
@@ -70,7 +73,7 @@ impl<'a> PollTable<'a> {
     }
 
     /// Calls `watch` with each queue.
-    pub fn new(watch: &'a mut dyn FnMut(&Arc<WaitQueue>)) -> Self {
+    pub fn new(watch: Watcher<'a>) -> Self {
         Self { watch: Some(watch) }
     }
 

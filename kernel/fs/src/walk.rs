@@ -78,7 +78,7 @@ impl<'a> Walker<'a> {
     ///
     /// # Errors
     /// ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG; what the file systems say.
-    pub(crate) fn to_last(&mut self) -> Result<Last> {
+    pub(crate) fn go_to_last(&mut self) -> Result<Last> {
         let mut last = Last::Root;
         loop {
             self.skip_slashes();
@@ -107,10 +107,10 @@ impl<'a> Walker<'a> {
     /// Goes to the end.
     ///
     /// # Errors
-    /// As [`to_last`](Self::to_last).
-    pub(crate) fn to_end(mut self, follow: bool) -> Result<Path> {
+    /// As [`go_to_last`](Self::go_to_last).
+    pub(crate) fn finish(mut self, follow: bool) -> Result<Path> {
         loop {
-            let Last::Name { range, slash } = self.to_last()? else { return Ok(self.at) };
+            let Last::Name { range, slash } = self.go_to_last()? else { return Ok(self.at) };
             let child = self.child(self.name(&range))?;
             if child.inode().file_type() == FileType::Symlink && (follow || slash) {
                 self.follow(&child)?;

@@ -58,7 +58,7 @@ impl Caller<'_> {
 
     fn make(&self, start: &Start, path: &[u8], kind: NodeKind<'_>, permissions: u32) -> Result<()> {
         let mut walker = Walker::new(self, start, path)?;
-        let Last::Name { range, slash } = walker.to_last()? else { return Err(Errno::EEXIST) };
+        let Last::Name { range, slash } = walker.go_to_last()? else { return Err(Errno::EEXIST) };
         let slash = slash && kind != NodeKind::Directory;
         self.make_in(walker.at(), walker.name(&range), slash, kind, permissions)?;
         Ok(())
@@ -120,7 +120,7 @@ impl Caller<'_> {
     ) -> Result<()> {
         let existing = self.lookup(from, path, flags)?;
         let mut walker = Walker::new(self, to, new_path)?;
-        let Last::Name { range, slash } = walker.to_last()? else { return Err(Errno::EEXIST) };
+        let Last::Name { range, slash } = walker.go_to_last()? else { return Err(Errno::EEXIST) };
         let (directory, name) = (walker.at(), walker.name(&range));
         let names = directory.names();
         require_free(&names, name, slash)?;

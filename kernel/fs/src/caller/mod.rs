@@ -56,7 +56,7 @@ impl Caller<'_> {
                 Start::At(path) => path.clone(),
             });
         }
-        let place = Walker::new(self, start, path)?.to_end(flags.contains(LookupFlags::FOLLOW))?;
+        let place = Walker::new(self, start, path)?.finish(flags.contains(LookupFlags::FOLLOW))?;
         if flags.contains(LookupFlags::DIRECTORY)
             && place.inode().file_type() != FileType::Directory
         {

@@ -63,7 +63,7 @@ impl Caller<'_> {
         let exclusive = create && flags.contains(OpenFlags::EXCL);
         let mut walker = Walker::new(self, start, path)?;
         loop {
-            let Last::Name { range, slash } = walker.to_last()? else {
+            let Last::Name { range, slash } = walker.go_to_last()? else {
                 return match (create, exclusive) {
                     (_, true) => Err(Errno::EEXIST),
                     (true, false) => Err(Errno::EISDIR),

@@ -18,7 +18,7 @@ impl Caller<'_> {
     /// As [`lookup`](Self::lookup); EISDIR, EACCES, EPERM (sticky directory), EROFS, EBUSY (a mount point).
     pub fn unlink(&self, start: &Start, path: &[u8]) -> Result<()> {
         let mut walker = Walker::new(self, start, path)?;
-        let Last::Name { range, slash } = walker.to_last()? else { return Err(Errno::EISDIR) };
+        let Last::Name { range, slash } = walker.go_to_last()? else { return Err(Errno::EISDIR) };
         let (directory, name) = (walker.at(), walker.name(&range));
         let names = directory.names();
         let victim = names.lookup(name)?;
@@ -42,7 +42,7 @@ impl Caller<'_> {
     /// point).
     pub fn remove_directory(&self, start: &Start, path: &[u8]) -> Result<()> {
         let mut walker = Walker::new(self, start, path)?;
-        let range = match walker.to_last()? {
+        let range = match walker.go_to_last()? {
             Last::Name { range, .. } => range,
             Last::Dot => return Err(Errno::EINVAL),
             Last::DotDot => return Err(Errno::ENOTEMPTY),

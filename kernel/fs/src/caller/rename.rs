@@ -33,10 +33,10 @@ impl Caller<'_> {
         }
         let mut old = Walker::new(self, from, path)?;
         let mut new = Walker::new(self, to, new_path)?;
-        let Last::Name { range: old_range, slash: old_slash } = old.to_last()? else {
+        let Last::Name { range: old_range, slash: old_slash } = old.go_to_last()? else {
             return Err(Errno::EBUSY);
         };
-        let Last::Name { range: new_range, slash: new_slash } = new.to_last()? else {
+        let Last::Name { range: new_range, slash: new_slash } = new.go_to_last()? else {
             return Err(if flags.contains(RenameFlags::NOREPLACE) {
                 Errno::EEXIST
             } else {

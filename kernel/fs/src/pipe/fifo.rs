@@ -1,7 +1,7 @@
 //! FIFOs: pipes that are found by a name.
 
 use alloc::sync::{Arc, Weak};
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use errno::{Errno, Result};
 use sched::Sleep;
@@ -49,32 +49,46 @@ pub(crate) fn open_fifo(fifo: &Arc<Fifo>, flags: OpenFlags) -> Result<Arc<dyn Fi
     match (flags.readable(), flags.writable()) {
         (true, true) => Ok(open(true, true)),
         (true, false) => {
-            let writers = pipe.writers_ever.load(Ordering::SeqCst);
+            let others = Others::of(&pipe.writers, &pipe.writers_ever);
             let end = open(true, false);
             if !nonblocking {
-                let came = || {
-                    let came = pipe.writers_ever.load(Ordering::SeqCst) != writers;
-                    (came || pipe.has_writers()).then_some(())
-                };
+                let came = || others.came().then_some(());
                 pipe.readable_queue.wait_map(Sleep::Interruptible, None, came)?;
             }
             Ok(end)
         }
         (false, true) => {
-            if nonblocking && !pipe.has_readers() {
+            let others = Others::of(&pipe.readers, &pipe.readers_ever);
+            if nonblocking && !others.present {
                 return Err(Errno::ENXIO);
             }
-            let readers = pipe.readers_ever.load(Ordering::SeqCst);
             let end = open(false, true);
-            let came = || {
-                let came = pipe.readers_ever.load(Ordering::SeqCst) != readers;
-                (came || pipe.has_readers()).then_some(())
-            };
-            if !nonblocking {
-                pipe.writable_queue.wait_map(Sleep::Interruptible, None, came)?;
-            }
+            let came = || others.came().then_some(());
+            pipe.writable_queue.wait_map(Sleep::Interruptible, None, came)?;
             Ok(end)
         }
         (false, false) => Err(Errno::EINVAL),
+    }
+}
+
+/// Those at the other end, as they were before one's own end was open.
+struct Others<'a> {
+    present: bool,
+    ever: usize,
+    ever_now: &'a AtomicUsize,
+}
+
+impl<'a> Others<'a> {
+    fn of(now: &AtomicUsize, ever_now: &'a AtomicUsize) -> Self {
+        // In this order: whoever comes after the first load changes the count, and whoever was there and has gone by the second
+        // cannot have seen this end.
+        let ever = ever_now.load(Ordering::SeqCst);
+        let present = now.load(Ordering::SeqCst) != 0;
+        Self { present, ever, ever_now }
+    }
+
+    /// Whether anybody has been there since, even if they have left again.
+    fn came(&self) -> bool {
+        self.present || self.ever_now.load(Ordering::SeqCst) != self.ever
     }
 }

@@ -188,7 +188,8 @@ pub(crate) struct PipeEnd {
     pipe: Arc<Pipe>,
     reads: bool,
     writes: bool,
-    /// How many writers there had been when this end was opened: before another has come, that there is none is no hang-up.
+    /// How many writers had come and gone when this end was opened: before another comes, that there is none is no hang-up. 0: there was
+    /// one at the time.
     writers_before: usize,
     /// What keeps a FIFO's pipe findable for others while it is open.
     _fifo: Option<Arc<Fifo>>,
@@ -196,7 +197,8 @@ pub(crate) struct PipeEnd {
 
 impl PipeEnd {
     fn new(pipe: Arc<Pipe>, reads: bool, writes: bool, fifo: Option<Arc<Fifo>>) -> Arc<Self> {
-        let writers_before = pipe.writers_ever.load(Ordering::SeqCst);
+        let writers_before =
+            if pipe.has_writers() { 0 } else { pipe.writers_ever.load(Ordering::SeqCst) };
         if reads {
             pipe.readers.fetch_add(1, Ordering::SeqCst);
             pipe.readers_ever.fetch_add(1, Ordering::SeqCst);
