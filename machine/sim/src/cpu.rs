@@ -169,7 +169,9 @@ pub fn set_current(task: *const ()) {
     if let Some(number) = machine.hooks.task_number.get()
         && machine.active.get()
     {
-        machine.trace.record(machine, Event::Task, "", number());
+        let number = number();
+        machine.cpu().left_task.set(machine.cpu().task.replace(number));
+        machine.trace.record(machine, Event::Task, "", number);
     }
 }
 

@@ -4,7 +4,6 @@
 //! the very stack they happened on: nothing is unwound, so locks stay held and counts stay raised,
 //! as on a real machine.
 
-use std::backtrace::Backtrace;
 use std::panic::PanicHookInfo;
 use std::sync::Once;
 
@@ -163,43 +162,4 @@ extern "C" fn after_signal(_: usize) -> ! {
     }
     let Crash { kind, what, instruction, frame_pointer } = crash;
     oops(machine, &Oops { kind, message: &what, instruction, frame_pointer })
-}
-
-/// The frames of a backtrace that are the kernel's: without the end of the run and the panic
-/// machinery above them, and the beginning of the run below them.
-pub(crate) fn kernel_part(backtrace: &Backtrace) -> String {
-    const ABOVE: [&str; 6] = [
-        "machine_sim::run::",
-        "machine_sim::sim::fail",
-        "std::backtrace",
-        "std::panicking::",
-        "__rustc::",
-        "core::panicking::",
-    ];
-    const BELOW: &str = "machine_sim::run::boot";
-    let text = backtrace.to_string();
-    // A frame is a line with its number and name, then perhaps a line with its place.
-    let mut frames: Vec<(String, String)> = Vec::new();
-    for line in text.lines() {
-        match line.trim_start().split_once(": ") {
-            Some((number, name)) if number.parse::<u32>().is_ok() => {
-                frames.push((name.to_string(), format!("{line}\n")));
-            }
-            _ => {
-                if let Some((_, lines)) = frames.last_mut() {
-                    lines.push_str(line);
-                    lines.push('\n');
-                }
-            }
-        }
-    }
-    let end = frames.iter().position(|(name, _)| name == BELOW).unwrap_or(frames.len());
-    // Calls through closures and boxes say nothing.
-    let telling = |(name, _): &&(String, String)| {
-        !name.starts_with("core::ops::function::") && !name.starts_with("<alloc::boxed::Box<")
-    };
-    let machinery = |(name, _): &(String, String)| ABOVE.iter().any(|part| name.starts_with(part));
-    // What handled a panic lies above the machinery that raised it.
-    let start = frames[..end].iter().rposition(machinery).map_or(0, |last| last + 1);
-    frames[start..end].iter().filter(telling).map(|(_, lines)| &**lines).collect()
 }

@@ -83,7 +83,7 @@ pub fn run_batch(
     }
     let statuses: Vec<_> = workers.iter().map(|worker| reap(worker.pid)).collect();
 
-    let failures = answers.iter().filter_map(|bytes| match Outcome::decode(bytes) {
+    let failures = answers.iter().filter_map(|bytes| match Outcome::decode_last(bytes) {
         Some(Outcome::Failed(failure)) => Some(failure),
         _ => None,
     });

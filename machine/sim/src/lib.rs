@@ -55,6 +55,7 @@ mod farm;
 mod machine;
 mod outcome;
 mod random;
+mod report;
 mod run;
 mod schedule;
 mod strategy;

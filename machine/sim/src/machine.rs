@@ -11,6 +11,7 @@ use contract::{CpuId, MAX_CPUS, Region, Upcalls};
 use crate::irq::Counts;
 use crate::memory::{Space, Tlb, TlbCounters};
 use crate::random::Random;
+use crate::report::Inquiry;
 use crate::sim::{Config, Limits, Reporter, TaskNumber};
 use crate::strategy::Strategy;
 use crate::thread::StackPool;
@@ -38,6 +39,9 @@ pub(crate) struct Cpu {
     pub(crate) preempt: Cell<u32>,
     pub(crate) interrupts: Cell<bool>,
     pub(crate) current: Cell<*const ()>,
+    /// The number of the task in `current`, and of the one before.
+    pub(crate) task: Cell<u64>,
+    pub(crate) left_task: Cell<u64>,
     /// Interrupts that have come in and were not taken yet: bits of [`crate::irq::Vector`].
     pub(crate) pending: Cell<u32>,
     /// When the timer fires.
@@ -59,6 +63,8 @@ impl Cpu {
             preempt: Cell::new(PREEMPT_AT_START),
             interrupts: Cell::new(false),
             current: Cell::new(null()),
+            task: Cell::new(0),
+            left_task: Cell::new(0),
             pending: Cell::new(0),
             deadline: Cell::new(NEVER),
             counts: Cell::new(Counts::default()),
@@ -132,6 +138,7 @@ pub(crate) struct Machine {
     /// On all CPUs together.
     pub(crate) interrupts_taken: Cell<u64>,
     pub(crate) last_panic: RefCell<Option<String>>,
+    pub(crate) inquiry: Inquiry,
 }
 
 thread_local! {
@@ -151,6 +158,10 @@ pub(crate) fn here() -> &'static Machine {
 fn outside() -> &'static Machine {
     let machine: &'static Machine =
         Box::leak(Box::new(Machine::new(&Config { cpus: 1, ..Config::default() }, false)));
+    // The host thread's stack is not ours to look at; this is room for the note that goes with it.
+    let note: &'static [u128; 2] = Box::leak(Box::new([0; 2]));
+    let start = note.as_ptr() as usize;
+    machine.boot_stack.set((start, start + size_of_val(note)));
     machine.cpu().interrupts.set(true);
     machine.cpu().preempt.set(contract::preempt::NO_RESCHED);
     HERE.set(Some(machine));
@@ -196,6 +207,7 @@ impl Machine {
             scripts: RefCell::new(Vec::new()),
             interrupts_taken: Cell::new(0),
             last_panic: RefCell::new(None),
+            inquiry: Inquiry::default(),
         };
         machine.cpus[0].state.set(State::Running);
         machine

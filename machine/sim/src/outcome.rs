@@ -62,8 +62,24 @@ const PASSED: u8 = b'P';
 const FAILED: u8 = b'F';
 
 impl Outcome {
-    /// For the pipe.
+    /// For the pipe: a length, and so many bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
+        let body = self.encode_body();
+        [&(body.len() as u64).to_le_bytes(), &*body].concat()
+    }
+
+    /// The last whole outcome that came through the pipe. `None`: there is none.
+    pub(crate) fn decode_last(mut bytes: &[u8]) -> Option<Self> {
+        let mut last = None;
+        while let Some(length) = number(&mut bytes) {
+            let Some((body, rest)) = bytes.split_at_checked(length as usize) else { break };
+            last = Self::decode(body);
+            bytes = rest;
+        }
+        last
+    }
+
+    fn encode_body(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         match self {
             Self::Passed(s) => {
@@ -85,8 +101,7 @@ impl Outcome {
         bytes
     }
 
-    /// What came through the pipe. `None`: the child did not get to the end of it.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+    fn decode(bytes: &[u8]) -> Option<Self> {
         let (&kind, mut rest) = bytes.split_first()?;
         let rest = &mut rest;
         match kind {
@@ -135,10 +150,14 @@ mod tests {
             log: "two\nlines".into(),
             ..Failure::default()
         });
-        for outcome in [passed, failed] {
+        for outcome in [&passed, &failed] {
             let bytes = outcome.encode();
-            assert_eq!(Outcome::decode(&bytes), Some(outcome));
-            assert_eq!(Outcome::decode(&bytes[..bytes.len() - 1]), None);
+            assert_eq!(Outcome::decode_last(&bytes).as_ref(), Some(outcome));
+            assert_eq!(Outcome::decode_last(&bytes[..bytes.len() - 1]), None);
         }
+        let mut both = [passed.encode(), failed.encode()].concat();
+        assert_eq!(Outcome::decode_last(&both), Some(failed));
+        both.pop();
+        assert_eq!(Outcome::decode_last(&both), Some(passed));
     }
 }

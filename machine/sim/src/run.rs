@@ -1,20 +1,19 @@
 //! A run, from fork to verdict.
 
 use core::cell::Cell;
-use core::fmt::Write as _;
 use std::backtrace::Backtrace;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crate::arch;
 use crate::crash;
 use crate::machine::{Machine, here};
 use crate::outcome::{Failure, Outcome, Summary};
+use crate::report;
 use crate::sim::Config;
-use crate::thread::STACK_SIZE;
+use crate::thread::{STACK_SIZE, first_frame};
 
 /// How long the child has to report after its own alarm has gone off.
 const GRACE: Duration = Duration::from_secs(3);
@@ -50,7 +49,7 @@ pub(crate) fn run_dyn(config: &Config, entry: &dyn Fn()) -> Outcome {
             drop(to_parent);
             let (bytes, in_time) = receive(File::from(from_child), pid, config);
             let status = reap(pid);
-            match Outcome::decode(&bytes) {
+            match Outcome::decode_last(&bytes) {
                 Some(outcome) => outcome,
                 None if !in_time => failed("no answer, and none to the alarm either".into()),
                 None => failed(format!("the simulator died: {}", describe(status))),
@@ -133,25 +132,36 @@ fn child(config: &Config, entry: &dyn Fn(), mut pipe: File) -> ! {
         // SAFETY: the stack is fresh, and this one is left as `switch_stacks` leaves it, to be gone
         // back to once by `finish`.
         unsafe {
-            let boot = arch::new_stack(bottom + STACK_SIZE, boot, argument);
+            let boot = arch::new_stack(first_frame(bottom + STACK_SIZE), boot, argument);
             arch::switch_stacks(handover.host_stack.as_ptr(), boot);
         }
     }
     crash::disarm();
     machine.active.set(false);
-    let verdict = handover.verdict.take().unwrap_or(Verdict::Passed);
-    let outcome = match verdict {
-        Verdict::Passed => Outcome::Passed(summary(machine)),
-        Verdict::Failed { message, backtrace } => Outcome::Failed(Failure {
-            message,
+    let mut send = |outcome: Outcome| pipe.write_all(&outcome.encode());
+    let sent = match handover.verdict.take() {
+        Some(Verdict::Passed) => send(Outcome::Passed(summary(machine))),
+        Some(Verdict::Failed { message, backtrace }) => {
+            let mut failure = Failure {
+                message,
+                seed: machine.seed,
+                report: report::state(machine, &backtrace),
+                trace_tail: machine.trace.tail(),
+                log: machine.console.borrow().log(),
+                console: machine.console.borrow().output(),
+            };
+            // Asking the stacks may fail where the kernel has spoilt them. What is known is sent
+            // before; what is sent later replaces it.
+            let first = send(Outcome::Failed(failure.clone()));
+            failure.report += &report::whereabouts(machine);
+            first.and_then(|()| send(Outcome::Failed(failure)))
+        }
+        None => send(Outcome::Failed(Failure {
+            message: "the host has no memory for the boot stack".into(),
             seed: machine.seed,
-            report: report(machine, &backtrace),
-            trace_tail: machine.trace.tail(),
-            log: machine.console.borrow().log(),
-            console: machine.console.borrow().output(),
-        }),
+            ..Failure::default()
+        })),
     };
-    let sent = pipe.write_all(&outcome.encode());
     // SAFETY: ends the process without running what the parent registered for its own end.
     unsafe { libc::_exit(i32::from(sent.is_err())) }
 }
@@ -199,49 +209,6 @@ fn summary(machine: &Machine) -> Summary {
         nanoseconds: machine.clock.get(),
         fault_points: machine.fault_points.get(),
     }
-}
-
-/// What each CPU and each task was doing.
-fn report(machine: &Machine, backtrace: &Backtrace) -> String {
-    let mut text = String::new();
-    let mut write = |machine: &Machine| -> core::fmt::Result {
-        writeln!(text, "time {} ns, {} points", machine.clock.get(), machine.points.get())?;
-        for (id, cpu) in machine.cpus().iter().enumerate() {
-            let mark = if id == machine.this() { '*' } else { ' ' };
-            write!(text, "{mark}cpu{id} {:?}", cpu.state.get())?;
-            if let Some(number) = machine.hooks.task_number.get()
-                && !cpu.current.get().is_null()
-            {
-                let ended_on = machine.this();
-                machine.set_this(id);
-                write!(text, " task {}", number())?;
-                machine.set_this(ended_on);
-            }
-            let interrupts = if cpu.interrupts.get() { "on" } else { "off" };
-            writeln!(
-                text,
-                ", interrupts {interrupts}, preemption word {:#x}, pending {:#x}, spins {}",
-                cpu.preempt.get(),
-                cpu.pending.get(),
-                cpu.relaxed.get()
-            )?;
-        }
-        if let Some(panic) = &*machine.last_panic.borrow() {
-            writeln!(text, "last panic: {panic}")?;
-        }
-        if let Some(reporter) = machine.hooks.reporter.get() {
-            // What the kernel looks at may be locked by a context that will not go on: `relax`
-            // panics then.
-            let told = catch_unwind(AssertUnwindSafe(|| reporter(&mut text)));
-            if told.is_err() {
-                writeln!(text, "  (what follows could not be looked at)")?;
-            }
-        }
-        writeln!(text, "where the run ended:\n{}", crash::kernel_part(backtrace))
-    };
-    // Writing to a string does not fail.
-    let _ = write(machine);
-    text
 }
 
 /// Starts this program again without address randomisation, if it is on and the host lets us, so

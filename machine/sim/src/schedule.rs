@@ -10,6 +10,7 @@ use contract::preempt::{HARDIRQ_MASK, HARDIRQ_UNIT};
 use crate::arch;
 use crate::irq::Vector;
 use crate::machine::{Cpu, Machine, NEVER, State};
+use crate::report;
 use crate::sim;
 use crate::strategy::Turn;
 use crate::trace::Event;
@@ -255,6 +256,7 @@ fn give_way(machine: &Machine, next: CpuId) {
     // `cpu::start` has stored a new context's; a stack in use by a CPU is not freed, as its context
     // cannot be dropped.
     unsafe { arch::switch_stacks(save, load) };
+    report::answer_if_asked(machine);
 }
 
 /// This CPU leaves service. Returns when it is started again.

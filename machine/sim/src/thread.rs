@@ -8,6 +8,7 @@ use contract::{CpuId, NodeId, OutOfFrames, PAGE_SIZE};
 
 use crate::arch;
 use crate::machine::here;
+use crate::report;
 use crate::schedule;
 
 /// Bytes of a kernel stack. More than on real machines: host code is built for the host, often
@@ -111,6 +112,18 @@ impl StackPool {
         })
     }
 
+    /// The tasks that have been left on a stack, by number, and where on it.
+    pub(crate) fn sleepers(&self) -> Vec<(usize, usize)> {
+        let mappings = self.mappings.borrow();
+        let ends = mappings
+            .iter()
+            .flat_map(|mapping| (1..=mapping.used).map(move |slots| mapping.start + slots * SLOT));
+        ends.map(note_below)
+            .map(|note| (note.task.load(Relaxed), note.saved.load(Relaxed)))
+            .filter(|&(task, saved)| saved != 0 && task != FRESH)
+            .collect()
+    }
+
     fn is_stack(&self, bounds: &Range<usize>) -> bool {
         self.mappings.borrow().iter().any(|mapping| {
             (mapping.start..mapping.start + mapping.used * SLOT).contains(&bounds.start)
@@ -142,6 +155,29 @@ pub(crate) fn map_host_memory(wish: usize, length: usize) -> Result<usize, OutOf
     if address == libc::MAP_FAILED { Err(OutOfFrames) } else { Ok(address as usize) }
 }
 
+/// What lies at the top of each stack: where the code that was left there goes on.
+#[repr(C, align(16))]
+struct Note {
+    /// The stack pointer; 0 while nobody has been left there.
+    saved: AtomicUsize,
+    /// The number of the task that was left there, [`FRESH`] if none has begun yet.
+    task: AtomicUsize,
+}
+
+/// Nothing has run on the stack.
+const FRESH: usize = usize::MAX;
+
+/// The note of the stack that ends at `end`.
+fn note_below(end: usize) -> &'static Note {
+    // SAFETY: stacks stay mapped for the life of the process, code begins below the note, and any bytes are a `Note`.
+    unsafe { &*((end - size_of::<Note>()) as *const Note) }
+}
+
+/// Where code begins on a stack.
+pub(crate) fn first_frame(end: usize) -> usize {
+    end - size_of::<Note>()
+}
+
 /// No CPU runs the context.
 const NOWHERE: usize = usize::MAX;
 
@@ -150,7 +186,6 @@ const NOWHERE: usize = usize::MAX;
 pub struct Context {
     /// `None`: the boot stack, which is nobody's.
     stack: Option<Stack>,
-    saved: AtomicUsize,
     /// The CPU that runs it.
     running_on: AtomicUsize,
 }
@@ -159,9 +194,12 @@ impl Context {
     /// A context that has not run; when first switched to, it calls `entry` with interrupts off.
     #[must_use]
     pub fn new(stack: Stack, entry: fn() -> !) -> Self {
+        let end = stack.bounds().end;
         // SAFETY: the stack is ours, and nothing is on it.
-        let saved = unsafe { arch::new_stack(stack.bounds().end, begin, entry as usize) };
-        Self::with(Some(stack), saved, NOWHERE)
+        let saved = unsafe { arch::new_stack(first_frame(end), begin, entry as usize) };
+        note_below(end).saved.store(saved, Relaxed);
+        note_below(end).task.store(FRESH, Relaxed);
+        Self::with(Some(stack), NOWHERE)
     }
 
     /// Adopts the boot stack as the running context; once.
@@ -172,13 +210,22 @@ impl Context {
     pub fn boot() -> Self {
         let machine = here();
         assert!(!machine.boot_taken.replace(true), "the boot stack has been adopted already");
-        Self::with(None, 0, machine.this())
+        Self::with(None, machine.this())
     }
 
-    fn with(stack: Option<Stack>, saved: usize, running_on: usize) -> Self {
+    fn with(stack: Option<Stack>, running_on: usize) -> Self {
         let machine = here();
         machine.live.set(machine.live.get().with_contexts(1));
-        Self { stack, saved: AtomicUsize::new(saved), running_on: AtomicUsize::new(running_on) }
+        Self { stack, running_on: AtomicUsize::new(running_on) }
+    }
+
+    fn note(&self) -> &'static Note {
+        note_below(self.stack_bounds().end)
+    }
+
+    /// Where the context goes on. It is going to: it has no place any more.
+    fn take_saved(&self) -> usize {
+        self.note().saved.swap(0, Relaxed)
     }
 
     /// Takes a context that is not running apart, to use its stack again. `None`: it was the boot
@@ -189,16 +236,17 @@ impl Context {
     #[must_use]
     pub fn into_stack(mut self) -> Option<Stack> {
         self.assert_idle("taken apart");
-        self.stack.take()
+        let stack = self.stack.take();
+        stack.inspect(|stack| note_below(stack.bounds().end).saved.store(0, Relaxed))
     }
 
     /// Where a backtrace of a context that is not running starts, 0 if it is running.
     #[must_use]
     pub fn saved_frame_pointer(&self) -> usize {
-        match (self.running_on.load(Relaxed), self.saved.load(Relaxed)) {
+        match self.note().saved.load(Relaxed) {
+            0 => 0,
             // SAFETY: a context that is not running has a saved pointer to its registers.
-            (NOWHERE, saved) if saved != 0 => unsafe { arch::saved_frame_pointer(saved) },
-            _ => 0,
+            saved => unsafe { arch::saved_frame_pointer(saved) },
         }
     }
 
@@ -217,7 +265,7 @@ impl Context {
         match self.running_on.load(Relaxed) {
             NOWHERE => {
                 self.running_on.store(cpu, Relaxed);
-                Some(self.saved.load(Relaxed))
+                Some(self.take_saved())
             }
             parked if parked == cpu => None,
             other => panic!("CPU {cpu} started with a context that runs on CPU {other}"),
@@ -233,6 +281,9 @@ impl Context {
 impl Drop for Context {
     fn drop(&mut self) {
         self.assert_idle("dropped");
+        if let Some(stack) = &self.stack {
+            note_below(stack.bounds().end).saved.store(0, Relaxed);
+        }
         let machine = here();
         machine.live.set(machine.live.get().with_contexts(-1));
     }
@@ -240,6 +291,7 @@ impl Drop for Context {
 
 /// The first code on a new stack.
 extern "C" fn begin(entry: usize) -> ! {
+    report::answer_if_asked(here());
     // SAFETY: `Context::new` put the function pointer there.
     let entry: fn() -> ! = unsafe { core::mem::transmute(entry) };
     entry()
@@ -258,14 +310,18 @@ pub fn switch(previous: &Context, next: &Context) {
     assert!(!cpu.interrupts.get(), "switch with interrupts on");
     assert_eq!(previous.running_on.load(Relaxed), this, "the context to leave does not run here");
     next.assert_idle("switched to");
-    assert!(next.saved.load(Relaxed) != 0, "the context to go on in was never saved");
+    let load = next.take_saved();
+    assert!(load != 0, "the context to go on in was never left");
+    let note = previous.note();
+    note.task.store(cpu.left_task.get() as usize, Relaxed);
     previous.running_on.store(NOWHERE, Relaxed);
     next.running_on.store(this, Relaxed);
     cpu.relaxed.set(0);
     cpu.oopses.set(0);
     // SAFETY: `next` does not run anywhere, as checked, so its pointer was stored by `Context::new`
     // or by an earlier switch, and it owns its stack.
-    unsafe { arch::switch_stacks(previous.saved.as_ptr(), next.saved.load(Relaxed)) };
+    unsafe { arch::switch_stacks(note.saved.as_ptr(), load) };
+    report::answer_if_asked(here());
     // Now perhaps on another CPU: nothing from above may be used.
     schedule::point(here());
 }

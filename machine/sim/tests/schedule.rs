@@ -97,6 +97,7 @@ fn a_deadlock_is_told_from_a_wait() {
     assert!(failure.message.starts_with("deadlock"), "{failure}");
     assert!(failure.trace_tail.contains("the last thing 7"), "{failure}");
     assert!(failure.report.contains("cpu1 Halted"), "{failure}");
+    assert!(failure.report.contains(" < schedule::common::idle"), "{failure}");
 
     // With a timer, two hours of waiting take no time.
     passes(1, 2, || {

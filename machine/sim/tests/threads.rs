@@ -67,6 +67,28 @@ fn a_context_goes_on_on_another_cpu() {
 }
 
 #[test]
+fn contexts_switch_outside_of_runs_too() {
+    static PAIR: AtomicPtr<(Context, Context)> = AtomicPtr::new(core::ptr::null_mut());
+    fn visitor() -> ! {
+        // SAFETY: the pair is leaked below.
+        let (boot, visitor) = unsafe { &*PAIR.load(SeqCst) };
+        loop {
+            TURNS.fetch_add(1, SeqCst);
+            switch(visitor, boot);
+        }
+    }
+    static TURNS: AtomicU64 = AtomicU64::new(0);
+    let _ = irq::disable();
+    let pair = (Context::boot(), Context::new(Stack::new(0).unwrap(), visitor));
+    let pair: &'static _ = Box::leak(Box::new(pair));
+    PAIR.store(core::ptr::from_ref(pair).cast_mut(), SeqCst);
+    for turn in 1..4 {
+        switch(&pair.0, &pair.1);
+        assert_eq!(TURNS.load(SeqCst), turn);
+    }
+}
+
+#[test]
 fn breaking_a_rule_of_switch_panics() {
     let same = fails(1, 1, || {
         let boot = Context::boot();
@@ -81,6 +103,37 @@ fn breaking_a_rule_of_switch_panics() {
     assert!(on.message.contains("interrupts on"), "{on}");
     let dropped = fails(1, 1, || drop(Context::boot()));
     assert!(dropped.message.contains("runs on CPU 0 is dropped"), "{dropped}");
+}
+
+#[test]
+fn a_failure_says_where_sleepers_sleep() {
+    static PAIR: AtomicPtr<(Context, Context)> = AtomicPtr::new(core::ptr::null_mut());
+    #[inline(never)]
+    fn somewhere_deep() {
+        // SAFETY: the pair is leaked below.
+        let (boot, sleeper) = unsafe { &*PAIR.load(SeqCst) };
+        cpu::set_current(core::ptr::without_provenance(42));
+        switch(sleeper, boot);
+    }
+    fn sleeper() -> ! {
+        somewhere_deep();
+        unreachable!()
+    }
+    let failure = fails(1, 1, || {
+        sim::set_task_number(|| cpu::current().addr() as u64);
+        let pair = (Context::boot(), Context::new(Stack::new(0).unwrap(), sleeper));
+        let never_ran = Context::new(Stack::new(0).unwrap(), sleeper);
+        let pair: &'static _ = Box::leak(Box::new(pair));
+        PAIR.store(core::ptr::from_ref(pair).cast_mut(), SeqCst);
+        cpu::set_current(core::ptr::without_provenance(43));
+        switch(&pair.0, &pair.1);
+        assert_eq!(never_ran.stack_bounds().len(), STACK_SIZE);
+        sim::fail("on purpose")
+    });
+    let told: Vec<_> = failure.report.lines().filter(|line| line.starts_with("task ")).collect();
+    assert_eq!(told.len(), 1, "{failure}");
+    assert!(told[0].starts_with("task 43 < "), "{failure}");
+    assert!(told[0].contains("::somewhere_deep < "), "{failure}");
 }
 
 #[test]
