@@ -67,7 +67,11 @@ pub(crate) struct AttributeNode {
 
 impl AttributeNode {
     pub(crate) fn new(tree: &Arc<Tree>, attribute: Attribute) -> Self {
-        Self { tree: tree.clone(), number: tree.take_inode_number(), attribute: Arc::new(attribute) }
+        Self {
+            tree: tree.clone(),
+            number: tree.take_inode_number(),
+            attribute: Arc::new(attribute),
+        }
     }
 }
 

@@ -6,9 +6,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use errno::{Errno, Result};
-use fs::{
-    DirectorySink, File, FileOperations, FileType, Inode, LinkTarget, OpenFlags, Stat,
-};
+use fs::{DirectorySink, File, FileOperations, FileType, Inode, LinkTarget, OpenFlags, Stat};
 use sync::{LockClass, SpinLock};
 
 use crate::attribute::{Attribute, AttributeNode};
@@ -96,7 +94,7 @@ impl Directory {
     ///
     /// # Errors
     /// ENOTDIR: something else has one of the names. ENOMEM.
-    pub fn directory(self: &Arc<Self>, path: &str) -> Result<Arc<Self>> {
+    pub fn subdirectory(self: &Arc<Self>, path: &str) -> Result<Arc<Self>> {
         let mut here = self.clone();
         for name in path.split('/').filter(|name| !name.is_empty()) {
             let next = match here.find(name.as_bytes()) {

@@ -3,9 +3,7 @@
 use alloc::sync::Arc;
 
 use errno::Result;
-use fs::{
-    FileSystem, FileSystemType, Inode, MountRequest, StatFs, Superblock,
-};
+use fs::{FileSystem, FileSystemType, Inode, MountRequest, StatFs, Superblock};
 use kernfs::{Directory, Tree};
 use process::PidNamespace;
 

@@ -4,9 +4,7 @@ use alloc::format;
 use alloc::sync::Arc;
 
 use errno::{Errno, Result};
-use fs::{
-    DirectorySink, File, FileOperations, FileType, Inode, LinkTarget, OpenFlags, Stat,
-};
+use fs::{DirectorySink, File, FileOperations, FileType, Inode, LinkTarget, OpenFlags, Stat};
 use kernfs::list_with_dots;
 use process::{PidNamespace, Thread};
 

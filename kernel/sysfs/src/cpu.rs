@@ -20,11 +20,12 @@ pub(crate) fn register(directory: &Arc<Directory>) -> Result<()> {
         ("offline", || CpuMask::present().minus(sched::online())),
         ("isolated", || CpuMask::present().minus(sched::housekeeping())),
     ] {
-        directory.add_file(name, Attribute::shown(move |text| Ok(writeln!(text, "{}", list())?)))?;
+        directory
+            .add_file(name, Attribute::shown(move |text| Ok(writeln!(text, "{}", list())?)))?;
     }
     directory.add_file("kernel_max", value(MAX_CPUS - 1))?;
     for cpu in CpuMask::present().iter() {
-        register_cpu(&directory.directory(&format!("cpu{cpu}"))?, cpu)?;
+        register_cpu(&directory.subdirectory(&format!("cpu{cpu}"))?, cpu)?;
     }
     Ok(())
 }
@@ -39,7 +40,7 @@ fn register_cpu(directory: &Arc<Directory>, cpu: CpuId) -> Result<()> {
     }
     let node = machine::cpu::node(cpu);
     directory.add_symlink(&format!("node{node}"), &format!("../../node/node{node}"))?;
-    register_topology(&directory.directory("topology")?, cpu)
+    register_topology(&directory.subdirectory("topology")?, cpu)
 }
 
 fn show_online(cpu: CpuId, text: &mut Text) -> Result<()> {
@@ -77,7 +78,8 @@ fn register_topology(directory: &Arc<Directory>, cpu: CpuId) -> Result<()> {
         ("core_siblings", neighbours),
         ("package_cpus", neighbours),
     ] {
-        directory.add_file(name, Attribute::shown(move |text| Ok(writeln!(text, "{}", hex(mask))?)))?;
+        directory
+            .add_file(name, Attribute::shown(move |text| Ok(writeln!(text, "{}", hex(mask))?)))?;
         let list = Attribute::shown(move |text| Ok(writeln!(text, "{mask}")?));
         directory.add_file(&format!("{name}_list"), list)?;
     }

@@ -3,7 +3,7 @@
 //! There is one tree, whatever the number of mounts. Each part of the kernel adds its own branch below [`root`]:
 //!
 //! ```ignore
-//!   let queue = sysfs::root().directory("devices/virtual/workqueue")?;
+//!   let queue = sysfs::root().subdirectory("devices/virtual/workqueue")?;
 //!   queue.add_file("cpumask", Attribute::shown(show_mask).store(set_mask))?;
 //! ```
 //!
@@ -49,11 +49,11 @@ pub fn root() -> &'static Arc<Directory> {
 /// # Errors
 /// EBUSY, EEXIST: called twice. ENOMEM.
 pub fn init() -> Result<()> {
-    cpu::register(&root().directory("devices/system/cpu")?)?;
-    node::register(&root().directory("devices/system/node")?)?;
+    cpu::register(&root().subdirectory("devices/system/cpu")?)?;
+    node::register(&root().subdirectory("devices/system/node")?)?;
     // Where other parts of the kernel, and programs, expect to find directories.
     for path in ["kernel/debug", "kernel/tracing", "fs/cgroup", "class", "bus", "dev", "module"] {
-        root().directory(path)?;
+        root().subdirectory(path)?;
     }
     fs::register_filesystem(&SYSFS)
 }

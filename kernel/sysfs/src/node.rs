@@ -27,7 +27,7 @@ pub(crate) fn register(directory: &Arc<Directory>) -> Result<()> {
         directory.add_file(name, list(|node| memory::node_statistics(node).total > 0))?;
     }
     for node in 0..nodes {
-        register_node(&directory.directory(&format!("node{node}"))?, node)?;
+        register_node(&directory.subdirectory(&format!("node{node}"))?, node)?;
     }
     Ok(())
 }
@@ -43,11 +43,14 @@ fn online_cpus_of(node: NodeId) -> CpuMask {
 }
 
 fn register_node(directory: &Arc<Directory>, node: NodeId) -> Result<()> {
-    let shown = |show: fn(NodeId, &mut Text) -> Result<()>| {
-        Attribute::shown(move |text| show(node, text))
-    };
-    directory.add_file("cpulist", shown(|node, text| Ok(writeln!(text, "{}", online_cpus_of(node))?)))?;
-    directory.add_file("cpumap", shown(|node, text| Ok(writeln!(text, "{}", hex(online_cpus_of(node)))?)))?;
+    let shown =
+        |show: fn(NodeId, &mut Text) -> Result<()>| Attribute::shown(move |text| show(node, text));
+    directory
+        .add_file("cpulist", shown(|node, text| Ok(writeln!(text, "{}", online_cpus_of(node))?)))?;
+    directory.add_file(
+        "cpumap",
+        shown(|node, text| Ok(writeln!(text, "{}", hex(online_cpus_of(node)))?)),
+    )?;
     directory.add_file("meminfo", shown(meminfo))?;
     directory.add_file("distance", shown(distance))?;
     for cpu in cpus_of(node).iter() {

@@ -46,11 +46,6 @@ impl TerminalFile {
         Ok(Arc::new(Self { tty: tty.clone(), hangups }))
     }
 
-    /// The terminal.
-    pub(crate) fn tty(&self) -> &Arc<Tty> {
-        &self.tty
-    }
-
     /// Whether the terminal was hung up since the file was opened. Does not sleep.
     pub(crate) fn is_hung_up(&self) -> bool {
         self.hangups.is_some_and(|hangups| hangups != self.tty.hangups())

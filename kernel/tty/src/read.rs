@@ -53,7 +53,12 @@ impl Tty {
     ///
     /// # Errors
     /// EAGAIN, ERESTARTSYS; EIO: a background process that may not be stopped. EFAULT.
-    pub(crate) fn read(&self, file: &TerminalFile, nonblocking: bool, to: &mut dyn Sink) -> Result<usize> {
+    pub(crate) fn read(
+        &self,
+        file: &TerminalFile,
+        nonblocking: bool,
+        to: &mut dyn Sink,
+    ) -> Result<usize> {
         if file.is_hung_up() {
             return Ok(0);
         }

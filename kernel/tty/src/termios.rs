@@ -268,12 +268,9 @@ impl Termios {
 
     /// What `TCSETS` asks for: the speeds follow `c_cflag`.
     pub fn from_bytes(bytes: &[u8; Self::SIZE]) -> Self {
-        let word = |at: usize| u32::from_ne_bytes([
-            bytes[at],
-            bytes[at + 1],
-            bytes[at + 2],
-            bytes[at + 3],
-        ]);
+        let word = |at: usize| {
+            u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
         let mut characters = [0; CHARACTERS];
         characters.copy_from_slice(&bytes[17..36]);
         let speed = speed_of(word(8)).unwrap_or(0);
@@ -295,12 +292,9 @@ impl Termios {
         first.copy_from_slice(&bytes[..Self::SIZE]);
         let mut termios = Self::from_bytes(&first);
         if speed_of(termios.control.bits()).is_none() {
-            let word = |at: usize| u32::from_ne_bytes([
-                bytes[at],
-                bytes[at + 1],
-                bytes[at + 2],
-                bytes[at + 3],
-            ]);
+            let word = |at: usize| {
+                u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+            };
             termios.input_speed = word(36);
             termios.output_speed = word(40);
         }

@@ -1,6 +1,7 @@
 //! What the kernel does for a task: where it waits, what it costs, and what stands for features that are
 //! not there.
 
+use alloc::format;
 use core::fmt::Write;
 
 use errno::{Errno, Result};
@@ -62,9 +63,9 @@ pub(super) fn sched(subject: &Subject, task: &TaskRef, text: &mut Text) -> Resul
     let (delay, delay_part) = milliseconds(times.delay);
     let width = 45;
     let name = "se.sum_exec_runtime";
-    writeln!(text, "{name:<width$}:{:>21}", format_args!("{run}.{run_part:06}"))?;
+    writeln!(text, "{name:<width$}:{:>21}", format!("{run}.{run_part:06}"))?;
     let name = "wait_sum";
-    writeln!(text, "{name:<width$}:{:>21}", format_args!("{delay}.{delay_part:06}"))?;
+    writeln!(text, "{name:<width$}:{:>21}", format!("{delay}.{delay_part:06}"))?;
     for (name, value) in [
         ("nr_switches", times.voluntary + times.involuntary),
         ("nr_voluntary_switches", times.voluntary),
@@ -96,15 +97,9 @@ pub(super) fn personality(_subject: &Subject, task: &TaskRef, text: &mut Text) -
 
 /// `io`: nothing is counted, so all is 0.
 pub(super) fn io(_subject: &Subject, _task: &TaskRef, text: &mut Text) -> Result<()> {
-    for name in [
-        "rchar",
-        "wchar",
-        "syscr",
-        "syscw",
-        "read_bytes",
-        "write_bytes",
-        "cancelled_write_bytes",
-    ] {
+    for name in
+        ["rchar", "wchar", "syscr", "syscw", "read_bytes", "write_bytes", "cancelled_write_bytes"]
+    {
         writeln!(text, "{name}: 0")?;
     }
     Ok(())

@@ -38,7 +38,8 @@ pub(super) fn cmdline(_subject: &Subject, task: &TaskRef, text: &mut Text) -> Re
         if environment == end {
             arguments.append(&mut read_user(&mm, environment, environment_end)?);
         }
-        let title = arguments.iter().position(|&byte| byte == 0).map_or(arguments.len(), |at| at + 1);
+        let title =
+            arguments.iter().position(|&byte| byte == 0).map_or(arguments.len(), |at| at + 1);
         arguments.truncate(title);
     }
     text.push(&arguments)

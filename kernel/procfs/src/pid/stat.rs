@@ -18,9 +18,8 @@ pub(super) fn stat(subject: &Subject, task: &TaskRef, text: &mut Text) -> Result
     let thread = Thread::of(task);
     let process = thread.process();
     let namespace = subject.namespace();
-    let number = |pid: Option<alloc::sync::Arc<process::Pid>>| {
-        pid.map_or(0, |pid| pid.number_in(namespace))
-    };
+    let number =
+        |pid: Option<alloc::sync::Arc<process::Pid>>| pid.map_or(0, |pid| pid.number_in(namespace));
     let session = process::session_of(process);
     let terminal = session.as_ref().and_then(|session| session.terminal());
     let parent = process::parent_of(process).map(|parent| parent.pid().clone());
@@ -67,8 +66,9 @@ pub(super) fn stat(subject: &Subject, task: &TaskRef, text: &mut Text) -> Result
     let layout = mm.map(|mm| mm.layout());
     let hidden = u64::from(layout.is_some());
     let layout = layout.filter(|_| permitted);
-    let (code, stack) = layout
-        .map_or(((hidden as usize, hidden as usize), 0), |layout| (layout.code, layout.start_stack));
+    let (code, stack) = layout.map_or(((hidden as usize, hidden as usize), 0), |layout| {
+        (layout.code, layout.start_stack)
+    });
     write!(
         text,
         " {} {} {} {} {} {} 0 0",

@@ -53,9 +53,9 @@ fn who(subject: &Subject, task: &TaskRef, text: &mut Text) -> Result<()> {
     let mut numbers = |name: &str, pid: Option<&Pid>| -> fmt::Result {
         text.write_str(name)?;
         match pid {
-            Some(pid) => pid
-                .numbers_from(namespace)
-                .try_for_each(|number| write!(text, "\t{number}"))?,
+            Some(pid) => {
+                pid.numbers_from(namespace).try_for_each(|number| write!(text, "\t{number}"))?
+            }
             None => text.write_str("\t0")?,
         }
         text.write_str("\n")

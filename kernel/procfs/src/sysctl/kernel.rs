@@ -57,8 +57,7 @@ fn numbers() -> Result<()> {
         |value| process::set_pid_max(value as u32),
     );
     register_sysctl("kernel/pid_max", 0o644, pid_max)?;
-    let threads =
-        Sysctl::shown(|text| Ok(writeln!(text, "{}", process::max_threads())?));
+    let threads = Sysctl::shown(|text| Ok(writeln!(text, "{}", process::max_threads())?));
     register_sysctl("kernel/threads-max", 0o444, threads)?;
     let shown = |value: i64| Sysctl::shown(move |text| Ok(writeln!(text, "{value}")?));
     register_sysctl("kernel/cap_last_cap", 0o444, shown(CAP_LAST_CAP))?;
@@ -73,10 +72,14 @@ fn crashes() -> Result<()> {
         Ok(())
     });
     register_sysctl("kernel/panic", 0o644, panic)?;
-    let on_oops = Sysctl::number(|| i64::from(kthread::oops::panic_on_oops()), 0..=1, |on| {
-        kthread::oops::set_panic_on_oops(on != 0);
-        Ok(())
-    });
+    let on_oops = Sysctl::number(
+        || i64::from(kthread::oops::panic_on_oops()),
+        0..=1,
+        |on| {
+            kthread::oops::set_panic_on_oops(on != 0);
+            Ok(())
+        },
+    );
     register_sysctl("kernel/panic_on_oops", 0o644, on_oops)
 }
 

@@ -78,11 +78,11 @@ impl Sysctl {
 /// EEXIST: there is one. ENOTDIR: part of the path is a setting. ENOMEM.
 pub fn register_sysctl(path: &str, permissions: u32, sysctl: Sysctl) -> Result<()> {
     let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-    root()?.directory(directory)?.add_file(name, sysctl.0.permissions(permissions))
+    root()?.subdirectory(directory)?.add_file(name, sysctl.0.permissions(permissions))
 }
 
 fn root() -> Result<Arc<Directory>> {
-    crate::files().directory("sys")
+    crate::files().subdirectory("sys")
 }
 
 /// The numbers in a line, for settings that hold several.

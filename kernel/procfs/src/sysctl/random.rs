@@ -13,7 +13,11 @@ const ENTROPY_BITS: i64 = 256;
 
 pub(super) fn register() -> Result<()> {
     register_sysctl("kernel/random/boot_id", 0o444, Sysctl::shown(boot_id))?;
-    register_sysctl("kernel/random/uuid", 0o444, Sysctl::shown(|text| write_uuid(text, new_uuid())))?;
+    register_sysctl(
+        "kernel/random/uuid",
+        0o444,
+        Sysctl::shown(|text| write_uuid(text, new_uuid())),
+    )?;
     for name in ["kernel/random/entropy_avail", "kernel/random/poolsize"] {
         let bits = Sysctl::shown(|text| Ok(writeln!(text, "{ENTROPY_BITS}")?));
         register_sysctl(name, 0o444, bits)?;

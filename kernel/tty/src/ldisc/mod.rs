@@ -127,7 +127,11 @@ impl LineDiscipline {
 
     /// Releases the output.
     pub fn start(&mut self) -> Effects {
-        if core::mem::replace(&mut self.stopped, false) { Effects::STARTED } else { Effects::empty() }
+        if core::mem::replace(&mut self.stopped, false) {
+            Effects::STARTED
+        } else {
+            Effects::empty()
+        }
     }
 
     /// Bytes that a reader could get at once, as FIONREAD counts them.
@@ -154,7 +158,11 @@ impl LineDiscipline {
         if !self.is_readable(1) {
             return None;
         }
-        Some(if self.canonical() { self.queue.read_line(buffer) } else { self.queue.read_raw(buffer) })
+        Some(if self.canonical() {
+            self.queue.read_line(buffer)
+        } else {
+            self.queue.read_raw(buffer)
+        })
     }
 
     /// Whether [`receive`](Self::receive) would take a byte now.

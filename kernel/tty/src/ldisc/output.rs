@@ -1,7 +1,7 @@
 //! Output processing, and the column that the cursor is in.
 
-use crate::termios::{InputFlags, OutputFlags, Termios};
 use super::echo::is_control;
+use crate::termios::{InputFlags, OutputFlags, Termios};
 
 /// The columns of a tab stop.
 const TAB: usize = 8;

@@ -67,13 +67,7 @@ const CASES: &[Case] = &[
     ("erase", nothing, b"ab\x7fc\n", &["ac\n"], "ab\x08 \x08c\r\n"),
     ("erase on an empty line", nothing, b"\x7f\x7fa\n", &["a\n"], "a\r\n"),
     ("erase stops at the line before", nothing, b"a\n\x7fb\n", &["a\n", "b\n"], "a\r\nb\r\n"),
-    (
-        "erase of a control character",
-        nothing,
-        b"\x01\x7f\n",
-        &["\n"],
-        "^A\x08 \x08\x08 \x08\r\n",
-    ),
+    ("erase of a control character", nothing, b"\x01\x7f\n", &["\n"], "^A\x08 \x08\x08 \x08\r\n"),
     ("erase of a tab", nothing, b"ab\t\x7f", &[], "ab\t\x08\x08\x08\x08\x08\x08"),
     (
         "erase of a tab behind a tab",
@@ -295,7 +289,7 @@ fn an_overlong_line_keeps_its_beginning_and_its_newline() {
 #[test]
 fn finished_lines_hold_the_sender_back() {
     let mut terminal = Terminal::new(no_echo);
-    let mut keys = vec![b'x'; 100];
+    let mut keys = [b'x'; 100];
     keys[99] = b'\n';
     let keys = keys.repeat(50);
     let taken = terminal.type_keys(&keys);

@@ -3,9 +3,7 @@
 use alloc::sync::Arc;
 
 use errno::{Errno, Result};
-use fs::{
-    DeviceNumber, File, FileOperations, OpenFlags, PollEvents, PollTable, Sink, Source,
-};
+use fs::{DeviceNumber, File, FileOperations, OpenFlags, PollEvents, PollTable, Sink, Source};
 use process::Signal;
 use sched::{Mutex, Sleep};
 use sync::LockClass;
