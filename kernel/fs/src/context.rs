@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use sync::{LockClass, SpinLock};
 
-use crate::mount::MountNamespace;
+use crate::namespace::MountNamespace;
 use crate::path::Path;
 
 /// A leaf lock.

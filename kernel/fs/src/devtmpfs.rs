@@ -12,7 +12,7 @@ use crate::caller::{Caller, Start};
 use crate::context::FsContext;
 use crate::credentials::Credentials;
 use crate::inode::NodeKind;
-use crate::mount::MountNamespace;
+use crate::namespace::MountNamespace;
 use crate::stat::DeviceNumber;
 use crate::superblock::{FileSystemType, MountRequest, Superblock};
 use crate::tmpfs;

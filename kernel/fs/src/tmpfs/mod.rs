@@ -6,7 +6,9 @@
 mod budget;
 mod content;
 mod directory;
+mod names;
 mod node;
+mod operations;
 mod options;
 
 use alloc::sync::Arc;

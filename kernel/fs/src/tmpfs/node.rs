@@ -5,18 +5,17 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use errno::{Errno, Result};
-use memory::{PAGE_SIZE, Page};
+use memory::PAGE_SIZE;
 use sync::{LockClass, SpinGuard, SpinLock};
 
 use super::Instance;
-use super::content::{Content, Writer};
+use super::content::Content;
 use super::directory::Directory;
 use crate::char_device;
 use crate::credentials::Capabilities;
 use crate::file::File;
 use crate::flags::{OpenFlags, RenameFlags};
-use crate::inode::{DirectorySink, Inode, LinkTarget, NewNode, NodeKind, emit_dots};
-use crate::io::{Sink, Source};
+use crate::inode::{Inode, LinkTarget, NewNode, NodeKind};
 use crate::operations::FileOperations;
 use crate::pipe::{self, Fifo};
 use crate::stat::{DeviceNumber, FileType, MountFlags, S_ISGID, S_ISUID, SetAttributes, Stat};
@@ -32,10 +31,6 @@ const MAX_LINKS: u32 = 65_000;
 /// Bytes that a name takes off a directory's size as `stat` shows it.
 const ENTRY_SIZE: u64 = 20;
 
-/// Take away what a hole leaves.
-const FALLOC_KEEP_SIZE: u32 = 1;
-const FALLOC_PUNCH_HOLE: u32 = 2;
-
 /// What can change about a node beside its contents.
 struct Attributes {
     permissions: u32,
@@ -48,7 +43,7 @@ struct Attributes {
 }
 
 /// What a node is.
-enum Kind {
+pub(super) enum Kind {
     Regular(Content),
     Directory(SpinLock<Directory>),
     Symlink(Box<[u8]>),
@@ -60,11 +55,11 @@ enum Kind {
 
 /// An inode in memory. It is also what its opened files work on: it has no state per open.
 pub(crate) struct Node {
-    instance: Arc<Instance>,
-    number: u64,
+    pub(super) instance: Arc<Instance>,
+    pub(super) number: u64,
     created: u64,
     attributes: SpinLock<Attributes>,
-    kind: Kind,
+    pub(super) kind: Kind,
 }
 
 impl Node {
@@ -104,7 +99,7 @@ impl Node {
         }))
     }
 
-    fn directory(&self) -> Result<SpinGuard<'_, Directory>> {
+    pub(super) fn directory(&self) -> Result<SpinGuard<'_, Directory>> {
         match &self.kind {
             Kind::Directory(directory) => Ok(directory.lock()),
             _ => Err(Errno::ENOTDIR),
@@ -119,12 +114,12 @@ impl Node {
         }
     }
 
-    fn is_directory(&self) -> bool {
+    pub(super) fn is_directory(&self) -> bool {
         matches!(self.kind, Kind::Directory(_))
     }
 
     /// The contents have changed now.
-    fn touch_modified(&self) {
+    pub(super) fn touch_modified(&self) {
         let now = time::realtime();
         let mut attributes = self.attributes.lock();
         attributes.modified = now;
@@ -132,14 +127,14 @@ impl Node {
     }
 
     /// What `stat` tells has changed now, and the number of names perhaps.
-    fn touch_changed(&self, links: i32) {
+    pub(super) fn touch_changed(&self, links: i32) {
         let mut attributes = self.attributes.lock();
         attributes.changed = time::realtime();
         attributes.links = attributes.links.saturating_add_signed(links);
     }
 
     /// The file was read. As `relatime` has it: remembered only if it was changed since, or a day has passed.
-    fn touch_accessed(&self, file: &File) {
+    pub(super) fn touch_accessed(&self, file: &File) {
         const DAY: u64 = 86_400 * time::SECOND;
         let off = MountFlags::NOATIME | MountFlags::RDONLY;
         if file.flags().contains(OpenFlags::NOATIME) || file.path().mount().flags().intersects(off)
@@ -155,7 +150,7 @@ impl Node {
     }
 
     /// Somebody writes: a file that runs as somebody else stops to, unless they may keep it so.
-    fn drop_set_id_bits(&self, file: &File) {
+    pub(super) fn drop_set_id_bits(&self, file: &File) {
         if file.credentials().capable(Capabilities::FSETID) {
             return;
         }
@@ -166,112 +161,8 @@ impl Node {
         }
     }
 
-    fn sibling(inode: &Arc<dyn Inode>) -> Result<Arc<Self>> {
+    pub(super) fn sibling(inode: &Arc<dyn Inode>) -> Result<Arc<Self>> {
         inode.downcast().ok_or(Errno::EXDEV)
-    }
-
-    /// Takes a name away that is not a directory's, or an empty directory's.
-    fn remove(&self, name: &[u8], directory: bool) -> Result<()> {
-        let tree = directory.then(|| self.instance.tree.lock());
-        let mut entries = self.directory()?;
-        let victim = entries.get(name)?.clone();
-        match (directory, &victim.kind) {
-            (true, Kind::Directory(inner)) => inner.lock_irq_nested().kill()?,
-            (true, _) => return Err(Errno::ENOTDIR),
-            (false, Kind::Directory(_)) => return Err(Errno::EISDIR),
-            (false, _) => {}
-        }
-        let removed = entries.remove(name);
-        drop(entries);
-        drop(tree);
-        drop(removed);
-        victim.touch_changed(if directory { -2 } else { -1 });
-        self.touch_modified();
-        if directory {
-            self.touch_changed(-1);
-        }
-        Ok(())
-    }
-
-    /// Runs `body` on two directories, which may be one: then the second is `None`.
-    fn with_both<T>(
-        &self,
-        other: &Self,
-        body: impl FnOnce(&mut Directory, Option<&mut Directory>) -> Result<T>,
-    ) -> Result<T> {
-        let (Kind::Directory(mine), Kind::Directory(theirs)) = (&self.kind, &other.kind) else {
-            return Err(Errno::ENOTDIR);
-        };
-        let _tree = self.instance.tree.lock();
-        let mut mine = mine.lock();
-        if core::ptr::eq(self, other) {
-            return body(&mut mine, None);
-        }
-        body(&mut mine, Some(&mut theirs.lock_irq_nested()))
-    }
-
-    /// Moves a name over what is there; returns what that was.
-    fn move_name(
-        &self,
-        name: &[u8],
-        to: &Self,
-        new_name: &[u8],
-        no_replace: bool,
-    ) -> Result<Option<Arc<Self>>> {
-        let (moved, replaced) = self.with_both(to, |from, into| {
-            let moved = from.get(name)?.clone();
-            let target = into.as_deref().unwrap_or(from);
-            if target.is_dead() {
-                return Err(Errno::ENOENT);
-            }
-            let replaced = target.get(new_name).ok().cloned();
-            match &replaced {
-                Some(_) if no_replace => return Err(Errno::EEXIST),
-                Some(victim) => match (moved.is_directory(), &victim.kind) {
-                    (true, Kind::Directory(inner)) => inner.lock_irq_nested().kill()?,
-                    (true, _) => return Err(Errno::ENOTDIR),
-                    (false, Kind::Directory(_)) => return Err(Errno::EISDIR),
-                    (false, _) => {}
-                },
-                None => {}
-            }
-            from.remove(name);
-            let target = into.unwrap_or(from);
-            if target.replace(new_name, moved.clone()).is_none() {
-                target.insert(new_name, moved.clone());
-            }
-            Ok((moved, replaced))
-        })?;
-        if moved.is_directory() {
-            self.touch_changed(-1);
-            to.touch_changed(1);
-        }
-        if let Some(victim) = &replaced {
-            let was_directory = victim.is_directory();
-            victim.touch_changed(if was_directory { -2 } else { -1 });
-            to.touch_changed(if was_directory { -1 } else { 0 });
-        }
-        moved.touch_changed(0);
-        Ok(replaced)
-    }
-
-    fn exchange(&self, name: &[u8], to: &Self, new_name: &[u8]) -> Result<()> {
-        let (mine, theirs) = self.with_both(to, |from, mut into| {
-            let mine = from.get(name)?.clone();
-            let theirs = into.as_deref().unwrap_or(from).get(new_name)?.clone();
-            from.replace(name, theirs.clone());
-            match &mut into {
-                Some(into) => into.replace(new_name, mine.clone()),
-                None => from.replace(new_name, mine.clone()),
-            };
-            Ok((mine, theirs))
-        })?;
-        let links = i32::from(theirs.is_directory()) - i32::from(mine.is_directory());
-        self.touch_changed(links);
-        to.touch_changed(-links);
-        mine.touch_changed(0);
-        theirs.touch_changed(0);
-        Ok(())
     }
 
     fn set_size(&self, size: u64) -> Result<()> {
@@ -430,83 +321,6 @@ impl Inode for Node {
             Kind::BlockDevice(_) | Kind::Socket => Err(Errno::ENXIO),
             Kind::Symlink(_) => Err(Errno::ELOOP),
         }
-    }
-}
-
-impl FileOperations for Node {
-    fn read(&self, file: &File, to: &mut dyn Sink, position: &mut u64) -> Result<usize> {
-        let count = self.content()?.read(to, position)?;
-        self.touch_accessed(file);
-        Ok(count)
-    }
-
-    fn write(&self, file: &File, from: &mut dyn Source, position: &mut u64) -> Result<usize> {
-        if from.remaining() == 0 {
-            return Ok(0);
-        }
-        let content = self.content()?;
-        let writer: Writer<'_> = content.writer();
-        if file.flags().contains(OpenFlags::APPEND) {
-            *position = content.size();
-        }
-        self.drop_set_id_bits(file);
-        let outcome = content.write(&writer, from, position);
-        drop(writer);
-        self.touch_modified();
-        outcome
-    }
-
-    fn read_directory(
-        &self,
-        file: &File,
-        position: &mut u64,
-        to: &mut dyn DirectorySink,
-    ) -> Result<()> {
-        if !emit_dots(file, position, to)? {
-            return Ok(());
-        }
-        loop {
-            let Some((name, node, next)) = self.directory()?.at(*position) else { break };
-            if !to.entry(&name, node.number, node.file_type(), next) {
-                break;
-            }
-            *position = next;
-        }
-        self.touch_accessed(file);
-        Ok(())
-    }
-
-    fn is_mappable(&self) -> bool {
-        matches!(self.kind, Kind::Regular(_))
-    }
-
-    fn page(&self, _file: &File, index: u64) -> Result<Page> {
-        self.content()?.page(index)
-    }
-
-    fn page_at_hand(&self, _file: &File, index: u64) -> Option<Page> {
-        self.content().ok()?.present_page(index).ok()?
-    }
-
-    fn is_shared_memory(&self) -> bool {
-        true
-    }
-
-    fn sync(&self, _file: &File) -> Result<()> {
-        Ok(())
-    }
-
-    fn allocate(&self, _file: &File, mode: u32, offset: u64, length: u64) -> Result<()> {
-        let content = self.content()?;
-        match mode {
-            0 | FALLOC_KEEP_SIZE => content.allocate(offset, length, mode == FALLOC_KEEP_SIZE)?,
-            mode if mode == FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE => {
-                content.punch_hole(offset, length);
-            }
-            _ => return Err(Errno::EOPNOTSUPP),
-        }
-        self.touch_modified();
-        Ok(())
     }
 }
 
