@@ -24,34 +24,82 @@ impl Symbols {
     }
 
     fn describe(&self, address: u64, text: &mut String) -> std::fmt::Result {
+        let Some(loader) = &self.0 else {
+            return Ok(());
+        };
         // The address is where the called function returns to, which may be in another line or even
         // another function than the call itself.
         let call = address.wrapping_sub(1);
-        let Some(mut frames) = self.0.as_ref().and_then(|loader| loader.find_frames(call).ok())
-        else {
-            return Ok(());
-        };
-        let mut is_first = true;
-        while let Ok(Some(frame)) = frames.next() {
-            if !is_first {
-                text.push_str("\n        inlined into");
+        let mut frames = inlined_frames(loader, call);
+        // The function that the code belongs to has a symbol, whose name says more than the debug information.
+        if let Some(symbol) = loader.find_symbol(call) {
+            let name = addr2line::demangle_auto(symbol.into(), None).into_owned();
+            match frames.last_mut() {
+                Some(outermost) => outermost.name = name,
+                None => frames.push(Frame { name, place: String::new() }),
             }
-            is_first = false;
-            match frame.function.as_ref().map(|function| function.demangle()) {
-                Some(Ok(name)) => write!(text, " {}", without_hash(&name))?,
-                _ => text.push_str(" ?"),
-            }
-            if let Some(location) = frame.location
-                && let Some(file) = location.file
-            {
-                write!(text, " at {}", project::readable(Path::new(file)))?;
-                if let Some(line) = location.line {
-                    write!(text, ":{line}")?;
-                }
-            }
+        }
+        for (index, Frame { name, place }) in frames.iter().enumerate() {
+            let before = if index == 0 { " " } else { "\n        inlined into " };
+            write!(text, "{before}{}{place}", without_generics(without_hash(name)))?;
         }
         Ok(())
     }
+}
+
+/// A function that an address belongs to.
+struct Frame {
+    name: String,
+    /// ` at FILE:LINE`, or nothing.
+    place: String,
+}
+
+/// The functions at an address, from the innermost out to the one that the others were inlined into.
+fn inlined_frames(loader: &addr2line::Loader, address: u64) -> Vec<Frame> {
+    let mut found = Vec::new();
+    let Ok(mut frames) = loader.find_frames(address) else {
+        return found;
+    };
+    while let Ok(Some(frame)) = frames.next() {
+        let name = frame.function.as_ref().and_then(|function| function.demangle().ok());
+        let place = frame.location.and_then(|location| {
+            let line = location.line.map_or_else(String::new, |line| format!(":{line}"));
+            Some(format!(" at {}{line}", readable(location.file?)))
+        });
+        found.push(Frame {
+            name: name.map_or_else(|| "?".into(), |name| name.into_owned()),
+            place: place.unwrap_or_default(),
+        });
+    }
+    found
+}
+
+/// A source file's name without what is the same for all of its kind.
+fn readable(file: &str) -> String {
+    match file.strip_prefix("/rustc/").and_then(|rest| rest.split_once("/library/")) {
+        Some((_hash, file)) => file.to_owned(),
+        None => project::readable(Path::new(file)).to_string(),
+    }
+}
+
+/// A name without the arguments of generic functions and types, which make it unreadable.
+fn without_generics(name: &str) -> String {
+    let mut kept = String::new();
+    let mut depth = 0;
+    let mut previous = ' ';
+    for character in name.chars() {
+        // One that starts a path is a type's name and stays: `<T as Trait>::function`.
+        let opens =
+            character == '<' && (depth > 0 || previous.is_alphanumeric() || previous == ':');
+        let closes = character == '>' && depth > 0 && previous != '-';
+        depth += i32::from(opens);
+        if depth == 0 {
+            kept.push(character);
+        }
+        depth -= i32::from(closes);
+        previous = character;
+    }
+    kept.replace("::::", "::").trim_end_matches("::").to_owned()
 }
 
 /// The address of a backtrace's frame: `[<ffffffff80101234>]`.
@@ -89,6 +137,14 @@ mod tests {
     fn hashes_are_cut_off() {
         assert_eq!(without_hash("a::b::h0123456789abcdef"), "a::b");
         assert_eq!(without_hash("a::hello"), "a::hello");
+    }
+
+    #[test]
+    fn generics_are_cut_off() {
+        assert_eq!(without_generics("a::f::<b::C<d>, fn(e) -> g>"), "a::f");
+        assert_eq!(without_generics("f<A>"), "f");
+        assert_eq!(without_generics("<A as B<C>>::f"), "<A as B>::f");
+        assert_eq!(without_generics("A<B>::f::{closure#0}"), "A::f::{closure#0}");
     }
 
     #[test]

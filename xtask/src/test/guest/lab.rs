@@ -213,6 +213,14 @@ impl Outcome<'_> {
         &self.log
     }
 
+    /// The exit status, if there is one.
+    pub fn exit(&self) -> Option<u8> {
+        match self.ending {
+            Ending::Exit(status) => Some(status),
+            Ending::Off | Ending::Panic | Ending::Lost(_) => None,
+        }
+    }
+
     /// The command's exit status is this, and the kernel complained of nothing.
     pub fn status(self, status: u8) -> Result<Self> {
         match self.ending {
