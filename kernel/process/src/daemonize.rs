@@ -48,5 +48,5 @@ pub fn daemonize(name: &[u8]) {
         }
         table.leave_job_control(process)
     };
-    leavings.let_go();
+    drop(leavings);
 }

@@ -130,5 +130,5 @@ fn take_leadership(me: &TaskRef, process: &Arc<Process>) {
         old_leader.set_exit_state(ExitState::Dead);
         released.add_thread(&mut table, &leader);
     }
-    released.let_go();
+    drop(released);
 }

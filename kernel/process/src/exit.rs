@@ -132,7 +132,7 @@ fn notify(me: &TaskRef, is_last: bool) {
         released.add_process(&mut table, process);
     }
     drop(table);
-    released.let_go();
+    drop(released);
 }
 
 /// Whether anybody is to wait for an ended process.
@@ -151,22 +151,27 @@ pub(crate) fn notify_parent(table: &Table, process: &Arc<Process>) -> Zombie {
     wanted
 }
 
-/// What has been taken out of the tables, and is dropped when they are unlocked.
+/// What has been taken out of the tables, and is dropped when they are unlocked: declared before the table is locked, it is dropped
+/// after.
+///
+/// Numbers are free and names gone when the table is unlocked, so that whoever finds a child gone can use its number; only
+/// the memory is left for later.
 #[derive(Default)]
 pub(crate) struct Released {
-    tasks: SmallVec<[(TaskRef, Arc<Pid>); 1]>,
+    tasks: SmallVec<[TaskRef; 2]>,
+    pids: SmallVec<[Arc<Pid>; 1]>,
     processes: SmallVec<[Leavings; 1]>,
-    references: SmallVec<[TaskRef; 1]>,
 }
 
 impl Released {
     /// Takes an ended thread that is not the leader out of its group.
     pub(crate) fn add_thread(&mut self, _table: &mut Table, task: &TaskRef) {
         let thread = Thread::of(task);
-        let task = thread.process().signals().lock_irq().remove_thread(task);
-        if let Some(task) = task {
-            self.tasks.push((task, thread.pid()));
-        }
+        let pid = thread.pid();
+        self.tasks.extend(thread.process().signals().lock_irq().remove_thread(task));
+        self.tasks.extend(pid.set_task(None));
+        pid.remove_user();
+        self.pids.push(pid);
     }
 
     /// Takes an ended process out of the table, and its leader out of the group.
@@ -181,18 +186,7 @@ impl Released {
 
     /// Keeps references that may be the last ones.
     pub(crate) fn keep(&mut self, references: impl IntoIterator<Item = TaskRef>) {
-        self.references.extend(references);
+        self.tasks.extend(references);
     }
 
-    /// Frees the numbers and drops the rest. The process table is unlocked.
-    pub(crate) fn let_go(self) {
-        for leavings in self.processes {
-            leavings.let_go();
-        }
-        for (task, pid) in self.tasks {
-            let named = pid.set_task(None);
-            pid.remove_user();
-            drop((named, task));
-        }
-    }
 }

@@ -56,7 +56,7 @@ pub fn setsid() -> Result<u32> {
         }
         table.start_session(&process)?
     };
-    leavings.let_go();
+    drop(leavings);
     Ok(crate::tgid())
 }
 
@@ -103,7 +103,7 @@ pub fn setpgid(number: u32, group: u32) -> Result<()> {
         }
         table.move_to_group(&process, &id)?
     };
-    leavings.let_go();
+    drop(leavings);
     Ok(())
 }
 

@@ -144,7 +144,7 @@ impl Pid {
         self.users.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One fewer; the last one frees the numbers. What they stood for is dropped here, so not under the process table's lock.
+    /// One fewer; the last one frees the numbers. The caller keeps the object itself.
     pub(crate) fn remove_user(&self) {
         // AcqRel: whoever frees the numbers comes after everything that the others did with them.
         if self.users.fetch_sub(1, Ordering::AcqRel) == 1 {

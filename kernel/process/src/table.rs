@@ -82,26 +82,13 @@ struct SessionEntry {
     groups: usize,
 }
 
-/// What leaving the table leaves for the caller to drop, after the lock.
+/// What leaving the table leaves for the caller to drop, after the lock. Numbers that nobody uses any more are free already.
 #[derive(Default)]
 #[must_use = "dropped after the table's lock"]
 pub(crate) struct Leavings {
-    process: Option<Arc<Process>>,
-    group: Option<Group>,
-    session: Option<SessionEntry>,
-}
-
-impl Leavings {
-    /// Lets go of it all, and of the numbers that a group and a session bore. The table's lock is free.
-    pub(crate) fn let_go(self) {
-        if let Some(group) = &self.group {
-            group.id.remove_user();
-        }
-        if let Some(entry) = &self.session {
-            entry.session.id().remove_user();
-        }
-        drop(self);
-    }
+    _process: Option<Arc<Process>>,
+    _group: Option<Group>,
+    _session: Option<SessionEntry>,
 }
 
 /// The table.
@@ -176,7 +163,7 @@ impl Table {
         debug_assert!(self.entry(place).children.is_empty(), "children go to the reaper first");
         let mut leavings = self.leave_group(place);
         self.leave_parent(place);
-        leavings.process = self.processes.remove(place).map(|entry| entry.process);
+        leavings._process = self.processes.remove(place).map(|entry| entry.process);
         process.set_place(Place::NOWHERE);
         leavings
     }
@@ -376,14 +363,16 @@ impl Table {
             return leavings;
         }
         group.id.group.store(Place::NOWHERE.number(), Ordering::Relaxed);
+        group.id.remove_user();
         let session_place = group.session;
-        leavings.group = self.groups.remove(group_place);
+        leavings._group = self.groups.remove(group_place);
         if let Some(entry) = self.sessions.get_mut(session_place) {
             entry.groups -= 1;
             if entry.groups == 0 {
                 let id = entry.session.id();
                 id.session.store(Place::NOWHERE.number(), Ordering::Relaxed);
-                leavings.session = self.sessions.remove(session_place);
+                id.remove_user();
+                leavings._session = self.sessions.remove(session_place);
             }
         }
         leavings

@@ -110,7 +110,7 @@ pub fn wait_for_child(who: &WaitFor, options: WaitOptions) -> Result<Option<Wait
         Found::Nothing => None,
     };
     let outcome = parent.children_changed.wait_map(Sleep::Interruptible, None, look);
-    released.let_go();
+    drop(released);
     outcome?
 }
 
@@ -207,7 +207,7 @@ pub(crate) fn reap_all_of(process: &Arc<Process>) {
         let mut released = Released::default();
         let options = WaitOptions::EXITED | WaitOptions::ALL;
         let found = look(process, &WaitFor::Any, options, &mut released);
-        released.let_go();
+        drop(released);
         if !matches!(found, Found::Event(_)) {
             return;
         }
