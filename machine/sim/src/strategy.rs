@@ -30,7 +30,8 @@ enum Temper {
 #[derive(Debug)]
 pub(crate) struct Strategy {
     temper: Temper,
-    /// Nanoseconds that a point costs.
+    /// Nanoseconds that a point costs. Few enough that waking and switching to a task takes less than
+    /// a microsecond: a task that sleeps for one again and again leaves the others something.
     pub(crate) step: u64,
     /// The chance, of 256, that a pending interrupt is taken at a decision.
     pub(crate) promptness: u32,
@@ -74,7 +75,7 @@ impl Strategy {
         };
         Self {
             temper,
-            step: random.magnitude(4, 400),
+            step: random.magnitude(1, 32),
             promptness: [256, 256, 128, 24][random.below(4) as usize],
             patience: random.magnitude(1, 2000),
             lateness: often_none(random.magnitude(8, 255), 2_000_000),
