@@ -12,12 +12,24 @@ use crate::path::Path;
 use crate::stat::FileType;
 use crate::walk::{Last, Walker};
 
+/// One of the two names: the directory, the name in it, and whether slashes follow.
+struct End<'a> {
+    directory: &'a Path,
+    name: &'a [u8],
+    slash: bool,
+}
+
+fn is_directory(dentry: &Dentry) -> bool {
+    dentry.inode().file_type() == FileType::Directory
+}
+
 impl Caller<'_> {
     /// Renames.
     ///
     /// # Errors
-    /// As [`lookup`](Self::lookup) for both; EXDEV, EBUSY (`.`, `..`, a mount point), EINVAL (a directory into itself, or flags), ENOTEMPTY, EISDIR,
-    /// ENOTDIR, EEXIST (NOREPLACE), ENOENT (EXCHANGE with nothing there), EACCES, EPERM, EROFS.
+    /// As [`lookup`](Self::lookup) for both; EXDEV, EBUSY (`.`, `..`, a mount point), EINVAL (a directory into itself, or
+    /// flags), ENOTEMPTY, EISDIR, ENOTDIR, EEXIST (NOREPLACE), ENOENT (EXCHANGE with nothing there), EACCES, EPERM,
+    /// EROFS.
     pub fn rename(
         &self,
         from: &Start,
@@ -33,67 +45,45 @@ impl Caller<'_> {
         }
         let mut old = Walker::new(self, from, path)?;
         let mut new = Walker::new(self, to, new_path)?;
-        let Last::Name { range: old_range, slash: old_slash } = old.go_to_last()? else {
-            return Err(Errno::EBUSY);
-        };
+        let Last::Name { range, slash } = old.go_to_last()? else { return Err(Errno::EBUSY) };
         let Last::Name { range: new_range, slash: new_slash } = new.go_to_last()? else {
-            return Err(if flags.contains(RenameFlags::NOREPLACE) {
-                Errno::EEXIST
-            } else {
-                Errno::EBUSY
-            });
+            let taken = flags.contains(RenameFlags::NOREPLACE);
+            return Err(if taken { Errno::EEXIST } else { Errno::EBUSY });
         };
-        let (old_name, new_name) = (old.name(&old_range), new.name(&new_range));
-        if !Arc::ptr_eq(old.at().mount(), new.at().mount()) {
+        let old = End { directory: old.at(), name: old.name(&range), slash };
+        let new = End { directory: new.at(), name: new.name(&new_range), slash: new_slash };
+        if !Arc::ptr_eq(old.directory.mount(), new.directory.mount()) {
             return Err(Errno::EXDEV);
         }
-        let (old_directory, new_directory) = (old.at(), new.at());
-        let superblock = old_directory.mount().superblock();
-        // The shape of the tree may only change under this lock; a rename within one directory leaves it as it is.
-        let within_one = Arc::ptr_eq(old_directory.dentry(), new_directory.dentry());
-        let _shape = if within_one { None } else { Some(superblock.rename.lock()) };
-        let keep = old_directory.keeps_children();
-        let (names, new_names) =
-            Names::lock_both(old_directory.dentry(), new_directory.dentry(), keep);
-        let victim = names.lookup(old_name)?;
-        let target = match new_names.as_ref().unwrap_or(&names).lookup(new_name) {
-            Ok(_) if flags.contains(RenameFlags::NOREPLACE) => return Err(Errno::EEXIST),
-            Ok(target) => Some(target),
-            Err(Errno::ENOENT) if flags.contains(RenameFlags::EXCHANGE) => {
-                return Err(Errno::ENOENT);
-            }
-            Err(Errno::ENOENT) => None,
-            Err(error) => return Err(error),
-        };
-        new_names.as_ref().unwrap_or(&names).require_alive()?;
+        self.rename_in_mount(&old, &new, flags)
+    }
+
+    fn rename_in_mount(&self, old: &End<'_>, new: &End<'_>, flags: RenameFlags) -> Result<()> {
+        let (from, to) = (old.directory.dentry(), new.directory.dentry());
+        // The shape of the tree changes only under this lock; a rename within one directory leaves it as it is.
+        let superblock = old.directory.mount().superblock();
+        let _shape = (!Arc::ptr_eq(from, to)).then(|| superblock.rename.lock());
+        let (names, other_names) = Names::lock_both(from, to, old.directory.keeps_children());
+        let new_names = other_names.as_ref();
+        let victim = names.lookup(old.name)?;
+        let target = find_target(new_names.unwrap_or(&names), new.name, flags)?;
         let exchange = flags.contains(RenameFlags::EXCHANGE);
-        let is_directory = |dentry: &Dentry| dentry.inode().file_type() == FileType::Directory;
-        if (old_slash || new_slash && !exchange) && !is_directory(&victim) {
-            return Err(Errno::ENOTDIR);
-        }
-        if new_slash && exchange && target.as_deref().is_some_and(|target| !is_directory(target)) {
-            return Err(Errno::ENOTDIR);
-        }
-        if new_directory.dentry().is_within(&victim) {
-            return Err(Errno::EINVAL);
-        }
-        if target.as_ref().is_some_and(|target| old_directory.dentry().is_within(target)) {
-            return Err(if exchange { Errno::EINVAL } else { Errno::ENOTEMPTY });
-        }
-        self.check_removal(old_directory, &victim)?;
-        self.check_arrival(new_directory, &victim, target.as_ref(), exchange)?;
+        check_shape(old, new, &victim, target.as_ref(), exchange)?;
+        self.check_removal(old.directory, &victim)?;
+        self.check_arrival(new.directory, &victim, target.as_ref(), exchange)?;
         if target.as_ref().is_some_and(|target| target.inode().is(victim.inode())) {
             // Two names of one file: nothing happens.
             return Ok(());
         }
-        old_directory.inode().rename(old_name, new_directory.inode(), new_name, flags)?;
+        from.inode().rename(old.name, to.inode(), new.name, flags)?;
         match target {
-            Some(target) if exchange => names.exchanged(&victim, new_names.as_ref(), &target),
-            target => names.renamed(&victim, new_names.as_ref(), new_name, target.as_deref()),
+            Some(target) if exchange => names.exchanged(&victim, new_names, &target),
+            target => names.renamed(&victim, new_names, new.name, target.as_deref()),
         }
         Ok(())
     }
 
+    /// Whether the caller may put something under the new name.
     fn check_arrival(
         &self,
         directory: &Path,
@@ -105,15 +95,46 @@ impl Caller<'_> {
             return self.check(directory, Access::WRITE.and(Access::EXECUTE));
         };
         self.check_removal(directory, target)?;
-        if exchange {
-            return Ok(());
-        }
-        let kinds = (victim.inode().file_type(), target.inode().file_type());
-        match kinds {
-            (FileType::Directory, FileType::Directory) => Ok(()),
-            (FileType::Directory, _) => Err(Errno::ENOTDIR),
-            (_, FileType::Directory) => Err(Errno::EISDIR),
+        match (is_directory(victim), is_directory(target)) {
+            _ if exchange => Ok(()),
+            (true, false) => Err(Errno::ENOTDIR),
+            (false, true) => Err(Errno::EISDIR),
             _ => Ok(()),
         }
     }
+}
+
+/// What the new name leads to so far, if that goes with the flags.
+fn find_target(names: &Names<'_>, name: &[u8], flags: RenameFlags) -> Result<Option<Arc<Dentry>>> {
+    names.require_alive()?;
+    match names.lookup(name) {
+        Ok(_) if flags.contains(RenameFlags::NOREPLACE) => Err(Errno::EEXIST),
+        Ok(target) => Ok(Some(target)),
+        Err(Errno::ENOENT) if !flags.contains(RenameFlags::EXCHANGE) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Refuses what would cut a part off the tree, and slashes after what is not a directory.
+fn check_shape(
+    old: &End<'_>,
+    new: &End<'_>,
+    victim: &Arc<Dentry>,
+    target: Option<&Arc<Dentry>>,
+    exchange: bool,
+) -> Result<()> {
+    // The new name will be the victim's, and in an exchange the old one the target's.
+    let new_name_is_directory = !exchange || target.is_some_and(|target| is_directory(target));
+    if (old.slash || new.slash && !exchange) && !is_directory(victim)
+        || new.slash && !new_name_is_directory
+    {
+        return Err(Errno::ENOTDIR);
+    }
+    if new.directory.dentry().is_within(victim) {
+        return Err(Errno::EINVAL);
+    }
+    if target.is_some_and(|target| old.directory.dentry().is_within(target)) {
+        return Err(if exchange { Errno::EINVAL } else { Errno::ENOTEMPTY });
+    }
+    Ok(())
 }

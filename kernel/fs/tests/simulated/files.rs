@@ -259,3 +259,25 @@ fn a_shared_position_moves_once() {
         assert_eq!(found, expected);
     });
 }
+
+/// Without memory, with too many files: an error, and nothing lost.
+#[test]
+fn shortage_is_an_error() {
+    once(|| {
+        let world = World::new();
+        world.write("/f", b"data");
+        let file = world.open("/f", OpenFlags::RDWR).unwrap();
+        let always = |point| fault::Plan { point: Some(point), when: fault::When::From(1) };
+        fault::arm(always(fault::Point::Page));
+        assert_eq!(file.write_at(&mut &[1; 10][..], PAGE_SIZE as u64), Err(Errno::ENOMEM));
+        assert_eq!(file.allocate(0, 0, 3 * PAGE_SIZE as u64), Err(Errno::ENOMEM));
+        assert_eq!(file.write_at(&mut &b"D"[..], 0), Ok(1));
+        fault::disarm();
+        assert_eq!(world.read("/f"), Ok(b"Data".to_vec()));
+        assert_eq!(file.inode().stat().unwrap().blocks, 8);
+        fault::arm(always(fault::Point::File));
+        assert_eq!(world.open("/f", OpenFlags::RDWR).err(), Some(Errno::ENFILE));
+        fault::disarm();
+        assert!(world.open("/f", OpenFlags::RDWR).is_ok());
+    });
+}
