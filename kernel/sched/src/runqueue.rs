@@ -371,7 +371,10 @@ impl RunQueue {
 
     /// A waiting task that may leave this CPU for another.
     pub(crate) fn find_movable(&self, fits: &dyn Fn(&TaskRef) -> bool) -> Option<TaskRef> {
-        self.fair.find_movable(fits).or_else(|| self.real_time.find_movable(fits))
+        self.fair
+            .find_movable(fits)
+            .or_else(|| self.real_time.find_movable(fits))
+            .or_else(|| self.stop.find_movable(fits))
     }
 
     /// Runnable tasks and uninterruptible sleepers, for the load average.

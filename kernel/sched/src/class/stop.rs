@@ -2,33 +2,36 @@
 
 use alloc::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::Queue;
 use crate::task::TaskRef;
 
-/// Holds the stopper thread while it is runnable and does not run.
+/// Holds the stopper thread while it is runnable and does not run. There may be a second one: that of a CPU that has gone, on its way
+/// to its parking place. CPUs go one at a time, so there is never a third.
 #[derive(Default)]
 pub(crate) struct StopQueue {
-    waiting: Option<TaskRef>,
+    waiting: SmallVec<[TaskRef; 2]>,
 }
 
 impl StopQueue {
     pub(crate) const fn new() -> Self {
-        Self { waiting: None }
+        Self { waiting: SmallVec::new_const() }
     }
 }
 
 impl Queue for StopQueue {
     fn enqueue(&mut self, task: TaskRef, _wakeup: bool) {
-        debug_assert!(self.waiting.is_none(), "one stopper a CPU");
-        self.waiting = Some(task);
+        self.waiting.push(task);
     }
 
     fn remove(&mut self, task: &TaskRef) -> Option<TaskRef> {
-        self.waiting.take_if(|waiting| Arc::ptr_eq(waiting, task))
+        let place = self.waiting.iter().position(|waiting| Arc::ptr_eq(waiting, task))?;
+        Some(self.waiting.remove(place))
     }
 
     fn pick(&mut self) -> Option<TaskRef> {
-        self.waiting.take()
+        if self.waiting.is_empty() { None } else { Some(self.waiting.remove(0)) }
     }
 
     fn start_running(&mut self, _task: &TaskRef, _now: u64) {}
@@ -38,7 +41,7 @@ impl Queue for StopQueue {
     fn stop_running(&mut self, _task: &TaskRef, _sleeps: bool) {}
 
     fn requeue(&mut self, task: TaskRef) {
-        self.enqueue(task, false);
+        self.waiting.insert(0, task);
     }
 
     fn preempts(&self, _task: &TaskRef) -> bool {
@@ -52,10 +55,10 @@ impl Queue for StopQueue {
     fn yield_turn(&mut self, _task: &TaskRef) {}
 
     fn waiting(&self) -> usize {
-        usize::from(self.waiting.is_some())
+        self.waiting.len()
     }
 
-    fn find_movable(&self, _fits: &dyn Fn(&TaskRef) -> bool) -> Option<TaskRef> {
-        None
+    fn find_movable(&self, fits: &dyn Fn(&TaskRef) -> bool) -> Option<TaskRef> {
+        self.waiting.iter().find(|task| fits(task)).cloned()
     }
 }
