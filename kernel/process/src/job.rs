@@ -129,11 +129,15 @@ pub fn session_of_group(id: &Pid) -> Option<Arc<Session>> {
 
 /// The members of a group, by its number as the caller sees it; 0 is the caller's own.
 pub fn group_members(number: u32) -> Vec<Arc<Process>> {
-    let id = match number {
+    find_group(number).map_or(Vec::new(), |id| tasklist().members(&id).cloned().collect())
+}
+
+/// What a group's number stands for, as the caller sees it; 0 is the caller's own group.
+pub(crate) fn find_group(number: u32) -> Option<Arc<Pid>> {
+    match number {
         0 => group_of(&crate::current_process()),
         number => current_pid_namespace().find(number),
-    };
-    id.map_or(Vec::new(), |id| tasklist().members(&id).cloned().collect())
+    }
 }
 
 /// Whether nobody is left to continue a group: no member's parent is in the same session and another group.

@@ -1,18 +1,18 @@
 //! `kill` and its kin: whom a number means, and who may signal whom.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use errno::{Errno, Result};
 use fs::Capabilities;
 use sched::TaskRef;
 
 use crate::current::{current_pid_namespace, find_task};
+use crate::job::find_group;
 use crate::pid::Pid;
 use crate::process::{Process, process_of};
 use crate::signal::info::{SI_TKILL, SI_USER};
 use crate::signal::{Details, SigInfo, Signal, signal_process, signal_thread};
-use crate::table::tasklist;
+use crate::table::{Table, tasklist};
 use crate::thread::Thread;
 
 /// What `kill` and `tgkill` tell, from the running task. The sender's number is as the receiver's namespace sees it.
@@ -31,6 +31,19 @@ fn info_from_me(signal: Signal, code: i32, receiver: &Process) -> SigInfo {
 /// # Errors
 /// EPERM.
 pub fn check_may_signal(target: &TaskRef, signal: Option<Signal>) -> Result<()> {
+    check_with(target, signal, |mine, theirs| are_of_one_session(&tasklist(), mine, theirs))
+}
+
+fn are_of_one_session(table: &Table, a: &Process, b: &Process) -> bool {
+    let sessions = (table.session_of(a), table.session_of(b));
+    matches!(sessions, (Some(a), Some(b)) if Arc::ptr_eq(a, b))
+}
+
+fn check_with(
+    target: &TaskRef,
+    signal: Option<Signal>,
+    are_of_one_session: impl FnOnce(&Process, &Process) -> bool,
+) -> Result<()> {
     let me = sched::current();
     let (mine, theirs) = (Thread::of(&me), Thread::of(target));
     if Arc::ptr_eq(mine.process(), theirs.process()) {
@@ -38,15 +51,11 @@ pub fn check_may_signal(target: &TaskRef, signal: Option<Signal>) -> Result<()> 
     }
     let (my, their) = (mine.credentials(), theirs.credentials());
     let same_user = [my.euid, my.uid].iter().any(|uid| [their.suid, their.uid].contains(uid));
-    if same_user || my.capable(Capabilities::KILL) {
+    if same_user
+        || my.capable(Capabilities::KILL)
+        || signal == Some(Signal::SIGCONT) && are_of_one_session(mine.process(), theirs.process())
+    {
         return Ok(());
-    }
-    if signal == Some(Signal::SIGCONT) {
-        let table = tasklist();
-        let sessions = (table.session_of(mine.process()), table.session_of(theirs.process()));
-        if matches!(sessions, (Some(a), Some(b)) if Arc::ptr_eq(a, b)) {
-            return Ok(());
-        }
     }
     Err(Errno::EPERM)
 }
@@ -54,17 +63,30 @@ pub fn check_may_signal(target: &TaskRef, signal: Option<Signal>) -> Result<()> 
 fn kill_process(process: &Arc<Process>, signal: Option<Signal>) -> Result<()> {
     let leader = process.leader().ok_or(Errno::ESRCH)?;
     check_may_signal(&leader, signal)?;
+    send_if_any(process, signal)
+}
+
+fn send_if_any(process: &Arc<Process>, signal: Option<Signal>) -> Result<()> {
     match signal {
         Some(signal) => signal_process(process, info_from_me(signal, SI_USER, process)),
         None => Ok(()),
     }
 }
 
-/// Signals several processes: it is enough if one could be.
-fn kill_each(processes: &[Arc<Process>], signal: Option<Signal>) -> Result<()> {
+/// Signals several processes: it is enough if one could be. The table stays locked, so no fork of one of them comes in
+/// between and leaves a child that has missed the signal.
+fn kill_each<'a>(
+    table: &'a Table,
+    processes: impl Iterator<Item = &'a Arc<Process>>,
+    signal: Option<Signal>,
+) -> Result<()> {
     let mut outcome = Err(Errno::ESRCH);
     for process in processes {
-        match kill_process(process, signal) {
+        let Some(leader) = process.leader() else { continue };
+        let one = check_with(&leader, signal, |mine, theirs| {
+            are_of_one_session(table, mine, theirs)
+        });
+        match one.and_then(|()| send_if_any(process, signal)) {
             Ok(()) => outcome = Ok(()),
             Err(error) if outcome == Err(Errno::ESRCH) => outcome = Err(error),
             Err(_) => {}
@@ -84,14 +106,16 @@ pub fn kill(number: i32, signal: Option<Signal>) -> Result<()> {
         -1 => {
             let me = crate::current_process();
             let namespace = current_pid_namespace();
-            let mut others: Vec<_> = crate::processes();
-            others.retain(|process| {
+            let table = tasklist();
+            let others = table.processes().filter(|process| {
                 process.pid().number_in(&namespace) > 1 && !Arc::ptr_eq(process, &me)
             });
-            kill_each(&others, signal)
+            kill_each(&table, others, signal)
         }
         number if number <= 0 => {
-            kill_each(&crate::job::group_members(number.unsigned_abs()), signal)
+            let id = find_group(number.unsigned_abs()).ok_or(Errno::ESRCH)?;
+            let table = tasklist();
+            kill_each(&table, table.members(&id), signal)
         }
         number => {
             let task = find_task(number.unsigned_abs()).ok_or(Errno::ESRCH)?;

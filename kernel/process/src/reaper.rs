@@ -77,7 +77,12 @@ pub(crate) fn announce_subreaper(process: &Process) {
 /// The first process of a PID namespace ends: so does everything in it. Sleeps until all numbers but its own are free.
 pub(crate) fn empty_namespace(process: &Arc<Process>) {
     let Some(namespace) = process.pid().namespace() else { return };
-    namespace.close();
+    {
+        // With the table held, as by whoever puts a child in: a child is in by now and found below, or finds the door
+        // closed.
+        let _table = tasklist();
+        namespace.close();
+    }
     let mut number = 0;
     while let Some((found, pid)) = namespace.next_from(number) {
         number = found + 1;

@@ -111,9 +111,7 @@ fn c07_threads_share_a_process_and_end_with_it() {
                     linger_until_killed()
                 });
             }
-            while started.count() < 3 {
-                sched::sleep_for(time::MICROSECOND);
-            }
+            started.wait_for(3);
             let process = current_process();
             assert_eq!(process.thread_count(), 4);
             assert_eq!(process::tid(), process::tgid());

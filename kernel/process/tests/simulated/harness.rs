@@ -126,7 +126,7 @@ pub fn linger(handled: &AtomicU32, over: impl Fn() -> bool) -> u32 {
         if over() {
             return 0;
         }
-        let _ = sched::sleep_interruptible(time::monotonic() + 100 * time::MICROSECOND);
+        let _ = sched::sleep_interruptible(time::monotonic() + time::MILLISECOND);
     }
 }
 
@@ -179,11 +179,12 @@ pub fn wait_for(options: WaitOptions) -> Waited {
 
 /// A flag that tasks raise for each other.
 #[derive(Clone, Default)]
-pub struct Flag(Arc<AtomicU32>);
+pub struct Flag(Arc<(AtomicU32, WaitQueue)>);
 
 impl Flag {
     pub fn raise(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.0.0.fetch_add(1, Ordering::SeqCst);
+        self.0.1.wake_all();
     }
 
     pub fn is_up(&self) -> bool {
@@ -191,12 +192,14 @@ impl Flag {
     }
 
     pub fn count(&self) -> u32 {
-        self.0.load(Ordering::SeqCst)
+        self.0.0.load(Ordering::SeqCst)
     }
 
     pub fn wait(&self) {
-        while !self.is_up() {
-            sched::sleep_for(time::MICROSECOND);
-        }
+        self.wait_for(1);
+    }
+
+    pub fn wait_for(&self, count: u32) {
+        self.0.1.wait(|| self.count() >= count);
     }
 }

@@ -102,7 +102,7 @@ fn c07_groups_and_sessions_have_rules() {
             linger_until_killed()
         });
         while getpgid(third) != Ok(child) {
-            sched::sleep_for(time::MICROSECOND);
+            sched::sleep_for(10 * time::MICROSECOND);
         }
         over.raise();
         assert_eq!(wait_for_end().pid, child);
@@ -126,7 +126,7 @@ fn c07_a_group_signal_reaches_every_member() {
             linger_until_killed()
         });
         while getpgid(leader) != Ok(leader) {
-            sched::sleep_for(time::MICROSECOND);
+            sched::sleep_for(10 * time::MICROSECOND);
         }
         sched::sleep_for(machine::sim::random(50_000));
         kill(-(leader as i32), Some(Signal::SIGKILL)).unwrap();

@@ -53,11 +53,9 @@ fn b04_kernel_threads_of_kernel_threads_leave_nothing() {
                 assert!(thread.is_kthread());
                 assert!(thread.address_space().is_none());
             }
-            while ran.count() < 20 {
-                sched::sleep_for(time::MICROSECOND);
-            }
+            ran.wait_for(20);
             while process::live_pids() > 3 {
-                sched::sleep_for(time::MICROSECOND);
+                sched::sleep_for(10 * time::MICROSECOND);
             }
         });
     });
@@ -114,7 +112,7 @@ fn k09_signals_are_ignored_until_allowed() {
             process::send_kernel_signal(&me, Signal::SIGKILL);
             assert!(!me.signal_pending());
             while process::live_pids() > 3 {
-                sched::sleep_for(time::MICROSECOND);
+                sched::sleep_for(10 * time::MICROSECOND);
             }
         });
     });
@@ -144,7 +142,7 @@ fn k13_daemonize_goes_to_kthreadd_with_nothing() {
         drop(daemon);
         // Nobody waits for it.
         while process::live_pids() > 2 {
-            sched::sleep_for(time::MICROSECOND);
+            sched::sleep_for(10 * time::MICROSECOND);
         }
     });
 }
