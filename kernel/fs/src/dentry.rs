@@ -211,17 +211,24 @@ impl Dentry {
         }
     }
 
-    /// Stops keeping anything below this dentry. Works through the tree with a list, as a tree may be deeper than a kernel stack.
-    pub(crate) fn forget_descendants(&self) {
-        let mut left: Vec<BTreeMap<Name, Child>> = Vec::new();
-        left.push(core::mem::take(&mut *self.children.lock()));
-        while let Some(children) = left.pop() {
-            for child in children.into_values() {
-                if let Child::Kept(dentry) = child {
-                    left.push(core::mem::take(&mut *dentry.children.lock()));
-                }
+    /// Stops keeping what is below this dentry; what is in use stays known. Works through the tree with a list, as a tree may be deeper than
+    /// a kernel stack.
+    pub fn uncache_descendants(&self) {
+        let mut left = self.uncache_children();
+        while let Some(dentry) = left.pop() {
+            left.append(&mut dentry.uncache_children());
+        }
+    }
+
+    fn uncache_children(&self) -> Vec<Arc<Self>> {
+        let mut kept = Vec::new();
+        for child in self.children.lock().values_mut() {
+            if let Child::Kept(dentry) = child {
+                kept.push(dentry.clone());
+                *child = Child::Known(Arc::downgrade(&kept[kept.len() - 1]));
             }
         }
+        kept
     }
 }
 

@@ -44,6 +44,30 @@ pub trait Sink {
         }
         Ok(done)
     }
+
+    /// Appends part of a page; the count is as [`put`](Self::put)'s.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    fn put_page(&mut self, page: &Page, offset: usize, length: usize) -> Result<usize> {
+        let mut buffer = [0; BOUNCE];
+        let mut done = 0;
+        while done < length && self.remaining() > 0 {
+            let piece = BOUNCE.min(length - done).min(self.remaining());
+            page.read(offset + done, &mut buffer[..piece]);
+            match self.put(&buffer[..piece]) {
+                Ok(moved) => {
+                    done += moved;
+                    if moved < piece {
+                        break;
+                    }
+                }
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(done)
+    }
 }
 
 /// Where a write takes its data. May sleep (user memory may have to be paged in).
@@ -56,64 +80,35 @@ pub trait Source {
     /// # Errors
     /// EFAULT: the first byte's address is bad.
     fn take(&mut self, buffer: &mut [u8]) -> Result<usize>;
+
+    /// Takes the next bytes into part of a page; the count is as [`take`](Self::take)'s.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    fn take_page(&mut self, page: &Page, offset: usize, length: usize) -> Result<usize> {
+        let mut buffer = [0; BOUNCE];
+        let mut done = 0;
+        while done < length && self.remaining() > 0 {
+            let piece = BOUNCE.min(length - done);
+            match self.take(&mut buffer[..piece]) {
+                Ok(moved) => {
+                    page.write(offset + done, &buffer[..moved]);
+                    done += moved;
+                    if moved < piece {
+                        break;
+                    }
+                }
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(done)
+    }
 }
 
 /// Whether a long transfer that could go on for ever should end with what it has: a signal waits.
 pub(crate) fn should_stop() -> bool {
     sched::has_current() && sched::current().signal_pending()
-}
-
-/// Copies part of a page to a sink; the count is as [`Sink::put`]'s.
-///
-/// # Errors
-/// EFAULT.
-pub fn put_page(sink: &mut dyn Sink, page: &Page, offset: usize, length: usize) -> Result<usize> {
-    let mut buffer = [0; BOUNCE];
-    let mut done = 0;
-    while done < length && sink.remaining() > 0 {
-        let piece = BOUNCE.min(length - done).min(sink.remaining());
-        page.read(offset + done, &mut buffer[..piece]);
-        match sink.put(&buffer[..piece]) {
-            Ok(moved) => {
-                done += moved;
-                if moved < piece {
-                    break;
-                }
-            }
-            Err(error) if done == 0 => return Err(error),
-            Err(_) => break,
-        }
-    }
-    Ok(done)
-}
-
-/// Copies from a source into part of a page; the count is as [`Source::take`]'s.
-///
-/// # Errors
-/// EFAULT.
-pub fn take_page(
-    source: &mut dyn Source,
-    page: &Page,
-    offset: usize,
-    length: usize,
-) -> Result<usize> {
-    let mut buffer = [0; BOUNCE];
-    let mut done = 0;
-    while done < length && source.remaining() > 0 {
-        let piece = BOUNCE.min(length - done);
-        match source.take(&mut buffer[..piece]) {
-            Ok(moved) => {
-                page.write(offset + done, &buffer[..moved]);
-                done += moved;
-                if moved < piece {
-                    break;
-                }
-            }
-            Err(error) if done == 0 => return Err(error),
-            Err(_) => break,
-        }
-    }
-    Ok(done)
 }
 
 impl Sink for &mut [u8] {
@@ -125,6 +120,14 @@ impl Sink for &mut [u8] {
         let count = bytes.len().min(self.len());
         let (now, later) = core::mem::take(self).split_at_mut(count);
         now.copy_from_slice(&bytes[..count]);
+        *self = later;
+        Ok(count)
+    }
+
+    fn put_page(&mut self, page: &Page, offset: usize, length: usize) -> Result<usize> {
+        let count = length.min(self.len());
+        let (now, later) = core::mem::take(self).split_at_mut(count);
+        page.read(offset, now);
         *self = later;
         Ok(count)
     }
@@ -141,6 +144,13 @@ impl Source for &[u8] {
         buffer[..count].copy_from_slice(now);
         *self = later;
         Ok(count)
+    }
+
+    fn take_page(&mut self, page: &Page, offset: usize, length: usize) -> Result<usize> {
+        let (now, later) = self.split_at(length.min(self.len()));
+        page.write(offset, now);
+        *self = later;
+        Ok(now.len())
     }
 }
 

@@ -90,7 +90,7 @@ impl Superblock {
 
     pub(crate) fn remove_mount(&self) {
         if self.mounts.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.root.forget_descendants();
+            self.root.uncache_descendants();
         }
     }
 }

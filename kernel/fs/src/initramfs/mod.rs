@@ -74,7 +74,11 @@ pub fn unpack(archive: &[u8], caller: &Caller<'_>) -> Result<Unpacked, UnpackErr
                 unpacked.entries += 1;
                 unpacked.bytes += entry.data.len();
             }
-            Ok(None) => return Ok(unpacked),
+            Ok(None) => {
+                // Of all these names few will be asked for soon.
+                caller.fs.root().dentry().uncache_descendants();
+                return Ok(unpacked);
+            }
             Err(problem) => {
                 return Err(UnpackError::Archive { problem, offset: reader.offset() });
             }

@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use errno::{Errno, Result};
 use memory::{PAGE_SIZE, Page};
 
-use crate::io::{Sink, Source, put_page, take_page};
+use crate::io::{Sink, Source};
 
 /// A page with bytes to read.
 struct Piece {
@@ -110,7 +110,7 @@ impl Ring {
 
     fn push_to_last(&mut self, from: &mut dyn Source) -> Result<usize> {
         let Some(last) = self.pieces.back_mut() else { return Ok(0) };
-        let moved = take_page(from, &last.page, last.end, PAGE_SIZE - last.end)?;
+        let moved = from.take_page(&last.page, last.end, PAGE_SIZE - last.end)?;
         last.end += moved;
         Ok(moved)
     }
@@ -121,7 +121,7 @@ impl Ring {
             // Only what was written is ever read.
             None => memory::alloc_page_for_overwrite(None)?,
         };
-        let moved = take_page(from, &page, 0, PAGE_SIZE)?;
+        let moved = from.take_page(&page, 0, PAGE_SIZE)?;
         self.pieces.push_back(Piece { page, start: 0, end: moved, packet });
         Ok(moved)
     }
@@ -136,7 +136,7 @@ impl Ring {
             && let Some(first) = self.pieces.front_mut()
         {
             let length = (first.end - first.start).min(to.remaining());
-            let moved = match put_page(to, &first.page, first.start, length) {
+            let moved = match to.put_page(&first.page, first.start, length) {
                 Ok(moved) => moved,
                 Err(error) if done == 0 => return Err(error),
                 Err(_) => break,

@@ -14,7 +14,7 @@ use sched::{Mutex, MutexGuard};
 use sync::{LockClass, SpinLock};
 
 use super::budget::Budget;
-use crate::io::{Sink, Source, put_page, take_page};
+use crate::io::{Sink, Source};
 
 /// Held while user memory is copied; nothing of a file system is taken inside but spin locks.
 static WRITER_LOCK: LockClass = LockClass::new("tmpfs.writer");
@@ -104,7 +104,7 @@ impl Content {
                 break;
             }
             let moved = match &page {
-                Some(page) => put_page(to, page, offset, length),
+                Some(page) => to.put_page(page, offset, length),
                 None => to.put_zeros(length),
             };
             match moved {
@@ -158,7 +158,7 @@ impl Content {
         let (index, offset) = split(position);
         let present = self.inner.lock().pages.get(&index).cloned();
         let moved = match present {
-            Some(page) => take_page(from, &page, offset, length)?,
+            Some(page) => from.take_page(&page, offset, length)?,
             None => self.write_new_page(from, index, offset, length)?,
         };
         let mut inner = self.inner.lock();
@@ -180,7 +180,7 @@ impl Content {
         let page =
             if whole { memory::alloc_page_for_overwrite(None) } else { memory::alloc_page(None) };
         let filled = page.and_then(|page| {
-            let moved = take_page(from, &page, offset, length)?;
+            let moved = from.take_page(&page, offset, length)?;
             if whole {
                 clear(&page, moved, PAGE_SIZE);
             }
