@@ -1,8 +1,8 @@
 //! Chains: several orders over the members of one [`List`].
 //!
 //! A process is in the table once, and at the same time among its parent's children and among its
-//! group's members. For each such relation it carries [`Links`], and whoever owns the relation carries a
-//! [`Chain`]. Joining and leaving take constant time and no memory, so they cannot fail.
+//! group's members. For each such relation it carries [`Links`], and whoever owns the relation
+//! carries a [`Chain`]. Joining and leaving take constant time and no memory, so they cannot fail.
 
 use crate::list::{List, Place};
 

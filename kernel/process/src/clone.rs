@@ -1,8 +1,9 @@
-//! Making a task: what `fork`, `vfork`, `clone`, `clone3` and [`kernel_thread`](crate::kernel_thread) have in common.
+//! Making a task: what `fork`, `vfork`, `clone`, `clone3` and
+//! [`kernel_thread`](crate::kernel_thread) have in common.
 //!
-//! [`copy_process`] makes a task that can be found and does not run; [`NewTask::wake`] starts it. Everything that can fail comes
-//! before the new task is put into the process table, and each part that was made by then gives itself back when it is
-//! dropped.
+//! [`copy_process`] makes a task that can be found and does not run; [`NewTask::wake`] starts it.
+//! Everything that can fail comes before the new task is put into the process table, and each part
+//! that was made by then gives itself back when it is dropped.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -38,7 +39,8 @@ pub struct CloneArgs<'a> {
     pub set_tid: &'a [u32],
     /// User address for the child's number, in the creator's memory (`PARENT_SETTID`).
     pub parent_tid: usize,
-    /// User address for the child's number, in the child's memory (`CHILD_SETTID`, `CHILD_CLEARTID`).
+    /// User address for the child's number, in the child's memory (`CHILD_SETTID`,
+    /// `CHILD_CLEARTID`).
     pub child_tid: usize,
 }
 
@@ -73,7 +75,8 @@ impl NewTask {
         Thread::of(&self.task).pid()
     }
 
-    /// Starts it. After a `VFORK`, sleeps until the child has executed a program or ended, or the caller is killed.
+    /// Starts it. After a `VFORK`, sleeps until the child has executed a program or ended, or the
+    /// caller is killed.
     pub fn wake(self) -> TaskRef {
         sched::wake_up_new_task(&self.task);
         if let Some(done) = self.vfork {
@@ -84,11 +87,13 @@ impl NewTask {
     }
 }
 
-/// Makes a task. `start` is what it does; what it returns is its exit code, as `wait` shows it. May sleep.
+/// Makes a task. `start` is what it does; what it returns is its exit code, as `wait` shows it. May
+/// sleep.
 ///
 /// # Errors
-/// EINVAL: flags that do not go together. EPERM: privilege is missing. EAGAIN: too many tasks, or no number left. ENOMEM. ERESTARTNOINTR:
-/// the caller has a signal to take first. As `before_publishing`, which is the last step that may fail and sees the child's `Pid`.
+/// EINVAL: flags that do not go together. EPERM: privilege is missing. EAGAIN: too many tasks, or
+/// no number left. ENOMEM. ERESTARTNOINTR: the caller has a signal to take first. As
+/// `before_publishing`, which is the last step that may fail and sees the child's `Pid`.
 pub fn copy_process(
     args: &CloneArgs<'_>,
     start: impl FnOnce() -> u32 + Send + 'static,
@@ -136,7 +141,8 @@ fn copy_process_boxed(
         new_process(args, creator, new_pid.pid().clone())
     };
     let mm = resources.mm.clone();
-    // A second user of the same memory must not run handlers on the same stack; a vfork child has it to itself.
+    // A second user of the same memory must not run handlers on the same stack; a vfork child has
+    // it to itself.
     let keeps_stack = !flags.contains(CloneFlags::VM) || flags.contains(CloneFlags::VFORK);
     let thread = Thread::new(NewThread {
         pid: new_pid.pid().clone(),
@@ -310,8 +316,8 @@ fn link(flags: CloneFlags, creator: &Task, task: &TaskRef, new_pid: NewPid) -> R
     let thread = Thread::of(task);
     let process = thread.process();
     let mut table = tasklist();
-    // With the table held no signal to a group comes in between: it finds both or only the creator, who then starts over and makes no
-    // child that has missed it.
+    // With the table held no signal to a group comes in between: it finds both or only the creator,
+    // who then starts over and makes no child that has missed it.
     if creator.signal_pending() {
         return Err(Errno::ERESTARTNOINTR);
     }
@@ -353,7 +359,8 @@ fn first_steps() {
     }
 }
 
-/// Makes a task, starts it, and returns its number in the caller's PID namespace. For a `VFORK`, when the child has let go.
+/// Makes a task, starts it, and returns its number in the caller's PID namespace. For a `VFORK`,
+/// when the child has let go.
 ///
 /// # Errors
 /// As [`copy_process`].

@@ -7,8 +7,8 @@ use fs::Credentials;
 use crate::thread::Thread;
 use crate::user::User;
 
-/// Makes the running task somebody else; what it is allowed to become is the caller's question. Only this thread: a program's
-/// library sees to the others.
+/// Makes the running task somebody else; what it is allowed to become is the caller's question.
+/// Only this thread: a program's library sees to the others.
 pub fn set_credentials(credentials: Arc<Credentials>) {
     let me = sched::current();
     let thread = Thread::of(&me);

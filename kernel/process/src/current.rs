@@ -48,8 +48,8 @@ pub fn find_task(number: u32) -> Option<TaskRef> {
     find_task_by_pid_ns(number, &current_pid_namespace())
 }
 
-/// Calls a function for every task but the idle ones, in the order of their numbers. The function may sleep; tasks
-/// that come or go meanwhile may be missed.
+/// Calls a function for every task but the idle ones, in the order of their numbers. The function
+/// may sleep; tasks that come or go meanwhile may be missed.
 pub fn for_each_task(mut function: impl FnMut(&TaskRef)) {
     let mut number = 1;
     while let Some((found, pid)) = init_pid_ns().next_from(number) {
@@ -60,8 +60,8 @@ pub fn for_each_task(mut function: impl FnMut(&TaskRef)) {
     }
 }
 
-/// Changes the running task's user memory: a kernel thread takes one on for a while, or gives it back. The scheduler
-/// is told by [`sched::use_address_space`].
+/// Changes the running task's user memory: a kernel thread takes one on for a while, or gives it
+/// back. The scheduler is told by [`sched::use_address_space`].
 pub fn set_current_mm(mm: Option<Arc<Mm>>) {
     let old = Thread::of(&sched::current()).set_mm(mm);
     drop(old);
@@ -77,8 +77,8 @@ pub fn ppid() -> u32 {
     parent_number(&sched::current()).unwrap_or(0)
 }
 
-/// The number of a task's parent in the running task's PID namespace: 0 for the first tasks, and for a parent outside. None: the task
-/// has been waited for.
+/// The number of a task's parent in the running task's PID namespace: 0 for the first tasks, and
+/// for a parent outside. None: the task has been waited for.
 pub fn parent_number(task: &Task) -> Option<u32> {
     let parent = parent_of(Thread::of(task).process())?;
     Some(parent.pid().number_in(&current_pid_namespace()))

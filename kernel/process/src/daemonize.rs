@@ -1,8 +1,10 @@
-//! `daemonize`: how a kernel thread that was made with [`kernel_thread`](crate::kernel_thread) cuts its ties.
+//! `daemonize`: how a kernel thread that was made with [`kernel_thread`](crate::kernel_thread) cuts
+//! its ties.
 //!
-//! Such a thread starts as its creator's child and with what its creator had: memory, files, root and working directory, group
-//! and session, credentials. As long as it holds them a file system cannot be unmounted and a
-//! terminal is not let go. Threads made through `kthread` are born to kthreadd and have nothing to let go of.
+//! Such a thread starts as its creator's child and with what its creator had: memory, files, root
+//! and working directory, group and session, credentials. As long as it holds them a file system
+//! cannot be unmounted and a terminal is not let go. Threads made through `kthread` are born to
+//! kthreadd and have nothing to let go of.
 
 use sched::{Attributes, TaskFlags};
 
@@ -15,8 +17,8 @@ use crate::thread::Thread;
 /// kthreadd's number in the initial PID namespace.
 const KTHREADD: u32 = 2;
 
-/// Lets go of all that the running kernel thread inherited, blocks every signal, takes a new name, and becomes a child of
-/// kthreadd. May sleep.
+/// Lets go of all that the running kernel thread inherited, blocks every signal, takes a new name,
+/// and becomes a child of kthreadd. May sleep.
 ///
 /// # Panics
 /// In a task that is not a kernel thread.

@@ -1,8 +1,8 @@
 //! What `execve` does to a process.
 //!
-//! Memory is replaced, the other threads end, and what the old program had arranged is forgotten: handlers, the alternate stack,
-//! descriptors marked so, futexes to be cleared. Who executes is the leader afterwards, and
-//! has the process's number, whichever thread it was.
+//! Memory is replaced, the other threads end, and what the old program had arranged is forgotten:
+//! handlers, the alternate stack, descriptors marked so, futexes to be cleared. Who executes is the
+//! leader afterwards, and has the process's number, whichever thread it was.
 
 use alloc::sync::Arc;
 
@@ -27,12 +27,12 @@ pub struct NewProgram<'a> {
     pub comm: &'a [u8],
 }
 
-/// Makes the running task run another program; a kernel thread becomes a user task. What remains is to set its registers.
-/// May sleep.
+/// Makes the running task run another program; a kernel thread becomes a user task. What remains is
+/// to set its registers. May sleep.
 ///
 /// # Errors
-/// EAGAIN: another thread does the same, or the process is being killed. ENOMEM. Nothing is lost but, at worst, the
-/// other threads.
+/// EAGAIN: another thread does the same, or the process is being killed. ENOMEM. Nothing is lost
+/// but, at worst, the other threads.
 pub fn begin_new_exec(program: NewProgram<'_>) -> Result<()> {
     let me = sched::current_ref();
     let thread = Thread::of(&me);
@@ -110,8 +110,8 @@ fn become_only_thread(me: &TaskRef, process: &Arc<Process>) -> Result<()> {
     waited.map_err(|_| Errno::EAGAIN)
 }
 
-/// The leader, if it is another thread, has ended and is only waited for: the running thread takes its number, and the leader, with
-/// the running thread's, is released like any thread.
+/// The leader, if it is another thread, has ended and is only waited for: the running thread takes
+/// its number, and the leader, with the running thread's, is released like any thread.
 fn take_leadership(me: &TaskRef, process: &Arc<Process>) {
     let thread = Thread::of(me);
     let mut released = Released::default();

@@ -12,8 +12,8 @@
 //!                            └──> nobody waits: Dead, released here
 //! ```
 //!
-//! *Released* means: out of the process table and of its thread group, its number free. The task's memory goes with the
-//! last reference, which is often that of the CPU that still runs it.
+//! *Released* means: out of the process table and of its thread group, its number free. The task's
+//! memory goes with the last reference, which is often that of the CPU that still runs it.
 
 use alloc::sync::Arc;
 
@@ -28,12 +28,12 @@ use crate::table::{Leavings, Table, tasklist};
 use crate::thread::{ExitState, Thread};
 use crate::usage::Usage;
 
-/// What has to happen to user memory at the end of a thread, by whoever knows futexes: the robust list, and the
-/// wake-up at `clear_child_tid`.
+/// What has to happen to user memory at the end of a thread, by whoever knows futexes: the robust
+/// list, and the wake-up at `clear_child_tid`.
 static MEMORY_HOOK: Once<fn()> = Once::new();
 
-/// Says what to call in a thread that is about to leave its user memory, while it is still there: for the robust futexes
-/// and the futex at [`Thread::clear_child_tid`]. May sleep. Once.
+/// Says what to call in a thread that is about to leave its user memory, while it is still there:
+/// for the robust futexes and the futex at [`Thread::clear_child_tid`]. May sleep. Once.
 pub fn set_memory_release_hook(hook: fn()) {
     let fresh = MEMORY_HOOK.set(hook).is_ok();
     assert!(fresh, "the memory release hook is set once");
@@ -44,8 +44,8 @@ pub const fn exit_code_of_status(status: i32) -> u32 {
     (status as u32 & 0xff) << 8
 }
 
-/// Ends the running thread. `code` is what `wait` shows: `status << 8`, or the signal. For a kernel thread that cannot return from its
-/// start function; what its stack still owns is lost with it.
+/// Ends the running thread. `code` is what `wait` shows: `status << 8`, or the signal. For a kernel
+/// thread that cannot return from its start function; what its stack still owns is lost with it.
 pub fn do_exit(code: u32) -> ! {
     leave(code);
     sched::exit_current()
@@ -56,7 +56,8 @@ pub fn exit_thread(code: i32) -> ! {
     do_exit(code as u32)
 }
 
-/// All of the running thread's end but the last switch: its start function returns after this. May sleep.
+/// All of the running thread's end but the last switch: its start function returns after this. May
+/// sleep.
 pub fn leave(code: u32) {
     let me = sched::current_ref();
     let thread = Thread::of(&me);
@@ -151,11 +152,11 @@ pub(crate) fn notify_parent(table: &Table, process: &Arc<Process>) -> Zombie {
     wanted
 }
 
-/// What has been taken out of the tables, and is dropped when they are unlocked: declared before the table is locked, it is dropped
-/// after.
+/// What has been taken out of the tables, and is dropped when they are unlocked: declared before
+/// the table is locked, it is dropped after.
 ///
-/// Numbers are free and names gone when the table is unlocked, so that whoever finds a child gone can use its number; only
-/// the memory is left for later.
+/// Numbers are free and names gone when the table is unlocked, so that whoever finds a child gone
+/// can use its number; only the memory is left for later.
 #[derive(Default)]
 pub(crate) struct Released {
     tasks: SmallVec<[TaskRef; 2]>,
@@ -188,5 +189,4 @@ impl Released {
     pub(crate) fn keep(&mut self, references: impl IntoIterator<Item = TaskRef>) {
         self.tasks.extend(references);
     }
-
 }

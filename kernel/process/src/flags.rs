@@ -138,7 +138,8 @@ impl CloneFlags {
         Ok(())
     }
 
-    /// Refuses namespaces that this kernel does not have, as a Linux that was built without them does.
+    /// Refuses namespaces that this kernel does not have, as a Linux that was built without them
+    /// does.
     ///
     /// # Errors
     /// EINVAL.

@@ -18,8 +18,8 @@ use crate::user::User;
 static INITIAL: Once<Arc<Namespaces>> = Once::new();
 static FIRST: Once<TaskRef> = Once::new();
 
-/// Makes the running idle task the first process: number 0, its own parent, in no group. What it has, its children inherit.
-/// Once, on the boot CPU, after the scheduler has been started.
+/// Makes the running idle task the first process: number 0, its own parent, in no group. What it
+/// has, its children inherit. Once, on the boot CPU, after the scheduler has been started.
 pub fn init() {
     let namespaces = Arc::new(Namespaces {
         uts: UtsNamespace::initial(),
@@ -65,8 +65,8 @@ pub(crate) fn initial_resources() -> Resources {
     Thread::of(first).resources()
 }
 
-/// Gives the first process, the running one and kthreadd their root and working directory, once there is a root file system;
-/// those whom they make inherit it. Called by PID 1.
+/// Gives the first process, the running one and kthreadd their root and working directory, once
+/// there is a root file system; those whom they make inherit it. Called by PID 1.
 pub fn set_root(fs: &Arc<FsContext>) {
     let first = FIRST.get().cloned();
     let kthreadd = find_task_by_pid_ns(2, init_pid_ns());
@@ -76,7 +76,8 @@ pub fn set_root(fs: &Arc<FsContext>) {
     }
 }
 
-/// How many tasks the machine's memory allows, an eighth of it for their stacks; as in `/proc/sys/kernel/threads-max`.
+/// How many tasks the machine's memory allows, an eighth of it for their stacks; as in
+/// `/proc/sys/kernel/threads-max`.
 pub fn max_threads() -> u64 {
     let bytes = memory::total_bytes() as u64;
     (bytes / (8 * machine::thread::STACK_SIZE as u64)).clamp(20, u64::from(crate::PID_MAX_LIMIT))

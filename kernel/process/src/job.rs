@@ -1,5 +1,5 @@
-//! Job control: who may move which process into which group and session, and what happens to groups that
-//! nobody is left to continue.
+//! Job control: who may move which process into which group and session, and what happens to groups
+//! that nobody is left to continue.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -42,8 +42,8 @@ pub fn getsid(number: u32) -> Result<u32> {
     Ok(session_of(&process).map_or(0, |session| session.id().number_in(&namespace)))
 }
 
-/// Starts a session with the running process as its leader, in a group of its own, without a terminal. Returns its number as the caller sees
-/// it.
+/// Starts a session with the running process as its leader, in a group of its own, without a
+/// terminal. Returns its number as the caller sees it.
 ///
 /// # Errors
 /// EPERM: the process leads a group already. ENOMEM.
@@ -60,12 +60,12 @@ pub fn setsid() -> Result<u32> {
     Ok(crate::tgid())
 }
 
-/// Moves a process into a group: one that is there, or a new one with the process's own number. 0 is the running process, and its own
-/// number.
+/// Moves a process into a group: one that is there, or a new one with the process's own number. 0
+/// is the running process, and its own number.
 ///
 /// # Errors
-/// EACCES: a child that has executed a program. EPERM: a session's leader, or a process or group of another session. ESRCH: neither the running
-/// process nor a child of it. ENOMEM.
+/// EACCES: a child that has executed a program. EPERM: a session's leader, or a process or group of
+/// another session. ESRCH: neither the running process nor a child of it. ENOMEM.
 pub fn setpgid(number: u32, group: u32) -> Result<()> {
     let mine = crate::current_process();
     let process = process_by_number(number)?;
@@ -140,7 +140,8 @@ pub(crate) fn find_group(number: u32) -> Option<Arc<Pid>> {
     }
 }
 
-/// Whether nobody is left to continue a group: no member's parent is in the same session and another group.
+/// Whether nobody is left to continue a group: no member's parent is in the same session and
+/// another group.
 pub fn is_orphaned_group(id: &Pid) -> bool {
     is_orphaned(&tasklist(), id, None)
 }
@@ -163,7 +164,8 @@ fn is_orphaned(table: &Table, id: &Pid, leaving: Option<&Process>) -> bool {
     })
 }
 
-/// Whether a member's parent could continue it: it is in the same session and not in the group itself.
+/// Whether a member's parent could continue it: it is in the same session and not in the group
+/// itself.
 fn is_tied(table: &Table, member: &Process, id: &Pid) -> bool {
     let Some(parent) = table.parent(member) else { return false };
     ties(table, parent, member, id) && !parent.pid().is_namespace_init()
@@ -177,8 +179,8 @@ fn ties(table: &Table, parent: &Process, member: &Process, id: &Pid) -> bool {
     same_session && table.group_of(parent).is_none_or(|of| !core::ptr::eq(&**of, id))
 }
 
-/// A process that ends, or whose parent does, may leave its group orphaned. A stopped one would then stay so for
-/// ever: it is hung up and continued.
+/// A process that ends, or whose parent does, may leave its group orphaned. A stopped one would
+/// then stay so for ever: it is hung up and continued.
 ///
 /// `parent`: the parent that ends; without it, `process` itself ends.
 pub(crate) fn hang_up_if_orphaned(table: &Table, process: &Process, parent: Option<&Process>) {

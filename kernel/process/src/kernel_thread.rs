@@ -22,8 +22,8 @@ pub struct KernelThread<'a, F> {
 
 /// Makes a kernel thread that is a child of the running task and starts it. May sleep.
 ///
-/// Drivers and daemons go through `kthread` instead, whose threads are children of kthreadd and begin with nothing of
-/// their creator's.
+/// Drivers and daemons go through `kthread` instead, whose threads are children of kthreadd and
+/// begin with nothing of their creator's.
 ///
 /// # Errors
 /// EAGAIN: no number, or too many tasks. ENOMEM.

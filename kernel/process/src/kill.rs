@@ -15,13 +15,15 @@ use crate::signal::{Details, SigInfo, Signal, signal_process, signal_thread};
 use crate::table::{Table, tasklist};
 use crate::thread::Thread;
 
-/// What `kill` and `tgkill` tell, from the running task. The sender's number is as the receiver's namespace sees it.
+/// What `kill` and `tgkill` tell, from the running task. The sender's number is as the receiver's
+/// namespace sees it.
 fn info_from_me(signal: Signal, code: i32, receiver: &Process) -> SigInfo {
     let me = sched::current();
     let sender = Thread::of(&me);
-    let pid = receiver.pid().namespace().map_or(0, |namespace| {
-        sender.process().pid().number_in(namespace)
-    });
+    let pid = receiver
+        .pid()
+        .namespace()
+        .map_or(0, |namespace| sender.process().pid().number_in(namespace));
     let details = Details::Sender { pid, uid: sender.user().uid() };
     SigInfo { signal, errno: 0, code, details }
 }
@@ -73,8 +75,8 @@ fn send_if_any(process: &Arc<Process>, signal: Option<Signal>) -> Result<()> {
     }
 }
 
-/// Signals several processes: it is enough if one could be. The table stays locked, so no fork of one of them comes in
-/// between and leaves a child that has missed the signal.
+/// Signals several processes: it is enough if one could be. The table stays locked, so no fork of
+/// one of them comes in between and leaves a child that has missed the signal.
 fn kill_each<'a>(
     table: &'a Table,
     processes: impl Iterator<Item = &'a Arc<Process>>,
@@ -83,9 +85,8 @@ fn kill_each<'a>(
     let mut outcome = Err(Errno::ESRCH);
     for process in processes {
         let Some(leader) = process.leader() else { continue };
-        let one = check_with(&leader, signal, |mine, theirs| {
-            are_of_one_session(table, mine, theirs)
-        });
+        let one =
+            check_with(&leader, signal, |mine, theirs| are_of_one_session(table, mine, theirs));
         match one.and_then(|()| send_if_any(process, signal)) {
             Ok(()) => outcome = Ok(()),
             Err(error) if outcome == Err(Errno::ESRCH) => outcome = Err(error),
@@ -95,8 +96,8 @@ fn kill_each<'a>(
     outcome
 }
 
-/// `kill`: a process, for 0 the caller's group, for -1 everybody but the first process and the caller, below that a group. Without a signal it only
-/// asks.
+/// `kill`: a process, for 0 the caller's group, for -1 everybody but the first process and the
+/// caller, below that a group. Without a signal it only asks.
 ///
 /// # Errors
 /// ESRCH: nobody there. EPERM: nobody there who may be signalled.
@@ -148,7 +149,8 @@ fn find_thread(process: Option<u32>, thread: u32) -> Result<TaskRef> {
     Ok(task)
 }
 
-/// What a process may claim in `rt_sigqueueinfo`: not that the kernel or `kill` sent it, but to itself.
+/// What a process may claim in `rt_sigqueueinfo`: not that the kernel or `kill` sent it, but to
+/// itself.
 fn check_claim(info: &SigInfo, process: &Process) -> Result<()> {
     let claims_too_much = info.code >= 0 || info.code == SI_TKILL;
     let to_itself = core::ptr::eq(&*crate::current_process(), process);

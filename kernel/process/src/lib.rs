@@ -1,7 +1,7 @@
 //! Processes: what makes tasks a family.
 //!
-//! The scheduler knows tasks; this crate knows whose child each is, what it shares with whom, by which
-//! number it is called, what signals it is sent, and what is left of it at its end.
+//! The scheduler knows tasks; this crate knows whose child each is, what it shares with whom, by
+//! which number it is called, what signals it is sent, and what is left of it at its end.
 //!
 //! ```text
 //!   copy_process ──> can be found ──wake──> runs ──leave──> Zombie ──wait4──> released
@@ -16,11 +16,13 @@
 //! | [`Process`] | a thread group | its threads, shared pending signals, limits |
 //! | process table | the family | every process, its parent, group and session |
 //!
-//! A kernel thread is a process too, with one thread and without memory of its own. The first ones are made with
-//! [`kernel_thread`] by PID 0, all later ones by PID 2 on the order of crate `kthread`.
+//! A kernel thread is a process too, with one thread and without memory of its own. The first ones
+//! are made with [`kernel_thread`] by PID 0, all later ones by PID 2 on the order of crate
+//! `kthread`.
 //!
-//! Lock order: process table, then `process.signals`, then `thread.signals` and `sighand`, then wait queues and run queues.
-//! The other locks are leaves. All are taken with interrupts off. See `docs/process.md`.
+//! Lock order: process table, then `process.signals`, then `thread.signals` and `sighand`, then
+//! wait queues and run queues. The other locks are leaves. All are taken with interrupts off. See
+//! `docs/process.md`.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -85,8 +87,8 @@ pub use rlimit::{INFINITY, Limit, Limits, RESOURCES, Resource};
 pub use session::{Session, Terminal};
 pub use signal::{
     Delivery, SigInfo, SigSet, Signal, SignalStatus, allow_signal, dequeue_signal, disallow_signal,
-    force_signal, group_exit, ignore_signals, is_ignored_by_current, next_delivery, signal_status,
-    send_kernel_signal, send_to_current, signal_process, signal_thread,
+    force_signal, group_exit, ignore_signals, is_ignored_by_current, next_delivery,
+    send_kernel_signal, send_to_current, signal_process, signal_status, signal_thread,
 };
 pub use table::processes;
 pub use thread::{ExitState, Resources, Thread};

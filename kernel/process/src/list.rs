@@ -1,8 +1,8 @@
 //! A list whose members know their place: put in at the end, taken out anywhere, in constant time.
 //!
 //! The process table is made of these: the processes, a parent's children, a group's members. The
-//! links are indices into one vector, so that a member can be linked into several lists with no unsafe
-//! code, and a list without members owns no memory.
+//! links are indices into one vector, so that a member can be linked into several lists with no
+//! unsafe code, and a list without members owns no memory.
 
 use alloc::vec::Vec;
 

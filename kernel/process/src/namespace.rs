@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use errno::Errno;
 use sched::{TaskRef, WaitQueue};
-use sync::{LockClass, SpinLock, SpinIrqGuard};
+use sync::{LockClass, SpinIrqGuard, SpinLock};
 
 use crate::numbers::{Numbers, PID_MAX_DEFAULT, PID_MAX_LIMIT, PID_MAX_MIN};
 use crate::pid::Pid;
@@ -24,8 +24,8 @@ const MAX_LEVEL: usize = 32;
 
 /// Numbers namespaces as `/proc/PID/ns` shows them; Linux's initial ones come first.
 static NEXT_INODE: AtomicU64 = AtomicU64::new(0xf000_0000);
-const INITIAL_PID_INODE: u64 = 0xeffff_ffc;
-const INITIAL_UTS_INODE: u64 = 0xeffff_ffe;
+const INITIAL_PID_INODE: u64 = 0xefff_fffc;
+const INITIAL_UTS_INODE: u64 = 0xefff_fffe;
 
 fn next_inode() -> u64 {
     NEXT_INODE.fetch_add(1, Ordering::Relaxed)
@@ -51,7 +51,8 @@ pub fn set_pid_max(limit: u32) -> Result<(), Errno> {
     Ok(())
 }
 
-/// A PID namespace: its own process numbers from 1 up. What lives in it also has a number in each namespace above it.
+/// A PID namespace: its own process numbers from 1 up. What lives in it also has a number in each
+/// namespace above it.
 pub struct PidNamespace {
     parent: Option<Arc<Self>>,
     level: usize,
@@ -113,8 +114,8 @@ impl PidNamespace {
         self.numbers.lock_irq().get(number).cloned()
     }
 
-    /// The first number that is at least `number` and stands for something. Walks the namespace in the order of the numbers, as
-    /// `/proc` lists it. Any context.
+    /// The first number that is at least `number` and stands for something. Walks the namespace in
+    /// the order of the numbers, as `/proc` lists it. Any context.
     pub fn next_from(&self, number: u32) -> Option<(u32, Arc<Pid>)> {
         self.numbers.lock_irq().next_from(number).map(|(number, pid)| (number, pid.clone()))
     }
@@ -129,8 +130,8 @@ impl PidNamespace {
         self.numbers.lock_irq().count()
     }
 
-    /// To whom the orphans of this namespace go: the process with number 1. None before it is there and after it has
-    /// gone.
+    /// To whom the orphans of this namespace go: the process with number 1. None before it is there
+    /// and after it has gone.
     pub fn reaper(&self) -> Option<Arc<Process>> {
         self.reaper.lock_irq().clone()
     }
@@ -206,10 +207,7 @@ impl UtsNamespace {
     }
 
     pub(crate) fn initial() -> Arc<Self> {
-        Self::new(
-            INITIAL_UTS_INODE,
-            Names { host: b"(none)".to_vec(), domain: b"(none)".to_vec() },
-        )
+        Self::new(INITIAL_UTS_INODE, Names { host: b"(none)".to_vec(), domain: b"(none)".to_vec() })
     }
 
     /// A namespace that starts with this one's names.

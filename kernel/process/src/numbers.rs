@@ -2,8 +2,8 @@
 //!
 //! Numbers are given out in a circle, so that one that has just been freed is not soon used again.
 //! A taken number may stand for nothing yet: it is reserved first and [published](Numbers::publish)
-//! when its task can be found. The table is cut into chunks of [`CHUNK`] numbers, and chunks without a
-//! taken number are not there.
+//! when its task can be found. The table is cut into chunks of [`CHUNK`] numbers, and chunks
+//! without a taken number are not there.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -12,8 +12,8 @@ use errno::Errno;
 
 /// Numbers in a chunk: one word of the bitmap.
 const CHUNK: usize = 64;
-/// After the first turn the circle starts here, in the initial namespace; numbers below were given to the first
-/// tasks of the system.
+/// After the first turn the circle starts here, in the initial namespace; numbers below were given
+/// to the first tasks of the system.
 const RESERVED: u32 = 300;
 /// No `pid_max` may be above this.
 pub const PID_MAX_LIMIT: u32 = 4 * 1024 * 1024;
@@ -93,8 +93,9 @@ impl<T> Numbers<T> {
             self.chunks.try_reserve(index + 1 - self.chunks.len()).map_err(|_| Errno::ENOMEM)?;
             self.chunks.resize_with(index + 1, || None);
         }
-        let chunk = self.chunks[index]
-            .get_or_insert_with(|| Box::new(Chunk { taken: 0, published: [const { None }; CHUNK] }));
+        let chunk = self.chunks[index].get_or_insert_with(|| {
+            Box::new(Chunk { taken: 0, published: [const { None }; CHUNK] })
+        });
         chunk.taken |= 1 << bit;
         self.count += 1;
         Ok(())

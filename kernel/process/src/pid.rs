@@ -1,9 +1,9 @@
 //! Process numbers.
 //!
-//! A [`Pid`] is what a number stands for. It has one number in each PID namespace from its task's own up to the
-//! initial one, and up to three users: the task, the process group and the session that bear it. Its
-//! numbers become free when the last of them has gone; the object may outlive that in a pidfd or a `/proc` file, and then
-//! names nobody.
+//! A [`Pid`] is what a number stands for. It has one number in each PID namespace from its task's
+//! own up to the initial one, and up to three users: the task, the process group and the session
+//! that bear it. Its numbers become free when the last of them has gone; the object may outlive
+//! that in a pidfd or a `/proc` file, and then names nobody.
 //!
 //! ```text
 //!   allocate ──> taken ──publish──> found by number ──last user leaves──> free
@@ -39,8 +39,8 @@ pub struct Pid {
     /// How many of task, group and session use it.
     users: AtomicU32,
     task: SpinLock<Option<TaskRef>>,
-    /// The group and the session with this number: [`Place`]s in the process table, read and changed under its
-    /// lock.
+    /// The group and the session with this number: [`Place`]s in the process table, read and
+    /// changed under its lock.
     pub(crate) group: AtomicU32,
     pub(crate) session: AtomicU32,
     /// Woken when the process has ended; made when somebody first asks for it.
@@ -110,7 +110,8 @@ impl Pid {
         self.task().is_none_or(|task| process_of(&task).is_waitable_zombie())
     }
 
-    /// Where to wait for the end of the process; [`has_ended`](Self::has_ended) says whether it has come. May allocate.
+    /// Where to wait for the end of the process; [`has_ended`](Self::has_ended) says whether it has
+    /// come. May allocate.
     pub fn ended_queue(&self) -> Arc<WaitQueue> {
         if self.ended.get().is_none() {
             // Whoever comes second uses the first one's.

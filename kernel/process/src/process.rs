@@ -1,8 +1,8 @@
 //! A process: what the threads of a thread group share.
 //!
-//! A process is made with its first thread, its *leader*, and bears its number. It ends when its last
-//! thread has ended, and is gone when somebody has waited for it. See [`Thread`](crate::Thread) for a
-//! thread's part.
+//! A process is made with its first thread, its *leader*, and bears its number. It ends when its
+//! last thread has ended, and is gone when somebody has waited for it. See
+//! [`Thread`](crate::Thread) for a thread's part.
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicI16, AtomicU32, Ordering};
@@ -18,7 +18,8 @@ use crate::signal::{GroupSignals, JobState, Sighand, Signal};
 use crate::thread::{ExitState, Thread};
 use crate::usage::Usage;
 
-/// Linux's siglock. Taken inside the process table's lock and in interrupts; `sighand`, `thread.signals`, wait queues and run queues are taken inside.
+/// Linux's siglock. Taken inside the process table's lock and in interrupts; `sighand`,
+/// `thread.signals`, wait queues and run queues are taken inside.
 static SIGNALS_LOCK: LockClass = LockClass::new("process.signals");
 /// Leaves.
 static SIGHAND_LOCK: LockClass = LockClass::new("process.sighand");
@@ -187,7 +188,8 @@ impl Process {
         self.subreaper.load(Ordering::Relaxed)
     }
 
-    /// Says whether it adopts the orphans among its descendants. Those of its descendants that are there already hear of it, too.
+    /// Says whether it adopts the orphans among its descendants. Those of its descendants that are
+    /// there already hear of it, too.
     pub fn set_subreaper(&self, subreaper: bool) {
         self.subreaper.store(subreaper, Ordering::Relaxed);
         if subreaper {
@@ -271,7 +273,6 @@ impl Process {
     pub fn start_time(&self) -> u64 {
         self.start_time
     }
-
 }
 
 /// The process of a task.

@@ -1,7 +1,7 @@
 //! Orphans: to whom children go when their parent ends.
 //!
-//! To the nearest ancestor that asked for it (`PR_SET_CHILD_SUBREAPER`), else to the first process of
-//! their PID namespace. That one cannot leave before its namespace is empty.
+//! To the nearest ancestor that asked for it (`PR_SET_CHILD_SUBREAPER`), else to the first process
+//! of their PID namespace. That one cannot leave before its namespace is empty.
 
 use alloc::sync::Arc;
 
@@ -64,22 +64,24 @@ fn find_reaper(table: &Table, process: &Arc<Process>) -> Arc<Process> {
     table.first_process(process)
 }
 
-/// A process has become a subreaper: all below it have to climb the tree from now on when they lose their parent.
+/// A process has become a subreaper: all below it have to climb the tree from now on when they lose
+/// their parent.
 pub(crate) fn announce_subreaper(process: &Process) {
     let table = tasklist();
     let mut next = table.first_below(process);
     while let Some(descendant) = next {
         descendant.set_has_subreaper();
-        next = table.next_below(process, &descendant);
+        next = table.next_below(process, descendant);
     }
 }
 
-/// The first process of a PID namespace ends: so does everything in it. Sleeps until all numbers but its own are free.
+/// The first process of a PID namespace ends: so does everything in it. Sleeps until all numbers
+/// but its own are free.
 pub(crate) fn empty_namespace(process: &Arc<Process>) {
     let Some(namespace) = process.pid().namespace() else { return };
     {
-        // With the table held, as by whoever puts a child in: a child is in by now and found below, or finds the door
-        // closed.
+        // With the table held, as by whoever puts a child in: a child is in by now and found below,
+        // or finds the door closed.
         let _table = tasklist();
         namespace.close();
     }

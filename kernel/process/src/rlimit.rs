@@ -48,8 +48,21 @@ impl Resource {
     pub fn from_number(number: u32) -> Option<Self> {
         use Resource::*;
         const ALL: [Resource; RESOURCES] = [
-            Cpu, FileSize, Data, Stack, Core, Resident, Processes, Files, LockedMemory,
-            AddressSpace, Locks, SignalsPending, MessageQueue, Nice, RealTimePriority,
+            Cpu,
+            FileSize,
+            Data,
+            Stack,
+            Core,
+            Resident,
+            Processes,
+            Files,
+            LockedMemory,
+            AddressSpace,
+            Locks,
+            SignalsPending,
+            MessageQueue,
+            Nice,
+            RealTimePriority,
             RealTimeTime,
         ];
         ALL.get(number as usize).copied()

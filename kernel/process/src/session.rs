@@ -14,7 +14,8 @@ static TERMINAL_LOCK: LockClass = LockClass::new("session.terminal");
 
 /// What a session needs to know of its controlling terminal.
 pub trait Terminal: Send + Sync {
-    /// The session's leader has ended, or gives the terminal up: hang it up and forget the session. May sleep.
+    /// The session's leader has ended, or gives the terminal up: hang it up and forget the session.
+    /// May sleep.
     fn session_ends(&self, session: &Session);
 
     /// The terminal itself, for whoever knows what it is.

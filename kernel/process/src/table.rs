@@ -23,8 +23,8 @@ use crate::pid::Pid;
 use crate::process::Process;
 use crate::session::Session;
 
-/// Outermost: `process.signals` and everything below it, the numbers of PID namespaces and wait queues
-/// are taken inside. Also taken in interrupts (a terminal signals its foreground group).
+/// Outermost: `process.signals` and everything below it, the numbers of PID namespaces and wait
+/// queues are taken inside. Also taken in interrupts (a terminal signals its foreground group).
 static TASKLIST_LOCK: LockClass = LockClass::new("tasklist");
 
 static TASKLIST: SpinLock<Table> = SpinLock::new(&TASKLIST_LOCK, Table::new());
@@ -82,7 +82,8 @@ struct SessionEntry {
     groups: usize,
 }
 
-/// What leaving the table leaves for the caller to drop, after the lock. Numbers that nobody uses any more are free already.
+/// What leaving the table leaves for the caller to drop, after the lock. Numbers that nobody uses
+/// any more are free already.
 #[derive(Default)]
 #[must_use = "dropped after the table's lock"]
 pub(crate) struct Leavings {
@@ -220,7 +221,8 @@ impl Table {
         self.children(top).next()
     }
 
-    /// The process after `process` on a walk through all that is below `top`: children first, then younger siblings.
+    /// The process after `process` on a walk through all that is below `top`: children first, then
+    /// younger siblings.
     pub(crate) fn next_below(&self, top: &Process, process: &Process) -> Option<&Arc<Process>> {
         if let Some(child) = self.children(process).next() {
             return Some(child);
@@ -300,17 +302,23 @@ impl Table {
         self.sessions.reserve()?;
         self.groups.reserve()?;
         let id = process.pid().clone();
-        let session = self.sessions.push(SessionEntry { session: Session::new(id.clone()), groups: 0 });
+        let session =
+            self.sessions.push(SessionEntry { session: Session::new(id.clone()), groups: 0 });
         id.session.store(session.number(), Ordering::Relaxed);
         id.add_user();
         Ok(self.start_group(process.place(), id, session))
     }
 
-    /// Moves a process into the group with a number, which is its own or that of a group in its session.
+    /// Moves a process into the group with a number, which is its own or that of a group in its
+    /// session.
     ///
     /// # Errors
     /// ENOMEM: nothing has changed.
-    pub(crate) fn move_to_group(&mut self, process: &Process, id: &Arc<Pid>) -> Result<Leavings, Errno> {
+    pub(crate) fn move_to_group(
+        &mut self,
+        process: &Process,
+        id: &Arc<Pid>,
+    ) -> Result<Leavings, Errno> {
         let place = process.place();
         match self.find_group(id) {
             Some(group) if self.entry(place).group == Some(group) => Ok(Leavings::default()),
@@ -333,7 +341,8 @@ impl Table {
         self.leave_group(process.place())
     }
 
-    /// There is room for one more group. The new one is in before the old one is left: the session lives on.
+    /// There is room for one more group. The new one is in before the old one is left: the session
+    /// lives on.
     fn start_group(&mut self, place: Place, id: Arc<Pid>, session: Place) -> Leavings {
         let group = self.groups.push(Group { id: id.clone(), session, members: Chain::EMPTY });
         id.group.store(group.number(), Ordering::Relaxed);
@@ -379,7 +388,8 @@ impl Table {
     }
 }
 
-/// All processes but idle ones, in the order in which they were made. Allocates; for `/proc` and for signals to all.
+/// All processes but idle ones, in the order in which they were made. Allocates; for `/proc` and
+/// for signals to all.
 pub fn processes() -> Vec<Arc<Process>> {
     let mut found = Vec::new();
     loop {

@@ -5,8 +5,8 @@
 //!                      └── exit, nobody to wait for it ──────^
 //! ```
 //!
-//! `Zombie` is the leader of a process whose parent has not waited for it. Every other thread, and a
-//! leader whose parent does not care, goes straight to `Dead` and releases itself.
+//! `Zombie` is the leader of a process whose parent has not waited for it. Every other thread, and
+//! a leader whose parent does not care, goes straight to `Dead` and releases itself.
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -51,7 +51,8 @@ impl ExitState {
     }
 }
 
-/// What a thread shares with others or has for itself; each part is shared until somebody unshares it.
+/// What a thread shares with others or has for itself; each part is shared until somebody unshares
+/// it.
 #[derive(Clone)]
 pub struct Resources {
     /// Who it is.
@@ -178,13 +179,14 @@ impl Thread {
         self.exit_code.store(code, Ordering::Relaxed);
     }
 
-    /// What it shares and has. A copy of the references; to look at one of them, the methods below are
-    /// cheaper.
+    /// What it shares and has. A copy of the references; to look at one of them, the methods below
+    /// are cheaper.
     pub fn resources(&self) -> Resources {
         self.resources.lock_irq().clone()
     }
 
-    /// Changes what it has. `change` runs with interrupts off and must not drop what it replaces there: it returns it.
+    /// Changes what it has. `change` runs with interrupts off and must not drop what it replaces
+    /// there: it returns it.
     pub(crate) fn change_resources<R>(&self, change: impl FnOnce(&mut Resources) -> R) -> R {
         change(&mut self.resources.lock_irq())
     }
@@ -194,7 +196,8 @@ impl Thread {
         self.resources.lock_irq().credentials.clone()
     }
 
-    /// Counts the thread for another user from now on; the caller changes the resources accordingly.
+    /// Counts the thread for another user from now on; the caller changes the resources
+    /// accordingly.
     pub(crate) fn count_for(&self, user: &User) {
         user.task_made();
         self.user().task_gone();

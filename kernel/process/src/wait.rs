@@ -1,8 +1,9 @@
 //! Waiting for children: `wait4` and `waitid`.
 //!
-//! A parent waits for *events* of its children: that one has ended, stopped, or goes on. An event is taken by
-//! one waiter, or only looked at (`NOWAIT`). Looking and taking are one step under the process table's lock. Whoever causes an event changes the child
-//! first and wakes the parent's `children_changed` then, so a waiter that finds nothing is woken.
+//! A parent waits for *events* of its children: that one has ended, stopped, or goes on. An event
+//! is taken by one waiter, or only looked at (`NOWAIT`). Looking and taking are one step under the
+//! process table's lock. Whoever causes an event changes the child first and wakes the parent's
+//! `children_changed` then, so a waiter that finds nothing is woken.
 
 use alloc::sync::Arc;
 
@@ -96,7 +97,8 @@ pub struct Waited {
     pub usage: Usage,
 }
 
-/// Waits for an event of a child of the running process. None with `NOHANG`: nothing has happened yet. May sleep.
+/// Waits for an event of a child of the running process. None with `NOHANG`: nothing has happened
+/// yet. May sleep.
 ///
 /// # Errors
 /// ECHILD: there is no such child. ERESTARTSYS: a signal came.

@@ -93,10 +93,7 @@ impl Action {
         match self.handler {
             Handler::Ignore => true,
             Handler::Default => {
-                matches!(
-                    signal.default_action(),
-                    DefaultAction::Ignore | DefaultAction::Continue
-                )
+                matches!(signal.default_action(), DefaultAction::Ignore | DefaultAction::Continue)
             }
             Handler::User(_) => false,
         }
@@ -146,7 +143,8 @@ impl Sighand {
         core::mem::replace(&mut self.actions.lock_irq()[index(signal)], action)
     }
 
-    /// The signals that are ignored by choice, and those that have a handler, as `/proc/PID/status` shows them.
+    /// The signals that are ignored by choice, and those that have a handler, as `/proc/PID/status`
+    /// shows them.
     pub fn ignored_and_caught(&self) -> (SigSet, SigSet) {
         let actions = *self.actions.lock_irq();
         let pick = |wanted: fn(Handler) -> bool| {

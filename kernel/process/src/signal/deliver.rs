@@ -38,8 +38,9 @@ pub enum Delivery {
     },
 }
 
-/// Takes the running thread's next signal, and with it all that can be dealt with here: ignored ones, stops, the end. Sleeps while the process is
-/// stopped. For user tasks, on the way to user mode with [`signal_pending`](sched::Task::signal_pending); called again until it gives
+/// Takes the running thread's next signal, and with it all that can be dealt with here: ignored
+/// ones, stops, the end. Sleeps while the process is stopped. For user tasks, on the way to user
+/// mode with [`signal_pending`](sched::Task::signal_pending); called again until it gives
 /// [`Delivery::None`].
 pub fn next_delivery() -> Delivery {
     let me = sched::current_ref();
@@ -105,8 +106,7 @@ fn act<'a>(
             Some(Delivery::Handler { action, info, saved_mask })
         }
         Handler::Default => {
-            let protected =
-                group.is_protected(process) && !SigSet::UNMASKABLE.contains(signal);
+            let protected = group.is_protected(process) && !SigSet::UNMASKABLE.contains(signal);
             match signal.default_action() {
                 DefaultAction::Ignore | DefaultAction::Continue => None,
                 _ if protected => None,
@@ -153,7 +153,8 @@ pub fn handler_entered(signal: Signal, action: &Action) {
     group::recalculate(&me, &group);
 }
 
-/// Ends the running process with all its threads. Returns the exit code with which the caller is to return from its start function.
+/// Ends the running process with all its threads. Returns the exit code with which the caller is to
+/// return from its start function.
 pub fn group_exit(code: u32) -> u32 {
     let me = sched::current_ref();
     let mut group = Thread::of(&me).process().signals().lock_irq();
@@ -164,7 +165,8 @@ pub fn group_exit(code: u32) -> u32 {
     group.start_exit(code, Some(&me))
 }
 
-/// Takes a signal of the running thread that is pending and not blocked, as a kernel thread does that has allowed some.
+/// Takes a signal of the running thread that is pending and not blocked, as a kernel thread does
+/// that has allowed some.
 pub fn dequeue_signal() -> Option<SigInfo> {
     dequeue(None)
 }
@@ -178,7 +180,8 @@ pub(super) fn dequeue(wanted: Option<SigSet>) -> Option<SigInfo> {
     taken.map(|(info, _)| info)
 }
 
-/// `sigaction`: chooses what the running process does about a signal, and returns what it did before. Without `action` it only looks.
+/// `sigaction`: chooses what the running process does about a signal, and returns what it did
+/// before. Without `action` it only looks.
 ///
 /// # Errors
 /// EINVAL: nobody chooses what SIGKILL and SIGSTOP do.

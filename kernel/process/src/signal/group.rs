@@ -41,7 +41,8 @@ pub(crate) struct GroupSignals {
     pub(crate) news: Option<ChildNews>,
     /// This thread executes a program and ends all others first.
     pub(crate) only_survivor: Option<TaskRef>,
-    /// It is the first of its namespace and has been hit by a fault of its own: nothing protects it any more.
+    /// It is the first of its namespace and has been hit by a fault of its own: nothing protects it
+    /// any more.
     pub(crate) protection_lost: bool,
 }
 
@@ -78,8 +79,8 @@ impl GroupSignals {
         self.only_survivor.as_ref().is_some_and(|survivor| !Arc::ptr_eq(survivor, task))
     }
 
-    /// Decides that the process ends with `code`, unless that has been decided already, and kills all threads but `except`. Returns
-    /// the code that holds.
+    /// Decides that the process ends with `code`, unless that has been decided already, and kills
+    /// all threads but `except`. Returns the code that holds.
     pub(crate) fn start_exit(&mut self, code: u32, except: Option<&TaskRef>) -> u32 {
         if let Some(decided) = self.exit {
             return decided;
@@ -108,8 +109,8 @@ pub(crate) fn kill_thread(task: &TaskRef) {
     }
 }
 
-/// Tells a thread that it has a signal to take: out of an interruptible sleep, or out of user mode. `fatal`: out of killable sleeps and
-/// stops too. Any context.
+/// Tells a thread that it has a signal to take: out of an interruptible sleep, or out of user mode.
+/// `fatal`: out of killable sleeps and stops too. Any context.
 pub(crate) fn wake(task: &TaskRef, fatal: bool) {
     let (bits, states) = if fatal {
         let states = state::INTERRUPTIBLE | state::WAKEKILL | state::STOPPED | state::TRACED;
@@ -117,7 +118,8 @@ pub(crate) fn wake(task: &TaskRef, fatal: bool) {
     } else {
         (SIGNAL_PENDING, state::INTERRUPTIBLE)
     };
-    // The bits come before the look at the state, the sleeper sets its state before it looks at the bits.
+    // The bits come before the look at the state, the sleeper sets its state before it looks at the
+    // bits.
     task.add_signal(bits);
     if !sched::wake_up_state(task, states) {
         sched::kick(task);
@@ -128,8 +130,8 @@ pub(crate) fn wake(task: &TaskRef, fatal: bool) {
 pub(crate) struct ThreadSignals {
     pub(crate) pending: Pending,
     pub(crate) blocked: SigSet,
-    /// The mask to go back to when the next signal has been dealt with, set by a system call that waits with a
-    /// mask of its own (`sigsuspend`, `ppoll`).
+    /// The mask to go back to when the next signal has been dealt with, set by a system call that
+    /// waits with a mask of its own (`sigsuspend`, `ppoll`).
     pub(crate) saved_mask: Option<SigSet>,
     /// What a `sigtimedwait` waits for although it is blocked.
     pub(crate) waited_for: SigSet,
@@ -153,8 +155,8 @@ impl ThreadSignals {
         }
     }
 
-    /// What a thread starts with: its creator's mask, nothing pending; the alternate stack only in memory of its own, or in memory
-    /// that its creator does not use meanwhile.
+    /// What a thread starts with: its creator's mask, nothing pending; the alternate stack only in
+    /// memory of its own, or in memory that its creator does not use meanwhile.
     pub(crate) fn for_child(creator: &Thread, keeps_stack: bool) -> Self {
         let (blocked, stack) = {
             let signals = creator.signals.lock_irq();

@@ -56,7 +56,8 @@ pub(crate) const fn end_of(code: u32) -> (i32, i32) {
     }
 }
 
-/// The part of `siginfo_t` that depends on who sent it. Process numbers are as the receiver sees them.
+/// The part of `siginfo_t` that depends on who sent it. Process numbers are as the receiver sees
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Details {
     /// Nothing: from the kernel.

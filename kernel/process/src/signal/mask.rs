@@ -46,7 +46,8 @@ pub fn blocked() -> SigSet {
     Thread::of(&sched::current()).signals.lock_irq().blocked
 }
 
-/// Changes what the running thread blocks and returns what it did before. SIGKILL and SIGSTOP cannot be blocked.
+/// Changes what the running thread blocks and returns what it did before. SIGKILL and SIGSTOP
+/// cannot be blocked.
 pub fn change_mask(how: How, set: SigSet) -> SigSet {
     let me = sched::current_ref();
     let thread = Thread::of(&me);
@@ -56,7 +57,8 @@ pub fn change_mask(how: How, set: SigSet) -> SigSet {
         let new = how.apply(signals.blocked, set).minus(SigSet::UNMASKABLE);
         core::mem::replace(&mut signals.blocked, new)
     };
-    // Signals that are newly blocked may have been sent to this thread for the process: others take them.
+    // Signals that are newly blocked may have been sent to this thread for the process: others take
+    // them.
     super::send::pass_on_blocked(&group, thread, old);
     group::recalculate(&me, &group);
     old
@@ -67,8 +69,9 @@ pub fn set_mask(set: SigSet) {
     change_mask(How::Set, set);
 }
 
-/// Blocks exactly `set` until the next signal has been dealt with: for system calls that wait with a mask of their own. Then
-/// either a handler runs, whose return brings the old mask back, or [`restore_saved_mask`] does.
+/// Blocks exactly `set` until the next signal has been dealt with: for system calls that wait with
+/// a mask of their own. Then either a handler runs, whose return brings the old mask back, or
+/// [`restore_saved_mask`] does.
 pub fn set_temporary_mask(set: SigSet) {
     let old = change_mask(How::Set, set);
     Thread::of(&sched::current()).signals.lock_irq().saved_mask = Some(old);
@@ -102,7 +105,8 @@ pub fn wait_for_signal(mask: SigSet) -> Result<()> {
     Err(Errno::ERESTARTNOHAND)
 }
 
-/// `sigtimedwait`: takes a signal of `wanted`, which are blocked, waiting for one until `deadline` on the monotonic clock. May sleep.
+/// `sigtimedwait`: takes a signal of `wanted`, which are blocked, waiting for one until `deadline`
+/// on the monotonic clock. May sleep.
 ///
 /// # Errors
 /// EAGAIN: the time is up. EINTR: another signal came.

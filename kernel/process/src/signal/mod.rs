@@ -1,7 +1,7 @@
 //! Signals.
 //!
-//! A signal is sent to a process or to one of its threads. It waits there until a thread that does not
-//! block it takes it on the way to user mode:
+//! A signal is sent to a process or to one of its threads. It waits there until a thread that does
+//! not block it takes it on the way to user mode:
 //!
 //! ```text
 //!   send ──ignored?──> nothing
@@ -13,8 +13,8 @@
 //!   taken by `next_delivery`: a handler is called, the process stops, or it ends
 //! ```
 //!
-//! Kernel threads ignore every signal, SIGKILL too, until they [`allow_signal`] one; then they see it with
-//! [`signal_pending`](sched::Task::signal_pending) and take it with [`dequeue_signal`].
+//! Kernel threads ignore every signal, SIGKILL too, until they [`allow_signal`] one; then they see
+//! it with [`signal_pending`](sched::Task::signal_pending) and take it with [`dequeue_signal`].
 
 mod action;
 mod deliver;
@@ -40,7 +40,9 @@ pub use mask::{
 };
 pub use number::{DefaultAction, SIGNAL_MAX, SIGRTMIN, SigSet, Signal};
 pub use send::{
-    SignalStatus, force_signal, is_ignored_by_current, signal_status, send_kernel_signal, send_to_current, signal_process, signal_thread};
+    SignalStatus, force_signal, is_ignored_by_current, send_kernel_signal, send_to_current,
+    signal_process, signal_status, signal_thread,
+};
 pub use stack::{AlternateStack, MINSIGSTKSZ, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK};
 
 pub(crate) use group::{GroupSignals, JobState, ThreadSignals};

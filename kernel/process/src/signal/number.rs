@@ -108,10 +108,8 @@ impl SigSet {
     /// Every signal.
     pub const ALL: Self = Self(u64::MAX);
     /// Those that stop a process.
-    pub const STOPPING: Self = Self::of(Signal::SIGSTOP)
-        .with(Signal::SIGTSTP)
-        .with(Signal::SIGTTIN)
-        .with(Signal::SIGTTOU);
+    pub const STOPPING: Self =
+        Self::of(Signal::SIGSTOP).with(Signal::SIGTSTP).with(Signal::SIGTTIN).with(Signal::SIGTTOU);
     /// Those that nobody can block, ignore or handle.
     pub const UNMASKABLE: Self = Self::of(Signal::SIGKILL).with(Signal::SIGSTOP);
     /// Those that tell a thread of its own doing, and so go before all others.
@@ -203,7 +201,10 @@ mod tests {
     fn a_thread_hears_of_its_own_faults_first() {
         let set = SigSet::of(Signal::SIGHUP).with(Signal::SIGSEGV);
         assert_eq!(set.next_to_take(), Some(Signal::SIGSEGV));
-        assert_eq!(SigSet::of(Signal::SIGTERM).with(Signal::SIGINT).next_to_take(), Some(Signal::SIGINT));
+        assert_eq!(
+            SigSet::of(Signal::SIGTERM).with(Signal::SIGINT).next_to_take(),
+            Some(Signal::SIGINT)
+        );
         assert_eq!(SigSet::EMPTY.next_to_take(), None);
     }
 }

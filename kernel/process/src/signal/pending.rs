@@ -22,8 +22,8 @@ impl Drop for Queued {
     }
 }
 
-/// The signals that wait for a thread, or for any thread of a process. An ordinary signal waits once, however often it was
-/// sent; each sending of a real-time one waits.
+/// The signals that wait for a thread, or for any thread of a process. An ordinary signal waits
+/// once, however often it was sent; each sending of a real-time one waits.
 #[derive(Default)]
 pub(crate) struct Pending {
     set: SigSet,
@@ -45,8 +45,8 @@ impl Pending {
         self.set.contains(signal)
     }
 
-    /// Notes a signal and what it carries. False: there was no memory for what it carries; the signal itself
-    /// is not lost.
+    /// Notes a signal and what it carries. False: there was no memory for what it carries; the
+    /// signal itself is not lost.
     pub(crate) fn push(&mut self, info: SigInfo, user: Option<Arc<User>>) -> bool {
         self.set = self.set.with(info.signal);
         let queued = Queued { info, user };

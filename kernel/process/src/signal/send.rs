@@ -1,7 +1,8 @@
 //! Sending signals.
 //!
-//! Everything here may be called from any context, with the process table locked or not. The decision and the
-//! queueing happen under the receiving process's `signals` lock, so they are one step for whoever takes signals.
+//! Everything here may be called from any context, with the process table locked or not. The
+//! decision and the queueing happen under the receiving process's `signals` lock, so they are one
+//! step for whoever takes signals.
 
 use alloc::sync::Arc;
 
@@ -35,7 +36,8 @@ pub struct SignalStatus {
     pub queued: u64,
 }
 
-/// What waits for a task, and what it has chosen. A kernel thread ignores all that it has not allowed.
+/// What waits for a task, and what it has chosen. A kernel thread ignores all that it has not
+/// allowed.
 pub fn signal_status(task: &TaskRef) -> SignalStatus {
     let thread = Thread::of(task);
     let process = thread.process();
@@ -87,13 +89,18 @@ enum Target<'a> {
 /// Sends a signal to a process: any of its threads may take it. Any context.
 ///
 /// # Errors
-/// ESRCH: the process has been waited for. EAGAIN: a real-time signal of a user with too many queued.
+/// ESRCH: the process has been waited for. EAGAIN: a real-time signal of a user with too many
+/// queued.
 pub fn signal_process(process: &Arc<Process>, info: SigInfo) -> Result<()> {
     signal_process_with(process, info, force_of(process, &info))
 }
 
 /// Sends a signal to a process with the given force.
-pub(crate) fn signal_process_with(process: &Arc<Process>, info: SigInfo, force: Force) -> Result<()> {
+pub(crate) fn signal_process_with(
+    process: &Arc<Process>,
+    info: SigInfo,
+    force: Force,
+) -> Result<()> {
     send(process, Target::Process, info, force)
 }
 
@@ -115,12 +122,13 @@ pub fn send_kernel_signal(task: &TaskRef, signal: Signal) {
 
 /// Sends a signal to the running thread, as a consequence of what it does (SIGPIPE).
 pub fn send_to_current(info: SigInfo) {
-    // The running thread has not been released; and a lost real-time signal is nobody's business here.
+    // The running thread has not been released; and a lost real-time signal is nobody's business
+    // here.
     let _ = signal_thread(&sched::current_ref(), info);
 }
 
-/// Makes the running thread take a signal for what it has just done (a fault): blocked or ignored, it ends the
-/// process.
+/// Makes the running thread take a signal for what it has just done (a fault): blocked or ignored,
+/// it ends the process.
 pub fn force_signal(info: SigInfo) {
     let me = sched::current_ref();
     let thread = Thread::of(&me);
@@ -142,7 +150,8 @@ pub fn force_signal(info: SigInfo) {
             group.protection_lost = true;
         }
     }
-    // The thread is running, so it has not been released; and a fault's signal is not a real-time one.
+    // The thread is running, so it has not been released; and a fault's signal is not a real-time
+    // one.
     let _ = send(process, Target::Thread(&me), info, Force::Fault);
 }
 
@@ -181,8 +190,8 @@ fn send(process: &Arc<Process>, target: Target<'_>, info: SigInfo, force: Force)
     Ok(())
 }
 
-/// What stop signals and SIGCONT do when they are *sent*, whether blocked, ignored or handled: each cancels
-/// the other where it is pending, and SIGCONT lets the process go on.
+/// What stop signals and SIGCONT do when they are *sent*, whether blocked, ignored or handled: each
+/// cancels the other where it is pending, and SIGCONT lets the process go on.
 fn job_control(process: &Process, group: &mut GroupSignals, signal: Signal) {
     if signal.stops() {
         discard_everywhere(group, SigSet::of(Signal::SIGCONT));
@@ -271,11 +280,13 @@ fn queue(
             pending.push_bare(signal);
             return Ok(true);
         }
-        // Whoever is hit by the limit is the sender, as in Linux it is the receiver's user that is counted.
+        // Whoever is hit by the limit is the sender, as in Linux it is the receiver's user that is
+        // counted.
         let user = process.leader().map(|leader| Thread::of(&leader).user());
         let limit = process.limit(Resource::SignalsPending).soft;
         // What the kernel says always gets through.
-        let limit = if info.is_from_user() && signal.is_real_time() { limit } else { limit.max(1 << 20) };
+        let limit =
+            if info.is_from_user() && signal.is_real_time() { limit } else { limit.max(1 << 20) };
         let counted = user.as_ref().is_none_or(|user| user.may_queue_signal(limit));
         if counted && pending.push(info, user) {
             return Ok(true);
@@ -293,8 +304,8 @@ fn queue(
     }
 }
 
-/// Finds the thread that is to take the signal and gets it going. A signal that is sure to end the process ends it now:
-/// all threads are killed.
+/// Finds the thread that is to take the signal and gets it going. A signal that is sure to end the
+/// process ends it now: all threads are killed.
 fn complete(
     process: &Process,
     group: &mut GroupSignals,
@@ -337,7 +348,8 @@ fn wants(task: &TaskRef, signal: Signal) -> bool {
     !signals.blocked.contains(signal) && !signals.stopped
 }
 
-/// Tells a parent that its child has ended, and whether somebody will wait for it. The process table is locked.
+/// Tells a parent that its child has ended, and whether somebody will wait for it. The process
+/// table is locked.
 pub(crate) fn send_child_ended(parent: &Arc<Process>, child: &Process) -> Zombie {
     let Some(signal) = Signal::from_number(child.exit_signal()) else { return Zombie::Wanted };
     let Some(leader) = parent.signals().lock_irq().threads.first().cloned() else {
@@ -409,7 +421,8 @@ fn retarget(group: &mut GroupSignals, thread: &Thread) {
     }
 }
 
-/// The running thread blocks more than before (`old`): what it might have been woken for, others take.
+/// The running thread blocks more than before (`old`): what it might have been woken for, others
+/// take.
 pub(super) fn pass_on_blocked(group: &GroupSignals, thread: &Thread, old: SigSet) {
     let blocked = thread.signals.lock_irq().blocked;
     let mut left = group.pending.set().and(blocked.minus(old));
@@ -421,7 +434,8 @@ pub(super) fn pass_on_blocked(group: &GroupSignals, thread: &Thread, old: SigSet
     }
 }
 
-/// The thread was to take part in a stop and ends instead; it may have been the last one that was waited for.
+/// The thread was to take part in a stop and ends instead; it may have been the last one that was
+/// waited for.
 fn leave_stop(group: &mut GroupSignals, thread: &Thread) {
     let was_to_stop = core::mem::take(&mut thread.signals.lock_irq().must_stop);
     if was_to_stop {

@@ -1,8 +1,8 @@
 //! Stopping and going on: job control.
 //!
-//! A thread that takes a stop signal starts the stop: every thread of its process has to take part. Each
-//! does when it next looks for signals, and sleeps in state `STOPPED`; the last one tells the parent.
-//! SIGCONT ends it when it is *sent*, SIGKILL too.
+//! A thread that takes a stop signal starts the stop: every thread of its process has to take part.
+//! Each does when it next looks for signals, and sleeps in state `STOPPED`; the last one tells the
+//! parent. SIGCONT ends it when it is *sent*, SIGKILL too.
 //!
 //! ```text
 //!   Running ──stop signal taken──> Stopping { left } ──the last thread stops──> Stopped
@@ -55,7 +55,8 @@ pub(crate) fn start(group: &mut GroupSignals, signal: Signal) {
     group.job = JobState::Stopping { signal, left };
 }
 
-/// The running thread takes part in the stop of its process, and sleeps until that is over. May sleep.
+/// The running thread takes part in the stop of its process, and sleeps until that is over. May
+/// sleep.
 pub(crate) fn take_part(me: &TaskRef, mut group: SpinIrqGuard<'_, GroupSignals>) {
     let thread = Thread::of(me);
     {
@@ -70,7 +71,8 @@ pub(crate) fn take_part(me: &TaskRef, mut group: SpinIrqGuard<'_, GroupSignals>)
         tell_parent(thread.process(), news);
     }
     loop {
-        // The state comes before the look, SIGCONT and SIGKILL clear the mark before they look at the state.
+        // The state comes before the look, SIGCONT and SIGKILL clear the mark before they look at
+        // the state.
         sched::set_current_state(state::STOPPED | state::WAKEKILL);
         if !thread.signals.lock_irq().stopped {
             break;
@@ -80,23 +82,24 @@ pub(crate) fn take_part(me: &TaskRef, mut group: SpinIrqGuard<'_, GroupSignals>)
     sched::set_current_state(state::RUNNING);
 }
 
-/// Tells the parent that the process has stopped or goes on: SIGCHLD if it wants to know, and a wake-up for whoever waits.
+/// Tells the parent that the process has stopped or goes on: SIGCHLD if it wants to know, and a
+/// wake-up for whoever waits.
 pub(crate) fn tell_parent(process: &Arc<Process>, news: ChildNews) {
     let table = tasklist();
     let Some(parent) = table.parent(process) else { return };
     let signal = process.signals().lock_irq().job;
     let (code, status) = match (news, signal) {
         (ChildNews::Continued, _) => (CLD_CONTINUED, Signal::SIGCONT),
-        (ChildNews::Stopped, JobState::Stopped { signal, .. } | JobState::Stopping { signal, .. }) => {
-            (CLD_STOPPED, signal)
-        }
+        (
+            ChildNews::Stopped,
+            JobState::Stopped { signal, .. } | JobState::Stopping { signal, .. },
+        ) => (CLD_STOPPED, signal),
         // It has been continued since.
         (ChildNews::Stopped, JobState::Running) => (CLD_STOPPED, Signal::SIGSTOP),
     };
     let wants = !parent.sighand().get(Signal::SIGCHLD).flags.contains(ActionFlags::NOCLDSTOP);
     if wants {
-        let info =
-            send::child_info(parent, process, Signal::SIGCHLD, code, status.number() as i32);
+        let info = send::child_info(parent, process, Signal::SIGCHLD, code, status.number() as i32);
         // A parent that is ending does not want to know.
         let _ = send::signal_process(parent, info);
     }

@@ -1,16 +1,17 @@
 //! A kernel that is just enough for processes: PID 1 runs the test, PID 2 waits for ever.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
-use errno::Errno;
 use contract::{Frame, NodeId, Upcalls};
+use errno::Errno;
 use machine::sim::{self, Config, Outcome};
 use process::signal::{self, Delivery};
 use process::{CloneArgs, CloneFlags, KernelThread, WaitFor, WaitOptions, Waited, kernel_clone};
 use sched::{Sleep, TaskFlags, WaitQueue};
 
-/// Runs a test as PID 1 of a fresh kernel, over some seeds. Afterwards every task, number and process must be gone.
+/// Runs a test as PID 1 of a fresh kernel, over some seeds. Afterwards every task, number and
+/// process must be gone.
 pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
     for seed in 0..seeds {
         let config = Config { cpus, seed, ..Config::default() };
@@ -98,8 +99,8 @@ fn assert_nothing_is_left() {
     }
 }
 
-/// What a user task does about its signals on the way to user mode: none has a handler here unless a test counts it.
-/// Returns the exit code if the task is to end.
+/// What a user task does about its signals on the way to user mode: none has a handler here unless
+/// a test counts it. Returns the exit code if the task is to end.
 pub fn take_signals(handled: &AtomicU32) -> Option<u32> {
     loop {
         match signal::next_delivery() {
@@ -164,8 +165,7 @@ pub fn clone_with(flags: CloneFlags, body: impl FnOnce() -> u32 + Send + 'static
 }
 
 /// The flags of a thread.
-pub const THREAD: CloneFlags =
-    CloneFlags::VM.union(CloneFlags::SIGHAND).union(CloneFlags::THREAD);
+pub const THREAD: CloneFlags = CloneFlags::VM.union(CloneFlags::SIGHAND).union(CloneFlags::THREAD);
 
 /// Waits for any child's end.
 pub fn wait_for_end() -> Waited {

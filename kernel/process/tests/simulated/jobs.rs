@@ -32,7 +32,8 @@ fn c07_stop_continue_kill() {
         kill(child as i32, Some(Signal::SIGCONT)).unwrap();
         assert_eq!(wait_for(all).event, ChildEvent::Continued);
         kill(child as i32, Some(Signal::SIGTSTP)).unwrap();
-        // Its group is not orphaned only because PID 1, its parent, is in the same one: nobody else is there.
+        // Its group is not orphaned only because PID 1, its parent, is in the same one: nobody else
+        // is there.
         kill(child as i32, Some(Signal::SIGKILL)).unwrap();
         assert_eq!(wait_for_end().event, ChildEvent::Ended(9));
     });

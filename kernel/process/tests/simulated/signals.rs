@@ -54,10 +54,8 @@ fn c07_kill_races_with_exit_and_fork() {
         let _ = kill(child as i32, Some(Signal::SIGKILL));
         let mut left = process::live_pids() - 2;
         while left > 0 {
-            let waited = process::wait_for_child(
-                &process::WaitFor::Any,
-                process::WaitOptions::EXITED,
-            );
+            let waited =
+                process::wait_for_child(&process::WaitFor::Any, process::WaitOptions::EXITED);
             if waited.is_err() {
                 break;
             }
@@ -106,9 +104,8 @@ fn c07_blocked_signals_wait_and_are_taken_in_order() {
         }
         let waiting = SigSet::of(real_time).with(Signal::SIGUSR2);
         assert_eq!(signal::pending(), waiting);
-        let taken: Vec<_> = (0..3)
-            .map(|_| signal::sigtimedwait(SigSet::ALL, Some(0)).unwrap().signal)
-            .collect();
+        let taken: Vec<_> =
+            (0..3).map(|_| signal::sigtimedwait(SigSet::ALL, Some(0)).unwrap().signal).collect();
         assert_eq!(taken, [Signal::SIGUSR2, real_time, real_time]);
         assert_eq!(signal::sigtimedwait(SigSet::ALL, Some(0)), Err(Errno::EAGAIN));
     });
