@@ -1,10 +1,26 @@
 //! PID 1 before it becomes the init program.
 
-use crate::parameters;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use errno::{Errno, Result};
+
+use crate::{parameters, root};
+
+/// Where an init program is looked for.
+const PROGRAMS: [&str; 5] = ["/init", "/sbin/init", "/etc/init", "/bin/init", "/bin/sh"];
+
+/// What the first program finds in its environment.
+const ENVIRONMENT: [&[u8]; 3] =
+    [b"HOME=/", b"TERM=linux", b"PATH=/sbin:/usr/sbin:/bin:/usr/bin"];
+
+/// Less memory than this is not enough for the kernel, an initial file system and a shell.
+const LEAST_MEMORY: usize = 12 << 20;
 
 /// Ends the kernel's start-up and becomes the init program.
 pub(crate) fn kernel_init() -> i32 {
     let parameters = parameters::get();
+    require_memory();
     hotplug::bring_up_others(parameters.max_cpus.unwrap_or(usize::MAX).max(1));
     #[cfg(feature = "scenarios")]
     if let Some(filter) = &parameters.scenarios {
@@ -15,7 +31,38 @@ pub(crate) fn kernel_init() -> i32 {
         log::error!("heddle: this image was built without its scenarios (feature `scenarios`)");
         machine::power::exit(2);
     }
-    machine::power::exit(0)
+    let context = match subsystems().and_then(|()| root::make()) {
+        Ok(context) => context,
+        Err(error) => kthread::oops::panic(format_args!("the kernel cannot start: {error}")),
+    };
+    root::open_console(&context);
+    drop(context);
+    run_init_program(parameters)
+}
+
+fn require_memory() {
+    let has = memory::total_bytes();
+    if has < LEAST_MEMORY {
+        log::error!(
+            "heddle: not enough memory: the kernel needs {} MiB beyond its image, and has {} MiB",
+            LEAST_MEMORY >> 20,
+            has >> 20
+        );
+        machine::power::exit(2);
+    }
+}
+
+/// What user programs find: file systems, devices, terminals, system calls.
+fn subsystems() -> Result<()> {
+    fs::init()?;
+    kmsg::init()?;
+    tty::init()?;
+    procfs::init()?;
+    sysfs::init()?;
+    syscall::init();
+    start::set_user_fault(syscall::user_fault);
+    start::set_console_input(tty::input_interrupt);
+    Ok(())
 }
 
 #[cfg(feature = "scenarios")]
@@ -24,4 +71,34 @@ fn run_scenarios(filter: &str, rounds: u64) -> ! {
     let (passed, failed) = scenarios::run_all(filter, rounds);
     log::info!("{passed} passed, {failed} failed");
     machine::power::exit(u8::from(failed != 0))
+}
+
+/// Executes the first program that there is, and returns its exit code, which nobody survives to see.
+fn run_init_program(parameters: &parameters::Parameters) -> i32 {
+    if let Some(wanted) = parameters.rdinit.as_ref().or(parameters.init.as_ref()) {
+        match execute(wanted, &parameters.init_arguments) {
+            Ok(code) => return code,
+            Err(error) => {
+                kthread::oops::panic(format_args!("Requested init {wanted} failed: {error}"))
+            }
+        }
+    }
+    for program in PROGRAMS {
+        match execute(program, &parameters.init_arguments) {
+            Ok(code) => return code,
+            Err(Errno::ENOENT) => {}
+            Err(error) => log::error!("Starting init: {program} exists but couldn't be executed: {error}"),
+        }
+    }
+    kthread::oops::panic(format_args!(
+        "No working init found: none of /init, /sbin/init, /etc/init, /bin/init, /bin/sh runs"
+    ))
+}
+
+fn execute(program: &str, arguments: &[String]) -> Result<i32> {
+    let mut all: Vec<&[u8]> = Vec::with_capacity(1 + arguments.len());
+    all.push(program.as_bytes());
+    all.extend(arguments.iter().map(String::as_bytes));
+    log::info!("Run {program} as init process");
+    syscall::run_program(program.as_bytes(), all, ENVIRONMENT).map(|code| code as i32)
 }

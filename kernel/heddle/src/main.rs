@@ -15,6 +15,8 @@ mod init;
 mod kernel;
 #[cfg(target_os = "none")]
 mod parameters;
+#[cfg(target_os = "none")]
+mod root;
 
 #[cfg(not(target_os = "none"))]
 fn main() {
