@@ -50,6 +50,7 @@ pub fn start(cpu: CpuId, idle: &Context) -> Result<(), StartError> {
     }
     target.interrupts.set(false);
     target.state.set(State::Running);
+    target.waits_since.set(machine.points.get());
     machine.trace.record(machine, Event::Start, "", cpu as u64);
     schedule::point(machine);
     Ok(())

@@ -36,6 +36,8 @@ pub(crate) struct Cpu {
     pub(crate) state: Cell<State>,
     /// The stack pointer while another CPU has the host thread.
     pub(crate) stack_pointer: Cell<usize>,
+    /// The point since which it could go on if it had the host thread.
+    pub(crate) waits_since: Cell<u64>,
     pub(crate) preempt: Cell<u32>,
     pub(crate) interrupts: Cell<bool>,
     pub(crate) current: Cell<*const ()>,
@@ -60,6 +62,7 @@ impl Cpu {
         Self {
             state: Cell::new(State::Stopped),
             stack_pointer: Cell::new(0),
+            waits_since: Cell::new(0),
             preempt: Cell::new(PREEMPT_AT_START),
             interrupts: Cell::new(false),
             current: Cell::new(null()),
@@ -115,8 +118,6 @@ pub(crate) struct Machine {
     pub(crate) drawn: Cell<u64>,
     /// Points up to the last decision, since boot.
     pub(crate) points: Cell<u64>,
-    /// The point at which the running CPU got the host thread.
-    pub(crate) stretch: Cell<u64>,
     pub(crate) schedule: Random,
     pub(crate) draws: Random,
     pub(crate) entropy: Random,
@@ -188,7 +189,6 @@ impl Machine {
             gap: Cell::new(0),
             drawn: Cell::new(0),
             points: Cell::new(0),
-            stretch: Cell::new(0),
             schedule,
             draws: Random::new(config.seed, 1),
             entropy: Random::new(config.seed, 2),

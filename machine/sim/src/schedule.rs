@@ -15,6 +15,9 @@ use crate::sim;
 use crate::strategy::Turn;
 use crate::trace::Event;
 
+/// The most points that a CPU waits before it goes on, if it can.
+const LONGEST_WAIT: u64 = 20_000;
+
 /// A place where an interrupt or another CPU may come in between.
 #[inline]
 pub(crate) fn point(machine: &Machine) {
@@ -40,10 +43,11 @@ fn decide(machine: &Machine) {
     let others = others(machine);
     if others != 0 {
         let (this, points) = (machine.this(), machine.points.get());
-        let ran = points - machine.stretch.get();
-        if let Turn::Other(next) =
-            machine.strategy.turn(&machine.schedule, this, others, ran, points)
-        {
+        let turn = match starving(machine, others) {
+            Some(cpu) => Turn::Other(cpu),
+            None => machine.strategy.turn(&machine.schedule, this, others, points),
+        };
+        if let Turn::Other(next) = turn {
             give_way(machine, next);
         }
     }
@@ -83,6 +87,9 @@ pub(crate) fn raise(machine: &Machine, id: CpuId, vector: Vector) {
     let cpu = &machine.cpus()[id];
     if cpu.state.get() == State::Stopped {
         return;
+    }
+    if cpu.state.get() == State::Halted && cpu.pending.get() == 0 {
+        cpu.waits_since.set(machine.points.get());
     }
     cpu.pending.set(cpu.pending.get() | vector as u32);
     // A long quiet stretch must not hold back an interrupt for longer than this strategy allows.
@@ -182,8 +189,8 @@ pub(crate) fn relax(machine: &Machine) {
     fire_timers(machine);
     let others = others(machine);
     if others != 0 && (turns.is_multiple_of(8) || machine.schedule.chance(224)) {
-        let next = machine.strategy.leave(&machine.schedule, machine.this(), others);
-        give_way(machine, next);
+        let leave = || machine.strategy.leave(&machine.schedule, machine.this(), others);
+        give_way(machine, starving(machine, others).unwrap_or_else(leave));
     }
     take_interrupts(machine, machine.strategy.promptness);
 }
@@ -203,7 +210,7 @@ pub(crate) fn halt(machine: &Machine) {
         cpu.state.set(State::Halted);
         match others(machine) {
             0 => sleep_till_next_event(machine),
-            others => give_way(machine, machine.strategy.pick(&machine.schedule, others)),
+            others => give_way(machine, pick(machine, others)),
         }
     }
     cpu.state.set(State::Running);
@@ -245,10 +252,28 @@ fn others(machine: &Machine) -> u32 {
         .fold(0, |mask, (id, _)| mask | 1 << id)
 }
 
+/// One of `others` that has waited for too long. It goes on at once, and ahead of the others from
+/// now on: whatever the strategy, no CPU stands still for ever.
+fn starving(machine: &Machine, others: u32) -> Option<CpuId> {
+    let now = machine.points.get();
+    let waits_too_long = |&id: &CpuId| {
+        others & (1 << id) != 0 && now - machine.cpus()[id].waits_since.get() > LONGEST_WAIT
+    };
+    let cpu = (0..machine.cpus().len()).find(waits_too_long)?;
+    machine.strategy.promote(cpu);
+    Some(cpu)
+}
+
+/// This CPU has nothing to do: which of `others` goes on?
+fn pick(machine: &Machine, others: u32) -> CpuId {
+    let choose = || machine.strategy.pick(&machine.schedule, others);
+    starving(machine, others).unwrap_or_else(choose)
+}
+
 /// `next` goes on in place of this CPU. Returns when this CPU's turn comes again.
 fn give_way(machine: &Machine, next: CpuId) {
     machine.trace.record(machine, Event::Cpu, "", next as u64);
-    machine.stretch.set(machine.points.get());
+    machine.cpu().waits_since.set(machine.points.get());
     let save = machine.cpu().stack_pointer.as_ptr();
     let load = machine.cpus()[next].stack_pointer.get();
     machine.set_this(next);
@@ -272,9 +297,9 @@ pub(crate) fn stop(machine: &Machine) {
                 sleep_till_next_event(machine);
                 fire_timers(machine);
             }
-            give_way(machine, machine.strategy.pick(&machine.schedule, others(machine)));
+            give_way(machine, pick(machine, others(machine)));
         }
         0 => sim::fail("deadlock: the last running CPU has parked"),
-        others => give_way(machine, machine.strategy.pick(&machine.schedule, others)),
+        others => give_way(machine, pick(machine, others)),
     }
 }

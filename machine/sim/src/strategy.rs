@@ -23,15 +23,20 @@ enum Temper {
     /// The CPU of the highest priority runs as long as it can; at a few chosen points it falls to
     /// the lowest. Finds each bug of few ordering constraints with a good chance (probabilistic
     /// concurrency testing).
-    Priorities { rank: [Cell<u32>; MAX_CPUS], lowest: Cell<u32>, changes: Vec<Cell<u64>> },
+    Priorities {
+        rank: [Cell<u32>; MAX_CPUS],
+        lowest: Cell<u32>,
+        highest: Cell<u32>,
+        changes: Vec<Cell<u64>>,
+    },
 }
 
 /// What a seed has drawn for its run.
 #[derive(Debug)]
 pub(crate) struct Strategy {
     temper: Temper,
-    /// Nanoseconds that a point costs. Few enough that waking and switching to a task takes less than
-    /// a microsecond: a task that sleeps for one again and again leaves the others something.
+    /// Nanoseconds that a point costs. Few enough that waking and switching to a task takes less
+    /// than a microsecond: a task that sleeps for one again and again leaves the others something.
     pub(crate) step: u64,
     /// The chance, of 256, that a pending interrupt is taken at a decision.
     pub(crate) promptness: u32,
@@ -52,10 +57,6 @@ pub(crate) enum Turn {
     /// This one goes on instead.
     Other(CpuId),
 }
-
-/// The longest a CPU keeps the others waiting, in points. Also what makes every strategy fair in
-/// the end.
-const LONGEST_STRETCH: u64 = 20_000;
 
 impl Strategy {
     /// Draws a strategy.
@@ -104,17 +105,7 @@ impl Strategy {
 
     /// Who goes on at a decision, of the CPUs in `others`, which is not empty. `ran` is for how
     /// many points this one has been going, `points` the count since boot.
-    pub(crate) fn turn(
-        &self,
-        random: &Random,
-        this: CpuId,
-        others: u32,
-        ran: u64,
-        points: u64,
-    ) -> Turn {
-        if ran > LONGEST_STRETCH {
-            return Turn::Other(self.leave(random, this, others));
-        }
+    pub(crate) fn turn(&self, random: &Random, this: CpuId, others: u32, points: u64) -> Turn {
         match &self.temper {
             Temper::Steady { stretch } => {
                 // Decisions come every min(stretch, 64) points on the average.
@@ -152,6 +143,14 @@ impl Strategy {
         }
     }
 
+    /// The CPU rises above all others, where there are priorities.
+    pub(crate) fn promote(&self, cpu: CpuId) {
+        if let Temper::Priorities { rank, highest, .. } = &self.temper {
+            highest.set(highest.get() + 1);
+            rank[cpu].set(highest.get());
+        }
+    }
+
     /// The CPU falls below all others, where there are priorities.
     fn demote(&self, cpu: CpuId) {
         if let Temper::Priorities { rank, lowest, .. } = &self.temper {
@@ -186,6 +185,11 @@ impl Temper {
         }
         let horizon = random.magnitude(50, 200_000);
         let changes = (0..1 + random.below(8)).map(|_| Cell::new(random.below(horizon))).collect();
-        Self::Priorities { rank, lowest: Cell::new(MIDDLE), changes }
+        Self::Priorities {
+            rank,
+            lowest: Cell::new(MIDDLE),
+            highest: Cell::new(MIDDLE + MAX_CPUS as u32),
+            changes,
+        }
     }
 }

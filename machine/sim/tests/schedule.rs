@@ -150,6 +150,40 @@ fn a_spinning_cpu_does_not_keep_the_others_from_going_on() {
 }
 
 #[test]
+fn cpus_that_wake_each_other_do_not_keep_a_third_from_going_on() {
+    static DONE: AtomicU64 = AtomicU64::new(0);
+    fn ping_pong() {
+        let other = 1 - cpu::id();
+        loop {
+            // Off before the look: what comes in afterwards ends the wait.
+            let _ = irq::disable();
+            if DONE.load(SeqCst) != 0 {
+                return;
+            }
+            irq::send(other, Ipi::Reschedule);
+            cpu::wait_for_interrupt();
+        }
+    }
+    for seed in 0..400 {
+        let summary = passes(seed, 3, || {
+            boot::install(&UPCALLS);
+            start_others(|| {
+                if cpu::id() == 1 {
+                    ping_pong();
+                } else {
+                    (0..10_000).for_each(|_| irq::point());
+                    DONE.store(1, SeqCst);
+                    send_all(Ipi::Reschedule);
+                }
+                idle()
+            });
+            ping_pong();
+        });
+        assert!(summary.points < 80_000, "seed {seed}: {summary:?}");
+    }
+}
+
+#[test]
 fn interrupts_come_in_only_while_they_are_on() {
     for seed in 0..50 {
         passes(seed, 2, || {
