@@ -103,18 +103,3 @@ pub fn open(
     let path = path(FileType::Regular, credentials, |_| alloc::format!("anon_inode:[{kind}]"));
     File::new(path, operations, flags, credentials)
 }
-
-/// As [`open`], shown as `kind:[number]`, with a type of its own: for sockets.
-///
-/// # Errors
-/// ENFILE.
-pub fn open_numbered(
-    kind: &str,
-    file_type: FileType,
-    operations: Arc<dyn FileOperations>,
-    flags: OpenFlags,
-    credentials: &Arc<Credentials>,
-) -> Result<Arc<File>> {
-    let path = path(file_type, credentials, |number| alloc::format!("{kind}:[{number}]"));
-    File::new(path, operations, flags, credentials)
-}

@@ -38,11 +38,6 @@ pub fn register(device: DeviceNumber, name: &'static str, open: OpenDevice) -> R
     Ok(())
 }
 
-/// Takes a device number back. Files that are open stay so.
-pub fn unregister(device: DeviceNumber) {
-    DEVICES.lock().remove(&device);
-}
-
 /// Opens a device.
 ///
 /// # Errors

@@ -70,16 +70,6 @@ pub fn create_node(name: &[u8], device: DeviceNumber, mode: u32) -> Result<()> {
     caller.make_node(&Start::Cwd, name, NodeKind::CharDevice(device), mode)
 }
 
-/// Makes a symbolic link, as `create_node` does.
-///
-/// # Errors
-/// As [`create_node`].
-pub fn create_link(name: &[u8], target: &[u8]) -> Result<()> {
-    let caller = tree()?.caller();
-    make_directories(&caller, name)?;
-    caller.make_symlink(target, &Start::Cwd, name)
-}
-
 /// Makes a directory, for something to be mounted on.
 ///
 /// # Errors
@@ -98,12 +88,4 @@ fn make_directories(caller: &Caller<'_>, name: &[u8]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Removes a node. The directories stay.
-///
-/// # Errors
-/// ENOENT.
-pub fn remove_node(name: &[u8]) -> Result<()> {
-    tree()?.caller().unlink(&Start::Cwd, name)
 }

@@ -107,15 +107,6 @@ impl FileTable {
         }
     }
 
-    /// As [`get`](Self::get), refusing descriptors that only name a place (O_PATH).
-    ///
-    /// # Errors
-    /// EBADF.
-    pub fn get_open(&self, fd: Fd) -> Result<Arc<File>> {
-        self.get(fd)
-            .and_then(|file| if file.is_place_only() { Err(Errno::EBADF) } else { Ok(file) })
-    }
-
     /// Gives a file the lowest free descriptor below `limit` (RLIMIT_NOFILE).
     ///
     /// # Errors

@@ -154,38 +154,6 @@ impl Source for &[u8] {
     }
 }
 
-/// A sink that keeps everything, up to a limit.
-#[derive(Debug, Default)]
-pub struct VecSink {
-    bytes: alloc::vec::Vec<u8>,
-    limit: usize,
-}
-
-impl VecSink {
-    /// Takes up to `limit` bytes.
-    pub const fn new(limit: usize) -> Self {
-        Self { bytes: alloc::vec::Vec::new(), limit }
-    }
-
-    /// What it was given.
-    pub fn into_bytes(self) -> alloc::vec::Vec<u8> {
-        self.bytes
-    }
-}
-
-impl Sink for VecSink {
-    fn remaining(&self) -> usize {
-        self.limit - self.bytes.len()
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<usize> {
-        let count = bytes.len().min(self.remaining());
-        self.bytes.try_reserve(count).map_err(|_| Errno::ENOMEM)?;
-        self.bytes.extend_from_slice(&bytes[..count]);
-        Ok(count)
-    }
-}
-
 /// One stretch of user memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserSegment {
