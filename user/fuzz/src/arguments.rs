@@ -79,8 +79,8 @@ pub fn choose(random: &mut Random, arena: usize) -> usize {
         8 => random.number() as usize & 0xffff_ffff,
         9 => random.pick(&BAD_POINTERS),
         10 => random.pick(&PATHS).as_ptr() as usize,
-        // The last bytes of the arena, with nothing mapped behind it.
-        11 => arena + ARENA_WORDS * 8 - random.below(64) as usize,
+        // The end of the arena, which must not be passed.
+        11 => arena + (ARENA_WORDS - random.below(16) as usize) * 8,
         _ => arena + random.below(ARENA_WORDS as u64 / 2) as usize * 8,
     }
 }

@@ -2,11 +2,10 @@
 
 use crate::arguments::KERNEL_ADDRESSES;
 
-/// The lowest address of the kernel's half.
-const KERNEL_START: u64 = 0xffff_8000_0000_0000;
-
-/// Small negative numbers begin here; they are errors and not addresses.
-const NEGATIVE: u64 = 0xffff_ffff_fff0_0000;
+/// Where a kernel keeps things: memory of its own, and its image. Narrow enough that two small negative numbers
+/// side by side do not look like it.
+const KERNEL: [core::ops::Range<u64>; 2] =
+    [0xffff_8000_0000_0000..0xffff_f000_0000_0000, 0xffff_ffff_8000_0000..0xffff_ffff_c000_0000];
 
 const GETRANDOM: u64 = 318;
 
@@ -19,5 +18,5 @@ pub fn find(call: u64, memory: &[u64], returned: isize) -> Option<u64> {
 }
 
 fn is_kernel_address(word: u64) -> bool {
-    (KERNEL_START..NEGATIVE).contains(&word) && !KERNEL_ADDRESSES.contains(&(word as usize))
+    KERNEL.iter().any(|range| range.contains(&word)) && !KERNEL_ADDRESSES.contains(&(word as usize))
 }

@@ -22,8 +22,11 @@ runtime::program!(main);
 
 const PROCESSES_MAX: usize = 16;
 
-/// A worker that lives longer than this is stuck in a call that waits.
-const SECONDS_PER_WORKER: u64 = 1;
+/// How often the workers are looked after, in milliseconds.
+const INTERVAL: u64 = 20;
+
+/// A worker that has made no call for so many looks is stuck in one that waits.
+const STUCK: u32 = 3;
 
 const SIGKILL: i32 = 9;
 
@@ -49,7 +52,7 @@ fn main(arguments: runtime::Arguments) -> i32 {
     let mut supervisor = Supervisor { shared, workers: [None; PROCESSES_MAX], seed, started: 0 };
     while process::seconds() < end && shared.leak().is_none() {
         supervisor.reap();
-        supervisor.kill_stuck(SECONDS_PER_WORKER);
+        supervisor.kill_stuck();
         if let Err(error) = supervisor.start_missing(processes) {
             // Out of memory or processes for now: that is the workers' doing and no failure.
             if supervisor.started == 0 {
@@ -57,9 +60,9 @@ fn main(arguments: runtime::Arguments) -> i32 {
                 return 2;
             }
         }
-        process::sleep(20);
+        process::sleep(INTERVAL);
     }
-    supervisor.kill_stuck(0);
+    supervisor.kill_all();
     while process::wait(None).is_ok() {}
     supervisor.report()
 }
@@ -74,20 +77,32 @@ struct Supervisor {
 #[derive(Clone, Copy)]
 struct Worker {
     pid: i32,
-    since: u64,
+    /// Calls that its place had made when it was last looked at.
+    calls: u64,
+    /// For how many looks that has not changed.
+    quiet: u32,
+}
+
+impl Worker {
+    /// Kills it and the processes that it made: it leads a group, unless it has not come that far yet.
+    fn kill(&self) {
+        // It may have died on its own.
+        let _ = process::kill(-self.pid, SIGKILL);
+        let _ = process::kill(self.pid, SIGKILL);
+    }
 }
 
 impl Supervisor {
     fn start_missing(&mut self, processes: usize) -> runtime::Result<()> {
-        for place in &mut self.workers[..processes] {
-            if place.is_some() {
+        for index in 0..processes {
+            if self.workers[index].is_some() {
                 continue;
             }
             let seed = self.seed.wrapping_mul(0x1_0000_0001).wrapping_add(self.started);
             match process::fork()? {
-                Fork::Child => worker::run(self.shared, seed),
+                Fork::Child => worker::run(self.shared, index, seed),
                 Fork::Parent(pid) => {
-                    *place = Some(Worker { pid, since: process::seconds() });
+                    self.workers[index] = Some(Worker { pid, calls: 0, quiet: 0 });
                     self.started += 1;
                 }
             }
@@ -105,15 +120,22 @@ impl Supervisor {
         }
     }
 
-    /// Kills each worker of this age and the processes that it made.
-    fn kill_stuck(&self, seconds: u64) {
-        let now = process::seconds();
-        for worker in self.workers.iter().flatten() {
-            if now >= worker.since + seconds {
-                // It leads a process group, unless it has not come that far yet.
-                let _ = process::kill(-worker.pid, SIGKILL);
-                let _ = process::kill(worker.pid, SIGKILL);
+    /// Kills the workers that make no calls any more.
+    fn kill_stuck(&mut self) {
+        for (index, worker) in self.workers.iter_mut().enumerate() {
+            let Some(worker) = worker else { continue };
+            let calls = self.shared.calls_of(index);
+            worker.quiet = if calls == worker.calls { worker.quiet + 1 } else { 0 };
+            worker.calls = calls;
+            if worker.quiet >= STUCK {
+                worker.kill();
             }
+        }
+    }
+
+    fn kill_all(&self) {
+        for worker in self.workers.iter().flatten() {
+            worker.kill();
         }
     }
 

@@ -1,5 +1,6 @@
 //! What workers tell their supervisor, in memory that they share.
 
+use crate::PROCESSES_MAX;
 use core::sync::atomic::{AtomicU64, Ordering};
 use runtime::Result;
 use runtime::memory::{self, PROT_READ, PROT_WRITE};
@@ -7,7 +8,7 @@ use runtime::memory::{self, PROT_READ, PROT_WRITE};
 /// The shared page. All zero at first.
 #[repr(C)]
 pub struct Shared {
-    calls: AtomicU64,
+    calls: [AtomicU64; PROCESSES_MAX],
     /// The next step of the systematic part.
     step: AtomicU64,
     leak_value: AtomicU64,
@@ -34,14 +35,19 @@ impl Shared {
         Ok(unsafe { &*(page as *const Self) })
     }
 
-    /// Counts calls.
-    pub fn add_calls(&self, count: u64) {
-        self.calls.fetch_add(count, Ordering::Relaxed);
+    /// Counts a call of the worker in this place.
+    pub fn count_call(&self, place: usize) {
+        self.calls[place].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Calls made so far.
+    /// Calls made by the workers in this place so far.
+    pub fn calls_of(&self, place: usize) -> u64 {
+        self.calls[place].load(Ordering::Relaxed)
+    }
+
+    /// Calls made by all so far.
     pub fn calls(&self) -> u64 {
-        self.calls.load(Ordering::Relaxed)
+        (0..PROCESSES_MAX).map(|place| self.calls_of(place)).sum()
     }
 
     /// Takes the next step of the systematic part; each is taken once.

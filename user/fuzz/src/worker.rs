@@ -9,29 +9,33 @@ use runtime::memory::{self, PROT_READ, PROT_WRITE};
 use runtime::random::Random;
 use runtime::{file, process, sys};
 
-/// Calls between two messages to the supervisor.
-const CALLS_PER_REPORT: u64 = 32;
-
 /// What the arena is filled with: harmless sizes, flags and descriptors.
 const FILLINGS: [u64; 4] = [0, 1, 0x5a5a_5a5a_5a5a_5a5a, 0x0000_0008_0000_0003];
 
-/// Runs until the end.
-pub fn run(shared: &Shared, seed: u64) -> ! {
+/// Runs until the end, in this place among the workers.
+pub fn run(shared: &Shared, place: usize, seed: u64) -> ! {
     // A session of its own keeps it from the terminal and makes it the leader of what it forks.
     let _ = process::new_session();
     for descriptor in 0..3 {
         let _ = file::close(descriptor);
     }
-    let Ok(page) = memory::map(ARENA_WORDS * 8, PROT_READ | PROT_WRITE, false) else {
-        process::exit(1)
-    };
-    let mut worker = Worker { shared, seed, random: Random::new(seed), arena: page as *mut u64 };
+    let Ok(arena) = map_arena() else { process::exit(1) };
+    let mut worker = Worker { shared, seed, random: Random::new(seed), arena };
     loop {
-        for _ in 0..CALLS_PER_REPORT {
-            worker.turn();
-        }
-        shared.add_calls(CALLS_PER_REPORT);
+        shared.count_call(place);
+        worker.turn();
     }
+}
+
+/// Maps the arena, with a page behind it that may not be touched: what is written beyond the arena must not reach
+/// what is shared with the supervisor.
+fn map_arena() -> runtime::Result<*mut u64> {
+    const GUARD: usize = 4096;
+    let length = ARENA_WORDS * 8;
+    let arena = memory::map(length + GUARD, PROT_READ | PROT_WRITE, false)?;
+    // SAFETY: nothing uses the new page.
+    unsafe { memory::protect(arena + length, GUARD, 0)? };
+    Ok(arena as *mut u64)
 }
 
 struct Worker<'a> {

@@ -70,6 +70,14 @@ impl<'a> Terminal<'a> {
         }
     }
 
+    /// Lets a moment pass, as between two keys that do not belong together.
+    pub fn pause(&mut self) -> Result<()> {
+        const MOMENT: Duration = Duration::from_millis(1500);
+        let deadline = Instant::now() + MOMENT;
+        while self.wait(deadline)? {}
+        Ok(())
+    }
+
     /// Waits for the machine to be switched off.
     pub fn off(mut self) -> Result<()> {
         let deadline = Instant::now() + LIMIT;

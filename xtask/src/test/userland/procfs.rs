@@ -26,7 +26,7 @@ fn files_of_the_system_are_there(lab: &Lab) -> Result<()> {
         done
         grep -c '^MemFree:' /proc/meminfo; grep -c '^btime ' /proc/stat; grep -c '^processes ' /proc/stat
         wc -w < /proc/loadavg; grep -c panic=-1 /proc/cmdline; cut -d ' ' -f 1,2 /proc/version
-        grep -c tmpfs /proc/filesystems; [ -L /proc/mounts ] && echo a link";
+        grep -c '\ttmpfs$' /proc/filesystems; [ -L /proc/mounts ] && echo a link";
     lab.guest().sh(script)?.prints("1\n1\n1\n5\n1\nLinux version\n1\na link\n")
 }
 
@@ -34,11 +34,11 @@ fn files_of_a_process_are_there(lab: &Lab) -> Result<()> {
     let script = "\
         cd /proc/1; for f in stat status statm cmdline comm maps fd exe cwd root; do
             [ -e $f ] || echo missing: $f
-        done; tr '\\0' '|' < /proc/self/cmdline; echo; cat comm
+        done; cat /proc/self/cmdline | tr '\\0' '|'; echo; cat comm
         grep -E '^(Name|State|Pid|PPid|Tgid|Threads|Uid):' status | cut -f 1-2";
     let outcome = lab.guest().sh(script)?;
     outcome.prints(
-        "tr|\\0|||\ninit\nName:\tinit\nState:\tS (sleeping)\nTgid:\t1\nPid:\t1\nPPid:\t0\n\
+        "cat|/proc/self/cmdline|\ninit\nName:\tinit\nState:\tS (sleeping)\nTgid:\t1\nPid:\t1\nPPid:\t0\n\
          Uid:\t0\nThreads:\t1\n",
     )
 }
@@ -62,11 +62,8 @@ fn self_is_the_reader(lab: &Lab) -> Result<()> {
 fn links_of_a_process(lab: &Lab) -> Result<()> {
     let script = "\
         cd /tmp; sleep 60 < /dev/null > /tmp/out & sleep 0.2; cd /proc/$!
-        readlink exe cwd root fd/0 fd/1; cat /tmp/out; (echo a | cat; ls -l /proc/self/fd) | grep -c ' -> '; kill $!";
-    let outcome = lab.guest().sh(script)?.status(0)?;
-    let expected = "/bin/busybox\n/tmp\n/\n/dev/null\n/tmp/out\n";
-    let right = outcome.output().starts_with(expected);
-    outcome.holds(right, "a link points elsewhere").map(drop)
+        for link in exe cwd root fd/0 fd/1; do readlink $link; done; kill $!";
+    lab.guest().sh(script)?.prints("/bin/busybox\n/tmp\n/\n/dev/null\n/tmp/out\n")
 }
 
 fn maps_shows_the_program(lab: &Lab) -> Result<()> {

@@ -152,8 +152,8 @@ fn background_readers_stop(lab: &Lab) -> Result<()> {
 
 fn lines_can_be_edited(lab: &Lab) -> Result<()> {
     let mut terminal = shell(lab)?;
-    terminal.send("cat > /tmp/f\n")?;
-    terminal.expect("\n")?;
+    terminal.send("echo begun; cat > /tmp/f\n")?;
+    terminal.expect("begun\r\n")?;
     terminal.send(&format!("wrong{CTRL_U}righ{DELETE}ht\nsecond{CTRL_D}{CTRL_D}"))?;
     terminal.prompt()?;
     match &*terminal.command("cat -A /tmp/f; echo")? {
@@ -192,11 +192,18 @@ fn vi_edits_a_file(lab: &Lab) -> Result<()> {
     terminal.send("vi /tmp/f\n")?;
     terminal.expect("1/2")?;
     terminal.send("Anew")?;
+    terminal.expect("w")?;
+    // An escape that other keys follow at once would be taken for a function key.
     terminal.send(ESCAPE)?;
-    terminal.send("jddp:wq\n")?;
+    terminal.pause()?;
+    terminal.send("jA, too")?;
+    terminal.expect("too")?;
+    terminal.send(ESCAPE)?;
+    terminal.pause()?;
+    terminal.send(":wq\n")?;
     terminal.prompt()?;
     match &*terminal.command("cat /tmp/f")? {
-        "onenew\ntwo\n" => Ok(()),
+        "onenew\ntwo, too\n" => Ok(()),
         _ => terminal.wrong("the file is not as edited"),
     }
 }
