@@ -66,7 +66,8 @@ pub(crate) fn mount() -> &'static (Arc<Mount>, DeviceNumber) {
     }
 }
 
-/// A place with an inode of its own. `shown` gets the inode's number and says how `/proc/PID/fd` shows it.
+/// A place with an inode of its own. `shown` gets the inode's number and says how `/proc/PID/fd`
+/// shows it.
 pub(crate) fn path(
     file_type: FileType,
     credentials: &Credentials,

@@ -106,7 +106,8 @@ impl Access {
     }
 }
 
-/// The identity of a task. Never changed in place: who changes theirs makes a new one and swaps the `Arc`.
+/// The identity of a task. Never changed in place: who changes theirs makes a new one and swaps the
+/// `Arc`.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// The real user.

@@ -1,19 +1,22 @@
 //! Dentries: names that have been looked up, and the tree they form.
 //!
-//! A dentry ties a name in a directory to an inode. It keeps its parent alive, so whoever holds one (an open file, a working directory, a
-//! mount point) can tell its path. Downwards, a directory keeps those children that its file system allows to be
-//! cached, and knows the others for as long as somebody holds them; so there is one dentry for a place at any time.
+//! A dentry ties a name in a directory to an inode. It keeps its parent alive, so whoever holds one
+//! (an open file, a working directory, a mount point) can tell its path. Downwards, a directory
+//! keeps those children that its file system allows to be cached, and knows the others for as long
+//! as somebody holds them; so there is one dentry for a place at any time.
 //!
 //! ```text
 //!            keeps                     looks up, or finds in `children`
 //!   child ─────────> parent     parent ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄> child
 //! ```
 //!
-//! Whoever changes a directory's names, or asks its file system for one, holds the directory's `names` mutex ([`Names`]), so
-//! that what the file system has and what is cached here change as one. A name that is cached is found without it.
+//! Whoever changes a directory's names, or asks its file system for one, holds the directory's
+//! `names` mutex ([`Names`]), so that what the file system has and what is cached here change as
+//! one. A name that is cached is found without it.
 //!
 //! Locks: `fs.rename`, then one directory's `names` or two (an ancestor first, else by address, as
-//! [`Names::lock_both`] has it), then the file system's locks, then `children` and `place`, which are leaves.
+//! [`Names::lock_both`] has it), then the file system's locks, then `children` and `place`, which
+//! are leaves.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
@@ -156,7 +159,8 @@ impl Dentry {
         self.mounts.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// The child with this name, cached or not. `keep`: the file system is mounted, so children may be cached. May sleep.
+    /// The child with this name, cached or not. `keep`: the file system is mounted, so children may
+    /// be cached. May sleep.
     ///
     /// # Errors
     /// As [`Inode::lookup`].
@@ -211,8 +215,8 @@ impl Dentry {
         }
     }
 
-    /// Stops keeping what is below this dentry; what is in use stays known. Works through the tree with a list, as a tree may be deeper than
-    /// a kernel stack.
+    /// Stops keeping what is below this dentry; what is in use stays known. Works through the tree
+    /// with a list, as a tree may be deeper than a kernel stack.
     pub fn uncache_descendants(&self) {
         let mut left = self.uncache_children();
         while let Some(dentry) = left.pop() {
@@ -245,8 +249,9 @@ impl<'a> Names<'a> {
         Self { directory, keep, _lock: directory.names.lock() }
     }
 
-    /// Locks two directories' names, which may be one: then the second is `None`. The caller holds the file system's `rename` lock if they are
-    /// not, so that none becomes the other's ancestor meanwhile.
+    /// Locks two directories' names, which may be one: then the second is `None`. The caller holds
+    /// the file system's `rename` lock if they are not, so that none becomes the other's ancestor
+    /// meanwhile.
     pub(crate) fn lock_both(
         one: &'a Arc<Dentry>,
         other: &'a Arc<Dentry>,
@@ -305,7 +310,8 @@ impl<'a> Names<'a> {
         self.directory.forget(child);
     }
 
-    /// A child has moved to `to` (this directory if `None`) under a new name. `replaced` is the dentry that was there.
+    /// A child has moved to `to` (this directory if `None`) under a new name. `replaced` is the
+    /// dentry that was there.
     pub(crate) fn renamed(
         &self,
         child: &Arc<Dentry>,
@@ -333,7 +339,8 @@ impl<'a> Names<'a> {
 }
 
 impl Drop for Dentry {
-    /// Goes up the chain of parents in a loop: dropping one parent from within another's drop would need a stack as deep as the tree.
+    /// Goes up the chain of parents in a loop: dropping one parent from within another's drop would
+    /// need a stack as deep as the tree.
     fn drop(&mut self) {
         let mut next = self.leave();
         while let Some(parent) = next {
@@ -348,7 +355,10 @@ impl Dentry {
         let place = self.place.get_mut();
         let parent = place.parent.take()?;
         let mut children = parent.children.lock();
-        let stale = matches!(children.get(&place.name), Some(Child::Known(weak)) if weak.strong_count() == 0);
+        let stale = match children.get(&place.name) {
+            Some(Child::Known(weak)) => weak.strong_count() == 0,
+            _ => false,
+        };
         let removed = if stale { children.remove(&place.name) } else { None };
         drop(children);
         drop(removed);

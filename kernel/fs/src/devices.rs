@@ -16,7 +16,8 @@ use crate::{char_device, devtmpfs, random};
 
 /// `RNDGETENTCNT`: how many bits of entropy there are.
 const RNDGETENTCNT: u32 = 0x8004_5200;
-/// `RNDADDTOENTCNT`, `RNDADDENTROPY`, `RNDCLEARPOOL`, `RNDRESEEDCRNG`: accepted, as the count is not kept.
+/// `RNDADDTOENTCNT`, `RNDADDENTROPY`, `RNDCLEARPOOL`, `RNDRESEEDCRNG`: accepted, as the count is
+/// not kept.
 const RNDADDTOENTCNT: u32 = 0x4004_5201;
 const RNDCLEARPOOL: u32 = 0x5206;
 const RNDRESEEDCRNG: u32 = 0x5207;

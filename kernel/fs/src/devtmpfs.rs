@@ -1,7 +1,7 @@
 //! `devtmpfs`: the tree of device nodes that the kernel keeps.
 //!
-//! It is a tmpfs of which there is one instance, whatever the number of mounts; the kernel works on it through a mount of its own. Programs may
-//! change it like any other directory.
+//! It is a tmpfs of which there is one instance, whatever the number of mounts; the kernel works on
+//! it through a mount of its own. Programs may change it like any other directory.
 
 use alloc::sync::Arc;
 
@@ -60,7 +60,8 @@ pub fn superblock() -> Result<Arc<Superblock>> {
     Ok(tree()?.superblock.clone())
 }
 
-/// Makes the node of a character device, and the directories on the way to it. `name` has no leading slash. May sleep.
+/// Makes the node of a character device, and the directories on the way to it. `name` has no
+/// leading slash. May sleep.
 ///
 /// # Errors
 /// EEXIST; ENOMEM.

@@ -1,7 +1,8 @@
 //! Open files.
 //!
-//! A [`File`] is what `open` makes (an open file description): it ties the operations of whatever was opened to a position and
-//! to flags. Descriptors, mappings and messages in flight share it by `Arc`; when the last goes, it is closed.
+//! A [`File`] is what `open` makes (an open file description): it ties the operations of whatever
+//! was opened to a position and to flags. Descriptors, mappings and messages in flight share it by
+//! `Arc`; when the last goes, it is closed.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -56,15 +57,16 @@ pub struct File {
 
 /// The position that a call starts from and leaves behind.
 enum Position<'a> {
-    /// A file with positions, and those of one who reads and writes at the file's own: locked for the whole call, so that two who
-    /// share the file do not read the same bytes.
+    /// A file with positions, and those of one who reads and writes at the file's own: locked for
+    /// the whole call, so that two who share the file do not read the same bytes.
     Shared(sched::MutexGuard<'a, u64>),
     /// A stream, which has none.
     Stream,
 }
 
 impl File {
-    /// Opens what is at a path. Permissions have been checked; see [`Caller::open`](crate::Caller::open) for user programs.
+    /// Opens what is at a path. Permissions have been checked; see
+    /// [`Caller::open`](crate::Caller::open) for user programs.
     ///
     /// # Errors
     /// ENFILE: too many files are open in the system. As [`Inode::open`].
@@ -190,7 +192,8 @@ impl File {
         }
     }
 
-    /// Writes at the position, or at the end in append mode, and moves it. EPIPE: the caller owes the task a SIGPIPE.
+    /// Writes at the position, or at the end in append mode, and moves it. EPIPE: the caller owes
+    /// the task a SIGPIPE.
     ///
     /// # Errors
     /// EBADF: not open for writing. As [`FileOperations::write`].

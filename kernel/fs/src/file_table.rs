@@ -85,7 +85,8 @@ impl FileTable {
         Self::build(Slots::default())
     }
 
-    /// A table of its own with the same files, for a clone without `CLONE_FILES`, and for `execve` from a shared table.
+    /// A table of its own with the same files, for a clone without `CLONE_FILES`, and for `execve`
+    /// from a shared table.
     pub fn fork_copy(&self) -> Arc<Self> {
         Self::build(self.slots.lock().clone())
     }

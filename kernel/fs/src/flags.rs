@@ -5,7 +5,8 @@ use bitflags::bitflags;
 bitflags! {
     /// How a file is opened, and what of that stays with it (`O_*`).
     ///
-    /// The two lowest bits are the access mode and no flags: see [`OpenFlags::readable`] and [`OpenFlags::writable`].
+    /// The two lowest bits are the access mode and no flags: see [`OpenFlags::readable`] and
+    /// [`OpenFlags::writable`].
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub struct OpenFlags: u32 {
         /// Open for writing only.

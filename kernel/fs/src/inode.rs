@@ -1,10 +1,11 @@
 //! Inodes: files as a file system keeps them, without their names.
 //!
-//! A file system implements [`Inode`] for each kind of node that it has. The methods for directories fail with ENOTDIR and
-//! those that change something with EPERM unless they are overridden, so a simple node says only what it is. The layer
-//! above has checked permissions, names and types by the time it calls: an implementation checks only what depends on its own state
-//! (the name is free, the directory empty), under its own locks. All methods are called by tasks, holding no spin lock, and may
-//! sleep unless they say otherwise.
+//! A file system implements [`Inode`] for each kind of node that it has. The methods for
+//! directories fail with ENOTDIR and those that change something with EPERM unless they are
+//! overridden, so a simple node says only what it is. The layer above has checked permissions,
+//! names and types by the time it calls: an implementation checks only what depends on its own
+//! state (the name is free, the directory empty), under its own locks. All methods are called by
+//! tasks, holding no spin lock, and may sleep unless they say otherwise.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -76,12 +77,13 @@ pub enum LinkTarget {
 
 /// Takes the entries of a directory.
 pub trait DirectorySink {
-    /// Takes an entry, or returns false if there is no room for it. `next` is the position after it.
+    /// Takes an entry, or returns false if there is no room for it. `next` is the position after
+    /// it.
     fn entry(&mut self, name: &[u8], inode: u64, file_type: FileType, next: u64) -> bool;
 }
 
-/// Gives the entries `.` and `..` of an open directory, whose positions are 0 and 1, where the reader is there yet. Returns false if the sink
-/// is full.
+/// Gives the entries `.` and `..` of an open directory, whose positions are 0 and 1, where the
+/// reader is there yet. Returns false if the sink is full.
 ///
 /// # Errors
 /// What `stat` says of the directories.
@@ -114,14 +116,15 @@ pub trait Inode: Any + Send + Sync {
         Err(Errno::EPERM)
     }
 
-    /// Whether a directory entry that led here still does. A file system whose names come and go by themselves (procfs) says no when
-    /// its object is gone; the name is looked up again then. Does not sleep.
+    /// Whether a directory entry that led here still does. A file system whose names come and go by
+    /// themselves (procfs) says no when its object is gone; the name is looked up again then. Does
+    /// not sleep.
     fn is_current(&self) -> bool {
         true
     }
 
-    /// Whether names that lead here may be kept in the dentry cache while nobody uses them. Only where all changes of names come through
-    /// the layer above.
+    /// Whether names that lead here may be kept in the dentry cache while nobody uses them. Only
+    /// where all changes of names come through the layer above.
     fn is_cacheable(&self) -> bool {
         false
     }
@@ -166,8 +169,9 @@ pub trait Inode: Any + Send + Sync {
         Err(Errno::EPERM)
     }
 
-    /// Moves a name to another directory of the same file system (maybe this one), replacing what is there. The caller has seen to
-    /// it that no directory is moved into itself, and that no other rename of a directory runs in this file system.
+    /// Moves a name to another directory of the same file system (maybe this one), replacing what
+    /// is there. The caller has seen to it that no directory is moved into itself, and that no
+    /// other rename of a directory runs in this file system.
     ///
     /// # Errors
     /// ENOENT, EEXIST (NOREPLACE), ENOTEMPTY, ENOTDIR, EISDIR, EINVAL (flags not known).
@@ -199,7 +203,8 @@ pub trait Inode: Any + Send + Sync {
         }
     }
 
-    /// Opens the file. `TRUNC` has been taken care of. May wait (a FIFO's other end) unless `NONBLOCK` is set.
+    /// Opens the file. `TRUNC` has been taken care of. May wait (a FIFO's other end) unless
+    /// `NONBLOCK` is set.
     ///
     /// # Errors
     /// ENXIO: no such device, or nobody reads the FIFO. Otherwise as the file system says.

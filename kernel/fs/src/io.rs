@@ -1,8 +1,8 @@
 //! Where data comes from and goes to: user memory or the kernel's own, behind one face.
 //!
-//! A file's `write` takes from a [`Source`], its `read` gives to a [`Sink`], and neither knows whose memory it
-//! is. Copies that meet a bad user address stop there: what was moved before counts, and only a copy that moved nothing is an
-//! error (EFAULT).
+//! A file's `write` takes from a [`Source`], its `read` gives to a [`Sink`], and neither knows
+//! whose memory it is. Copies that meet a bad user address stop there: what was moved before
+//! counts, and only a copy that moved nothing is an error (EFAULT).
 
 use errno::{Errno, Result};
 use memory::{PAGE_SIZE, Page};
@@ -16,7 +16,8 @@ pub trait Sink {
     /// Bytes that still fit.
     fn remaining(&self) -> usize;
 
-    /// Appends bytes, and returns how many: fewer than given when it is full or after a bad address.
+    /// Appends bytes, and returns how many: fewer than given when it is full or after a bad
+    /// address.
     ///
     /// # Errors
     /// EFAULT: the first byte's address is bad.
@@ -75,7 +76,8 @@ pub trait Source {
     /// Bytes that are left.
     fn remaining(&self) -> usize;
 
-    /// Takes the next bytes, and returns how many: fewer than asked for at the end or after a bad address.
+    /// Takes the next bytes, and returns how many: fewer than asked for at the end or after a bad
+    /// address.
     ///
     /// # Errors
     /// EFAULT: the first byte's address is bad.
@@ -179,7 +181,8 @@ pub const MAX_RW_COUNT: usize = 0x7fff_f000;
 pub const MAX_SEGMENTS: usize = 1024;
 
 impl UserBuffer {
-    /// One buffer. Lengths beyond [`MAX_RW_COUNT`] are cut. The address is looked at when it is used.
+    /// One buffer. Lengths beyond [`MAX_RW_COUNT`] are cut. The address is looked at when it is
+    /// used.
     pub fn new(address: usize, length: usize) -> Self {
         let length = length.min(MAX_RW_COUNT);
         let mut segments = SmallVec::new();
@@ -205,8 +208,9 @@ impl UserBuffer {
         Ok(Self { segments, next: 0, remaining: total })
     }
 
-    /// Runs `copy(address, done..done + piece)` over the next `length` bytes, in pieces that lie within one page: a page is
-    /// there or not, so a piece that fails has moved nothing, and the count is right to the byte.
+    /// Runs `copy(address, done..done + piece)` over the next `length` bytes, in pieces that lie
+    /// within one page: a page is there or not, so a piece that fails has moved nothing, and the
+    /// count is right to the byte.
     fn advance(
         &mut self,
         length: usize,

@@ -1,4 +1,5 @@
-//! The virtual file system: names, mounts, open files, descriptors, and the file systems that live in memory.
+//! The virtual file system: names, mounts, open files, descriptors, and the file systems that live
+//! in memory.
 //!
 //! The life of an open file:
 //!
@@ -9,15 +10,19 @@
 //!      and where
 //! ```
 //!
-//! - [`Caller`]: the system calls that take paths, for somebody ([`Credentials`]) who is somewhere ([`FsContext`]).
-//! - [`Inode`], [`FileOperations`], [`FileSystem`]: what a file system implements; see [`register_filesystem`].
-//! - [`File`]: an open file; data goes through a [`Sink`] or comes from a [`Source`], be it user memory or the kernel's.
+//! - [`Caller`]: the system calls that take paths, for somebody ([`Credentials`]) who is somewhere
+//!   ([`FsContext`]).
+//! - [`Inode`], [`FileOperations`], [`FileSystem`]: what a file system implements; see
+//!   [`register_filesystem`].
+//! - [`File`]: an open file; data goes through a [`Sink`] or comes from a [`Source`], be it user
+//!   memory or the kernel's.
 //! - [`FileTable`] gives files their descriptors.
 //! - [`poll`], [`epoll`]: waiting for files.
-//! - [`tmpfs`], [`devtmpfs`], [`pipe`], [`eventfd`], [`memfd`], [`char_device`], [`random`], [`initramfs`]: what is in this crate.
+//! - [`tmpfs`], [`devtmpfs`], [`pipe`], [`eventfd`], [`memfd`], [`char_device`], [`random`],
+//!   [`initramfs`]: what is in this crate.
 //!
-//! Locks, from outer to inner: `file.position`, `fs.rename`, a file system's sleeping locks, then the spin locks, of which two are rarely
-//! held at once; where they are, their declarations say so.
+//! Locks, from outer to inner: `file.position`, `fs.rename`, a file system's sleeping locks, then
+//! the spin locks, of which two are rarely held at once; where they are, their declarations say so.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -59,7 +64,8 @@ mod walk;
 
 use errno::Result;
 
-/// Makes what is in this crate known: file systems and the devices of major number 1. Once, at start-up, by a task.
+/// Makes what is in this crate known: file systems and the devices of major number 1. Once, at
+/// start-up, by a task.
 ///
 /// # Errors
 /// EBUSY: done already. ENOMEM.

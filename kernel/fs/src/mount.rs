@@ -1,12 +1,13 @@
 //! Mounts: where file systems are hung into the tree.
 //!
-//! A mount shows part of a file system (all of it, or for a bind mount what lies below some directory) at a place of
-//! another mount. The mounts of a namespace form a tree of their own; a path walk crosses into a child at a dentry that is
-//! marked as a mount point, and goes up through the mount's place.
+//! A mount shows part of a file system (all of it, or for a bind mount what lies below some
+//! directory) at a place of another mount. The mounts of a namespace form a tree of their own; a
+//! path walk crosses into a child at a dentry that is marked as a mount point, and goes up through
+//! the mount's place.
 //!
-//! A mount is in use while anybody but its place in the tree has a reference to it: each open file, working directory and
-//! mount below it does. `umount` refuses then (EBUSY), unless it may detach: a detached mount is out of the
-//! tree and lives until its last user has gone.
+//! A mount is in use while anybody but its place in the tree has a reference to it: each open file,
+//! working directory and mount below it does. `umount` refuses then (EBUSY), unless it may detach:
+//! a detached mount is out of the tree and lives until its last user has gone.
 
 use alloc::string::String;
 use alloc::sync::{Arc, Weak};
@@ -48,7 +49,8 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// A mount that is not in a tree yet. `root` is a directory (or for a bind mount any file) of the superblock.
+    /// A mount that is not in a tree yet. `root` is a directory (or for a bind mount any file) of
+    /// the superblock.
     pub(crate) fn new(
         superblock: Arc<Superblock>,
         root: Arc<Dentry>,
@@ -118,14 +120,14 @@ impl Mount {
     /// What is mounted at a dentry of this mount.
     pub(crate) fn child_at(&self, point: &Arc<Dentry>) -> Option<Arc<Self>> {
         let links = self.links.lock();
-        // The latest first: a mount over a mount point covers what is there only if it could be reached by
-        // its dentry, so there is one at most; a search from the end costs the same.
+        // The latest first: a mount over a mount point covers what is there only if it could be
+        // reached by its dentry, so there is one at most; a search from the end costs the same.
         links.children.iter().rev().find(|child| child.covers(point)).cloned()
     }
 
     fn covers(&self, point: &Arc<Dentry>) -> bool {
-        // A child's own links are not locked by whoever holds the parent's: the place is set before the child is put among
-        // the children, and cleared after it is taken out.
+        // A child's own links are not locked by whoever holds the parent's: the place is set before
+        // the child is put among the children, and cleared after it is taken out.
         self.links
             .lock_irq_nested()
             .place

@@ -77,7 +77,8 @@ impl MountNamespace {
         )
     }
 
-    /// Copies the mounts below `from` to the same places of `to`. The depth of mounts is a loop, not a recursion.
+    /// Copies the mounts below `from` to the same places of `to`. The depth of mounts is a loop,
+    /// not a recursion.
     fn copy_children(&self, from: &Path, to: &Arc<Mount>) {
         let mut left = Vec::from([(from.mount().clone(), from.dentry().clone(), to.clone())]);
         while let Some((mount, top, copy)) = left.pop() {
@@ -110,7 +111,8 @@ impl MountNamespace {
     /// Moves a mount to another place. `mount` is the root of one.
     ///
     /// # Errors
-    /// EINVAL: not the root of a mount, or the root of the namespace. ELOOP: into itself. As [`mount`](Self::mount).
+    /// EINVAL: not the root of a mount, or the root of the namespace. ELOOP: into itself. As
+    /// [`mount`](Self::mount).
     pub fn move_to(&self, mount: &Path, at: &Path) -> Result<()> {
         if !Arc::ptr_eq(mount.dentry(), mount.mount().root()) || mount.covered().is_none() {
             return Err(Errno::EINVAL);
@@ -130,7 +132,8 @@ impl MountNamespace {
         self.attach(&moved, at)
     }
 
-    /// Takes the mount whose root `at` is out of the tree. `detach`: even if it is in use, and with all that is mounted below it.
+    /// Takes the mount whose root `at` is out of the tree. `detach`: even if it is in use, and with
+    /// all that is mounted below it.
     ///
     /// # Errors
     /// EINVAL: not the root of a mount. EBUSY: in use, or the root of the namespace.
@@ -159,7 +162,8 @@ impl MountNamespace {
         Ok(())
     }
 
-    /// The mounts in the order in which `/proc/mounts` lists them, parents first, each with its place.
+    /// The mounts in the order in which `/proc/mounts` lists them, parents first, each with its
+    /// place.
     pub fn mounts(&self) -> Vec<Arc<Mount>> {
         let mut found = Vec::new();
         let mut left = Vec::from([self.root.clone()]);

@@ -10,13 +10,15 @@ use crate::inode::DirectorySink;
 use crate::io::{Sink, Source};
 use crate::poll::{PollEvents, PollTable};
 
-/// The behaviour of an open file: what a file system, a driver or a pipe gives when something is opened. One object may serve several
-/// opens or only one; dropping it is the last close.
+/// The behaviour of an open file: what a file system, a driver or a pipe gives when something is
+/// opened. One object may serve several opens or only one; dropping it is the last close.
 ///
-/// All methods are called by tasks and may sleep, but for `poll`. A signal that ends a wait is ERESTARTSYS; a file in
-/// non-blocking mode ([`File::is_nonblocking`]) answers EAGAIN instead of waiting.
+/// All methods are called by tasks and may sleep, but for `poll`. A signal that ends a wait is
+/// ERESTARTSYS; a file in non-blocking mode ([`File::is_nonblocking`]) answers EAGAIN instead of
+/// waiting.
 pub trait FileOperations: Any + Send + Sync {
-    /// Reads from `position` on, and moves it on. 0 is the end of the file. Whoever has no positions ignores it.
+    /// Reads from `position` on, and moves it on. 0 is the end of the file. Whoever has no
+    /// positions ignores it.
     fn read(&self, _file: &File, _to: &mut dyn Sink, _position: &mut u64) -> Result<usize> {
         Err(Errno::EINVAL)
     }
@@ -46,13 +48,14 @@ pub trait FileOperations: Any + Send + Sync {
         Err(Errno::ENOTDIR)
     }
 
-    /// What is possible now without waiting. Every queue that is woken when that changes goes to the table first, so that no change
-    /// is missed. Does not sleep.
+    /// What is possible now without waiting. Every queue that is woken when that changes goes to
+    /// the table first, so that no change is missed. Does not sleep.
     fn poll(&self, _file: &File, _table: &mut PollTable<'_>) -> PollEvents {
         PollEvents::ALWAYS_READY
     }
 
-    /// Whether `poll` means something: epoll refuses files without (EPERM), as regular files and directories are.
+    /// Whether `poll` means something: epoll refuses files without (EPERM), as regular files and
+    /// directories are.
     fn is_pollable(&self) -> bool {
         false
     }

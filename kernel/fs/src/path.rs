@@ -55,7 +55,8 @@ impl Path {
         Self { mount: self.mount.clone(), dentry }
     }
 
-    /// Whether names looked up here may be cached: not in a file system that is not mounted any more.
+    /// Whether names looked up here may be cached: not in a file system that is not mounted any
+    /// more.
     pub(crate) fn keeps_children(&self) -> bool {
         self.mount.superblock().is_mounted()
     }
@@ -65,7 +66,8 @@ impl Path {
         Names::lock(&self.dentry, self.keeps_children())
     }
 
-    /// Goes up over mount points, from the root of a mount to the place that it covers. `None` at the root of the namespace.
+    /// Goes up over mount points, from the root of a mount to the place that it covers. `None` at
+    /// the root of the namespace.
     pub(crate) fn covered(&self) -> Option<Self> {
         if !Arc::ptr_eq(&self.dentry, self.mount.root()) {
             return None;
@@ -84,8 +86,8 @@ impl Path {
         self
     }
 
-    /// The path from `root` to here, as text; what is not below `root` starts with `(unreachable)`, what was removed ends with
-    /// ` (deleted)`, as in `/proc/PID/cwd`.
+    /// The path from `root` to here, as text; what is not below `root` starts with `(unreachable)`,
+    /// what was removed ends with ` (deleted)`, as in `/proc/PID/cwd`.
     pub fn to_bytes(&self, root: &Self) -> Vec<u8> {
         let (mut text, top) = self.walk_up(Some(root));
         if top == Top::Other {
@@ -94,7 +96,8 @@ impl Path {
         self.mark_removed(text)
     }
 
-    /// The path from the top of the tree to here, whatever the caller's root is, as in `/proc/PID/maps`.
+    /// The path from the top of the tree to here, whatever the caller's root is, as in
+    /// `/proc/PID/maps`.
     pub fn to_absolute_bytes(&self) -> Vec<u8> {
         self.mark_removed(self.walk_up(None).0)
     }
@@ -106,7 +109,8 @@ impl Path {
         text
     }
 
-    /// The path to here from `root`, or from the top of the tree if that is met first or no root is given.
+    /// The path to here from `root`, or from the top of the tree if that is met first or no root is
+    /// given.
     pub(crate) fn walk_up(&self, root: Option<&Self>) -> (Vec<u8>, Top) {
         if self.dentry.is_anonymous() {
             return (self.dentry.name().to_vec(), Top::Root);

@@ -1,7 +1,8 @@
 //! Waiting for several files at once.
 //!
-//! A file tells what is possible on it now and, in the same call, which wait queues are woken when that changes. So
-//! whoever asks with a table has subscribed before the answer was found, and loses no change:
+//! A file tells what is possible on it now and, in the same call, which wait queues are woken when
+//! that changes. So whoever asks with a table has subscribed before the answer was found, and loses
+//! no change:
 //!
 //! ```text
 //!   poll: ask every file, with a table        notifier: make the file ready
@@ -107,12 +108,14 @@ impl PollEntry {
     }
 }
 
-/// Waits until something that is asked for is possible on at least one file, and returns on how many. With a deadline (monotonic, in nanoseconds) it
-/// returns 0 when that has passed; a deadline of 0 only looks. An entry without a file is for `poll` an event; callers who want to
-/// ignore one leave it out.
+/// Waits until something that is asked for is possible on at least one file, and returns on how
+/// many. With a deadline (monotonic, in nanoseconds) it returns 0 when that has passed; a deadline
+/// of 0 only looks. An entry without a file is for `poll` an event; callers who want to ignore one
+/// leave it out.
 ///
 /// # Errors
-/// EINTR: a signal came first. (`poll` is not restarted after a handler; whoever wants ERESTARTNOHAND maps it.)
+/// EINTR: a signal came first. (`poll` is not restarted after a handler; whoever wants
+/// ERESTARTNOHAND maps it.)
 pub fn poll_files(entries: &mut [PollEntry], deadline: Option<u64>) -> Result<usize> {
     let ready = count_ready(entries, &mut PollTable::none());
     if ready > 0 || deadline == Some(0) {

@@ -37,12 +37,14 @@ pub trait FileSystem: Any + Send + Sync {
     }
 }
 
-/// A file system as the mounts of it share it: the instance and the tree of names that have been looked up.
+/// A file system as the mounts of it share it: the instance and the tree of names that have been
+/// looked up.
 pub struct Superblock {
     file_system: Arc<dyn FileSystem>,
     kind: &'static str,
     root: Arc<Dentry>,
-    /// Mounts of it. The first one makes the dentry cache keep names, and the end of the last one empties it.
+    /// Mounts of it. The first one makes the dentry cache keep names, and the end of the last one
+    /// empties it.
     mounts: AtomicU32,
     /// One rename of a directory at a time, so that what was seen of the tree's shape stays true.
     pub(crate) rename: sched::Mutex<()>,

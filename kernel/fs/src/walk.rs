@@ -1,8 +1,9 @@
 //! Walking a path.
 //!
-//! A [`Walker`] goes from directory to directory until one component is left, and leaves that to its
-//! caller, as `open`, `mkdir`, `unlink` and the others each treat it in their own way. A symbolic link's target takes the place of
-//! what was walked, in front of the rest; so nothing here is recursive.
+//! A [`Walker`] goes from directory to directory until one component is left, and leaves that to
+//! its caller, as `open`, `mkdir`, `unlink` and the others each treat it in their own way. A
+//! symbolic link's target takes the place of what was walked, in front of the rest; so nothing here
+//! is recursive.
 
 use alloc::borrow::Cow;
 use core::ops::Range;
@@ -21,7 +22,8 @@ const MAX_LINKS: u32 = 40;
 /// How a path ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Last {
-    /// With a name in the directory that was reached, at this place of the text; `slash`: slashes follow it.
+    /// With a name in the directory that was reached, at this place of the text; `slash`: slashes
+    /// follow it.
     Name { range: Range<usize>, slash: bool },
     /// With `.`, and that is where the walker is.
     Dot,

@@ -64,7 +64,8 @@ impl Caller<'_> {
     /// Changes the owner of a file. Set-ID bits of what is not a directory go.
     ///
     /// # Errors
-    /// EPERM: only the owner gives a file to one of their own groups, and only CAP_CHOWN to somebody else. EROFS.
+    /// EPERM: only the owner gives a file to one of their own groups, and only CAP_CHOWN to
+    /// somebody else. EROFS.
     pub fn change_owner(&self, place: &Path, owner: Owner) -> Result<()> {
         place.mount().require_writable()?;
         let stat = place.inode().stat()?;
@@ -78,7 +79,8 @@ impl Caller<'_> {
         }
         let mut set = SetAttributes { uid: owner.uid, gid: owner.gid, ..Default::default() };
         if stat.file_type != FileType::Directory && (owner.uid.is_some() || owner.gid.is_some()) {
-            // Set-group-ID without group execution means something else (mandatory locking), and stays.
+            // Set-group-ID without group execution means something else (mandatory locking), and
+            // stays.
             let group_bit = if stat.permissions & 0o010 != 0 { S_ISGID } else { 0 };
             let kept = stat.permissions & !(S_ISUID | group_bit);
             set.permissions = (kept != stat.permissions).then_some(kept);
@@ -89,7 +91,8 @@ impl Caller<'_> {
     /// Sets the times of a file.
     ///
     /// # Errors
-    /// EACCES: both to now, by somebody who is not the owner and may not write. EPERM: otherwise, not the owner. EROFS.
+    /// EACCES: both to now, by somebody who is not the owner and may not write. EPERM: otherwise,
+    /// not the owner. EROFS.
     pub fn change_times(
         &self,
         place: &Path,
@@ -118,7 +121,8 @@ impl Caller<'_> {
     /// Cuts or lengthens the file at a path.
     ///
     /// # Errors
-    /// As [`lookup`](Self::lookup); EISDIR, EINVAL (not a regular file), EACCES, EROFS, EFBIG, ENOSPC.
+    /// As [`lookup`](Self::lookup); EISDIR, EINVAL (not a regular file), EACCES, EROFS, EFBIG,
+    /// ENOSPC.
     pub fn truncate(&self, path: &[u8], size: u64) -> Result<()> {
         let place = self.lookup(&Start::Cwd, path, LookupFlags::FOLLOW)?;
         match place.inode().file_type() {

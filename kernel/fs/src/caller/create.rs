@@ -24,7 +24,8 @@ impl Caller<'_> {
     /// Makes a file, device, FIFO or socket.
     ///
     /// # Errors
-    /// As [`make_directory`](Self::make_directory); EPERM: a device without CAP_MKNOD, or a directory.
+    /// As [`make_directory`](Self::make_directory); EPERM: a device without CAP_MKNOD, or a
+    /// directory.
     pub fn make_node(
         &self,
         start: &Start,
@@ -64,8 +65,8 @@ impl Caller<'_> {
         Ok(())
     }
 
-    /// Makes a node in a directory that is writable for the caller. `slash`: a name with a slash behind it, which is not there or
-    /// cannot be made.
+    /// Makes a node in a directory that is writable for the caller. `slash`: a name with a slash
+    /// behind it, which is not there or cannot be made.
     pub(super) fn make_in(
         &self,
         directory: &Path,
@@ -82,7 +83,8 @@ impl Caller<'_> {
         Ok(directory.with_dentry(names.insert(name, inode)))
     }
 
-    /// What a new node in a directory is to be: the caller's own, or in a set-group-ID directory of that group.
+    /// What a new node in a directory is to be: the caller's own, or in a set-group-ID directory of
+    /// that group.
     pub(super) fn new_node<'n>(
         &self,
         directory: &Path,
@@ -109,7 +111,8 @@ impl Caller<'_> {
     /// Gives what is at a path another name.
     ///
     /// # Errors
-    /// As [`lookup`](Self::lookup) for both; EEXIST, EXDEV (another mount), EPERM (a directory), EMLINK, EACCES, EROFS.
+    /// As [`lookup`](Self::lookup) for both; EEXIST, EXDEV (another mount), EPERM (a directory),
+    /// EMLINK, EACCES, EROFS.
     pub fn link(
         &self,
         from: &Start,

@@ -1,7 +1,8 @@
 //! Files by name: what system calls do with paths, for somebody.
 //!
-//! A [`Caller`] is whoever asks: where they are and who they are. Its methods are the path-taking system calls without the copying of
-//! arguments, so a kernel thread can use them as well. All may sleep.
+//! A [`Caller`] is whoever asks: where they are and who they are. Its methods are the path-taking
+//! system calls without the copying of arguments, so a kernel thread can use them as well. All may
+//! sleep.
 
 mod attributes;
 mod create;
@@ -73,8 +74,8 @@ impl Caller<'_> {
         self.lookup(start, path, flags)?.inode().stat()
     }
 
-    /// Whether the caller may do something with what is at a path: EACCES or EROFS if not. `faccessat` without
-    /// `AT_EACCESS` asks with [`Credentials::with_real_ids`].
+    /// Whether the caller may do something with what is at a path: EACCES or EROFS if not.
+    /// `faccessat` without `AT_EACCESS` asks with [`Credentials::with_real_ids`].
     ///
     /// # Errors
     /// As [`lookup`](Self::lookup); EACCES, EROFS.

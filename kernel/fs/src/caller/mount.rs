@@ -67,7 +67,8 @@ impl Caller<'_> {
     /// `mount`: mounts, binds, moves or changes, as the flags say.
     ///
     /// # Errors
-    /// EPERM without CAP_SYS_ADMIN. ENODEV: no such kind of file system. EINVAL, ENOTDIR, ENOENT, ELOOP, EBUSY; what the file system says.
+    /// EPERM without CAP_SYS_ADMIN. ENODEV: no such kind of file system. EINVAL, ENOTDIR, ENOENT,
+    /// ELOOP, EBUSY; what the file system says.
     pub fn mount(
         &self,
         source: &[u8],
@@ -122,7 +123,8 @@ impl Caller<'_> {
     /// `umount2`.
     ///
     /// # Errors
-    /// EPERM without CAP_SYS_ADMIN. EINVAL: not a mount point. EBUSY. EAGAIN (EXPIRE). As [`lookup`](Self::lookup).
+    /// EPERM without CAP_SYS_ADMIN. EINVAL: not a mount point. EBUSY. EAGAIN (EXPIRE). As
+    /// [`lookup`](Self::lookup).
     pub fn unmount(&self, target: &[u8], flags: UnmountFlags) -> Result<()> {
         self.credentials.require(Capabilities::SYS_ADMIN)?;
         if flags.contains(UnmountFlags::EXPIRE) {

@@ -28,8 +28,8 @@ impl Caller<'_> {
     /// Opens a file, and makes it first if the flags say so. May wait for a FIFO's other end.
     ///
     /// # Errors
-    /// As [`lookup`](Self::lookup). EEXIST (EXCL), EISDIR, ENOTDIR (DIRECTORY), ELOOP (NOFOLLOW), EACCES, EROFS, EINVAL (flags that do not go
-    /// together), ENXIO, ENFILE.
+    /// As [`lookup`](Self::lookup). EEXIST (EXCL), EISDIR, ENOTDIR (DIRECTORY), ELOOP (NOFOLLOW),
+    /// EACCES, EROFS, EINVAL (flags that do not go together), ENXIO, ENFILE.
     pub fn open(&self, start: &Start, path: &[u8], options: OpenOptions) -> Result<Arc<File>> {
         let mut flags = options.flags;
         if flags.contains(OpenFlags::PATH) {

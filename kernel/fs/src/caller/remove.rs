@@ -15,7 +15,8 @@ impl Caller<'_> {
     /// Removes a name of something that is not a directory.
     ///
     /// # Errors
-    /// As [`lookup`](Self::lookup); EISDIR, EACCES, EPERM (sticky directory), EROFS, EBUSY (a mount point).
+    /// As [`lookup`](Self::lookup); EISDIR, EACCES, EPERM (sticky directory), EROFS, EBUSY (a mount
+    /// point).
     pub fn unlink(&self, start: &Start, path: &[u8]) -> Result<()> {
         let mut walker = Walker::new(self, start, path)?;
         let Last::Name { range, slash } = walker.go_to_last()? else { return Err(Errno::EISDIR) };
@@ -38,8 +39,8 @@ impl Caller<'_> {
     /// Removes an empty directory.
     ///
     /// # Errors
-    /// As [`lookup`](Self::lookup); ENOTDIR, ENOTEMPTY, EINVAL (`.`), EACCES, EPERM (sticky directory), EROFS, EBUSY (a mount
-    /// point).
+    /// As [`lookup`](Self::lookup); ENOTDIR, ENOTEMPTY, EINVAL (`.`), EACCES, EPERM (sticky
+    /// directory), EROFS, EBUSY (a mount point).
     pub fn remove_directory(&self, start: &Start, path: &[u8]) -> Result<()> {
         let mut walker = Walker::new(self, start, path)?;
         let range = match walker.go_to_last()? {

@@ -27,9 +27,9 @@ impl Caller<'_> {
     /// Renames.
     ///
     /// # Errors
-    /// As [`lookup`](Self::lookup) for both; EXDEV, EBUSY (`.`, `..`, a mount point), EINVAL (a directory into itself, or
-    /// flags), ENOTEMPTY, EISDIR, ENOTDIR, EEXIST (NOREPLACE), ENOENT (EXCHANGE with nothing there), EACCES, EPERM,
-    /// EROFS.
+    /// As [`lookup`](Self::lookup) for both; EXDEV, EBUSY (`.`, `..`, a mount point), EINVAL (a
+    /// directory into itself, or flags), ENOTEMPTY, EISDIR, ENOTDIR, EEXIST (NOREPLACE), ENOENT
+    /// (EXCHANGE with nothing there), EACCES, EPERM, EROFS.
     pub fn rename(
         &self,
         from: &Start,
@@ -60,7 +60,8 @@ impl Caller<'_> {
 
     fn rename_in_mount(&self, old: &End<'_>, new: &End<'_>, flags: RenameFlags) -> Result<()> {
         let (from, to) = (old.directory.dentry(), new.directory.dentry());
-        // The shape of the tree changes only under this lock; a rename within one directory leaves it as it is.
+        // The shape of the tree changes only under this lock; a rename within one directory leaves
+        // it as it is.
         let superblock = old.directory.mount().superblock();
         let _shape = (!Arc::ptr_eq(from, to)).then(|| superblock.rename.lock());
         let (names, other_names) = Names::lock_both(from, to, old.directory.keeps_children());

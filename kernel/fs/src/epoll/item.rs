@@ -57,7 +57,8 @@ impl Ready {
     }
 }
 
-/// A file that is watched, and for what. Plain data: the last reference may go in the middle of a wake-up.
+/// A file that is watched, and for what. Plain data: the last reference may go in the middle of a
+/// wake-up.
 pub(super) struct Item {
     pub(super) file: Weak<File>,
     event: SpinLock<Event>,

@@ -1,8 +1,9 @@
 //! `epoll`: watching many files at once, for long.
 //!
-//! Each file that is watched is an item with a place on the wait queues of the file. A wake-up there puts the item on the
-//! epoll's list of items that may be ready and wakes whoever waits for the epoll. The waiter takes items off the list, asks each file what is
-//! really possible, and reports that:
+//! Each file that is watched is an item with a place on the wait queues of the file. A wake-up
+//! there puts the item on the epoll's list of items that may be ready and wakes whoever waits for
+//! the epoll. The waiter takes items off the list, asks each file what is really possible, and
+//! reports that:
 //!
 //! ```text
 //!   file's queue woken ──> Ear::notify ──> list ──> wait: pop, ask the file ──> report
@@ -10,8 +11,8 @@
 //!                                            └── level-triggered ─┘
 //! ```
 //!
-//! A level-triggered item that was reported stays on the list and falls off when asking finds nothing; an edge-triggered
-//! one comes back only by a wake-up; a one-shot one is disabled.
+//! A level-triggered item that was reported stays on the list and falls off when asking finds
+//! nothing; an edge-triggered one comes back only by a wake-up; a one-shot one is disabled.
 
 mod item;
 
@@ -70,7 +71,8 @@ impl EventFlags {
     }
 }
 
-/// What is watched for, or was found, and the number that the program gave for it (`struct epoll_event`).
+/// What is watched for, or was found, and the number that the program gave for it (`struct
+/// epoll_event`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The events.
@@ -90,7 +92,8 @@ pub enum Control {
     Delete,
 }
 
-/// An item is known by the descriptor and the file. The address stays the file's own while the item has its weak reference.
+/// An item is known by the descriptor and the file. The address stays the file's own while the item
+/// has its weak reference.
 type Key = (Fd, usize);
 
 struct Interest {
@@ -222,7 +225,8 @@ impl FileOperations for Epoll {
 
 impl Drop for Epoll {
     fn drop(&mut self) {
-        // First the places on the queues, so that nothing is put on the list any more; then the list, whose items refer to it.
+        // First the places on the queues, so that nothing is put on the list any more; then the
+        // list, whose items refer to it.
         self.interests.get_mut().map.clear();
         self.ready.clear();
     }
@@ -245,8 +249,8 @@ pub fn create(credentials: &Arc<Credentials>) -> Result<Arc<File>> {
 /// Changes what an epoll watches. `fd` is the descriptor by which the program knows the file.
 ///
 /// # Errors
-/// EINVAL: not an epoll, or the epoll itself. EPERM: the file cannot be watched. EEXIST, ENOENT. ELOOP: epolls would watch each other in
-/// a circle, or too deep.
+/// EINVAL: not an epoll, or the epoll itself. EPERM: the file cannot be watched. EEXIST, ENOENT.
+/// ELOOP: epolls would watch each other in a circle, or too deep.
 pub fn control(epoll: &Arc<File>, fd: Fd, file: &Arc<File>, control: Control) -> Result<()> {
     let this = epoll_of(epoll)?;
     if Arc::ptr_eq(epoll, file) {
@@ -286,8 +290,8 @@ fn require_no_circle(epoll: &Arc<File>, file: &Arc<File>) -> Result<()> {
     Err(Errno::ELOOP)
 }
 
-/// Waits until something that is watched is ready, and returns up to `max` reports; none after the deadline (monotonic, in nanoseconds; 0
-/// only looks).
+/// Waits until something that is watched is ready, and returns up to `max` reports; none after the
+/// deadline (monotonic, in nanoseconds; 0 only looks).
 ///
 /// # Errors
 /// EINVAL: not an epoll, or `max` is 0. EINTR: a signal came first.

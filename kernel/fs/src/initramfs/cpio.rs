@@ -1,8 +1,9 @@
-//! Reading cpio archives of the "newc" format, as `cpio -H newc` and the kernel's own tools write them.
+//! Reading cpio archives of the "newc" format, as `cpio -H newc` and the kernel's own tools write
+//! them.
 //!
-//! An archive is a row of entries: a header of ASCII hexadecimal numbers, the name with a NUL, and the contents, both of these filled up to
-//! a multiple of four bytes. An entry named `TRAILER!!!` ends it. Several archives may follow one another, with zeros
-//! in between.
+//! An archive is a row of entries: a header of ASCII hexadecimal numbers, the name with a NUL, and
+//! the contents, both of these filled up to a multiple of four bytes. An entry named `TRAILER!!!`
+//! ends it. Several archives may follow one another, with zeros in between.
 
 use core::fmt;
 

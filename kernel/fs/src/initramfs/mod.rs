@@ -56,7 +56,8 @@ pub struct Unpacked {
 /// The first name of a file that has several, by its device and inode numbers in the archive.
 type Links<'a> = BTreeMap<((u32, u32), u32), &'a [u8]>;
 
-/// Unpacks an archive below the caller's root directory. What is there already is replaced, directories are kept. May sleep.
+/// Unpacks an archive below the caller's root directory. What is there already is replaced,
+/// directories are kept. May sleep.
 ///
 /// # Errors
 /// [`UnpackError`]; what came before the bad entry has been unpacked.
@@ -127,7 +128,8 @@ fn make_directory(caller: &Caller<'_>, start: &Start, entry: &Entry<'_>) -> Resu
     finish(caller, &caller.lookup(start, entry.name, LookupFlags::DIRECTORY)?, entry)
 }
 
-/// A regular file. Of one with several names the archive may have the contents with any of them, most often the last.
+/// A regular file. Of one with several names the archive may have the contents with any of them,
+/// most often the last.
 fn make_file<'a>(
     caller: &Caller<'_>,
     start: &Start,

@@ -25,8 +25,8 @@ impl Holders {
         self.0.is_empty()
     }
 
-    /// Gives `owner` the lock if it goes with the others'. What `owner` held before is given up in any case, as `flock` does not
-    /// promise an unbroken change of kind.
+    /// Gives `owner` the lock if it goes with the others'. What `owner` held before is given up in
+    /// any case, as `flock` does not promise an unbroken change of kind.
     fn take(&mut self, owner: u64, kind: Kind) -> Option<()> {
         self.release(owner);
         let conflict =

@@ -1,7 +1,7 @@
 //! Locks on files, as programs take them: whole files by `flock`, ranges of bytes by `fcntl`.
 //!
-//! The locks of an inode are in one list, which exists while there are any. They are found by the inode's address, which stays
-//! its own while it has locks: whoever holds one has the file open.
+//! The locks of an inode are in one list, which exists while there are any. They are found by the
+//! inode's address, which stays its own while it has locks: whoever holds one has the file open.
 
 pub mod flock;
 pub mod posix;
@@ -61,7 +61,8 @@ fn of(inode: &Arc<dyn Inode>) -> Arc<InodeLocks> {
 /// Forgets the list of an inode that has no lock and for which nobody waits.
 fn tidy(inode: &Arc<dyn Inode>, locks: Arc<InodeLocks>) {
     let mut inodes = INODES.lock();
-    // One reference is the table's and one the caller's; no other can come up while the table is locked.
+    // One reference is the table's and one the caller's; no other can come up while the table is
+    // locked.
     let unused = Arc::strong_count(&locks) == 2 && locks.state.lock().is_empty();
     let removed = if unused { inodes.remove(&key(inode)) } else { None };
     drop(inodes);

@@ -1,5 +1,5 @@
-//! `fcntl` record locks: locks on ranges of bytes, held by a process (its descriptor table) or, for open-file-description
-//! locks, by an open file.
+//! `fcntl` record locks: locks on ranges of bytes, held by a process (its descriptor table) or, for
+//! open-file-description locks, by an open file.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -110,7 +110,8 @@ impl Ranges {
     }
 }
 
-/// Locks a range, waiting if `wait`. May sleep. A circle of waiters is not looked for: it ends with a signal.
+/// Locks a range, waiting if `wait`. May sleep. A circle of waiters is not looked for: it ends with
+/// a signal.
 ///
 /// # Errors
 /// EAGAIN: locked by another, and `wait` is not set. ERESTARTSYS: a signal came.

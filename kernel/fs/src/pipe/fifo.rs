@@ -38,10 +38,12 @@ impl Fifo {
     }
 }
 
-/// Opens a FIFO. Whoever opens only one end waits until somebody has opened the other, or with NONBLOCK does not.
+/// Opens a FIFO. Whoever opens only one end waits until somebody has opened the other, or with
+/// NONBLOCK does not.
 ///
 /// # Errors
-/// ENXIO: NONBLOCK, for writing only, and nobody reads. ERESTARTSYS: a signal came first. EINVAL: neither to read nor to write.
+/// ENXIO: NONBLOCK, for writing only, and nobody reads. ERESTARTSYS: a signal came first. EINVAL:
+/// neither to read nor to write.
 pub(crate) fn open_fifo(fifo: &Arc<Fifo>, flags: OpenFlags) -> Result<Arc<dyn FileOperations>> {
     let pipe = fifo.pipe();
     let nonblocking = flags.contains(OpenFlags::NONBLOCK);
@@ -80,8 +82,8 @@ struct Others<'a> {
 
 impl<'a> Others<'a> {
     fn of(now: &AtomicUsize, ever_now: &'a AtomicUsize) -> Self {
-        // In this order: whoever comes after the first load changes the count, and whoever was there and has gone by the second
-        // cannot have seen this end.
+        // In this order: whoever comes after the first load changes the count, and whoever was
+        // there and has gone by the second cannot have seen this end.
         let ever = ever_now.load(Ordering::SeqCst);
         let present = now.load(Ordering::SeqCst) != 0;
         Self { present, ever, ever_now }

@@ -1,10 +1,12 @@
 //! Pipes and FIFOs.
 //!
-//! A [`Pipe`] is a ring of pages with two kinds of ends. Both a pipe's files and all who open a FIFO hold ends ([`PipeEnd`]); the
-//! number of each kind says whether a reader may expect more and a writer has anybody to write for.
+//! A `Pipe` is a ring of pages with two kinds of ends. Both a pipe's files and all who open a FIFO
+//! hold ends (`PipeEnd`); the number of each kind says whether a reader may expect more and a
+//! writer has anybody to write for.
 //!
-//! Data is copied with the pipe's mutex held, as a page fault may have to be served for it. Whoever has to wait leaves the mutex
-//! first and looks at `state` for what it waits for: the copy of the ring's fill that the last holder of the mutex left there.
+//! Data is copied with the pipe's mutex held, as a page fault may have to be served for it. Whoever
+//! has to wait leaves the mutex first and looks at `state` for what it waits for: the copy of the
+//! ring's fill that the last holder of the mutex left there.
 
 mod fifo;
 mod ring;
@@ -46,14 +48,16 @@ const FIONREAD: u32 = 0x541b;
 /// A queue of bytes between readers and writers.
 pub(crate) struct Pipe {
     ring: Mutex<Ring>,
-    /// What the ring's last holder left: whether there is something to read, and room to write. Changed under the mutex before the queues are
-    /// woken (SeqCst); looked at by those who sleep on them.
+    /// What the ring's last holder left: whether there is something to read, and room to write.
+    /// Changed under the mutex before the queues are woken (SeqCst); looked at by those who sleep
+    /// on them.
     filled: AtomicBool,
     writable: AtomicBool,
     /// Open ends of either kind.
     readers: AtomicUsize,
     writers: AtomicUsize,
-    /// How often either kind of end was opened, for FIFOs: an opener waits for the other side to come, not for it to stay.
+    /// How often either kind of end was opened, for FIFOs: an opener waits for the other side to
+    /// come, not for it to stay.
     readers_ever: AtomicUsize,
     writers_ever: AtomicUsize,
     /// Waited on by readers: something to read, or the last writer gone.
@@ -85,8 +89,9 @@ impl Pipe {
         self.writers.load(Ordering::SeqCst) != 0
     }
 
-    /// Ends a turn with the ring: leaves word of its fill and wakes whom that concerns. Readers hear of every write, as edge-triggered
-    /// pollers want it; writers hear only of the change from full to not full.
+    /// Ends a turn with the ring: leaves word of its fill and wakes whom that concerns. Readers
+    /// hear of every write, as edge-triggered pollers want it; writers hear only of the change from
+    /// full to not full.
     fn finish(&self, ring: MutexGuard<'_, Ring>, wrote: bool) {
         let writable = ring.has_free_slot();
         self.filled.store(!ring.is_empty(), Ordering::SeqCst);
@@ -152,7 +157,8 @@ impl Pipe {
             if nonblocking {
                 return if done > 0 { Ok(done) } else { Err(Errno::EAGAIN) };
             }
-            // A small write that does not fit into the rest of the last page waits for a free page like any other.
+            // A small write that does not fit into the rest of the last page waits for a free page
+            // like any other.
             let ready =
                 || (self.writable.load(Ordering::SeqCst) || !self.has_readers()).then_some(());
             let outcome = self.writable_queue.wait_map_exclusive(Sleep::Interruptible, None, ready);
@@ -188,8 +194,8 @@ pub(crate) struct PipeEnd {
     pipe: Arc<Pipe>,
     reads: bool,
     writes: bool,
-    /// How many writers had come and gone when this end was opened: before another comes, that there is none is no hang-up. 0: there was
-    /// one at the time.
+    /// How many writers had come and gone when this end was opened: before another comes, that
+    /// there is none is no hang-up. 0: there was one at the time.
     writers_before: usize,
     /// What keeps a FIFO's pipe findable for others while it is open.
     _fifo: Option<Arc<Fifo>>,
@@ -278,7 +284,8 @@ impl FileOperations for PipeEnd {
     }
 }
 
-/// Makes a pipe: the end to read from and the one to write to. Flags that count are NONBLOCK and DIRECT.
+/// Makes a pipe: the end to read from and the one to write to. Flags that count are NONBLOCK and
+/// DIRECT.
 ///
 /// # Errors
 /// EINVAL: other flags. ENFILE.

@@ -126,7 +126,8 @@ impl Ring {
         Ok(moved)
     }
 
-    /// Gives bytes to a sink until that is full or the ring empty (or at a packet's end), and returns how many.
+    /// Gives bytes to a sink until that is full or the ring empty (or at a packet's end), and
+    /// returns how many.
     ///
     /// # Errors
     /// EFAULT, if there were none.

@@ -59,7 +59,8 @@ impl ChaCha {
 
 impl Drop for ChaCha {
     fn drop(&mut self) {
-        // The key must not be found on the stack later. The write may not be left out, as its result is looked at.
+        // The key must not be found on the stack later. The write may not be left out, as its
+        // result is looked at.
         self.state = core::hint::black_box([0; 16]);
     }
 }

@@ -1,11 +1,12 @@
 //! Random numbers: what `/dev/urandom`, `getrandom` and address-space randomisation use.
 //!
-//! There is one secret key. Whoever wants random bytes takes, under the lock, one ChaCha20 block: its first half becomes the new key and its
-//! second the caller's own, from which the caller then makes as many bytes as it wants without the lock. So nobody can tell from what is
-//! in memory now what was given out before, and callers wait for each other for one block only.
+//! There is one secret key. Whoever wants random bytes takes, under the lock, one ChaCha20 block:
+//! its first half becomes the new key and its second the caller's own, from which the caller then
+//! makes as many bytes as it wants without the lock. So nobody can tell from what is in memory now
+//! what was given out before, and callers wait for each other for one block only.
 //!
-//! The first key comes from the machine's source and the clock; [`mix`] adds to it, at any time and from anybody: what is mixed in
-//! may be known to an attacker and still does no harm.
+//! The first key comes from the machine's source and the clock; [`mix`] adds to it, at any time and
+//! from anybody: what is mixed in may be known to an attacker and still does no harm.
 
 mod chacha;
 

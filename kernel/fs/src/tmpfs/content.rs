@@ -1,9 +1,10 @@
 //! The contents of a file in memory: its pages and its size.
 //!
-//! A page that is not there reads as zeros and is made when it is written or mapped. Data is copied without a spin lock held, as
-//! user memory may have to be paged in for that: a reader takes a reference to the page and copies from it, so it may meet bytes that
-//! somebody is writing, as on Linux. Writers and whoever changes the size go one at a time by the
-//! `writer` mutex. The lock inside, of pages and size, is all that a page fault on a mapping needs.
+//! A page that is not there reads as zeros and is made when it is written or mapped. Data is copied
+//! without a spin lock held, as user memory may have to be paged in for that: a reader takes a
+//! reference to the page and copies from it, so it may meet bytes that somebody is writing, as on
+//! Linux. Writers and whoever changes the size go one at a time by the `writer` mutex. The lock
+//! inside, of pages and size, is all that a page fault on a mapping needs.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -166,8 +167,8 @@ impl Content {
         Ok(moved)
     }
 
-    /// Fills a page before it gets into the file, so that no old contents can be seen and a page that is written whole
-    /// need not be cleared first.
+    /// Fills a page before it gets into the file, so that no old contents can be seen and a page
+    /// that is written whole need not be cleared first.
     fn write_new_page(
         &self,
         from: &mut dyn Source,

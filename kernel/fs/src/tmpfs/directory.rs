@@ -1,7 +1,7 @@
 //! The entries of a directory in memory.
 //!
-//! Each entry gets a number that grows, its place for `readdir`: whoever reads a directory in several calls sees every name that
-//! was there all the time exactly once, whatever comes and goes.
+//! Each entry gets a number that grows, its place for `readdir`: whoever reads a directory in
+//! several calls sees every name that was there all the time exactly once, whatever comes and goes.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;

@@ -1,7 +1,8 @@
 //! File systems in memory: `tmpfs`, `ramfs`, and the root file system.
 //!
-//! One implementation: an [`Instance`] counts what its nodes use, and `ramfs` is one without limits. Nodes keep themselves
-//! alive by their names and by whoever has them open; nothing is ever written anywhere.
+//! One implementation: an `Instance` counts what its nodes use, and `ramfs` is one without limits.
+//! Nodes keep themselves alive by their names and by whoever has them open; nothing is ever written
+//! anywhere.
 
 mod budget;
 mod content;

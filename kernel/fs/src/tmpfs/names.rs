@@ -1,7 +1,7 @@
 //! Changes of names: removing, moving, exchanging.
 //!
-//! A change that concerns more than one directory holds the instance's `tree` lock, so their own locks may nest in any
-//! order.
+//! A change that concerns more than one directory holds the instance's `tree` lock, so their own
+//! locks may nest in any order.
 
 use alloc::sync::Arc;
 

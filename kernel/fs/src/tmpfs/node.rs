@@ -133,7 +133,8 @@ impl Node {
         attributes.links = attributes.links.saturating_add_signed(links);
     }
 
-    /// The file was read. As `relatime` has it: remembered only if it was changed since, or a day has passed.
+    /// The file was read. As `relatime` has it: remembered only if it was changed since, or a day
+    /// has passed.
     pub(super) fn touch_accessed(&self, file: &File) {
         const DAY: u64 = 86_400 * time::SECOND;
         let off = MountFlags::NOATIME | MountFlags::RDONLY;

@@ -1,4 +1,5 @@
-//! Open files and directories in memory. A node has no state per open, so it serves them all itself.
+//! Open files and directories in memory. A node has no state per open, so it serves them all
+//! itself.
 
 use errno::{Errno, Result};
 use memory::Page;

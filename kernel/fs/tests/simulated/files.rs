@@ -207,7 +207,8 @@ fn the_devices_behave() {
     });
 }
 
-/// Appends by several tasks at once: no byte is lost or overwritten, and each write is in one piece.
+/// Appends by several tasks at once: no byte is lost or overwritten, and each write is in one
+/// piece.
 #[test]
 fn appends_do_not_mix() {
     over_seeds(100, 3, || {

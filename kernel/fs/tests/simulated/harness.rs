@@ -12,7 +12,8 @@ use machine::sim::{self, Config, Outcome};
 use sched::{Attributes, Completion, CpuMask, NewTask, Slot, Task, TaskFlags, TaskRef};
 use vm::{MapFlags, MapRequest, MapSource, Mm, Prot};
 
-/// Runs a test in a task of a fresh kernel, over some seeds. Whatever it used must be given back afterwards.
+/// Runs a test in a task of a fresh kernel, over some seeds. Whatever it used must be given back
+/// afterwards.
 pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
     for seed in 0..seeds {
         let config = Config { cpus, seed, ..Config::default() };
@@ -136,8 +137,8 @@ impl Running {
     }
 }
 
-/// Runs `body` in a task with user memory: some pages, followed by one that is not there. It gets the address of the first and
-/// that of the hole.
+/// Runs `body` in a task with user memory: some pages, followed by one that is not there. It gets
+/// the address of the first and that of the hole.
 pub fn in_user(pages: usize, body: impl FnOnce(usize, usize) + Send + 'static) {
     let mm = Mm::new().unwrap();
     let request = MapRequest {

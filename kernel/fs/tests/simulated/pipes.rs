@@ -98,8 +98,8 @@ fn bad_addresses_lose_nothing() {
     });
 }
 
-/// Writers and readers at once, with a pipe so small that all of them wait: every byte arrives once, and no small write is
-/// torn apart.
+/// Writers and readers at once, with a pipe so small that all of them wait: every byte arrives
+/// once, and no small write is torn apart.
 #[test]
 fn many_writers_and_readers() {
     const RECORD: usize = 1500;
