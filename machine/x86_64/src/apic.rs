@@ -6,10 +6,9 @@
 
 use crate::features;
 use crate::interrupt::vector;
-use crate::once::Once;
 use crate::registers::{msr, outb, rdmsr, wrmsr};
 use crate::{acpi, boot, irq, paging, percpu};
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Registers, in units of 16 bytes.
 mod register {
@@ -38,13 +37,15 @@ const COMMAND_BUSY: u32 = 1 << 12;
 const TIMER_DEADLINE_MODE: u32 = 2 << 17;
 const DIVIDE_BY_ONE: u32 = 0b1011;
 
-/// Where the local APIC's page is; none: x2APIC.
-struct Local(Option<usize>);
+/// Where the local APIC's page of registers is mapped; 0: it is an x2APIC.
+static PAGE: AtomicUsize = AtomicUsize::new(0);
 
-static LOCAL: Once<Local> = Once::new();
-
+#[inline]
 fn page() -> Option<usize> {
-    LOCAL.get().and_then(|local| local.0)
+    match PAGE.load(Relaxed) {
+        0 => None,
+        page => Some(page),
+    }
 }
 
 #[inline]
@@ -70,15 +71,12 @@ fn write(register: u32, value: u32) {
 
 /// Finds the controllers and sets them up for the boot CPU.
 pub fn start() {
-    let local = if features::get().x2apic {
-        None
-    } else {
+    if !features::get().x2apic {
         let Ok(page) = paging::map_device((rdmsr(msr::APIC_BASE) & 0xf_ffff_f000) as usize) else {
             boot::give_up("no memory for device mappings");
         };
-        Some(page as usize)
-    };
-    LOCAL.set(Local(local));
+        PAGE.store(page as usize, Relaxed);
+    }
     // The old controllers stay silent: masked.
     outb(0x21, 0xff);
     outb(0xa1, 0xff);

@@ -7,20 +7,24 @@
 
 use crate::heap::try_box;
 use crate::layout::{DEVICE_BASE, DIRECT_BASE, STACK_BASE, USER_END};
-use crate::table::{Table, bits, index, span};
+use crate::table::{GROUP, Table, bits, index, span};
 use crate::tlb::{self, Space};
 use crate::{boot, paging};
 use alloc::boxed::Box;
 use contract::{Frame, OutOfFrames, PAGE_SIZE, Protection};
 use core::ops::Range;
-use core::sync::atomic::{AtomicU64, Ordering::*};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
 
 /// How many frames are collected before the translations are flushed and they are given away.
 const BATCH: usize = 64;
 
 /// The user half of an address space.
 #[derive(Debug)]
-pub struct AddressSpace(Box<Space>);
+pub struct AddressSpace {
+    space: Box<Space>,
+    /// How many pages are mapped. When it is dropped without any, its last tables need no look.
+    mapped: AtomicUsize,
+}
 
 /// The bits of an entry that maps a user page.
 fn leaf(frame: usize, protection: Protection) -> u64 {
@@ -56,9 +60,6 @@ fn free(frame: Frame) {
     (boot::upcalls().free_frame)(frame);
 }
 
-/// Where in the tables an address is not mapped: the level of the entry that is empty.
-struct Missing(usize);
-
 impl AddressSpace {
     /// An empty user half, with the kernel's half that all share.
     pub fn new() -> Result<Self, OutOfFrames> {
@@ -73,7 +74,7 @@ impl AddressSpace {
         match try_box(Space::new(table.physical())) {
             Ok(space) => {
                 let _ = root.into_number();
-                Ok(Self(space))
+                Ok(Self { space, mapped: AtomicUsize::new(0) })
             }
             Err(error) => {
                 free(root);
@@ -84,22 +85,22 @@ impl AddressSpace {
 
     fn root(&self) -> &Table {
         // SAFETY: the space owns the frame of its root.
-        unsafe { Table::at(self.0.root) }
+        unsafe { Table::at(self.space.root) }
     }
 
     /// The last-level table for an address.
     #[inline]
-    fn find(&self, address: usize) -> Result<&Table, Missing> {
+    fn find(&self, address: usize) -> Option<&Table> {
         let mut table = self.root();
         for level in [4, 3, 2] {
             let link = table[index(address, level)].load(Acquire);
             if link & bits::PRESENT == 0 {
-                return Err(Missing(level));
+                return None;
             }
             // SAFETY: tables live as long as the space.
             table = unsafe { Table::at(link) };
         }
-        Ok(table)
+        Some(table)
     }
 
     /// The last-level table for an address; missing tables are made.
@@ -123,18 +124,23 @@ impl AddressSpace {
         check(&range);
         let mut address = range.start;
         while address < range.end {
-            match self.find(address) {
-                Err(Missing(level)) => address = (address & !(span(level) - 1)) + span(level),
-                Ok(table) => {
-                    let end = range.end.min((address & !(span(2) - 1)) + span(2));
-                    while address < end {
-                        let entry = &table[index(address, 1)];
-                        if entry.load(Relaxed) != 0 {
-                            visit(address, entry);
-                        }
-                        address += PAGE_SIZE;
-                    }
+            let Some(table) = self.find(address) else {
+                match next_table(self.root(), 4, 0, address, range.end) {
+                    Some(next) => address = next,
+                    None => return,
                 }
+                continue;
+            };
+            let end = range.end.min((address | (span(2) - 1)) + 1);
+            while address < end {
+                let slot = index(address, 1);
+                let entry = &table[slot];
+                if entry.load(Relaxed) != 0 {
+                    visit(address, entry);
+                } else if slot % GROUP == 0 && table.group_is_empty(slot) {
+                    address += (GROUP - 1) * PAGE_SIZE;
+                }
+                address += PAGE_SIZE;
             }
         }
     }
@@ -148,8 +154,8 @@ impl AddressSpace {
     ) -> Result<Option<Frame>, Frame> {
         check(&(address..address + PAGE_SIZE));
         let table = match self.find(address) {
-            Ok(table) => table,
-            Err(_) => match self.make(address) {
+            Some(table) => table,
+            None => match self.make(address) {
                 Ok(table) => table,
                 Err(OutOfFrames) => return Err(new),
             },
@@ -157,9 +163,10 @@ impl AddressSpace {
         let entry = leaf(new.into_number(), protection);
         let old = table[index(address, 1)].swap(entry, AcqRel);
         if old & bits::PRESENT == 0 {
+            self.mapped.fetch_add(1, Relaxed);
             return Ok(None);
         }
-        tlb::flush(&self.0, address..address + PAGE_SIZE);
+        tlb::flush(&self.space, address..address + PAGE_SIZE);
         // SAFETY: the exchange took it out.
         Ok(Some(unsafe { frame(old) }))
     }
@@ -172,11 +179,25 @@ impl AddressSpace {
             if old & bits::PRESENT != 0 {
                 batch.push(address, old);
                 if batch.length == BATCH {
-                    batch.give(&self.0, sink);
+                    self.give(&mut batch, sink);
                 }
             }
         });
-        batch.give(&self.0, sink);
+        self.give(&mut batch, sink);
+    }
+
+    /// Flushes what was taken out, then gives the frames away, each with whether it was written to.
+    fn give(&self, batch: &mut Batch, sink: &mut dyn FnMut(Frame, bool)) {
+        if batch.length == 0 {
+            return;
+        }
+        tlb::flush(&self.space, batch.from..batch.to);
+        self.mapped.fetch_sub(batch.length, Relaxed);
+        for entry in &batch.entries[..batch.length] {
+            // SAFETY: it was taken out when it was pushed, and no CPU can use it any more.
+            sink(unsafe { frame(*entry) }, entry & bits::DIRTY != 0);
+        }
+        batch.length = 0;
     }
 
     /// Changes the protection of what is mapped in the range. See the contract.
@@ -198,7 +219,7 @@ impl AddressSpace {
             changed = changed.start.min(address)..address + PAGE_SIZE;
         });
         if !changed.is_empty() {
-            tlb::flush(&self.0, changed);
+            tlb::flush(&self.space, changed);
         }
     }
 
@@ -207,7 +228,7 @@ impl AddressSpace {
         if address >= USER_END {
             return None;
         }
-        let entry = self.find(address).ok()?[index(address, 1)].load(Acquire);
+        let entry = self.find(address)?[index(address, 1)].load(Acquire);
         (entry & bits::PRESENT != 0).then(|| (number(entry), protection(entry)))
     }
 
@@ -230,7 +251,7 @@ impl AddressSpace {
         if address >= USER_END {
             return false;
         }
-        self.find(address).is_ok_and(|table| {
+        self.find(address).is_some_and(|table| {
             let entry = &table[index(address, 1)];
             entry.fetch_and(!bits::ACCESSED, AcqRel) & bits::ACCESSED != 0
         })
@@ -239,8 +260,30 @@ impl AddressSpace {
     /// Makes this CPU use the space. Interrupts off.
     #[inline]
     pub fn load(&self) {
-        tlb::load(Some(&self.0));
+        tlb::load(Some(&self.space));
     }
+}
+
+/// The first address from `from` up to `end` that a last-level table exists for. `base` is the first
+/// address that `table` is for.
+fn next_table(table: &Table, level: usize, base: usize, from: usize, end: usize) -> Option<usize> {
+    let shift = span(level).ilog2();
+    let mut slot = from.saturating_sub(base) >> shift;
+    let last = ((end - 1 - base) >> shift).min(511);
+    while let Some(found) = table.next_used(slot, last + 1) {
+        let start = base + (found << shift);
+        if level == 2 {
+            return Some(start.max(from));
+        }
+        // SAFETY: tables live as long as the space, and an entry that is not empty has one.
+        let below = unsafe { Table::at(table[found].load(Acquire)) };
+        let next = next_table(below, level - 1, start, from, end);
+        if next.is_some() {
+            return next;
+        }
+        slot = found + 1;
+    }
+    None
 }
 
 fn check(range: &Range<usize>) {
@@ -284,36 +327,25 @@ impl Batch {
         self.entries[self.length] = entry;
         self.length += 1;
     }
-
-    /// Flushes, then gives the frames away, each with whether it was written to.
-    fn give(&mut self, space: &Space, sink: &mut dyn FnMut(Frame, bool)) {
-        if self.length == 0 {
-            return;
-        }
-        tlb::flush(space, self.from..self.to);
-        for entry in &self.entries[..self.length] {
-            // SAFETY: it was taken out when it was pushed, and no CPU can use it any more.
-            sink(unsafe { frame(*entry) }, entry & bits::DIRTY != 0);
-        }
-        self.length = 0;
-    }
 }
 
-/// Gives a table back, and all that it leads to.
-fn free_table(link: u64, level: usize) {
-    // SAFETY: the space is being dropped; nobody else uses its tables.
-    let table = unsafe { Table::at(link) };
-    let slots = if level == 4 { index(USER_END, 4) + 1 } else { 512 };
-    for slot in 0..slots {
-        let entry = table[slot].load(Relaxed);
-        if entry & bits::PRESENT == 0 {
-            continue;
-        }
-        if level > 1 {
-            free_table(entry, level - 1);
-        } else {
-            // SAFETY: the entry goes with the table.
-            free(unsafe { frame(entry) });
+/// Gives a table back, and all that it leads to. Tables of level `lowest` are known to be empty.
+fn free_table(link: u64, level: usize, lowest: usize) {
+    if level > lowest {
+        // SAFETY: the space is being dropped; nobody else uses its tables.
+        let table = unsafe { Table::at(link) };
+        // The kernel's half is not the space's.
+        let end = if level == 4 { index(USER_END, 4) + 1 } else { 512 };
+        let mut slot = 0;
+        while let Some(found) = table.next_used(slot, end) {
+            let entry = table[found].load(Relaxed);
+            if level > 1 {
+                free_table(entry, level - 1, lowest);
+            } else {
+                // SAFETY: the entry goes with the table.
+                free(unsafe { frame(entry) });
+            }
+            slot = found + 1;
         }
     }
     // SAFETY: the table's frame is owned by the link that led here, or by the space.
@@ -322,7 +354,8 @@ fn free_table(link: u64, level: usize) {
 
 impl Drop for AddressSpace {
     fn drop(&mut self) {
-        assert!(!self.0.is_loaded(), "an address space is dropped while a CPU has it loaded");
-        free_table(self.0.root, 4);
+        assert!(!self.space.is_loaded(), "an address space is dropped while a CPU has it loaded");
+        let lowest = if *self.mapped.get_mut() == 0 { 1 } else { 0 };
+        free_table(self.space.root, 4, lowest);
     }
 }

@@ -3,7 +3,10 @@
 use crate::layout::{DIRECT_BASE, IMAGE_BASE};
 use contract::PAGE_SHIFT;
 use core::ops::Index;
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Most entries of most tables are empty, so this many are looked at in one go.
+pub const GROUP: usize = 8;
 
 /// A page table of any level. The processor reads and changes it at any time, hence the atomics.
 #[repr(C, align(4096))]
@@ -47,6 +50,26 @@ impl Table {
     pub unsafe fn at<'a>(physical: u64) -> &'a Self {
         // SAFETY: the direct map reaches all memory, and the caller says it is a table.
         unsafe { &*((DIRECT_BASE + (physical & bits::ADDRESS) as usize) as *const Self) }
+    }
+
+    /// Whether the entries of the group that begins at a slot are all empty.
+    #[inline]
+    pub fn group_is_empty(&self, slot: usize) -> bool {
+        let group = &self.0[slot..slot + GROUP];
+        group.iter().fold(0, |all, entry| all | entry.load(Relaxed)) == 0
+    }
+
+    /// The first entry from `from` up to `end` that is not empty.
+    pub fn next_used(&self, from: usize, end: usize) -> Option<usize> {
+        let mut slot = from;
+        while slot < end {
+            if self.0[slot].load(Relaxed) != 0 {
+                return Some(slot);
+            }
+            let whole = slot % GROUP == 0 && self.group_is_empty(slot);
+            slot += if whole { GROUP } else { 1 };
+        }
+        None
     }
 
     /// The physical address of a table that is in the direct map or in the image.

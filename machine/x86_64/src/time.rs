@@ -9,7 +9,7 @@ use crate::features;
 use crate::percpu::{self, PerCpu};
 use crate::registers::{msr, rdtsc, wrmsr};
 use crate::{apic, boot};
-use core::sync::atomic::{AtomicU64, Ordering::*};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 
 const NANOSECONDS: u128 = 1_000_000_000;
 /// How far away a timer that counts down is set at most; it is set again when it gets there.
@@ -24,6 +24,8 @@ static TICK_RATE: AtomicU64 = AtomicU64::new(0);
 static TIMER_RATE: AtomicU64 = AtomicU64::new(0);
 static BOOT_DATE: AtomicU64 = AtomicU64::new(0);
 static TICK_FREQUENCY: AtomicU64 = AtomicU64::new(0);
+/// Whether the timer waits for a value of the counter.
+static WAITS: AtomicBool = AtomicBool::new(false);
 
 fn scale(value: u64, factor: &AtomicU64) -> u64 {
     (u128::from(value) * u128::from(factor.load(Relaxed)) >> 32) as u64
@@ -38,6 +40,7 @@ pub fn start() {
     TICK_LENGTH.store(((NANOSECONDS << 32) / u128::from(rates.counter)) as u64, Relaxed);
     TICK_RATE.store(((u128::from(rates.counter) << 32) / NANOSECONDS) as u64, Relaxed);
     TIMER_RATE.store(((u128::from(rates.timer) << 32) / NANOSECONDS) as u64, Relaxed);
+    WAITS.store(features::get().tsc_deadline, Relaxed);
     START.store(rdtsc(), Relaxed);
     BOOT_DATE.store(clock::date(), Relaxed);
 }
@@ -66,7 +69,7 @@ pub fn set_timer(at: Option<u64>) {
 }
 
 fn arm(at: Option<u64>) {
-    if features::get().tsc_deadline {
+    if WAITS.load(Relaxed) {
         // 0 stops the timer; a value that has passed fires at once.
         let tick = at.map_or(0, |at| START.load(Relaxed).saturating_add(scale(at, &TICK_RATE) + 1));
         // SAFETY: the timer touches no memory.

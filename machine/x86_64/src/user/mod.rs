@@ -16,8 +16,8 @@ pub(crate) use enter::{start, start_cpu};
 
 use crate::descriptor::{USER_CODE, USER_DATA};
 use crate::interrupt::vector;
-use crate::registers::{RFLAGS_FIXED, RFLAGS_IF, RFLAGS_RF, cr2};
-use crate::{exception, interrupt, irq};
+use crate::registers::{RFLAGS_FIXED, RFLAGS_IF, RFLAGS_RF, cli, cr2, sti};
+use crate::{exception, interrupt};
 use contract::{OutOfFrames, Trap};
 use state::State;
 
@@ -107,9 +107,9 @@ impl UserContext {
     /// Enters user mode and comes back at the next trap, with interrupts on. May be called with
     /// interrupts off: then nothing comes between the caller's last look and user mode.
     pub fn run(&mut self) -> Trap {
-        irq::disable();
+        cli();
         if self.registers.rip >= CANONICAL_END {
-            irq::enable();
+            sti();
             return Trap::GeneralProtection;
         }
         self.state.load();
@@ -124,7 +124,7 @@ impl UserContext {
                 Trap::Interrupt
             }
         };
-        irq::enable();
+        sti();
         trap
     }
 
