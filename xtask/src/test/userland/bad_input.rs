@@ -65,7 +65,14 @@ fn an_init_that_is_no_program(lab: &Lab) -> Result<()> {
 }
 
 fn too_little_memory(lab: &Lab, board: Board) -> Result<()> {
-    lab.guest().board(board).memory(8).seconds(30).run(&["true"])?.panic("memory").map(drop)
+    lab.guest()
+        .board(board)
+        .memory(8)
+        .seconds(30)
+        .run(&["true"])?
+        .status(2)?
+        .logged("not enough memory")
+        .map(drop)
 }
 
 fn an_unknown_parameter_is_named(lab: &Lab) -> Result<()> {
