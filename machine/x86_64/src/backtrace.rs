@@ -8,7 +8,7 @@ use core::ops::Range;
 /// and go upwards. Memory that cannot be read ends the walk.
 pub fn walk(frame_pointer: usize, bounds: Range<usize>, visit: &mut dyn FnMut(usize)) {
     let mut frame = frame_pointer;
-    while frame % size_of::<usize>() == 0
+    while frame.is_multiple_of(size_of::<usize>())
         && frame >= bounds.start
         && frame < bounds.end.saturating_sub(size_of::<usize>())
     {

@@ -5,7 +5,9 @@
 
 use crate::layout::{DIRECT_BASE, DIRECT_SIZE, IMAGE_BASE, LOW_MEMORY_END, image};
 use crate::once::Once;
-use crate::{acpi, apic, console, cpu, descriptor, features, paging, percpu, region, smap, smp, time, user};
+use crate::{
+    acpi, apic, console, cpu, descriptor, features, paging, percpu, region, smap, smp, time, user,
+};
 use contract::{FrameRange, Oops, Upcalls};
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering::*};
@@ -65,9 +67,7 @@ static RAMDISK_RELEASED: AtomicBool = AtomicBool::new(false);
 fn loaded<T: Copy>(physical: u64) -> Option<T> {
     let reachable = physical != 0 && physical < (1 << 30) - size_of::<T>() as u64;
     // SAFETY: the boot tables map the first gigabyte, and the structures are made of plain integers.
-    reachable.then(|| unsafe {
-        ((DIRECT_BASE + physical as usize) as *const T).read_unaligned()
-    })
+    reachable.then(|| unsafe { ((DIRECT_BASE + physical as usize) as *const T).read_unaligned() })
 }
 
 /// Where Rust begins.
@@ -225,4 +225,3 @@ pub fn upcalls() -> &'static Upcalls {
 pub fn install(upcalls: &'static Upcalls) {
     UPCALLS.store(core::ptr::from_ref(upcalls).cast_mut(), Release);
 }
-

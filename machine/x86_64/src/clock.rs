@@ -7,9 +7,9 @@
 //! monitor that counts instructions that is some ten thousand of them.
 
 use crate::features::{self, Hypervisor};
+use crate::layout::IMAGE_BASE;
 use crate::registers::{cpuid, inb, inl, msr, outb, rdtsc, wrmsr};
 use crate::{acpi, apic};
-use crate::layout::IMAGE_BASE;
 use core::sync::atomic::{AtomicU32, Ordering::*};
 
 /// The speeds of the time-stamp counter and of the local timer, in Hertz.
@@ -91,8 +91,7 @@ fn paravirtual(base: u32) -> Option<u64> {
     }
     // nanoseconds = (ticks << shift) * factor >> 32
     let frequency = (1_000_000_000u128 << 32) / u128::from(factor);
-    let frequency =
-        if shift >= 0 { frequency >> shift } else { frequency << shift.unsigned_abs() };
+    let frequency = if shift >= 0 { frequency >> shift } else { frequency << shift.unsigned_abs() };
     u64::try_from(frequency).ok()
 }
 
@@ -149,7 +148,8 @@ fn against(reference: &Reference) -> u64 {
         let step = ticks / passed;
         let error = first.width + last.width + 2 * step;
         if error * PRECISION <= ticks || passed >= reference.frequency / 500 {
-            return (u128::from(ticks) * u128::from(reference.frequency) / u128::from(passed)) as u64;
+            return (u128::from(ticks) * u128::from(reference.frequency) / u128::from(passed))
+                as u64;
         }
     }
 }

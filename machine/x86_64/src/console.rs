@@ -1,9 +1,9 @@
 //! The serial console (a 16550 at the first PC port), and the log's way out (the debug port of
 //! virtual machines, if it is there).
 
+use crate::apic;
 use crate::lock::SpinLock;
 use crate::registers::{inb, outb, outsb};
-use crate::apic;
 use core::sync::atomic::{AtomicBool, Ordering::*};
 
 const SERIAL: u16 = 0x3f8;

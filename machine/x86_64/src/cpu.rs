@@ -9,8 +9,8 @@ use core::arch::asm;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, Ordering::*};
 
-pub use crate::smp::start;
 pub use crate::description::describe;
+pub use crate::smp::start;
 
 /// CPUs present, started or not.
 pub fn count() -> usize {
@@ -184,4 +184,3 @@ pub(crate) fn stop_if_asked() {
         halt_for_ever();
     }
 }
-

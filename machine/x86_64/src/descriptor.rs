@@ -98,10 +98,7 @@ impl Descriptors {
                 (*state).interrupt_stacks[i] = top as u64;
             }
             let table = &mut *self.table.get();
-            table[8] = limit
-                | (base & 0xff_ffff) << 16
-                | 0x89 << 40
-                | (base >> 24 & 0xff) << 56;
+            table[8] = limit | (base & 0xff_ffff) << 16 | 0x89 << 40 | (base >> 24 & 0xff) << 56;
             table[9] = base >> 32;
             load_table(b"gdt", self.table.get() as usize, size_of::<[u64; 10]>());
             asm!(

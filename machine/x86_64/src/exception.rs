@@ -99,4 +99,3 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
         frame_pointer: crate::backtrace::frame_pointer(),
     })
 }
-

@@ -278,5 +278,5 @@ const _: () = {
     // The stubs and the user context agree on the order of registers.
     assert!(offset_of!(Frame, vector) == offset_of!(Registers, vector));
     assert!(size_of::<Frame>() == size_of::<Registers>());
-    assert!(KERNEL_STACK_OFFSET % 8 == 0);
+    assert!(KERNEL_STACK_OFFSET.is_multiple_of(8));
 };

@@ -4,6 +4,7 @@
 //! image's code and constants, they are read-only there as well. All top-level entries exist before
 //! the first user address space copies them; what changes later changes below.
 
+use crate::boot;
 use crate::entry::boot_stack_start;
 use crate::features;
 use crate::layout::{DEVICE_BASE, DIRECT_BASE, DIRECT_SIZE, IMAGE_BASE, STACK_BASE, image};
@@ -11,7 +12,6 @@ use crate::lock::SpinLock;
 use crate::region;
 use crate::registers::{cr4, set_cr3, set_cr4};
 use crate::table::{Table, bits, index, span};
-use crate::boot;
 use contract::{OutOfFrames, PAGE_SIZE};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::*};

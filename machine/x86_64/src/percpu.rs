@@ -7,8 +7,8 @@
 
 use crate::descriptor::Descriptors;
 use crate::registers::{msr, wrmsr};
-use crate::tlb::Space;
 use crate::tlb::Mailbox;
+use crate::tlb::Space;
 use crate::user::state::UserState;
 use contract::{CpuId, MAX_CPUS, NodeId, preempt::PREEMPT_AT_START};
 use core::ptr::null_mut;
@@ -75,7 +75,6 @@ pub fn count(counter: &AtomicU64) {
 
 impl PerCpu {
     pub const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
         Self {
             this: AtomicPtr::new(null_mut()),
             preempt_count: AtomicU32::new(PREEMPT_AT_START),
@@ -89,15 +88,15 @@ impl PerCpu {
             mailbox: Mailbox::new(),
             deadline: AtomicU64::new(u64::MAX),
             counts: Counts {
-                timer: ZERO,
-                reschedule: ZERO,
-                call_function: ZERO,
-                tlb: ZERO,
-                console: ZERO,
-                nmi: ZERO,
-                switches: ZERO,
-                local_flushes: ZERO,
-                remote_flushes: ZERO,
+                timer: AtomicU64::new(0),
+                reschedule: AtomicU64::new(0),
+                call_function: AtomicU64::new(0),
+                tlb: AtomicU64::new(0),
+                console: AtomicU64::new(0),
+                nmi: AtomicU64::new(0),
+                switches: AtomicU64::new(0),
+                local_flushes: AtomicU64::new(0),
+                remote_flushes: AtomicU64::new(0),
             },
             running: AtomicBool::new(false),
             parked: AtomicBool::new(false),

@@ -67,7 +67,7 @@ pub fn reset() -> ! {
 /// Switches the machine off with a status, where whoever runs it can be told.
 pub fn exit(status: u8) -> ! {
     irq::disable();
-    let _ = write!(console::Writer, "\x1eexit {status}\n");
+    let _ = writeln!(console::Writer, "\x1eexit {status}");
     outb(EXIT_PORT, status);
     off()
 }

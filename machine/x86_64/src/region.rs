@@ -117,9 +117,9 @@ pub fn take_early(frames: usize) -> Option<usize> {
             return None;
         }
         let length = free.length;
-        let region = free.regions[..length].iter_mut().find(|region| {
-            region.frames.start + frames <= region.frames.end.min(EARLY_END)
-        })?;
+        let region = free.regions[..length]
+            .iter_mut()
+            .find(|region| region.frames.start + frames <= region.frames.end.min(EARLY_END))?;
         let first = region.frames.start;
         region.frames.start += frames;
         first

@@ -52,25 +52,33 @@ pub mod cr4 {
 pub fn inb(port: u16) -> u8 {
     let value;
     // SAFETY: reading a port changes no memory that Rust knows of.
-    unsafe { asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack, preserves_flags))
+    };
     value
 }
 
 pub fn inl(port: u16) -> u32 {
     let value;
     // SAFETY: as for `inb`.
-    unsafe { asm!("in eax, dx", in("dx") port, out("eax") value, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("in eax, dx", in("dx") port, out("eax") value, options(nomem, nostack, preserves_flags))
+    };
     value
 }
 
 pub fn outb(port: u16, value: u8) {
     // SAFETY: no device that this crate drives through ports does direct memory access.
-    unsafe { asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack, preserves_flags))
+    };
 }
 
 pub fn outw(port: u16, value: u16) {
     // SAFETY: as for `outb`.
-    unsafe { asm!("out dx, ax", in("dx") port, in("ax") value, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        asm!("out dx, ax", in("dx") port, in("ax") value, options(nomem, nostack, preserves_flags))
+    };
 }
 
 /// Writes all bytes to one port with one string instruction.
@@ -186,7 +194,9 @@ pub fn halt_for_ever() -> ! {
 pub fn rdtsc() -> u64 {
     let (low, high): (u32, u32);
     // SAFETY: reads a counter. Not `nomem`: the order of two reads matters.
-    unsafe { asm!("lfence; rdtsc", out("eax") low, out("edx") high, options(nostack, preserves_flags)) };
+    unsafe {
+        asm!("lfence; rdtsc", out("eax") low, out("edx") high, options(nostack, preserves_flags))
+    };
     u64::from(high) << 32 | u64::from(low)
 }
 

@@ -137,7 +137,7 @@ impl AddressSpace {
                 let entry = &table[slot];
                 if entry.load(Relaxed) != 0 {
                     visit(address, entry);
-                } else if slot % GROUP == 0 && table.group_is_empty(slot) {
+                } else if slot.is_multiple_of(GROUP) && table.group_is_empty(slot) {
                     address += (GROUP - 1) * PAGE_SIZE;
                 }
                 address += PAGE_SIZE;
@@ -203,7 +203,7 @@ impl AddressSpace {
     /// Changes the protection of what is mapped in the range. See the contract.
     pub fn protect(&self, range: Range<usize>, protection: Protection) {
         let wanted = permissions(protection);
-        let mut changed = usize::MAX..0;
+        let mut changed: Option<Range<usize>> = None;
         self.visit(range, |address, entry| {
             let mut old = entry.load(Relaxed);
             loop {
@@ -216,9 +216,10 @@ impl AddressSpace {
                     Err(now) => old = now,
                 }
             }
-            changed = changed.start.min(address)..address + PAGE_SIZE;
+            let start = changed.as_ref().map_or(address, |changed| changed.start);
+            changed = Some(start..address + PAGE_SIZE);
         });
-        if !changed.is_empty() {
+        if let Some(changed) = changed {
             tlb::flush(&self.space, changed);
         }
     }
@@ -288,7 +289,7 @@ fn next_table(table: &Table, level: usize, base: usize, from: usize, end: usize)
 
 fn check(range: &Range<usize>) {
     assert!(
-        range.end <= USER_END && (range.start | range.end) % PAGE_SIZE == 0,
+        range.end <= USER_END && (range.start | range.end).is_multiple_of(PAGE_SIZE),
         "not a range of user pages: {range:#x?}"
     );
 }

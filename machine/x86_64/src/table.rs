@@ -66,7 +66,7 @@ impl Table {
             if self.0[slot].load(Relaxed) != 0 {
                 return Some(slot);
             }
-            let whole = slot % GROUP == 0 && self.group_is_empty(slot);
+            let whole = slot.is_multiple_of(GROUP) && self.group_is_empty(slot);
             slot += if whole { GROUP } else { 1 };
         }
         None

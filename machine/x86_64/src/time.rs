@@ -28,7 +28,7 @@ static TICK_FREQUENCY: AtomicU64 = AtomicU64::new(0);
 static WAITS: AtomicBool = AtomicBool::new(false);
 
 fn scale(value: u64, factor: &AtomicU64) -> u64 {
-    (u128::from(value) * u128::from(factor.load(Relaxed)) >> 32) as u64
+    ((u128::from(value) * u128::from(factor.load(Relaxed))) >> 32) as u64
 }
 
 /// Measures the clocks and starts the time; once, on the boot CPU.

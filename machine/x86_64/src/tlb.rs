@@ -15,7 +15,7 @@
 use crate::features;
 use crate::interrupt::vector;
 use crate::percpu::{self, PerCpu, count};
-use crate::registers::{cr4 as bits, cr3, cr4, invlpg, set_cr3, set_cr4};
+use crate::registers::{cr3, cr4 as bits, cr4, invlpg, set_cr3, set_cr4};
 use crate::{apic, irq, paging};
 use contract::PAGE_SIZE;
 use core::ops::Range;
@@ -147,7 +147,8 @@ fn replace(cpu: &PerCpu, loaded: *mut Space, space: Option<&Space>) {
             cr3_for(space.root, tag) | if good { KEEP } else { 0 }
         }
     };
-    cpu.loaded_space.store(space.map_or(null_mut(), |s| core::ptr::from_ref(s).cast_mut()), Relaxed);
+    cpu.loaded_space
+        .store(space.map_or(null_mut(), |s| core::ptr::from_ref(s).cast_mut()), Relaxed);
     // SAFETY: every space's table maps the kernel's half as all do.
     unsafe { set_cr3(value) };
     // SAFETY: a space outlives its being loaded: its owner checks before it drops it.

@@ -13,7 +13,11 @@ use core::arch::naked_asm;
 macro_rules! may_fault {
     ($at:literal, $resume:literal) => {
         concat!(
-            ".pushsection .fixups, \"a\", @progbits\n.quad ", $at, ", ", $resume, "\n.popsection"
+            ".pushsection .fixups, \"a\", @progbits\n.quad ",
+            $at,
+            ", ",
+            $resume,
+            "\n.popsection"
         )
     };
 }
@@ -183,7 +187,7 @@ pub fn copy_string_from(address: usize, buffer: &mut [u8]) -> Result<usize, Faul
     while at < buffer.len() {
         let from = address.checked_add(at).ok_or(Fault)?;
         // An aligned word is in one page, so it never touches memory that the string does not.
-        if from % WORD == 0 && buffer.len() - at >= WORD {
+        if from.is_multiple_of(WORD) && buffer.len() - at >= WORD {
             check(from, WORD)?;
             // SAFETY: a user address.
             let word = unsafe { load_word(from) }.ok()?;
@@ -223,7 +227,7 @@ pub fn compare_exchange_u32(address: usize, old: u32, new: u32) -> Result<u32, F
 }
 
 fn check_word(address: usize) -> Result<(), Fault> {
-    if address % size_of::<u32>() != 0 {
+    if !address.is_multiple_of(size_of::<u32>()) {
         return Err(Fault);
     }
     check(address, size_of::<u32>())

@@ -57,7 +57,7 @@ pub(crate) struct Registers {
     pub ss: u64,
 }
 
-const _: () = assert!(size_of::<Registers>() % 16 == 0);
+const _: () = assert!(size_of::<Registers>().is_multiple_of(16));
 
 impl Registers {
     fn new(entry: usize, stack_pointer: usize) -> Self {

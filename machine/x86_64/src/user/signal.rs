@@ -55,9 +55,7 @@ const _: () = assert!(size_of::<Frame>() == 440);
 impl Frame {
     fn as_bytes(&self) -> &[u8] {
         // SAFETY: words without padding.
-        unsafe {
-            core::slice::from_raw_parts(core::ptr::from_ref(self).cast(), size_of::<Self>())
-        }
+        unsafe { core::slice::from_raw_parts(core::ptr::from_ref(self).cast(), size_of::<Self>()) }
     }
 
     fn as_bytes_mut(&mut self) -> &mut [u8] {
@@ -173,8 +171,8 @@ impl UserContext {
         copy_from(at, frame.as_bytes_mut())?;
         let r = &mut self.registers;
         [
-            r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rdi, r.rsi, r.rbp, r.rbx, r.rdx,
-            r.rax, r.rcx, r.rsp, r.rip,
+            r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rdi, r.rsi, r.rbp, r.rbx,
+            r.rdx, r.rax, r.rcx, r.rsp, r.rip,
         ] = frame.registers;
         r.rflags = r.rflags & !USER_FLAGS | frame.rflags & USER_FLAGS;
         // Not a system call any more: nothing to restart, and the way back is the full one.

@@ -226,7 +226,8 @@ impl State {
     fn make_live(&self, cpu: &PerCpu) {
         let state = self.get();
         let id = cpu.id() as u32;
-        if cpu.loaded_state.load(Relaxed) != self.0.as_ptr() || state.loaded_on.load(Relaxed) != id {
+        if cpu.loaded_state.load(Relaxed) != self.0.as_ptr() || state.loaded_on.load(Relaxed) != id
+        {
             state.restore();
             cpu.loaded_state.store(self.0.as_ptr(), Relaxed);
             state.loaded_on.store(id, Relaxed);
