@@ -12,7 +12,6 @@ use crate::irq::Vector;
 use crate::machine::{Cpu, Machine, NEVER, State};
 use crate::report;
 use crate::sim;
-use crate::strategy::Turn;
 use crate::trace::Event;
 
 /// The most points that a CPU waits before it goes on, if it can.
@@ -43,11 +42,8 @@ fn decide(machine: &Machine) {
     let others = others(machine);
     if others != 0 {
         let (this, points) = (machine.this(), machine.points.get());
-        let turn = match starving(machine, others) {
-            Some(cpu) => Turn::Other(cpu),
-            None => machine.strategy.turn(&machine.schedule, this, others, points),
-        };
-        if let Turn::Other(next) = turn {
+        let turn = || machine.strategy.turn(&machine.schedule, this, others, points);
+        if let Some(next) = starving(machine, others).or_else(turn) {
             give_way(machine, next);
         }
     }

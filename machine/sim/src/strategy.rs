@@ -49,15 +49,6 @@ pub(crate) struct Strategy {
     pub(crate) hold_up: (u32, u64),
 }
 
-/// What becomes of the running CPU at a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// It goes on.
-    Stay,
-    /// This one goes on instead.
-    Other(CpuId),
-}
-
 impl Strategy {
     /// Draws a strategy.
     pub(crate) fn draw(random: &Random, cpus: usize) -> Self {
@@ -103,20 +94,24 @@ impl Strategy {
         }
     }
 
-    /// Who goes on at a decision, of the CPUs in `others`, which is not empty. `ran` is for how
-    /// many points this one has been going, `points` the count since boot.
-    pub(crate) fn turn(&self, random: &Random, this: CpuId, others: u32, points: u64) -> Turn {
+    /// Which CPU of `others`, which is not empty, goes on in place of this one. `None`: this one
+    /// goes on. `points` is the count since boot.
+    pub(crate) fn turn(
+        &self,
+        random: &Random,
+        this: CpuId,
+        others: u32,
+        points: u64,
+    ) -> Option<CpuId> {
         match &self.temper {
             Temper::Steady { stretch } => {
                 // Decisions come every min(stretch, 64) points on the average.
                 let goes = random.below(*stretch) < *stretch.min(&64);
-                if goes { Turn::Other(random.bit_of(others)) } else { Turn::Stay }
+                goes.then(|| random.bit_of(others))
             }
             Temper::Uniform { .. } | Temper::Bursty { .. } => {
-                match random.below(u64::from(others.count_ones()) + 1) {
-                    0 => Turn::Stay,
-                    _ => Turn::Other(random.bit_of(others)),
-                }
+                let goes = random.below(u64::from(others.count_ones()) + 1) != 0;
+                goes.then(|| random.bit_of(others))
             }
             Temper::Priorities { rank, changes, .. } => {
                 if let Some(change) = changes.iter().find(|change| change.get() <= points) {
@@ -124,7 +119,7 @@ impl Strategy {
                     self.demote(this);
                 }
                 let best = self.best(others);
-                if rank[best].get() > rank[this].get() { Turn::Other(best) } else { Turn::Stay }
+                (rank[best].get() > rank[this].get()).then_some(best)
             }
         }
     }
