@@ -22,15 +22,7 @@ pub(crate) fn kernel_init() -> i32 {
     let parameters = parameters::get();
     require_memory();
     hotplug::bring_up_others(parameters.max_cpus.unwrap_or(usize::MAX).max(1));
-    #[cfg(feature = "scenarios")]
-    if let Some(filter) = &parameters.scenarios {
-        run_scenarios(filter, parameters.rounds);
-    }
-    #[cfg(not(feature = "scenarios"))]
-    if parameters.scenarios.is_some() {
-        log::error!("heddle: this image was built without its scenarios (feature `scenarios`)");
-        machine::power::exit(2);
-    }
+    built_in_work(parameters);
     let context = match subsystems().and_then(|()| root::make()) {
         Ok(context) => context,
         Err(error) => kthread::oops::panic(format_args!("the kernel cannot start: {error}")),
@@ -65,12 +57,47 @@ fn subsystems() -> Result<()> {
     Ok(())
 }
 
+/// Runs scenarios or benchmarks, if the command line asks for them, and ends the machine.
+fn built_in_work(parameters: &parameters::Parameters) {
+    if let Some(filter) = &parameters.scenarios {
+        run_scenarios(part_of_name(filter), parameters.rounds);
+    }
+    if let Some(filter) = &parameters.bench {
+        run_benchmarks(part_of_name(filter));
+    }
+}
+
+fn part_of_name(filter: &str) -> &str {
+    if filter == "all" { "" } else { filter }
+}
+
 #[cfg(feature = "scenarios")]
 fn run_scenarios(filter: &str, rounds: u64) -> ! {
-    let filter = if filter == "all" { "" } else { filter };
     let (passed, failed) = scenarios::run_all(filter, rounds);
     log::info!("{passed} passed, {failed} failed");
     machine::power::exit(u8::from(failed != 0))
+}
+
+#[cfg(not(feature = "scenarios"))]
+fn run_scenarios(_filter: &str, _rounds: u64) -> ! {
+    not_built_in("scenarios")
+}
+
+#[cfg(feature = "benchmarks")]
+fn run_benchmarks(filter: &str) -> ! {
+    benchmarks::run(filter);
+    machine::power::exit(0)
+}
+
+#[cfg(not(feature = "benchmarks"))]
+fn run_benchmarks(_filter: &str) -> ! {
+    not_built_in("benchmarks")
+}
+
+#[cfg(not(all(feature = "scenarios", feature = "benchmarks")))]
+fn not_built_in(feature: &str) -> ! {
+    log::error!("heddle: this image was built without its {feature} (feature `{feature}`)");
+    machine::power::exit(2)
 }
 
 /// Executes the first program that there is, and returns its exit code, which nobody survives to see.

@@ -25,6 +25,8 @@ pub(crate) struct Parameters {
     pub(crate) scenarios: Option<String>,
     /// `heddle.rounds=`: how often each.
     pub(crate) rounds: u64,
+    /// `heddle.bench=`: measure these paths instead of running an init program; `all`, or a part of their names.
+    pub(crate) bench: Option<String>,
 }
 
 static PARAMETERS: Once<Parameters> = Once::new();
@@ -94,6 +96,7 @@ fn set<'a>(
         "init" => parameters.init = Some(value.into()),
         "maxcpus" => parameters.max_cpus = Some(number(name, value)?),
         "heddle.scenarios" => parameters.scenarios = Some(value.into()),
+        "heddle.bench" => parameters.bench = Some(value.into()),
         "heddle.rounds" => parameters.rounds = number(name, value)?,
         "panic" => kthread::oops::set_panic_timeout(number(name, value)?),
         "oops" if value == "panic" => kthread::oops::set_panic_on_oops(true),
