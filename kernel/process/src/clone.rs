@@ -87,33 +87,59 @@ impl NewTask {
     }
 }
 
+/// Something that the creator of a task prepares and that is undone if the task cannot be made,
+/// such as a descriptor for its pidfd: dropped, it undoes itself.
+pub trait Reservation {
+    /// The task is there; what was prepared stays.
+    fn commit(self);
+}
+
+/// Nothing was prepared.
+impl Reservation for () {
+    fn commit(self) {}
+}
+
+/// Perhaps something was prepared.
+impl<R: Reservation> Reservation for Option<R> {
+    fn commit(self) {
+        if let Some(reservation) = self {
+            reservation.commit();
+        }
+    }
+}
+
 /// Makes a task. `start` is what it does; what it returns is its exit code, as `wait` shows it. May
 /// sleep.
 ///
 /// # Errors
 /// EINVAL: flags that do not go together. EPERM: privilege is missing. EAGAIN: too many tasks, or
-/// no number left. ENOMEM. ERESTARTNOINTR: the caller has a signal to take first. As
-/// `before_publishing`, which is the last step that may fail and sees the child's `Pid`.
-pub fn copy_process(
+/// no number left. ENOMEM. ERESTARTNOINTR: the caller has a signal to take first. Those of
+/// `prepare`, which sees the child's `Pid` before anybody can find it.
+pub fn copy_process<R: Reservation>(
     args: &CloneArgs<'_>,
     start: impl FnOnce() -> u32 + Send + 'static,
-    before_publishing: impl FnOnce(&Arc<Pid>) -> Result<()>,
+    prepare: impl FnOnce(&Arc<Pid>) -> Result<R>,
 ) -> Result<NewTask> {
     let start = Box::new(move || {
         first_steps();
         let code = start();
         exit::leave(code);
     });
-    let before_publishing = &mut Some(before_publishing);
-    copy_process_boxed(args, start, &mut |pid| {
-        before_publishing.take().map_or(Ok(()), |function| function(pid))
-    })
+    let (mut prepare, mut prepared) = (Some(prepare), None);
+    let new = copy_process_boxed(args, start, &mut |pid| {
+        if let Some(prepare) = prepare.take() {
+            prepared = Some(prepare(pid)?);
+        }
+        Ok(())
+    })?;
+    prepared.commit();
+    Ok(new)
 }
 
 fn copy_process_boxed(
     args: &CloneArgs<'_>,
     start: Box<dyn FnOnce() + Send>,
-    before_publishing: &mut dyn FnMut(&Arc<Pid>) -> Result<()>,
+    prepare: &mut dyn FnMut(&Arc<Pid>) -> Result<()>,
 ) -> Result<NewTask> {
     let flags = args.flags;
     flags.validate()?;
@@ -165,7 +191,7 @@ fn copy_process_boxed(
     let task = new_task(args, &me, new_pid.pid().number(), start)?;
     task.set_address_space(mm.map(|mm| mm.address_space().clone()));
     task.attach(Slot::Process, thread);
-    before_publishing(new_pid.pid())?;
+    prepare(new_pid.pid())?;
     link(flags, &me, &task, new_pid)?;
     Ok(NewTask { task, vfork })
 }
@@ -197,6 +223,22 @@ fn check_number_of_tasks(creator: &Thread, resources: &Resources) -> Result<()> 
     if user.tasks() >= limit && !resources.credentials.effective.intersects(may_exceed) {
         return Err(Errno::EAGAIN);
     }
+    Ok(())
+}
+
+/// `unshare`, of namespaces: new ones for the running task, and for PIDs for the children that it
+/// makes from now on.
+///
+/// # Errors
+/// EINVAL: a namespace that this kernel does not have. EPERM: privilege is missing. ENOSPC: PID
+/// namespaces are nested too deep.
+pub fn unshare_namespaces(flags: CloneFlags) -> Result<()> {
+    let me = sched::current();
+    let thread = Thread::of(&me);
+    let namespaces = copy_namespaces(flags, &thread.resources())?;
+    let old = thread
+        .change_resources(|resources| core::mem::replace(&mut resources.namespaces, namespaces));
+    drop(old);
     Ok(())
 }
 
@@ -364,12 +406,12 @@ fn first_steps() {
 ///
 /// # Errors
 /// As [`copy_process`].
-pub fn kernel_clone(
+pub fn kernel_clone<R: Reservation>(
     args: &CloneArgs<'_>,
     start: impl FnOnce() -> u32 + Send + 'static,
-    before_publishing: impl FnOnce(&Arc<Pid>) -> Result<()>,
+    prepare: impl FnOnce(&Arc<Pid>) -> Result<R>,
 ) -> Result<u32> {
-    let new = copy_process(args, start, before_publishing)?;
+    let new = copy_process(args, start, prepare)?;
     let pid = new.pid();
     let number = match crate::current_process().pid().namespace() {
         Some(namespace) => pid.number_in(namespace),

@@ -48,7 +48,8 @@ pub fn daemonize(name: &[u8]) {
         if let Some(kthreadd) = kthreadd {
             table.give_to(process, Thread::of(&kthreadd).process());
         }
-        table.leave_job_control(process)
+        let first = table.first_process(process);
+        table.join_group_of(process, &first)
     };
     drop(leavings);
 }

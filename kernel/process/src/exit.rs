@@ -51,11 +51,6 @@ pub fn do_exit(code: u32) -> ! {
     sched::exit_current()
 }
 
-/// As [`do_exit`], by `exit`'s kind of value for a kernel thread: the number is its exit code.
-pub fn exit_thread(code: i32) -> ! {
-    do_exit(code as u32)
-}
-
 /// All of the running thread's end but the last switch: its start function returns after this. May
 /// sleep.
 pub fn leave(code: u32) {

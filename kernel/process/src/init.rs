@@ -18,7 +18,8 @@ use crate::user::User;
 static INITIAL: Once<Arc<Namespaces>> = Once::new();
 static FIRST: Once<TaskRef> = Once::new();
 
-/// Makes the running idle task the first process: number 0, its own parent, in no group. What it
+/// Makes the running idle task the first process: number 0, its own parent, in
+/// session and group 0. What it
 /// has, its children inherit. Once, on the boot CPU, after the scheduler has been started.
 pub fn init() {
     let namespaces = Arc::new(Namespaces {
@@ -55,7 +56,7 @@ pub fn init() {
     me.attach(Slot::Process, thread);
     process.thread_starts();
     process.signals().lock_irq().add_thread(&me);
-    tasklist().add_first(process);
+    tasklist().add_first(process).expect("memory for the first process");
     let _ = FIRST.set(me);
 }
 

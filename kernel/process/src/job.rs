@@ -77,11 +77,10 @@ pub fn setpgid(number: u32, group: u32) -> Result<()> {
     let leavings = {
         let mut table = tasklist();
         if table.is_child(&process, &mine) {
-            let same_session = match (table.session_of(&process), table.session_of(&mine)) {
-                (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-                (None, None) => true,
-                _ => false,
-            };
+            let same_session = matches!(
+                (table.session_of(&process), table.session_of(&mine)),
+                (Some(a), Some(b)) if Arc::ptr_eq(a, b)
+            );
             if !same_session {
                 return Err(Errno::EPERM);
             }
@@ -91,7 +90,7 @@ pub fn setpgid(number: u32, group: u32) -> Result<()> {
         } else if !Arc::ptr_eq(&process, &mine) {
             return Err(Errno::ESRCH);
         }
-        let session = table.session_of(&process).ok_or(Errno::EPERM)?;
+        let session = table.session_of(&process).ok_or(Errno::ESRCH)?;
         if Arc::ptr_eq(session.id(), process.pid()) {
             return Err(Errno::EPERM);
         }
@@ -107,12 +106,12 @@ pub fn setpgid(number: u32, group: u32) -> Result<()> {
     Ok(())
 }
 
-/// The session that a process is in; none for session 0.
+/// The session that a process is in; none once it has been waited for.
 pub fn session_of(process: &Process) -> Option<Arc<Session>> {
     tasklist().session_of(process).cloned()
 }
 
-/// The number of the group that a process is in; none for group 0.
+/// The number of the group that a process is in; none once it has been waited for.
 pub fn group_of(process: &Process) -> Option<Arc<Pid>> {
     tasklist().group_of(process).cloned()
 }

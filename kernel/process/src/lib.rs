@@ -57,7 +57,7 @@ mod user;
 mod uts;
 mod wait;
 
-pub use clone::{CloneArgs, NewTask, copy_process, kernel_clone};
+pub use clone::{CloneArgs, NewTask, Reservation, copy_process, kernel_clone, unshare_namespaces};
 pub use credentials::set_credentials;
 pub use current::{
     credentials, current_pid_namespace, current_process, find_task, for_each_task, live_pids,
@@ -65,7 +65,7 @@ pub use current::{
 };
 pub use daemonize::daemonize;
 pub use exec::{NewProgram, begin_new_exec};
-pub use exit::{do_exit, exit_code_of_status, exit_thread, set_memory_release_hook};
+pub use exit::{do_exit, exit_code_of_status, set_memory_release_hook};
 pub use flags::CloneFlags;
 pub use init::{init, init_pid_ns, init_uts_ns, max_threads, set_root};
 pub use itimer::{TimerSetting, real_timer, set_real_timer};

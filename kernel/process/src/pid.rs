@@ -77,13 +77,13 @@ impl Pid {
             .map_or(0, |numbered| numbered.number)
     }
 
-    /// The numbers from `namespace` down to the task's own, as `/proc/PID/status` lists them.
+    /// The numbers from `namespace` down to the task's own, as `/proc/PID/status` lists them; 0 if
+    /// `namespace` does not see it.
     pub fn numbers_from(&self, namespace: &PidNamespace) -> impl Iterator<Item = u32> {
         let visible = self.number_in(namespace) != 0;
-        self.numbers
-            .iter()
-            .skip(if visible { namespace.level() } else { usize::MAX })
-            .map(|numbered| numbered.number)
+        let below = if visible { namespace.level() } else { usize::MAX };
+        let numbers = self.numbers.iter().skip(below).map(|numbered| numbered.number);
+        numbers.chain((!visible).then_some(0))
     }
 
     /// The namespace that its task lives in: the deepest that gives it a number. None for PID 0.

@@ -9,6 +9,7 @@ use crate::exit::{Released, Zombie, notify_parent};
 use crate::process::Process;
 use crate::signal::{self, Action, Handler, SigInfo, Signal};
 use crate::table::{Table, tasklist};
+use crate::thread::Thread;
 
 /// Gives the children of a process that ends to their new parents.
 pub(crate) fn give_children_away(
@@ -96,8 +97,12 @@ pub(crate) fn empty_namespace(process: &Arc<Process>) {
     }
     // Those that end from here on leave no zombie.
     let ignore = Action { handler: Handler::Ignore, ..Action::DEFAULT };
-    process.sighand().set(Signal::SIGCHLD, ignore);
+    let own = process.sighand().copy();
+    own.set(Signal::SIGCHLD, ignore);
+    process.set_sighand(own);
     crate::wait::reap_all_of(process);
-    namespace.wait_for_the_others(1);
+    // The running thread's number stays, and that of a leader that has ended before.
+    let mine = if Thread::of(&sched::current()).is_leader() { 1 } else { 2 };
+    namespace.wait_for_the_others(mine);
     namespace.set_reaper(None);
 }

@@ -7,8 +7,8 @@
 //!   Session ──< Group ──< Process >── parent
 //! ```
 //!
-//! A group is there while it has members, a session while it has groups. Processes that the kernel
-//! starts are in no group (Linux: in group 0) until they ask for a session.
+//! A group is there while it has members, a session while it has groups. The first process leads
+//! session and group 0, and what the kernel starts stays in them until it asks for a session.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -42,8 +42,7 @@ struct Entry {
     parent: Place,
     children: Chain,
     sibling: Links,
-    /// None: the group 0 of what the kernel started.
-    group: Option<Place>,
+    group: Place,
     fellow: Links,
 }
 
@@ -104,11 +103,17 @@ impl Table {
         Self { processes: List::new(), groups: List::new(), sessions: List::new() }
     }
 
-    /// Puts the first process in: its own parent, in no group.
-    pub(crate) fn add_first(&mut self, process: Arc<Process>) {
+    /// Puts the first process in: its own parent, in a session and a group of its own.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub(crate) fn add_first(&mut self, process: Arc<Process>) -> Result<(), Errno> {
         assert!(self.processes.is_empty(), "the first process is made once");
-        let place = self.push(process, Place::NOWHERE);
+        let place = self.push(process.clone(), Place::NOWHERE);
         self.entry_mut(place).parent = place;
+        // It leaves no other group for it.
+        drop(self.start_session(&process)?);
+        Ok(())
     }
 
     /// Puts a new process in, as a child of `parent` and in the group of `fellow`.
@@ -126,9 +131,7 @@ impl Table {
         let group = self.entry(fellow.place()).group;
         let place = self.push(process, parent);
         self.join_parent(place, parent);
-        if let Some(group) = group {
-            self.enter_group(place, group);
-        }
+        self.enter_group(place, group);
         Ok(())
     }
 
@@ -138,7 +141,7 @@ impl Table {
             parent,
             children: Chain::EMPTY,
             sibling: Links::NONE,
-            group: None,
+            group: Place::NOWHERE,
             fellow: Links::NONE,
         });
         process.set_place(place);
@@ -255,15 +258,15 @@ impl Table {
         self.join_parent(place, parent.place());
     }
 
-    /// The number of a process's group; none for group 0.
+    /// The number of a process's group. None: it is not in the table.
     pub(crate) fn group_of(&self, process: &Process) -> Option<&Arc<Pid>> {
-        let group = self.processes.get(process.place())?.group?;
+        let group = self.processes.get(process.place())?.group;
         Some(&self.group(group).id)
     }
 
-    /// A process's session; none for session 0.
+    /// A process's session. None: it is not in the table.
     pub(crate) fn session_of(&self, process: &Process) -> Option<&Arc<Session>> {
-        let group = self.processes.get(process.place())?.group?;
+        let group = self.processes.get(process.place())?.group;
         Some(self.session_at(self.group(group).session))
     }
 
@@ -321,7 +324,7 @@ impl Table {
     ) -> Result<Leavings, Errno> {
         let place = process.place();
         match self.find_group(id) {
-            Some(group) if self.entry(place).group == Some(group) => Ok(Leavings::default()),
+            Some(group) if self.entry(place).group == group => Ok(Leavings::default()),
             Some(group) => {
                 let leavings = self.leave_group(place);
                 self.enter_group(place, group);
@@ -329,16 +332,18 @@ impl Table {
             }
             None => {
                 self.groups.reserve()?;
-                let old = self.entry(place).group.ok_or(Errno::EPERM)?;
-                let session = self.group(old).session;
+                let session = self.group(self.entry(place).group).session;
                 Ok(self.start_group(place, id.clone(), session))
             }
         }
     }
 
-    /// Moves a process into group 0, to the kernel's own.
-    pub(crate) fn leave_job_control(&mut self, process: &Process) -> Leavings {
-        self.leave_group(process.place())
+    /// Moves a process into the group of another.
+    pub(crate) fn join_group_of(&mut self, process: &Process, fellow: &Process) -> Leavings {
+        let group = self.entry(fellow.place()).group;
+        let leavings = self.leave_group(process.place());
+        self.enter_group(process.place(), group);
+        leavings
     }
 
     /// There is room for one more group. The new one is in before the old one is left: the session
@@ -358,12 +363,15 @@ impl Table {
     fn enter_group(&mut self, place: Place, group: Place) {
         let members = self.group(group).members;
         self.group_mut(group).members = members.with::<Fellows, _>(&mut self.processes, place);
-        self.entry_mut(place).group = Some(group);
+        self.entry_mut(place).group = group;
     }
 
     fn leave_group(&mut self, place: Place) -> Leavings {
         let mut leavings = Leavings::default();
-        let Some(group_place) = self.entry_mut(place).group.take() else { return leavings };
+        let group_place = core::mem::replace(&mut self.entry_mut(place).group, Place::NOWHERE);
+        if group_place == Place::NOWHERE {
+            return leavings;
+        }
         let members =
             self.group(group_place).members.without::<Fellows, _>(&mut self.processes, place);
         let group = self.group_mut(group_place);

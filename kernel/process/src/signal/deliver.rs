@@ -13,9 +13,6 @@ use super::number::{DefaultAction, SigSet, Signal};
 use super::stop;
 use crate::thread::Thread;
 
-/// The exit code's mark of a process whose end would have left a core file.
-const CORE_DUMPED: u32 = 0x80;
-
 /// What a thread has to do before it goes on in user mode.
 #[derive(Clone, Copy, Debug)]
 pub enum Delivery {
@@ -87,9 +84,9 @@ fn take(
 }
 
 /// What the process has chosen to do about a signal. None: it has been dealt with.
-fn act<'a>(
-    me: &'a TaskRef,
-    mut group: SpinIrqGuard<'a, GroupSignals>,
+fn act(
+    me: &TaskRef,
+    mut group: SpinIrqGuard<'_, GroupSignals>,
     info: SigInfo,
     saved_mask: SigSet,
 ) -> Option<Delivery> {
@@ -111,28 +108,38 @@ fn act<'a>(
                 DefaultAction::Ignore | DefaultAction::Continue => None,
                 _ if protected => None,
                 DefaultAction::Stop => {
-                    if signal != Signal::SIGSTOP {
-                        // The process table comes before the signals in the lock order.
-                        drop(group);
-                        if crate::job::is_current_group_orphaned() {
-                            return None;
-                        }
-                        group = process.signals().lock_irq();
+                    if signal == Signal::SIGSTOP {
+                        stop::start(&mut group, signal);
+                    } else {
+                        stop_unless_orphaned(me, group, signal);
                     }
-                    stop::start(&mut group, signal);
                     None
                 }
-                DefaultAction::Terminate => Some(end(me, group, signal.number())),
-                DefaultAction::Core => Some(end(me, group, signal.number() | CORE_DUMPED)),
+                // No core files are written.
+                DefaultAction::Terminate | DefaultAction::Core => Some(end(me, group, signal)),
             }
         }
     }
 }
 
-fn end(me: &TaskRef, mut group: SpinIrqGuard<'_, GroupSignals>, code: u32) -> Delivery {
+/// A stop signal that a terminal could have sent does nothing to a group that nobody is left to
+/// continue.
+fn stop_unless_orphaned(me: &TaskRef, group: SpinIrqGuard<'_, GroupSignals>, signal: Signal) {
+    let thread = Thread::of(me);
+    thread.signals.lock_irq().takes_stop = true;
+    // The process table comes before the signals in the lock order.
+    drop(group);
+    let orphaned = crate::job::is_current_group_orphaned();
+    let mut group = thread.process().signals().lock_irq();
+    let not_cancelled = core::mem::take(&mut thread.signals.lock_irq().takes_stop);
+    if not_cancelled && !orphaned {
+        stop::start(&mut group, signal);
+    }
+}
+
+fn end(me: &TaskRef, mut group: SpinIrqGuard<'_, GroupSignals>, signal: Signal) -> Delivery {
     me.add_flags(TaskFlags::SIGNALED);
-    // No core files are written.
-    let code = group.start_exit(code & !CORE_DUMPED, Some(me));
+    let code = group.start_exit(signal.number(), Some(me));
     Delivery::Terminate { code }
 }
 

@@ -140,6 +140,8 @@ pub(crate) struct ThreadSignals {
     pub(crate) must_stop: bool,
     /// It takes part in it.
     pub(crate) stopped: bool,
+    /// It has taken a stop signal and not acted on it yet. SIGCONT cancels that too.
+    pub(crate) takes_stop: bool,
 }
 
 impl ThreadSignals {
@@ -152,6 +154,7 @@ impl ThreadSignals {
             alternate_stack: super::stack::AlternateStack::NONE,
             must_stop: false,
             stopped: false,
+            takes_stop: false,
         }
     }
 

@@ -59,7 +59,7 @@ pub fn change_mask(how: How, set: SigSet) -> SigSet {
     };
     // Signals that are newly blocked may have been sent to this thread for the process: others take
     // them.
-    super::send::pass_on_blocked(&group, thread, old);
+    super::pass_on::now_blocked(&group, thread, old);
     group::recalculate(&me, &group);
     old
 }

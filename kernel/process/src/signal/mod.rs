@@ -17,15 +17,18 @@
 //! it with [`signal_pending`](sched::Task::signal_pending) and take it with [`dequeue_signal`].
 
 mod action;
+mod child;
 mod deliver;
 pub(crate) mod group;
 pub mod info;
 mod kernel;
 mod mask;
 mod number;
+mod pass_on;
 mod pending;
 mod send;
 mod stack;
+mod status;
 mod stop;
 
 pub use action::{Action, ActionFlags, Handler, Sighand};
@@ -39,12 +42,10 @@ pub use mask::{
     set_mask, set_temporary_mask, sigtimedwait, wait_for_signal,
 };
 pub use number::{DefaultAction, SIGNAL_MAX, SIGRTMIN, SigSet, Signal};
-pub use send::{
-    SignalStatus, force_signal, is_ignored_by_current, send_kernel_signal, send_to_current,
-    signal_process, signal_status, signal_thread,
-};
+pub use send::{force_signal, send_kernel_signal, send_to_current, signal_process, signal_thread};
 pub use stack::{AlternateStack, MINSIGSTKSZ, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK};
+pub use status::{SignalStatus, is_ignored_by_current, signal_status};
 
+pub(crate) use child::send_child_ended;
 pub(crate) use group::{GroupSignals, JobState, ThreadSignals};
-pub(crate) use pending::Pending;
-pub(crate) use send::{send_child_ended, stop_taking};
+pub(crate) use pass_on::stop_taking;

@@ -11,14 +11,12 @@ use crate::user::User;
 struct Queued {
     info: SigInfo,
     /// Whose RLIMIT_SIGPENDING it counts against.
-    user: Option<Arc<User>>,
+    user: Arc<User>,
 }
 
 impl Drop for Queued {
     fn drop(&mut self) {
-        if let Some(user) = &self.user {
-            user.signal_taken();
-        }
+        self.user.signal_taken();
     }
 }
 
@@ -45,9 +43,9 @@ impl Pending {
         self.set.contains(signal)
     }
 
-    /// Notes a signal and what it carries. False: there was no memory for what it carries; the
-    /// signal itself is not lost.
-    pub(crate) fn push(&mut self, info: SigInfo, user: Option<Arc<User>>) -> bool {
+    /// Notes a signal and what it carries, which `user` has counted. False: there was no memory for
+    /// what it carries; the signal itself is not lost.
+    pub(crate) fn push(&mut self, info: SigInfo, user: Arc<User>) -> bool {
         self.set = self.set.with(info.signal);
         let queued = Queued { info, user };
         if self.queue.try_reserve(1).is_err() {
@@ -99,10 +97,11 @@ mod tests {
     #[test]
     fn real_time_signals_come_in_order_and_after_lower_ones() {
         let real_time = Signal::from_number(40).unwrap();
+        let user = User::for_test();
         let mut pending = Pending::new();
-        pending.push(valued(real_time, 1), None);
-        pending.push(valued(real_time, 2), None);
-        pending.push(valued(Signal::SIGUSR1, 3), None);
+        pending.push(valued(real_time, 1), user.clone());
+        pending.push(valued(real_time, 2), user.clone());
+        pending.push(valued(Signal::SIGUSR1, 3), user.clone());
         assert_eq!(pending.take(SigSet::ALL), Some(valued(Signal::SIGUSR1, 3)));
         assert_eq!(pending.take(SigSet::ALL), Some(valued(real_time, 1)));
         assert!(pending.has(real_time));
@@ -126,7 +125,7 @@ mod tests {
         let mut pending = Pending::new();
         for value in 0..3 {
             assert!(user.may_queue_signal(3));
-            pending.push(valued(Signal::SIGUSR2, value), Some(user.clone()));
+            pending.push(valued(Signal::SIGUSR2, value), user.clone());
         }
         assert!(!user.may_queue_signal(3));
         pending.discard(SigSet::ALL);

@@ -19,7 +19,7 @@ use super::action::ActionFlags;
 use super::group::{self, ChildNews, GroupSignals, JobState};
 use super::info::{CLD_CONTINUED, CLD_STOPPED};
 use super::number::Signal;
-use super::send;
+use super::{child, send};
 use crate::process::Process;
 use crate::table::tasklist;
 use crate::thread::Thread;
@@ -99,7 +99,8 @@ pub(crate) fn tell_parent(process: &Arc<Process>, news: ChildNews) {
     };
     let wants = !parent.sighand().get(Signal::SIGCHLD).flags.contains(ActionFlags::NOCLDSTOP);
     if wants {
-        let info = send::child_info(parent, process, Signal::SIGCHLD, code, status.number() as i32);
+        let info =
+            child::child_info(parent, process, Signal::SIGCHLD, code, status.number() as i32);
         // A parent that is ending does not want to know.
         let _ = send::signal_process(parent, info);
     }

@@ -38,7 +38,7 @@ fn c02_refusals() {
         assert_eq!(clone(&taken), Err(Errno::EEXIST));
         let too_many = CloneArgs { set_tid: &[5, 5], ..CloneArgs::FORK };
         assert_eq!(clone(&too_many), Err(Errno::EINVAL));
-        let refused = kernel_clone(&CloneArgs::FORK, || 0, |_| Err(Errno::EMFILE));
+        let refused = kernel_clone(&CloneArgs::FORK, || 0, |_| Err::<(), _>(Errno::EMFILE));
         assert_eq!(refused, Err(Errno::EMFILE));
         let chosen = CloneArgs { set_tid: &[77], ..CloneArgs::FORK };
         assert_eq!(clone(&chosen), Ok(77));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use errno::Errno;
 use fault::{Plan, Point, When};
-use process::{CloneFlags, KernelThread, Signal, Thread, kernel_thread};
+use process::{CloneFlags, KernelThread, Signal, kernel_thread};
 use sched::{Completion, Sleep, TaskRef, WaitQueue};
 
 use crate::harness::{Flag, once, over_seeds};
@@ -28,15 +28,9 @@ fn in_kernel_thread(body: impl FnOnce() + Send + 'static) {
         0
     });
     done.wait();
-    gone(thread);
+    drop(thread);
     // PID 1 is a user process here, and has to wait for it.
     crate::harness::wait_for_end();
-}
-
-fn gone(task: TaskRef) {
-    let number = task.pid();
-    drop(task);
-    let _ = number;
 }
 
 #[test]
@@ -121,19 +115,17 @@ fn k09_signals_are_ignored_until_allowed() {
 #[test]
 fn k13_daemonize_goes_to_kthreadd_with_nothing() {
     over_seeds(50, 2, || {
-        let before = process::group_of(&process::current_process());
-        assert!(before.is_some(), "PID 1 leads a session here");
+        assert_eq!(process::getpgid(0), Ok(1), "PID 1 leads a session here");
         let changed = Flag::default();
         let told = changed.clone();
         let daemon = spawn(move || {
             let me = sched::current_ref();
             assert_eq!(process::ppid(), 1);
-            assert!(process::group_of(Thread::of(&me).process()).is_some());
+            assert_eq!((process::getpgid(0), process::getsid(0)), (Ok(1), Ok(1)));
             process::daemonize(b"flusher");
             assert_eq!(process::ppid(), 2);
             assert_eq!(me.comm().as_bytes(), b"flusher");
-            assert!(process::group_of(Thread::of(&me).process()).is_none());
-            assert!(process::session_of(Thread::of(&me).process()).is_none());
+            assert_eq!((process::getpgid(0), process::getsid(0)), (Ok(0), Ok(0)));
             assert_eq!(process::signal::blocked(), process::SigSet::ALL);
             told.raise();
             0

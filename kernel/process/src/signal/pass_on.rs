@@ -1,0 +1,48 @@
+//! Passing shared signals on: a thread that was to take one for its process does not, and another
+//! has to.
+
+use sched::{TaskFlags, TaskRef};
+
+use super::group::{self, GroupSignals};
+use super::number::SigSet;
+use super::{send, stop};
+use crate::thread::{ExitState, Thread};
+
+/// From here on the running thread takes no signals: what was meant for any thread goes to another.
+pub(crate) fn stop_taking(me: &TaskRef) {
+    let thread = Thread::of(me);
+    let mut group = thread.process().signals().lock_irq();
+    me.add_flags(TaskFlags::EXITING);
+    if group.threads.len() > 1 {
+        let mine = SigSet::ALL.minus(thread.signals.lock_irq().blocked);
+        pass_on(&group, mine);
+        leave_stop(&mut group, thread);
+    }
+    debug_assert_eq!(thread.exit_state(), ExitState::Alive);
+}
+
+/// The running thread blocks more than before: what it might have been woken for, others take.
+pub(super) fn now_blocked(group: &GroupSignals, thread: &Thread, before: SigSet) {
+    let blocked = thread.signals.lock_irq().blocked;
+    pass_on(group, blocked.minus(before));
+}
+
+/// Wakes a thread for each shared signal of the set that waits.
+fn pass_on(group: &GroupSignals, signals: SigSet) {
+    let mut left = group.pending.set().and(signals);
+    while let Some(signal) = left.first() {
+        left = left.minus(SigSet::of(signal));
+        if let Some(other) = group.threads.iter().find(|task| send::wants(task, signal)) {
+            group::wake(other, false);
+        }
+    }
+}
+
+/// The thread was to take part in a stop and ends instead; it may have been the last one that was
+/// waited for.
+fn leave_stop(group: &mut GroupSignals, thread: &Thread) {
+    let was_to_stop = core::mem::take(&mut thread.signals.lock_irq().must_stop);
+    if was_to_stop {
+        stop::one_less_to_stop(group);
+    }
+}
