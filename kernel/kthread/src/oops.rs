@@ -93,11 +93,11 @@ pub fn oops(oops: &Oops<'_>) -> ! {
     }
     drop(me);
     machine::irq::enable();
-    process::exit_thread(SIGNAL_STATUS)
+    process::do_exit(SIGNAL_STATUS)
 }
 
 /// What `wait` would report: killed by SIGSEGV.
-const SIGNAL_STATUS: i32 = 11;
+const SIGNAL_STATUS: u32 = 11;
 
 /// Why the whole kernel goes down with it.
 struct Reason<'a>(&'a Oops<'a>);
