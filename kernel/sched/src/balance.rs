@@ -34,8 +34,9 @@ fn pull(queue: &mut RunQueue, cpu: CpuId, ours: u32) -> bool {
     };
     let Some(found) = source.find_movable(&fits) else { return false };
     let Some(task) = source.remove(&found) else { return false };
-    drop(source);
     queue.enqueue(cpu, task, false);
+    // Not before: who holds the lock of the task's queue sees it on one, and may move it if its mask has changed.
+    drop(source);
     true
 }
 
