@@ -40,7 +40,7 @@ impl MountNamespace {
     /// Hangs a file system in at a directory.
     ///
     /// # Errors
-    /// ENOTDIR; ENOENT: the directory was removed.
+    /// ENOTDIR; ENOENT: the directory was removed. EBUSY: the same file system is mounted there.
     pub fn mount(
         &self,
         superblock: Arc<Superblock>,
@@ -48,6 +48,10 @@ impl MountNamespace {
         at: &Path,
         flags: MountFlags,
     ) -> Result<Arc<Mount>> {
+        let covered = at.clone().into_covering();
+        if Arc::ptr_eq(covered.mount().superblock(), &superblock) && covered.covered().is_some() {
+            return Err(Errno::EBUSY);
+        }
         let root = superblock.root().clone();
         let mount = Mount::new(superblock, root, source, flags);
         self.attach(&mount, at)?;

@@ -55,6 +55,9 @@ fn a_mount_covers_and_uncovers() {
         assert_eq!(world.unmount("/m"), Err(Errno::EINVAL));
         assert_eq!(world.unmount("/"), Err(Errno::EBUSY));
         assert_eq!(world.mount("nofs", "/m", 0), Err(Errno::ENODEV));
+        world.mount("devtmpfs", "/m", 0).unwrap();
+        assert_eq!(world.mount("devtmpfs", "/m", 0), Err(Errno::EBUSY));
+        world.unmount("/m").unwrap();
         assert_eq!(world.mount("tmpfs", "/m/below", 0), Err(Errno::ENOTDIR));
         assert_eq!(world.user(5).mount("tmpfs", "/m", 0), Err(Errno::EPERM));
     });
