@@ -22,12 +22,17 @@ pub(crate) fn classes_in_order() {
     let order = Arc::new(AtomicU64::new(0));
     let place = |attributes: Attributes, digit: u64| {
         let order = order.clone();
-        on_cpu_0(attributes)
+        let thread = on_cpu_0(attributes)
             .create(move |_| {
                 order.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |o| Some(o * 10 + digit))
                     .map_or(1, |_| 0)
             })
-            .expect("a thread can be made")
+            .expect("a thread can be made");
+        // Woken on its way to its first sleep it would still have to come to CPU 0.
+        while thread.task().is_queued() || thread.task().is_on_cpu() {
+            sched::sleep_for(1_000);
+        }
+        thread
     };
     let fair = place(Attributes::NORMAL, 3);
     let low = place(FIFO_10, 2);
