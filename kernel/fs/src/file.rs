@@ -53,6 +53,8 @@ pub struct File {
     flags: AtomicU32,
     credentials: Arc<Credentials>,
     position: Mutex<u64>,
+    /// What `position` was after the last call, for those who only look.
+    last_position: AtomicU64,
 }
 
 /// The position that a call starts from and leaves behind.
@@ -104,6 +106,7 @@ impl File {
             flags: AtomicU32::new(flags.difference(OpenFlags::CREATION).bits()),
             credentials: credentials.clone(),
             position: Mutex::new(&POSITION_LOCK, 0),
+            last_position: AtomicU64::new(0),
         }))
     }
 
@@ -157,6 +160,12 @@ impl File {
         self.flags().contains(OpenFlags::NONBLOCK)
     }
 
+    /// The position after the last call that moved it, whoever is using the file now: `pos` in
+    /// `/proc/PID/fdinfo`. Does not sleep.
+    pub fn last_position(&self) -> u64 {
+        self.last_position.load(Ordering::Relaxed)
+    }
+
     fn position(&self) -> Position<'_> {
         if self.operations.is_seekable() {
             Position::Shared(self.position.lock())
@@ -187,7 +196,11 @@ impl File {
     pub fn read(&self, to: &mut dyn Sink) -> Result<usize> {
         self.require_readable()?;
         match self.position() {
-            Position::Shared(mut position) => self.operations.read(self, to, &mut position),
+            Position::Shared(mut position) => {
+                let outcome = self.operations.read(self, to, &mut position);
+                self.last_position.store(*position, Ordering::Relaxed);
+                outcome
+            }
             Position::Stream => self.operations.read(self, to, &mut 0),
         }
     }
@@ -200,7 +213,11 @@ impl File {
     pub fn write(&self, from: &mut dyn Source) -> Result<usize> {
         self.require_writable()?;
         match self.position() {
-            Position::Shared(mut position) => self.operations.write(self, from, &mut position),
+            Position::Shared(mut position) => {
+                let outcome = self.operations.write(self, from, &mut position);
+                self.last_position.store(*position, Ordering::Relaxed);
+                outcome
+            }
             Position::Stream => self.operations.write(self, from, &mut 0),
         }
     }
@@ -264,6 +281,7 @@ impl File {
             }
         };
         *position = new;
+        self.last_position.store(new, Ordering::Relaxed);
         Ok(new)
     }
 
@@ -282,7 +300,9 @@ impl File {
             return Err(Errno::ENOENT);
         }
         let mut position = self.position.lock();
-        self.operations.read_directory(self, &mut position, to)
+        let outcome = self.operations.read_directory(self, &mut position, to);
+        self.last_position.store(*position, Ordering::Relaxed);
+        outcome
     }
 
     /// What is possible without waiting. Does not sleep.

@@ -188,7 +188,7 @@ impl Contents for Info {
         let file = self.0.file()?;
         let closes = files(&self.0.subject)?.is_close_on_exec(self.0.fd).unwrap_or(false);
         let flags = file.flags().bits() | if closes { OpenFlags::CLOEXEC.bits() } else { 0 };
-        let position = file.seek(fs::SeekFrom::Current(0)).unwrap_or(0);
+        let position = file.last_position();
         writeln!(
             text,
             "pos:\t{position}\nflags:\t0{flags:o}\nmnt_id:\t{}",

@@ -75,7 +75,7 @@ pub(super) fn sched(subject: &Subject, task: &TaskRef, text: &mut Text) -> Resul
         writeln!(text, "{name:<width$}:{value:>21}")?;
     }
     let name = "prio";
-    let priority = if attributes.policy.is_real_time() {
+    let priority = if attributes.priority > 0 {
         99 - i32::from(attributes.priority)
     } else {
         120 + i32::from(attributes.nice)

@@ -139,7 +139,7 @@ fn usage(subject: &Subject, task: &TaskRef) -> (Usage, Usage) {
 
 /// Field 18: 20 plus nice, or for real-time tasks -1 minus their priority.
 fn priority(attributes: &Attributes) -> i32 {
-    if attributes.policy.is_real_time() {
+    if attributes.priority > 0 {
         -1 - i32::from(attributes.priority)
     } else {
         20 + i32::from(attributes.nice)
