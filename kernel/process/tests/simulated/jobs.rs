@@ -72,6 +72,34 @@ fn c07_continue_races_with_stop() {
 }
 
 #[test]
+fn c07_continue_races_with_the_keyboards_stop() {
+    over_seeds(300, 3, || {
+        // A shell in a session of its own, so that its job's group is not orphaned.
+        fork(|| {
+            setsid().unwrap();
+            let job = fork(linger_until_killed);
+            setpgid(job, job).unwrap();
+            for _ in 0..5 {
+                kill(job as i32, Some(Signal::SIGTSTP)).unwrap();
+                sched::sleep_for(machine::sim::random(30_000));
+                kill(job as i32, Some(Signal::SIGCONT)).unwrap();
+            }
+            // If it were stopped after all, it would not take this.
+            kill(job as i32, Some(Signal::SIGTERM)).unwrap();
+            loop {
+                // News of the job come between.
+                if let Ok(Some(waited)) = wait_for_child(&WaitFor::Any, WaitOptions::EXITED) {
+                    assert_eq!(waited.event, ChildEvent::Ended(15));
+                    return 0;
+                }
+                assert_eq!(take_signals(&AtomicU32::new(0)), None);
+            }
+        });
+        assert_eq!(wait_for_end().event.status(), 0);
+    });
+}
+
+#[test]
 fn c07_groups_and_sessions_have_rules() {
     once(|| {
         assert_eq!((getpgid(0), getsid(0)), (Ok(1), Ok(1)));

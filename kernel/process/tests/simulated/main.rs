@@ -6,4 +6,5 @@ mod jobs;
 mod kernel_threads;
 mod namespaces;
 mod signals;
+mod stress;
 mod waiting;
