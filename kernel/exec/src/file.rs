@@ -10,7 +10,12 @@ use fs::{Access, Caller, File, FileType, LookupFlags, OpenFlags, Start};
 ///
 /// # Errors
 /// Those of the path walk. EACCES: it may not be executed, or is no regular file.
-pub fn open(caller: &Caller<'_>, start: &Start, path: &[u8], flags: LookupFlags) -> Result<Arc<File>> {
+pub fn open(
+    caller: &Caller<'_>,
+    start: &Start,
+    path: &[u8],
+    flags: LookupFlags,
+) -> Result<Arc<File>> {
     let place = caller.lookup(start, path, flags)?;
     match place.inode().file_type() {
         FileType::Regular => {}

@@ -18,7 +18,7 @@ use crate::stack::{Aux, Contents};
 use crate::strings::Strings;
 
 /// Programs that may be anywhere go here and above, moved by a random distance.
-const DYNAMIC_BASE: usize = USER_END / 3 * 2 & !(PAGE_SIZE - 1);
+const DYNAMIC_BASE: usize = (USER_END / 3 * 2) & !(PAGE_SIZE - 1);
 /// How many pages that distance may have: 2^28, as in Linux.
 const DYNAMIC_RANDOM: u64 = 1 << 28;
 /// How many pages the stack is moved down at most: 2^22.

@@ -93,8 +93,7 @@ pub struct Layout {
     pub vector: Vec<(Aux, usize)>,
 }
 
-const PLATFORM: &[u8] =
-    if cfg!(target_arch = "aarch64") { b"aarch64\0" } else { b"x86_64\0" };
+const PLATFORM: &[u8] = if cfg!(target_arch = "aarch64") { b"aarch64\0" } else { b"x86_64\0" };
 const WORD: usize = size_of::<usize>();
 
 impl Contents<'_> {

@@ -101,8 +101,7 @@ impl Strings {
         let start = self.bytes.len();
         let mut chunk = [0; 256];
         loop {
-            let length =
-                user::copy_string_from(address, &mut chunk).map_err(|_| Errno::EFAULT)?;
+            let length = user::copy_string_from(address, &mut chunk).map_err(|_| Errno::EFAULT)?;
             let ended = length < chunk.len();
             self.bytes.try_reserve(length + 1).map_err(|_| Errno::ENOMEM)?;
             self.bytes.extend_from_slice(&chunk[..length]);

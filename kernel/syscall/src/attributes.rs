@@ -69,9 +69,8 @@ pub fn utime(path: UserPtr<u8>, times: UserPtr<[i64; 2]>) -> Result<usize> {
     let changes = match times.non_null() {
         None => [TimeChange::Now; 2],
         Some(times) => {
-            let to = |seconds| {
-                Timespec { seconds, nanoseconds: 0 }.to_nanoseconds().map(TimeChange::To)
-            };
+            let to =
+                |seconds| Timespec { seconds, nanoseconds: 0 }.to_nanoseconds().map(TimeChange::To);
             let [accessed, modified] = times.read()?;
             [to(accessed)?, to(modified)?]
         }
@@ -85,11 +84,7 @@ pub fn utimes(path: UserPtr<u8>, times: UserPtr<[Timeval; 2]>) -> Result<usize> 
 }
 
 /// `futimesat`.
-pub fn futimesat(
-    directory: i32,
-    path: UserPtr<u8>,
-    times: UserPtr<[Timeval; 2]>,
-) -> Result<usize> {
+pub fn futimesat(directory: i32, path: UserPtr<u8>, times: UserPtr<[Timeval; 2]>) -> Result<usize> {
     let changes = match times.non_null() {
         None => [TimeChange::Now; 2],
         Some(times) => {

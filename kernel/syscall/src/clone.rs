@@ -35,9 +35,13 @@ fn make(
         context.set_thread_pointer(pointer);
     }
     let wants_pidfd = args.flags.contains(CloneFlags::PIDFD);
-    let number = kernel_clone(args, move || user_loop::run(context), |pid| {
-        if wants_pidfd { kill::install_pidfd(pid, pidfd) } else { Ok(()) }
-    })?;
+    let number = kernel_clone(
+        args,
+        move || user_loop::run(context),
+        |pid| {
+            if wants_pidfd { kill::install_pidfd(pid, pidfd) } else { Ok(()) }
+        },
+    )?;
     Ok(number as usize)
 }
 
@@ -149,4 +153,3 @@ pub fn unshare_files() -> Result<()> {
     drop(Thread::of(&sched::current()).set_files(Some(own)));
     Ok(())
 }
-

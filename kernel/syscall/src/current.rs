@@ -3,7 +3,9 @@
 use alloc::sync::Arc;
 
 use errno::{Errno, Result};
-use fs::{Caller, Credentials, Fd, File, FileOperations, FileTable, FsContext, OpenFlags, Path, Start};
+use fs::{
+    Caller, Credentials, Fd, File, FileOperations, FileTable, FsContext, OpenFlags, Path, Start,
+};
 use process::{Process, Thread};
 use sched::TaskRef;
 use vm::Mm;
@@ -42,7 +44,8 @@ pub fn file_or_place(fd: i32) -> Result<Arc<File>> {
 /// # Errors
 /// EBADF.
 pub fn file(fd: i32) -> Result<Arc<File>> {
-    file_or_place(fd).and_then(|file| if file.is_place_only() { Err(Errno::EBADF) } else { Ok(file) })
+    file_or_place(fd)
+        .and_then(|file| if file.is_place_only() { Err(Errno::EBADF) } else { Ok(file) })
 }
 
 /// Gives a file the lowest free descriptor.

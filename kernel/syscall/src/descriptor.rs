@@ -74,8 +74,7 @@ pub fn pipe2(ends: UserPtr<[i32; 2]>, flags: u32) -> Result<usize> {
     let known = OpenFlags::CLOEXEC | OpenFlags::NONBLOCK | OpenFlags::DIRECT;
     let flags = OpenFlags::from_bits(flags).filter(|&flags| known.contains(flags));
     let flags = flags.ok_or(Errno::EINVAL)?;
-    let (reader, writer) =
-        fs::pipe::create(flags & !OpenFlags::CLOEXEC, &current::credentials())?;
+    let (reader, writer) = fs::pipe::create(flags & !OpenFlags::CLOEXEC, &current::credentials())?;
     install_pair([reader, writer], ends, flags)
 }
 
@@ -259,8 +258,7 @@ fn get_lock(
     match posix::conflict(file.inode(), &posix::Range { start, end, kind, owner, pid }) {
         None => request.kind = F_UNLCK,
         Some(found) => {
-            request.kind =
-                if found.kind == posix::Kind::Read { F_RDLCK } else { F_WRLCK };
+            request.kind = if found.kind == posix::Kind::Read { F_RDLCK } else { F_WRLCK };
             request.whence = 0;
             request.start = found.start as i64;
             request.length =

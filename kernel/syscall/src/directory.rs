@@ -28,13 +28,7 @@ struct UserEntries {
 }
 
 impl UserEntries {
-    fn put(
-        &mut self,
-        name: &[u8],
-        inode: u64,
-        file_type: FileType,
-        next: u64,
-    ) -> Result<bool> {
+    fn put(&mut self, name: &[u8], inode: u64, file_type: FileType, next: u64) -> Result<bool> {
         let mut record = [0; RECORD_MAX];
         let name_at = if self.format == Format::New { 19 } else { 18 };
         // The name's NUL, and in the old format the type behind it.
@@ -87,8 +81,7 @@ pub fn getdents(fd: i32, buffer: UserPtr<u8>, size: u32) -> Result<usize> {
 
 fn read(fd: i32, buffer: UserPtr<u8>, size: u32, format: Format) -> Result<usize> {
     let file = current::file(fd)?;
-    let mut entries =
-        UserEntries { format, buffer, size: size as usize, used: 0, error: None };
+    let mut entries = UserEntries { format, buffer, size: size as usize, used: 0, error: None };
     let outcome = file.read_directory(&mut entries);
     if entries.used > 0 {
         return Ok(entries.used);
@@ -111,18 +104,14 @@ pub fn getcwd(buffer: UserPtr<u8>, size: usize) -> Result<usize> {
 /// `chdir`.
 pub fn chdir(path: UserPtr<u8>) -> Result<usize> {
     let path = path.read_path()?;
-    current::as_caller(|caller| {
-        caller.change_directory(&Start::Cwd, &path, LookupFlags::empty())
-    })?;
+    current::as_caller(|caller| caller.change_directory(&Start::Cwd, &path, LookupFlags::empty()))?;
     Ok(0)
 }
 
 /// `fchdir`.
 pub fn fchdir(fd: i32) -> Result<usize> {
     let start = Start::At(current::place(fd)?);
-    current::as_caller(|caller| {
-        caller.change_directory(&start, b"", LookupFlags::EMPTY_PATH)
-    })?;
+    current::as_caller(|caller| caller.change_directory(&start, b"", LookupFlags::EMPTY_PATH))?;
     Ok(0)
 }
 

@@ -36,12 +36,7 @@ pub fn epoll_create1(flags: u32) -> Result<usize> {
 }
 
 /// `epoll_ctl`.
-pub fn epoll_ctl(
-    epoll: i32,
-    operation: u32,
-    fd: i32,
-    event: UserPtr<EpollEvent>,
-) -> Result<usize> {
+pub fn epoll_ctl(epoll: i32, operation: u32, fd: i32, event: UserPtr<EpollEvent>) -> Result<usize> {
     let given = || {
         let event = event.read()?;
         let flags = EventFlags::from_bits_truncate(event.events);
@@ -79,10 +74,7 @@ pub fn epoll_pwait(
     size: usize,
 ) -> Result<usize> {
     let mask = TemporaryMask::set_from(mask, size)?;
-    TemporaryMask::finish(
-        mask,
-        wait(epoll, events, count, poll::deadline_of_milliseconds(timeout)),
-    )
+    TemporaryMask::finish(mask, wait(epoll, events, count, poll::deadline_of_milliseconds(timeout)))
 }
 
 /// `epoll_pwait2`.

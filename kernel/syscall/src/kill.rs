@@ -137,11 +137,7 @@ pub fn pidfd_send_signal(
 }
 
 /// `rt_sigqueueinfo`.
-pub fn sigqueueinfo(
-    pid: i32,
-    signal: i32,
-    info: UserPtr<abi::signal::SigInfo>,
-) -> Result<usize> {
+pub fn sigqueueinfo(pid: i32, signal: i32, info: UserPtr<abi::signal::SigInfo>) -> Result<usize> {
     let pid = positive(pid)?;
     match signal_or_none(signal)? {
         Some(signal) => process::sigqueue(pid, user_info(signal, info)?)?,

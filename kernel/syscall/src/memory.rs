@@ -80,8 +80,7 @@ pub fn msync(address: usize, length: usize, flags: u32) -> Result<usize> {
     {
         return Err(Errno::EINVAL);
     }
-    let flags =
-        SyncFlags { wait: flags & MS_SYNC != 0, invalidate: flags & MS_INVALIDATE != 0 };
+    let flags = SyncFlags { wait: flags & MS_SYNC != 0, invalidate: flags & MS_INVALIDATE != 0 };
     current::mm()?.msync(address, length, flags)?;
     Ok(0)
 }

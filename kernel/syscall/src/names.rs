@@ -124,7 +124,9 @@ pub fn linkat(
     lookup.set(LookupFlags::FOLLOW, flags & AT_SYMLINK_FOLLOW != 0);
     if flags & AT_EMPTY_PATH != 0 {
         // Whoever was handed a descriptor must not be able to give the file a name.
-        current::credentials().require(fs::Capabilities::DAC_READ_SEARCH).map_err(|_| Errno::ENOENT)?;
+        current::credentials()
+            .require(fs::Capabilities::DAC_READ_SEARCH)
+            .map_err(|_| Errno::ENOENT)?;
         lookup |= LookupFlags::EMPTY_PATH;
     }
     let (old, new) = (old.read_path()?, new.read_path()?);

@@ -27,19 +27,13 @@ pub fn openat(directory: i32, path: UserPtr<u8>, flags: u32, mode: u32) -> Resul
     let path = path.read_path()?;
     let start = current::start(directory, &path)?;
     let flags = OpenFlags::from_bits_retain(flags & KNOWN.bits());
-    let file = current::as_caller(|caller| {
-        caller.open(&start, &path, OpenOptions { flags, mode })
-    })?;
+    let file =
+        current::as_caller(|caller| caller.open(&start, &path, OpenOptions { flags, mode }))?;
     current::install(file, flags)
 }
 
 /// `openat2`. Bounds on the path walk (`resolve`) are not known here: EINVAL.
-pub fn openat2(
-    directory: i32,
-    path: UserPtr<u8>,
-    how: UserPtr<u8>,
-    size: usize,
-) -> Result<usize> {
+pub fn openat2(directory: i32, path: UserPtr<u8>, how: UserPtr<u8>, size: usize) -> Result<usize> {
     let mut bytes = [0; size_of::<OpenHow>()];
     how.read_structure(&mut bytes, size, Errno::EINVAL)?;
     let how = OpenHow::read_from_bytes(&bytes).map_err(|_| Errno::EINVAL)?;

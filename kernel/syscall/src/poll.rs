@@ -115,8 +115,7 @@ fn ask(descriptors: UserPtr<PollFd>, count: usize, deadline: Option<u64>) -> Res
     let ready = fs::poll_files(&mut entries, deadline)?;
     let mut answers = entries.iter();
     for (index, one) in asked.iter_mut().enumerate() {
-        let found =
-            if one.fd < 0 { None } else { answers.next().map(|entry| entry.found.bits()) };
+        let found = if one.fd < 0 { None } else { answers.next().map(|entry| entry.found.bits()) };
         one.returned = found.unwrap_or(0) as i16;
         descriptors.at(index)?.write(one)?;
     }

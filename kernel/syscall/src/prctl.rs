@@ -53,8 +53,8 @@ pub fn prctl(
         PR_SET_DUMPABLE if second <= 1 => {}
         PR_SET_NAME => {
             let mut name = [0; COMM_SIZE];
-            let length = machine::user::copy_string_from(second, &mut name)
-                .map_err(|_| Errno::EFAULT)?;
+            let length =
+                machine::user::copy_string_from(second, &mut name).map_err(|_| Errno::EFAULT)?;
             sched::current().set_comm(&name[..length]);
         }
         PR_GET_NAME => {
@@ -114,9 +114,6 @@ pub fn arch_prctl(call: &mut Call<'_>, code: u32, address: usize) -> Result<usiz
 pub fn personality(persona: u32) -> Result<usize> {
     let me = sched::current();
     let thread = Thread::of(&me);
-    Ok(if persona == u32::MAX {
-        thread.personality()
-    } else {
-        thread.set_personality(persona)
-    } as usize)
+    Ok(if persona == u32::MAX { thread.personality() } else { thread.set_personality(persona) }
+        as usize)
 }

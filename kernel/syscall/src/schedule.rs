@@ -177,27 +177,22 @@ pub fn sched_setattr(pid: i32, attributes: UserPtr<SchedAttr>, flags: u32) -> Re
     } else {
         given.nice.clamp(-20, 19) as i8
     };
-    change(&task, Attributes {
-        policy,
-        nice,
-        priority: u8::try_from(given.priority).map_err(|_| Errno::EINVAL)?,
-        reset_on_fork: given.flags & SCHED_FLAG_RESET_ON_FORK != 0,
-    })?;
+    change(
+        &task,
+        Attributes {
+            policy,
+            nice,
+            priority: u8::try_from(given.priority).map_err(|_| Errno::EINVAL)?,
+            reset_on_fork: given.flags & SCHED_FLAG_RESET_ON_FORK != 0,
+        },
+    )?;
     Ok(0)
 }
 
 /// `sched_getattr`.
-pub fn sched_getattr(
-    pid: i32,
-    result: UserPtr<u8>,
-    size: u32,
-    flags: u32,
-) -> Result<usize> {
+pub fn sched_getattr(pid: i32, result: UserPtr<u8>, size: u32, flags: u32) -> Result<usize> {
     let size = size as usize;
-    if pid < 0
-        || flags != 0
-        || !(size_of::<SchedAttr>()..=machine::PAGE_SIZE).contains(&size)
-    {
+    if pid < 0 || flags != 0 || !(size_of::<SchedAttr>()..=machine::PAGE_SIZE).contains(&size) {
         return Err(Errno::EINVAL);
     }
     let attributes = current::find_task(pid)?.attributes();

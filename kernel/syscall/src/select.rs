@@ -8,16 +8,19 @@ use fs::{PollEntry, PollEvents};
 use crate::abi::signal::MaskArgument;
 use crate::abi::time::{Timespec, Timeval};
 use crate::call::Call;
-use crate::poll;
 use crate::current;
+use crate::poll;
 use crate::signal::TemporaryMask;
 use crate::user::UserPtr;
 
 const WORD_BITS: usize = u64::BITS as usize;
 
 /// What makes a descriptor ready for each of the three sets, as in Linux.
-const READABLE: PollEvents =
-    PollEvents::IN.union(PollEvents::RDNORM).union(PollEvents::RDBAND).union(PollEvents::HUP).union(PollEvents::ERR);
+const READABLE: PollEvents = PollEvents::IN
+    .union(PollEvents::RDNORM)
+    .union(PollEvents::RDBAND)
+    .union(PollEvents::HUP)
+    .union(PollEvents::ERR);
 const WRITABLE: PollEvents =
     PollEvents::OUT.union(PollEvents::WRNORM).union(PollEvents::WRBAND).union(PollEvents::ERR);
 const EXCEPTIONAL: PollEvents = PollEvents::PRI;
@@ -125,8 +128,7 @@ fn wait(
     })?;
 
     let mut found = 0;
-    for ((set, kind), pointer) in
-        asked.iter_mut().zip([READABLE, WRITABLE, EXCEPTIONAL]).zip(sets)
+    for ((set, kind), pointer) in asked.iter_mut().zip([READABLE, WRITABLE, EXCEPTIONAL]).zip(sets)
     {
         if pointer.is_null() {
             continue;

@@ -82,12 +82,7 @@ pub fn sigaction(
 }
 
 /// `rt_sigprocmask`.
-pub fn sigprocmask(
-    how: u32,
-    new: UserPtr<u64>,
-    old: UserPtr<u64>,
-    size: usize,
-) -> Result<usize> {
+pub fn sigprocmask(how: u32, new: UserPtr<u64>, old: UserPtr<u64>, size: usize) -> Result<usize> {
     require_set_size(size)?;
     let before = match new.non_null() {
         None => signal::blocked(),

@@ -105,10 +105,7 @@ pub fn statx(
     const STATX_RESERVED: u32 = 0x8000_0000;
     const STATX_ATTR_MOUNT_ROOT: u64 = 0x2000;
     let known = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC;
-    if flags & !known != 0
-        || flags & AT_STATX_SYNC == AT_STATX_SYNC
-        || mask & STATX_RESERVED != 0
-    {
+    if flags & !known != 0 || flags & AT_STATX_SYNC == AT_STATX_SYNC || mask & STATX_RESERVED != 0 {
         return Err(Errno::EINVAL);
     }
     let place = look_up(directory, path, flags)?;

@@ -13,7 +13,8 @@ pub fn alarm(seconds: u32) -> Result<usize> {
     let old = process::set_real_timer(new);
     let whole = old.value / SECOND;
     // An alarm that is still on never shows as 0.
-    let rounded = whole + u64::from(whole == 0 && old.value > 0 || old.value % SECOND >= SECOND / 2);
+    let rounded =
+        whole + u64::from(whole == 0 && old.value > 0 || old.value % SECOND >= SECOND / 2);
     Ok(rounded as usize)
 }
 

@@ -130,8 +130,8 @@ impl UserPtr<u8> {
             if room == 0 {
                 return Err(too_long);
             }
-            let length = user::copy_string_from(address, &mut chunk[..room])
-                .map_err(|_| Errno::EFAULT)?;
+            let length =
+                user::copy_string_from(address, &mut chunk[..room]).map_err(|_| Errno::EFAULT)?;
             string.try_reserve(length).map_err(|_| Errno::ENOMEM)?;
             string.extend_from_slice(&chunk[..length]);
             if length < room {
@@ -145,12 +145,7 @@ impl UserPtr<u8> {
     ///
     /// # Errors
     /// EFAULT; E2BIG: something is asked for that is not known here, or more than a page; `too_small`: the size is 0.
-    pub fn read_structure(
-        self,
-        structure: &mut [u8],
-        size: usize,
-        too_small: Errno,
-    ) -> Result<()> {
+    pub fn read_structure(self, structure: &mut [u8], size: usize, too_small: Errno) -> Result<()> {
         if size == 0 {
             return Err(too_small);
         }

@@ -17,8 +17,8 @@ use machine::user::UserContext;
 use machine::{Access, Trap};
 use process::Thread;
 use process::signal::info::{
-    BUS_ADRALN, BUS_ADRERR, FPE_FLTUNK, FPE_INTDIV, ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL,
-    TRAP_TRACE,
+    BUS_ADRALN, BUS_ADRERR, FPE_FLTUNK, FPE_INTDIV, ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR,
+    SI_KERNEL, TRAP_TRACE,
 };
 use process::{SigInfo, Signal, force_signal};
 use vm::FaultError;

@@ -7,9 +7,9 @@ use process::{Pid, Signal, WaitFor, WaitOptions, Waited, wait_for_child};
 use zerocopy::IntoBytes;
 
 use crate::abi::process::Rusage;
+use crate::kill;
 use crate::resource::rusage;
 use crate::user::UserPtr;
-use crate::kill;
 
 /// The child, or the group, with a number. One that is nobody's is no child either.
 fn find(number: u32) -> Result<Arc<Pid>> {

@@ -69,8 +69,7 @@ impl Timespec {
     /// # Errors
     /// EINVAL: negative, or the nanoseconds make a second or more.
     pub fn to_nanoseconds(self) -> Result<u64> {
-        let nanoseconds =
-            u64::try_from(self.nanoseconds).ok().filter(|&part| part < SECOND);
+        let nanoseconds = u64::try_from(self.nanoseconds).ok().filter(|&part| part < SECOND);
         match (u64::try_from(self.seconds), nanoseconds) {
             (Ok(seconds), Some(part)) => Ok(seconds.saturating_mul(SECOND).saturating_add(part)),
             _ => Err(Errno::EINVAL),
@@ -81,10 +80,7 @@ impl Timespec {
 impl Timeval {
     /// From nanoseconds; what is less than a microsecond is cut.
     pub const fn from_nanoseconds(time: u64) -> Self {
-        Self {
-            seconds: (time / SECOND) as i64,
-            microseconds: (time % SECOND / MICROSECOND) as i64,
-        }
+        Self { seconds: (time / SECOND) as i64, microseconds: (time % SECOND / MICROSECOND) as i64 }
     }
 
     /// As nanoseconds; what is too long for them is as long as they get.

@@ -44,11 +44,8 @@ pub fn futex(
     second: usize,
     third: u32,
 ) -> Result<usize> {
-    let sharing = if operation & FUTEX_PRIVATE_FLAG != 0 {
-        Sharing::Private
-    } else {
-        Sharing::AsMapped
-    };
+    let sharing =
+        if operation & FUTEX_PRIVATE_FLAG != 0 { Sharing::Private } else { Sharing::AsMapped };
     let realtime = operation & FUTEX_CLOCK_REALTIME != 0;
     let command = operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
     if realtime && command != FUTEX_WAIT_BITSET && command != FUTEX_WAIT {

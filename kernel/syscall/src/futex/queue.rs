@@ -60,8 +60,7 @@ impl Place {
         check: impl FnOnce() -> Result<(), E>,
     ) -> Result<Self, E> {
         let number = bucket_of(key);
-        let waiter =
-            Arc::new(Waiter { bucket: AtomicUsize::new(number), queue: WaitQueue::new() });
+        let waiter = Arc::new(Waiter { bucket: AtomicUsize::new(number), queue: WaitQueue::new() });
         let queued = Queued { key: key.clone(), bitset, waiter: waiter.clone() };
         let _no_page_faults = PreemptGuard::new();
         let mut bucket = TABLE[number].lock_irq();

@@ -43,11 +43,7 @@ pub fn set_robust_list(head: usize, size: usize) -> Result<usize> {
 }
 
 /// `get_robust_list`.
-pub fn get_robust_list(
-    pid: i32,
-    head: UserPtr<usize>,
-    size: UserPtr<usize>,
-) -> Result<usize> {
+pub fn get_robust_list(pid: i32, head: UserPtr<usize>, size: UserPtr<usize>) -> Result<usize> {
     let task = current::find_task(pid)?;
     if pid != 0 && !current::credentials().capable(Capabilities::SYS_PTRACE) {
         // Where the locks are is known to the program itself, and to whoever may look into its memory.
