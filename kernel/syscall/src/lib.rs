@@ -17,7 +17,7 @@
 //! | `clone`, [`execute`], `exit`, `wait`, `identity`, `credentials`, `resource`, `prctl` | processes |
 //! | `signal`, `kill` | signals |
 //! | `clock`, `sleep`, `timer` | time |
-//! | `schedule`, `system`, `reboot`, `socket` | the rest |
+//! | `schedule`, `system`, `kernel_log`, `reboot`, `socket` | the rest |
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -39,6 +39,7 @@ pub mod execute;
 mod exit;
 pub mod futex;
 mod identity;
+mod kernel_log;
 mod kill;
 mod memory;
 mod mount;

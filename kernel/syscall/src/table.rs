@@ -11,8 +11,9 @@ use crate::call::Call;
 use crate::user::Argument;
 use crate::{
     attributes, call, clock, clone, credentials, descriptor, directory, epoll, eventfd, execute,
-    exit, futex, identity, kill, memory, mount, names, open, poll, prctl, reboot, resource,
-    schedule, select, signal, sleep, socket, stat, system, timer, timerfd, transfer, wait,
+    exit, futex, identity, kernel_log, kill, memory, mount, names, open, poll, prctl, reboot,
+    resource, schedule, select, signal, sleep, socket, stat, system, timer, timerfd, transfer,
+    wait,
 };
 
 type Handler = fn(&mut Call<'_>) -> Result<usize>;
