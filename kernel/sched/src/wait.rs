@@ -150,8 +150,9 @@ impl WaitQueue {
         };
         me.state.set_running();
         let was_woken = !self.dequeue(&me);
-        if exclusive && was_woken && outcome.is_err() {
-            // The one wake-up was spent on a task that leaves without taking what it was for.
+        if exclusive && was_woken {
+            // The one wake-up was spent on a task that did not need it: it leaves without what it waited for, or has taken
+            // that since it joined the queue, and this wake-up was for what came next.
             self.wake_one();
         }
         outcome
