@@ -98,7 +98,8 @@ pub(crate) fn round_robin() {
     wait_aside(time::monotonic() + 300 * time::MILLISECOND);
     let (a, b) = (first.task().times().run, second.task().times().run);
     end(&over, [first, second].into_iter().collect());
-    assert!(a.min(b) < time::MILLISECOND, "FIFO tasks took turns: {a} and {b}");
+    // Far below a turn of 100 ms; the second may have begun before the first.
+    assert!(a.min(b) < 10 * time::MILLISECOND, "FIFO tasks took turns: {a} and {b}");
 }
 
 /// Sleeps; the spinners of CPU 0 leave the sleeper the time that throttling leaves, or another CPU.

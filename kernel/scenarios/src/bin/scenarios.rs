@@ -5,13 +5,20 @@
 //! machine has follows from the seed, too, so a seed alone is enough to go through a failure again.
 #![forbid(unsafe_code)]
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use machine::sim::{self, Batch, Config, Failure, Outcome};
 use scenarios::Scenario;
+
+/// A line on standard output. Whoever closes it early has read enough.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        let _ = writeln!(stdout(), $($text)*);
+    }};
+}
 
 /// Runs Heddle's scenarios on the simulated machine.
 #[derive(Parser)]
@@ -82,7 +89,7 @@ fn config(seed: u64, cpus: Option<u8>) -> Config {
 
 fn list() -> ExitCode {
     for scenario in scenarios::all() {
-        println!("{:40} {}", scenario.name, scenario.about);
+        say!("{:40} {}", scenario.name, scenario.about);
     }
     ExitCode::SUCCESS
 }
@@ -104,7 +111,7 @@ fn run(filter: &[String], batch: Batch, cpus: Option<u8>) -> ExitCode {
         match result {
             Ok(totals) => {
                 passed += 1;
-                println!("test {} ... ok ({} seeds, {seconds:.1} s)", scenario.name, totals.runs);
+                say!("test {} ... ok ({} seeds, {seconds:.1} s)", scenario.name, totals.runs);
             }
             Err(failure) => {
                 failed += 1;
@@ -116,17 +123,17 @@ fn run(filter: &[String], batch: Batch, cpus: Option<u8>) -> ExitCode {
         eprintln!("no scenario's name has {} in it", filter.join(" or "));
         return ExitCode::from(2);
     }
-    println!("{passed} passed, {failed} failed");
+    say!("{passed} passed, {failed} failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn report(scenario: &Scenario, failure: &Failure, cpus: Option<u8>) {
     let Failure { seed, message, .. } = failure;
     let machine = config(*seed, cpus);
-    println!("test {} ... FAILED (seed {seed}, cpus {}: {message})", scenario.name, machine.cpus);
-    println!("{}", indented(&failure.to_string()));
+    say!("test {} ... FAILED (seed {seed}, cpus {}: {message})", scenario.name, machine.cpus);
+    say!("{}", indented(&failure.to_string()));
     let chosen = cpus.map_or_else(String::new, |cpus| format!(" --cpus {cpus}"));
-    println!("    again: cargo xtask sim {} --seed {seed}{chosen}", scenario.name);
+    say!("    again: cargo xtask sim {} --seed {seed}{chosen}", scenario.name);
 }
 
 fn replay(name: &str, seed: u64, cpus: Option<u8>, trace: bool) -> ExitCode {
@@ -137,7 +144,7 @@ fn replay(name: &str, seed: u64, cpus: Option<u8>, trace: bool) -> ExitCode {
     let config = Config { trace, ..config(seed, cpus) };
     match sim::run(&config, || scenarios::boot_and_run(scenario)) {
         Outcome::Passed(summary) => {
-            println!(
+            say!(
                 "{name} passes with seed {seed} on {} CPUs: {} points, {} virtual ms, trace {:016x}",
                 config.cpus,
                 summary.points,
