@@ -32,7 +32,6 @@ const DELIVERY_NMI: u32 = 4 << 8;
 const DELIVERY_INIT: u32 = 5 << 8;
 const DELIVERY_STARTUP: u32 = 6 << 8;
 const ASSERT: u32 = 1 << 14;
-const ALL_BUT_SELF: u32 = 3 << 18;
 const COMMAND_BUSY: u32 = 1 << 12;
 const TIMER_DEADLINE_MODE: u32 = 2 << 17;
 const DIVIDE_BY_ONE: u32 = 0b1011;
@@ -140,11 +139,6 @@ fn command(target: u32, low: u32) {
 /// Sends an interrupt.
 pub fn send(target: u32, vector: u8) {
     command(target, ASSERT | u32::from(vector));
-}
-
-/// Sends a non-maskable interrupt to all CPUs but this one.
-pub fn send_nmi_to_others() {
-    command(0, ALL_BUT_SELF | ASSERT | DELIVERY_NMI);
 }
 
 /// Resets a CPU, so that it waits for `send_startup`.

@@ -1,13 +1,13 @@
 //! CPUs: who runs, the per-CPU words, and waiting.
 
 use crate::percpu::{self, PerCpu};
-use crate::registers::{cli, halt_for_ever, sti_hlt};
-use crate::{apic, memory, time, tlb};
+use crate::registers::{cli, sti_hlt};
+use crate::{memory, time, tlb};
 use contract::preempt::NO_RESCHED;
 use contract::{CpuId, NodeId};
 use core::arch::asm;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicBool, Ordering::*};
+use core::sync::atomic::Ordering::*;
 
 pub use crate::description::describe;
 pub use crate::smp::start;
@@ -163,24 +163,5 @@ pub fn set_current(current: *const ()) {
     unsafe {
         asm!("mov gs:[{}], {}", const offset_of!(PerCpu, current), in(reg) current,
             options(nostack, preserves_flags));
-    }
-}
-
-static STOPPING: AtomicBool = AtomicBool::new(false);
-
-/// Stops all other CPUs for good, whatever they are doing, for a kernel that has panicked. Only the
-/// first caller goes on; a second one stops too.
-pub fn stop_others() {
-    if STOPPING.swap(true, AcqRel) {
-        halt_for_ever();
-    }
-    apic::send_nmi_to_others();
-}
-
-/// A non-maskable interrupt came.
-pub(crate) fn stop_if_asked() {
-    if STOPPING.load(Acquire) {
-        percpu::this().running.store(false, Release);
-        halt_for_ever();
     }
 }

@@ -69,7 +69,6 @@ pub extern "C" fn on_own_stack(frame: &mut Frame) {
         NMI => {
             cpu::preempt_add(NMI_UNIT);
             count(&percpu::this().counts.nmi);
-            cpu::stop_if_asked();
             cpu::preempt_sub(NMI_UNIT);
         }
         DOUBLE_FAULT if stack::is_guard(cr2() as usize) => {
