@@ -13,12 +13,19 @@ pub(crate) fn stop_taking(me: &TaskRef) {
     let thread = Thread::of(me);
     let mut group = thread.process().signals().lock_irq();
     me.add_flags(TaskFlags::EXITING);
-    if group.threads.len() > 1 {
-        let mine = SigSet::ALL.minus(thread.signals.lock_irq().blocked);
-        pass_on(&group, mine);
-        leave_stop(&mut group, thread);
-    }
     debug_assert_eq!(thread.exit_state(), ExitState::Alive);
+    if group.threads.len() == 1 {
+        return;
+    }
+    let mine = SigSet::ALL.minus(thread.signals.lock_irq().blocked);
+    pass_on(&group, mine);
+    leave_stop(&mut group, thread);
+    let news = group.news.take();
+    drop(group);
+    // All others may be asleep in the stop by now.
+    if let Some(news) = news {
+        stop::tell_parent(thread.process(), news);
+    }
 }
 
 /// The running thread blocks more than before: what it might have been woken for, others take.

@@ -54,6 +54,26 @@ fn c07_sigkill_ends_a_stopped_process() {
 }
 
 #[test]
+fn c07_a_thread_may_end_instead_of_stopping() {
+    over_seeds(100, 3, || {
+        let child = fork(|| {
+            for _ in 0..3 {
+                clone_with(THREAD, || {
+                    sched::sleep_for(machine::sim::random(60_000));
+                    0
+                });
+            }
+            linger_until_killed()
+        });
+        sched::sleep_for(machine::sim::random(40_000));
+        kill(child as i32, Some(Signal::SIGSTOP)).unwrap();
+        assert_eq!(wait_for(WaitOptions::STOPPED).event, ChildEvent::Stopped(Signal::SIGSTOP));
+        kill(child as i32, Some(Signal::SIGKILL)).unwrap();
+        assert_eq!(wait_for_end().event, ChildEvent::Ended(9));
+    });
+}
+
+#[test]
 fn c07_continue_races_with_stop() {
     over_seeds(300, 3, || {
         let child = fork(|| {
@@ -79,10 +99,14 @@ fn c07_continue_races_with_the_keyboards_stop() {
             setsid().unwrap();
             let job = fork(linger_until_killed);
             setpgid(job, job).unwrap();
-            for _ in 0..5 {
+            for _ in 0..10 {
                 kill(job as i32, Some(Signal::SIGTSTP)).unwrap();
-                sched::sleep_for(machine::sim::random(30_000));
+                // It is taken on another CPU at this moment, or nearly.
+                for _ in 0..machine::sim::random(60) {
+                    machine::cpu::relax();
+                }
                 kill(job as i32, Some(Signal::SIGCONT)).unwrap();
+                sched::sleep_for(machine::sim::random(5_000));
             }
             // If it were stopped after all, it would not take this.
             kill(job as i32, Some(Signal::SIGTERM)).unwrap();
