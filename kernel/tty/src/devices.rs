@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use errno::{Errno, Result};
 use fs::{DeviceNumber, FileOperations, OpenFlags, char_device, devtmpfs};
 
+use crate::class;
 use crate::console::{self, SERIAL};
 use crate::file::TerminalFile;
 use crate::{job, pty};
@@ -26,6 +27,7 @@ pub fn init() -> Result<()> {
     devtmpfs::create_node(b"tty", TTY, 0o666)?;
     devtmpfs::create_node(b"console", CONSOLE, 0o600)?;
     devtmpfs::create_node(b"ttyS0", SERIAL, 0o660)?;
+    class::register("ttyS0", SERIAL)?;
     pty::init()
 }
 

@@ -22,11 +22,13 @@
 //! | `console` | the serial console |
 //! | `pty` | pseudo terminals, `/dev/ptmx` and devpts |
 //! | `devices` | the character devices |
+//! | `class` | `/sys/class/tty` |
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+mod class;
 mod console;
 mod control;
 mod devices;
