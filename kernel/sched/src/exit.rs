@@ -3,7 +3,7 @@
 use sync::Once;
 
 use crate::current::current;
-use crate::schedule::schedule;
+use crate::schedule;
 use crate::state;
 use crate::task::TaskRef;
 
@@ -28,7 +28,10 @@ pub(crate) fn bury(task: TaskRef) {
 pub fn exit_current() -> ! {
     let me = current();
     assert!(!me.is_idle(), "an idle task cannot end");
+    sync::might_sleep();
+    // Off until the next task turns them on. Preempted while dead, the task would be buried by the next one, and still be
+    // on its run queue.
+    let _ = machine::irq::disable();
     me.state.set(state::DEAD);
-    schedule();
-    unreachable!("a dead task was run again")
+    schedule::leave_for_ever()
 }

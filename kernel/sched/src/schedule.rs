@@ -60,6 +60,12 @@ pub fn yield_now() {
     schedule();
 }
 
+/// The last switch of a task that is dead. Interrupts off.
+pub(crate) fn leave_for_ever() -> ! {
+    switch(true);
+    unreachable!("a dead task was run again")
+}
+
 /// Preemption: a reschedule is wanted and nothing forbids it. Interrupts are on.
 fn preempt() {
     if !CURRENT.is_set() {
