@@ -170,11 +170,13 @@ fn copy_process_boxed(
     // A second user of the same memory must not run handlers on the same stack; a vfork child has
     // it to itself.
     let keeps_stack = !flags.contains(CloneFlags::VM) || flags.contains(CloneFlags::VFORK);
+    let vfork = flags.contains(CloneFlags::VFORK).then(|| Arc::new(Completion::new()));
     let thread = Thread::new(NewThread {
         pid: new_pid.pid().clone(),
         process,
         signals: ThreadSignals::for_child(creator, keeps_stack),
         resources,
+        vfork_done: vfork.clone(),
         personality: creator.personality(),
     });
     if flags.contains(CloneFlags::CHILD_SETTID) {
@@ -183,11 +185,6 @@ fn copy_process_boxed(
     if flags.contains(CloneFlags::CHILD_CLEARTID) {
         thread.set_clear_child_tid(args.child_tid);
     }
-    let vfork = flags.contains(CloneFlags::VFORK).then(|| {
-        let done = Arc::new(Completion::new());
-        thread.set_vfork_done(done.clone());
-        done
-    });
     let task = new_task(args, &me, new_pid.pid().number(), start)?;
     task.set_address_space(mm.map(|mm| mm.address_space().clone()));
     task.attach(Slot::Process, thread);

@@ -128,7 +128,8 @@ fn take_leadership(me: &TaskRef, process: &Arc<Process>) {
         old_leader.set_pid(mine);
         me.set_pid(process.pid().number());
         old_leader.set_exit_state(ExitState::Dead);
-        released.add_thread(&mut table, &leader);
+        let leader = process.signals().lock_irq().remove_thread(&leader);
+        released.add(&mut table, leader);
     }
     drop(released);
 }

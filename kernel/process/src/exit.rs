@@ -89,6 +89,9 @@ fn die_with_init(process: &Process, code: u32) {
 /// Gives user memory back: at the end, or for another program's.
 pub(crate) fn release_memory(me: &TaskRef) {
     let thread = Thread::of(me);
+    if !thread.has_memory() {
+        return;
+    }
     if thread.mm().is_some() {
         if let Some(hook) = MEMORY_HOOK.get() {
             hook();
@@ -113,18 +116,22 @@ fn notify(me: &TaskRef, is_last: bool) {
         crate::job::hang_up_if_orphaned(&table, process, None);
     }
     process.usage.lock_irq().ended_threads.add(&Usage::of_task(me));
-    if thread.is_leader() {
-        thread.set_exit_state(ExitState::Zombie);
-    } else {
-        thread.set_exit_state(ExitState::Dead);
-        released.add_thread(&mut table, me);
-    }
+    let is_waitable = {
+        let mut group = process.signals().lock_irq();
+        if thread.is_leader() {
+            thread.set_exit_state(ExitState::Zombie);
+        } else {
+            thread.set_exit_state(ExitState::Dead);
+            released.add(&mut table, group.remove_thread(me));
+        }
+        // The leader may have ended long ago, and the process ends now.
+        group.has_only_a_zombie()
+    };
     if !is_last {
         // Perhaps another thread wants to be the only one.
         process.children_changed.wake_all();
     }
-    // The leader may have ended long ago, and the process ends now.
-    if process.is_waitable_zombie() && notify_parent(&table, process) == Zombie::Unwanted {
+    if is_waitable && notify_parent(&table, process) == Zombie::Unwanted {
         released.add_process(&mut table, process);
     }
     drop(table);
@@ -160,28 +167,30 @@ pub(crate) struct Released {
 }
 
 impl Released {
-    /// Takes an ended thread that is not the leader out of its group.
-    pub(crate) fn add_thread(&mut self, _table: &mut Table, task: &TaskRef) {
-        let thread = Thread::of(task);
-        let pid = thread.pid();
-        self.tasks.extend(thread.process().signals().lock_irq().remove_thread(task));
-        self.tasks.extend(pid.set_task(None));
+    /// Takes over an ended thread that has been taken out of its group, and frees its number.
+    pub(crate) fn add(&mut self, _table: &mut Table, task: Option<TaskRef>) {
+        let Some(task) = task else { return };
+        let pid = Thread::of(&task).pid();
+        self.keep(pid.set_task(None));
+        self.keep(Some(task));
         pid.remove_user();
         self.pids.push(pid);
     }
 
-    /// Takes an ended process out of the table, and its leader out of the group.
+    /// Takes an ended process out of the table, with its leader, the only thread that is left.
     pub(crate) fn add_process(&mut self, table: &mut Table, process: &Process) {
-        let leader = process.signals().lock_irq().threads.first().cloned();
         self.processes.push(table.remove(process));
-        if let Some(leader) = leader {
-            Thread::of(&leader).set_exit_state(ExitState::Dead);
-            self.add_thread(table, &leader);
+        let leader = process.signals().lock_irq().threads.pop();
+        if let Some(leader) = &leader {
+            Thread::of(leader).set_exit_state(ExitState::Dead);
         }
+        self.add(table, leader);
     }
 
-    /// Keeps references that may be the last ones.
-    pub(crate) fn keep(&mut self, references: impl IntoIterator<Item = TaskRef>) {
-        self.tasks.extend(references);
+    /// Keeps a reference that may be the last one.
+    pub(crate) fn keep(&mut self, reference: Option<TaskRef>) {
+        if let Some(reference) = reference {
+            self.tasks.push(reference);
+        }
     }
 }

@@ -50,6 +50,7 @@ pub fn init() {
             mm: None,
             namespaces,
         },
+        vfork_done: None,
         personality: 0,
     });
     let me = sched::current_ref();

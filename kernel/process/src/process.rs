@@ -251,11 +251,7 @@ impl Process {
 
     /// Whether it has ended with all its threads and has not been released.
     pub(crate) fn is_waitable_zombie(&self) -> bool {
-        let signals = self.signals.lock_irq();
-        match &*signals.threads {
-            [leader] => Thread::of(leader).exit_state() == ExitState::Zombie,
-            _ => false,
-        }
+        self.signals.lock_irq().has_only_a_zombie()
     }
 
     /// Whether job control has stopped it.

@@ -9,7 +9,7 @@
 //! a leader whose parent does not care, goes straight to `Dead` and releases itself.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use fs::{Credentials, FileTable, FsContext};
 use sched::{Completion, Slot, Task};
@@ -25,7 +25,6 @@ use crate::user::User;
 /// Leaves.
 static PID_LOCK: LockClass = LockClass::new("thread.pid");
 static RESOURCES_LOCK: LockClass = LockClass::new("thread.resources");
-static VFORK_LOCK: LockClass = LockClass::new("thread.vfork");
 /// Taken inside `process.signals`.
 static THREAD_SIGNALS_LOCK: LockClass = LockClass::new("thread.signals");
 
@@ -69,19 +68,26 @@ pub struct Resources {
     pub namespaces: Arc<Namespaces>,
 }
 
+/// What is under a thread's `resources` lock (Linux's `alloc_lock`).
+struct Held {
+    resources: Resources,
+    /// Completed when this thread has left the memory that it has from its parent by `vfork`.
+    vfork_done: Option<Arc<Completion>>,
+}
+
 /// A thread's data; attached to its task, and gone with it.
 pub struct Thread {
     /// Changes hands when a thread that is not the leader executes a program.
     pid: SpinLock<Arc<Pid>>,
+    /// Its number is its process's. Changes with `pid`.
+    is_leader: AtomicBool,
     process: Arc<Process>,
     exit_state: AtomicU8,
     exit_code: AtomicU32,
     pub(crate) signals: SpinLock<ThreadSignals>,
     /// The signals that a kernel thread has allowed (K9).
     allowed_signals: AtomicU64,
-    resources: SpinLock<Resources>,
-    /// Completed when this thread has left the memory that it has from its parent by `vfork`.
-    vfork_done: SpinLock<Option<Arc<Completion>>>,
+    held: SpinLock<Held>,
     /// Where to write 0, and wake a futex, at the thread's end; 0 for nowhere.
     clear_child_tid: AtomicUsize,
     /// Where to write the thread's number when it starts; 0 for nowhere.
@@ -97,21 +103,23 @@ pub(crate) struct NewThread {
     pub(crate) process: Arc<Process>,
     pub(crate) signals: ThreadSignals,
     pub(crate) resources: Resources,
+    pub(crate) vfork_done: Option<Arc<Completion>>,
     pub(crate) personality: u32,
 }
 
 impl Thread {
     pub(crate) fn new(new: NewThread) -> Self {
         new.resources.user.task_made();
+        let held = Held { resources: new.resources, vfork_done: new.vfork_done };
         Self {
+            is_leader: AtomicBool::new(Arc::ptr_eq(&new.pid, new.process.pid())),
             pid: SpinLock::new(&PID_LOCK, new.pid),
             process: new.process,
             exit_state: AtomicU8::new(ExitState::Alive as u8),
             exit_code: AtomicU32::new(0),
             signals: SpinLock::new(&THREAD_SIGNALS_LOCK, new.signals),
             allowed_signals: AtomicU64::new(0),
-            resources: SpinLock::new(&RESOURCES_LOCK, new.resources),
-            vfork_done: SpinLock::new(&VFORK_LOCK, None),
+            held: SpinLock::new(&RESOURCES_LOCK, held),
             clear_child_tid: AtomicUsize::new(0),
             set_child_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
@@ -141,6 +149,8 @@ impl Thread {
     }
 
     pub(crate) fn set_pid(&self, pid: Arc<Pid>) -> Arc<Pid> {
+        let is_leader = Arc::ptr_eq(&pid, self.process.pid());
+        self.is_leader.store(is_leader, Ordering::Relaxed);
         core::mem::replace(&mut *self.pid.lock_irq(), pid)
     }
 
@@ -157,7 +167,7 @@ impl Thread {
 
     /// Whether it is its process's leader.
     pub fn is_leader(&self) -> bool {
-        Arc::ptr_eq(&*self.pid.lock_irq(), self.process.pid())
+        self.is_leader.load(Ordering::Relaxed)
     }
 
     /// How far it has come.
@@ -182,18 +192,18 @@ impl Thread {
     /// What it shares and has. A copy of the references; to look at one of them, the methods below
     /// are cheaper.
     pub fn resources(&self) -> Resources {
-        self.resources.lock_irq().clone()
+        self.held.lock_irq().resources.clone()
     }
 
     /// Changes what it has. `change` runs with interrupts off and must not drop what it replaces
     /// there: it returns it.
     pub(crate) fn change_resources<R>(&self, change: impl FnOnce(&mut Resources) -> R) -> R {
-        change(&mut self.resources.lock_irq())
+        change(&mut self.held.lock_irq().resources)
     }
 
     /// Who it is.
     pub fn credentials(&self) -> Arc<Credentials> {
-        self.resources.lock_irq().credentials.clone()
+        self.held.lock_irq().resources.credentials.clone()
     }
 
     /// Counts the thread for another user from now on; the caller changes the resources
@@ -204,22 +214,22 @@ impl Thread {
     }
 
     pub(crate) fn user(&self) -> Arc<User> {
-        self.resources.lock_irq().user.clone()
+        self.held.lock_irq().resources.user.clone()
     }
 
     /// Its open files; none once it is exiting.
     pub fn files(&self) -> Option<Arc<FileTable>> {
-        self.resources.lock_irq().files.clone()
+        self.held.lock_irq().resources.files.clone()
     }
 
     /// Its root, working directory and umask; none once it is exiting.
     pub fn fs(&self) -> Option<Arc<FsContext>> {
-        self.resources.lock_irq().fs.clone()
+        self.held.lock_irq().resources.fs.clone()
     }
 
     /// Its user memory; none for a kernel thread, and once it is exiting.
     pub fn mm(&self) -> Option<Arc<Mm>> {
-        self.resources.lock_irq().mm.clone()
+        self.held.lock_irq().resources.mm.clone()
     }
 
     /// Replaces its open files and returns the old ones: `unshare`, `execve`.
@@ -238,12 +248,12 @@ impl Thread {
 
     /// Its namespaces.
     pub fn namespaces(&self) -> Arc<Namespaces> {
-        self.resources.lock_irq().namespaces.clone()
+        self.held.lock_irq().resources.namespaces.clone()
     }
 
     /// The host's name for it.
     pub fn uts(&self) -> Arc<UtsNamespace> {
-        self.resources.lock_irq().namespaces.uts.clone()
+        self.held.lock_irq().resources.namespaces.uts.clone()
     }
 
     /// The signals that a kernel thread has allowed.
@@ -255,12 +265,14 @@ impl Thread {
         self.allowed_signals.store(signals.bits(), Ordering::Relaxed);
     }
 
-    pub(crate) fn set_vfork_done(&self, done: Arc<Completion>) {
-        *self.vfork_done.lock_irq() = Some(done);
+    /// Whether it has memory of its own, or of somebody who waits to get it back.
+    pub(crate) fn has_memory(&self) -> bool {
+        let held = self.held.lock_irq();
+        held.resources.mm.is_some() || held.vfork_done.is_some()
     }
 
     pub(crate) fn take_vfork_done(&self) -> Option<Arc<Completion>> {
-        self.vfork_done.lock_irq().take()
+        self.held.lock_irq().vfork_done.take()
     }
 
     pub(crate) fn set_child_tid(&self, address: usize) {
@@ -309,6 +321,6 @@ impl Thread {
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        self.resources.get_mut().user.task_gone();
+        self.held.get_mut().resources.user.task_gone();
     }
 }

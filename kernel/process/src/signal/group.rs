@@ -7,7 +7,7 @@ use sched::{SIGNAL_FATAL, SIGNAL_PENDING, TaskFlags, TaskRef, state};
 use super::number::{SigSet, Signal};
 use super::pending::Pending;
 use crate::process::{Process, Threads};
-use crate::thread::Thread;
+use crate::thread::{ExitState, Thread};
 
 /// Whether job control lets the process run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,14 @@ impl GroupSignals {
     pub(crate) fn remove_thread(&mut self, task: &TaskRef) -> Option<TaskRef> {
         let place = self.threads.iter().position(|other| Arc::ptr_eq(other, task))?;
         Some(self.threads.remove(place))
+    }
+
+    /// Whether the leader has ended and no other thread is left.
+    pub(crate) fn has_only_a_zombie(&self) -> bool {
+        match &*self.threads {
+            [leader] => Thread::of(leader).exit_state() == ExitState::Zombie,
+            _ => false,
+        }
     }
 
     /// Whether its signals do to it only what it has handlers for.
