@@ -23,6 +23,8 @@ mod park;
 mod schedule;
 mod stop;
 mod tools;
+#[cfg(target_os = "none")]
+mod user_mode;
 mod work;
 
 pub use harness::{boot_and_run, run_all};
@@ -40,9 +42,9 @@ pub struct Scenario {
 
 /// Writes a table of scenarios: name, what it shows, function.
 macro_rules! scenarios {
-    ($($name:ident: $about:literal = $run:path;)*) => {
+    ($($(#[$condition:meta])? $name:ident: $about:literal = $run:path;)*) => {
         static ALL: &[Scenario] = &[
-            $(Scenario { name: stringify!($name), about: $about, run: $run },)*
+            $($(#[$condition])? Scenario { name: stringify!($name), about: $about, run: $run },)*
         ];
     };
 }
@@ -90,6 +92,22 @@ scenarios! {
     sync_wait_queue_loses_no_wake_up: "wakers and sleepers on one queue" = work::wait_queue;
     sync_mutex_excludes: "a mutex under contention" = work::mutex;
     sync_completion_counts: "completions are handed over one by one" = work::completion;
+    #[cfg(target_os = "none")]
+    machine_traps: "what a program may not do comes back as the right trap" = user_mode::traps;
+    #[cfg(target_os = "none")]
+    machine_system_calls: "numbers, arguments, results, restarting and copying" = user_mode::system_calls;
+    #[cfg(target_os = "none")]
+    machine_floating_point: "programs that take turns on a CPU keep their registers" = user_mode::floating_point;
+    #[cfg(target_os = "none")]
+    machine_signal_frames: "a signal frame brings the program back to where it was" = user_mode::signal_frames;
+    #[cfg(target_os = "none")]
+    machine_hostile_signal_frames: "frames that a program has overwritten harm only itself" = user_mode::hostile_signal_frames;
+    #[cfg(target_os = "none")]
+    machine_copies_from_any_address: "user copies take any address and never more than asked for" = user_mode::copies_from_any_address;
+    #[cfg(target_os = "none")]
+    machine_pages_of_a_space: "map, replace, protect, visit and unmap" = user_mode::pages_of_a_space;
+    #[cfg(target_os = "none")]
+    machine_one_space_on_every_cpu: "no CPU uses a translation that is gone" = user_mode::one_space_on_every_cpu;
 }
 
 /// All scenarios, in order.
