@@ -4,9 +4,11 @@ use crate::order::Order;
 use runtime::terminal::{self, ECHO, ICRNL, ISIG, IXON, OPOST, VEOF, VLNEXT};
 use runtime::{Result, file};
 
-/// Makes the console standard input, output and error.
+/// Makes the console standard input, output and error: the terminal behind it where there is one, because kernels
+/// do not stop background jobs that read or write `/dev/console` itself.
 pub fn open() -> Result<()> {
-    let console = file::open(c"/dev/console", file::O_RDWR)?;
+    let console = file::open(c"/dev/ttyS0", file::O_RDWR)
+        .or_else(|_| file::open(c"/dev/console", file::O_RDWR))?;
     for standard in 0..3 {
         if standard != console {
             file::dup2(console, standard)?;

@@ -5,6 +5,7 @@ pub mod terminal;
 
 use super::report::Report;
 use super::{Arguments, kernel, userland};
+use crate::build::kernel as image;
 use anyhow::Result;
 use lab::Lab;
 use std::collections::VecDeque;
@@ -33,7 +34,7 @@ pub fn run(arguments: &Arguments, report: &Report) -> Result<()> {
         return Ok(());
     }
     report.working_on("building the kernel");
-    let lab = match Lab::new(arguments.kernel.as_deref()) {
+    let lab = match build(arguments) {
         Ok(lab) => lab,
         Err(error) => {
             report.failed("the kernel's image", &format!("{error:#}"));
@@ -53,4 +54,13 @@ pub fn run(arguments: &Arguments, report: &Report) -> Result<()> {
         }
     });
     Ok(())
+}
+
+/// Builds what is missing: the image under test and, for the tests of the tool itself, the one that users run.
+fn build(arguments: &Arguments) -> Result<Lab> {
+    let lab = Lab::new(arguments.kernel.as_deref())?;
+    if arguments.kernel.is_none() && userland::needs_tool(arguments) {
+        image::build(image::Kind::Fast)?;
+    }
+    Ok(lab)
 }

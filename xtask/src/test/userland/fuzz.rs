@@ -36,7 +36,7 @@ fn life_goes_on(lab: &Lab) -> Result<()> {
         rm -rf /tmp/*
         sleep 1
         after=$(free_memory)
-        ps | grep -c '[f]uzz'
+        ps -o comm | grep -c '^fuzz'
         [ $((before - after)) -lt 8192 ] && echo memory is back || echo $before $after";
     let outcome = lab.guest().cpus(2).with(Program::Fuzz)?.sh(script)?;
     outcome.prints("0\nmemory is back\n")

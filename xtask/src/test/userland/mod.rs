@@ -19,6 +19,9 @@ use super::guest::lab::Lab;
 use anyhow::Result;
 use std::time::Instant;
 
+/// The group of tests that start this program itself.
+const TOOL: &str = "tool";
+
 /// Passes, or says what is wrong.
 type Body = Box<dyn Fn(&Lab) -> Result<()> + Send>;
 
@@ -36,6 +39,10 @@ impl Case {
     ) -> Self {
         Self { name: name.into(), body: Box::new(body) }
     }
+
+    fn is_of_tool(&self) -> bool {
+        self.name.split("::").next() == Some(TOOL)
+    }
 }
 
 /// All of them. Those that take longest come first, so that they do not run alone at the end.
@@ -49,13 +56,18 @@ fn cases() -> Vec<Case> {
         ("procfs", procfs::cases()),
         ("faults", faults::cases()),
         ("bad_input", bad_input::cases()),
-        ("tool", tool::cases()),
+        (TOOL, tool::cases()),
     ];
     let in_group = |(group, cases): (&str, Vec<Case>)| {
         let name = |case: &Case| format!("{group}::{}", case.name);
         cases.into_iter().map(move |case| Case { name: name(&case), ..case }).collect::<Vec<_>>()
     };
     groups.into_iter().flat_map(in_group).collect()
+}
+
+/// Whether tests of `cargo xtask run` itself are wanted.
+pub fn needs_tool(arguments: &Arguments) -> bool {
+    cases().iter().any(|case| case.is_of_tool() && arguments.wants(&case.name))
 }
 
 /// Their names.
@@ -65,7 +77,12 @@ pub fn names() -> impl Iterator<Item = String> {
 
 /// Those that are wanted, as jobs.
 pub fn jobs(arguments: &Arguments) -> Vec<Job> {
-    cases().into_iter().filter(|case| arguments.wants(&case.name)).map(job).collect()
+    cases()
+        .into_iter()
+        .filter(|case| arguments.wants(&case.name))
+        .filter(|case| arguments.kernel.is_none() || !case.is_of_tool())
+        .map(job)
+        .collect()
 }
 
 fn job(case: Case) -> Job {

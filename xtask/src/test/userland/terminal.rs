@@ -95,7 +95,7 @@ fn background_jobs_and_fg(lab: &Lab) -> Result<()> {
 
 fn ctrl_c_interrupts(lab: &Lab) -> Result<()> {
     let mut terminal = shell(lab)?;
-    terminal.send("echo begun; sleep 100 | cat | cat\n")?;
+    terminal.send("(echo begun; exec sleep 100) | cat | cat\n")?;
     terminal.expect("begun\r\n")?;
     terminal.send(CTRL_C)?;
     terminal.prompt()?;
@@ -103,7 +103,7 @@ fn ctrl_c_interrupts(lab: &Lab) -> Result<()> {
     if left.trim() != "0" {
         return terminal.wrong("a part of the pipeline lives on");
     }
-    terminal.send("echo begun; sleep 100\n")?;
+    terminal.send("sh -c 'echo begun; exec sleep 100'\n")?;
     terminal.expect("begun\r\n")?;
     terminal.send(CTRL_BACKSLASH)?;
     terminal.prompt()?;
@@ -115,7 +115,7 @@ fn ctrl_c_interrupts(lab: &Lab) -> Result<()> {
 
 fn ctrl_z_stops(lab: &Lab) -> Result<()> {
     let mut terminal = shell(lab)?;
-    terminal.send("echo begun; sleep 1 && echo whole\n")?;
+    terminal.send("sh -c 'echo begun; exec sleep 1'\n")?;
     terminal.expect("begun\r\n")?;
     terminal.send(CTRL_Z)?;
     terminal.expect("Stopped")?;
@@ -152,7 +152,7 @@ fn background_readers_stop(lab: &Lab) -> Result<()> {
 
 fn lines_can_be_edited(lab: &Lab) -> Result<()> {
     let mut terminal = shell(lab)?;
-    terminal.send("echo begun; cat > /tmp/f\n")?;
+    terminal.send("sh -c 'echo begun; cat > /tmp/f'\n")?;
     terminal.expect("begun\r\n")?;
     terminal.send(&format!("wrong{CTRL_U}righ{DELETE}ht\nsecond{CTRL_D}{CTRL_D}"))?;
     terminal.prompt()?;
