@@ -56,6 +56,7 @@ mod sleep;
 mod socket;
 mod stat;
 mod system;
+#[rustfmt::skip::macros(system_calls)]
 pub mod table;
 mod timer;
 mod timerfd;

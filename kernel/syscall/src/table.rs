@@ -209,7 +209,7 @@ system_calls! {
 100 times = resource::times [result];
 101 ptrace;
 102 getuid = credentials::getuid [];
-103 syslog;
+103 syslog = kernel_log::syslog [action, buffer, length];
 104 getgid = credentials::getgid [];
 105 setuid = credentials::setuid [uid];
 106 setgid = credentials::setgid [gid];
