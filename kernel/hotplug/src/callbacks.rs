@@ -89,8 +89,7 @@ fn order(cpu: CpuId, direction: Direction) -> Result<(), Errno> {
         Some(Order { direction, done: done.clone(), outcome: outcome.clone() });
     kthread::smpboot::wake(cpu);
     done.wait();
-    let outcome = *outcome.lock_irq();
-    outcome
+    *outcome.lock_irq()
 }
 
 /// Runs the callbacks for a CPU that has come, on it.

@@ -61,7 +61,7 @@ pub(crate) fn at_tick(cpu: CpuId, count: u64) -> bool {
         }
     }
     const TICKS_BETWEEN_COMPARISONS: u64 = 4;
-    if count % TICKS_BETWEEN_COMPARISONS != 0 || !affinity::active().contains(cpu) {
+    if !count.is_multiple_of(TICKS_BETWEEN_COMPARISONS) || !affinity::active().contains(cpu) {
         return false;
     }
     let mut queue = RUN_QUEUES.of(cpu).queue.lock_irq();
