@@ -58,7 +58,6 @@ fn kernel_init() -> i32 {
     me.set_comm(b"kernel_init");
     // Until it executes the init program, the freezer would wait for it in vain.
     me.add_flags(sched::TaskFlags::NOFREEZE);
-    drop(me);
     if let Err(error) = hotplug::init().and_then(|()| kthread::reaper::start()) {
         kthread::oops::panic(format_args!("the kernel's own threads could not be made: {error}"));
     }
