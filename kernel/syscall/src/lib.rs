@@ -56,7 +56,6 @@ mod sleep;
 mod socket;
 mod stat;
 mod system;
-#[rustfmt::skip::macros(system_calls)]
 pub mod table;
 mod timer;
 mod timerfd;
