@@ -12,6 +12,7 @@ pub mod memory;
 pub mod print;
 pub mod process;
 pub mod random;
+pub mod sched;
 pub mod start;
 pub mod string;
 pub mod sys;

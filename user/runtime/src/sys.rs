@@ -29,6 +29,10 @@ pub mod number {
     pub const IOPL: usize = 172;
     pub const MOUNT: usize = 165;
     pub const REBOOT: usize = 169;
+    pub const SETPRIORITY: usize = 141;
+    pub const SCHED_GETPARAM: usize = 143;
+    pub const SCHED_SETSCHEDULER: usize = 144;
+    pub const SCHED_GETSCHEDULER: usize = 145;
     pub const CLOCK_GETTIME: usize = 228;
     pub const EXIT_GROUP: usize = 231;
 }

@@ -18,6 +18,8 @@ pub enum Program {
     Fuzz,
     /// One way to crash per argument.
     Faults,
+    /// Policies, priorities and nice values.
+    Chrt,
     /// An ordinary program that uses `std`.
     Stdprog,
 }
@@ -29,6 +31,7 @@ impl Program {
             Self::Init => "init",
             Self::Fuzz => "fuzz",
             Self::Faults => "faults",
+            Self::Chrt => "chrt",
             Self::Stdprog => "stdprog",
         }
     }
@@ -37,7 +40,7 @@ impl Program {
         match self {
             // As anybody would build a static program.
             Self::Stdprog => "-Ctarget-feature=+crt-static",
-            Self::Init | Self::Fuzz | Self::Faults => "",
+            Self::Init | Self::Fuzz | Self::Faults | Self::Chrt => "",
         }
     }
 }

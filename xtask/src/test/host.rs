@@ -8,7 +8,7 @@ use anyhow::Result;
 use std::time::Duration;
 
 /// Packages that do not build for the host: they bring their own entry point.
-pub const NOT_FOR_HOST: [&str; 5] = ["heddle", "runtime", "init", "fuzz", "faults"];
+pub const NOT_FOR_HOST: [&str; 6] = ["heddle", "runtime", "init", "fuzz", "faults", "chrt"];
 
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 

@@ -84,6 +84,12 @@ impl<'a> Guest<'a> {
         self
     }
 
+    /// A PC whose CPUs and memory are spread over so many NUMA nodes.
+    pub fn nodes(mut self, nodes: u32) -> Self {
+        self.options.nodes = nodes;
+        self.board(Board::Q35)
+    }
+
     /// With so much memory, in MiB.
     pub fn memory(mut self, mebibytes: u64) -> Self {
         self.options.memory = Memory::mebibytes(mebibytes);

@@ -10,6 +10,7 @@ mod fuzz;
 mod processes;
 mod procfs;
 mod programs;
+mod scheduling;
 mod terminal;
 mod tool;
 
@@ -49,6 +50,7 @@ impl Case {
 fn cases() -> Vec<Case> {
     let groups = [
         ("fuzz", fuzz::cases()),
+        ("scheduling", scheduling::cases()),
         ("processes", processes::cases()),
         ("programs", programs::cases()),
         ("boot", boot::cases()),
