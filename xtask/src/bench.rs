@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::process::ExitCode;
 
-/// Measure the size of the image, the instructions from start to user space, and the memory in use.
+/// Measure the image's size, the instructions from start to user space, the memory in use, and the kernel's hot paths.
 #[derive(clap::Args)]
 pub struct Arguments {}
 
@@ -19,23 +19,43 @@ const HAND_OVER: &str = "Run /init as init process";
 
 /// Runs the command.
 pub fn run(_: &Arguments) -> Result<ExitCode> {
+    measure_boot()?;
+    measure_paths()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The image that users run, up to its first program.
+fn measure_boot() -> Result<()> {
     let image = kernel::build(Kind::Fast)?;
-    let size = fs::metadata(&image)?.len();
+    print("image, with symbols", fs::metadata(&image)?.len() >> 10, "KiB");
     let lab = Lab::of(image)?;
-    let outcome =
-        lab.guest().cpus(1).counting_instructions().run(&["cat", "/proc/meminfo"])?.status(0)?;
-    print("image, with symbols", size >> 10, "KiB");
+    let guest = lab.guest().cpus(1).counting_instructions();
+    let outcome = guest.run(&["cat", "/proc/meminfo"])?.status(0)?;
     match instructions(&outcome) {
         Some(count) => print("start to /init", count / 1000, "thousand instructions"),
         None => eprintln!("xtask: the log has no line {HAND_OVER:?}"),
     }
     let memory = memory_in_use(outcome.output()).context("/proc/meminfo is not as expected")?;
     print("memory in use by kernel and one small program", memory, "KiB");
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-fn print(what: &str, number: u64, unit: &str) {
-    println!("{what:48} {number:>10} {unit}");
+/// The kernel's hot paths, measured from within.
+fn measure_paths() -> Result<()> {
+    let image = kernel::build(Kind::Measured)?;
+    let lab = Lab::of(image)?;
+    let guest = lab.guest().cpus(1).counting_instructions();
+    let outcome = guest.append("heddle.bench=all").run(&[])?.status(0)?;
+    for (name, figure) in outcome.log().iter().filter_map(|line| figure(line)) {
+        print(name, figure, "instructions");
+    }
+    Ok(())
+}
+
+/// Name and figure in `bench NAME N`.
+fn figure(line: &str) -> Option<(&str, u64)> {
+    let (name, figure) = log::message(line).strip_prefix("bench ")?.split_once(' ')?;
+    Some((name, figure.parse().ok()?))
 }
 
 /// Nanoseconds, and so instructions, at which the kernel handed over.
@@ -56,6 +76,12 @@ fn memory_in_use(meminfo: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn figures_are_read_from_the_log() {
+        assert_eq!(figure("[    0.5] bench wake_up 1234"), Some(("wake_up", 1234)));
+        assert_eq!(figure("[    0.5] benchmark"), None);
+    }
 
     #[test]
     fn memory_is_read_from_meminfo() {

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The root of the checkout.
 pub fn root() -> &'static Path {
@@ -26,6 +27,27 @@ pub fn cache(name: &str) -> Result<PathBuf> {
     let directory = target().join("xtask").join(name);
     fs::create_dir_all(&directory).with_context(|| format!("making {}", directory.display()))?;
     Ok(directory)
+}
+
+/// The packages of the guest's programs: the directories in `user/`.
+pub fn guest_packages() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(root().join("user"))? {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").exists() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Keeps a command of cargo's away from packages that bring their own entry point and do not build for the host.
+pub fn exclude_guest_packages(cargo: &mut Command) -> Result<()> {
+    for package in guest_packages()? {
+        cargo.args(["--exclude", &package]);
+    }
+    Ok(())
 }
 
 /// A path for people to read: relative to the checkout where it lies in it.

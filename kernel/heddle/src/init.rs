@@ -11,8 +11,7 @@ use crate::{parameters, root};
 const PROGRAMS: [&str; 5] = ["/init", "/sbin/init", "/etc/init", "/bin/init", "/bin/sh"];
 
 /// What the first program finds in its environment.
-const ENVIRONMENT: [&[u8]; 3] =
-    [b"HOME=/", b"TERM=linux", b"PATH=/sbin:/usr/sbin:/bin:/usr/bin"];
+const ENVIRONMENT: [&[u8]; 3] = [b"HOME=/", b"TERM=linux", b"PATH=/sbin:/usr/sbin:/bin:/usr/bin"];
 
 /// Less memory than this is not enough for the kernel, an initial file system and a shell.
 const LEAST_MEMORY: usize = 12 << 20;
@@ -62,6 +61,9 @@ fn built_in_work(parameters: &parameters::Parameters) {
     if let Some(filter) = &parameters.scenarios {
         run_scenarios(part_of_name(filter), parameters.rounds);
     }
+    if let Some(way) = &parameters.crash {
+        crash(way);
+    }
     if let Some(filter) = &parameters.bench {
         run_benchmarks(part_of_name(filter));
     }
@@ -80,6 +82,16 @@ fn run_scenarios(filter: &str, rounds: u64) -> ! {
 
 #[cfg(not(feature = "scenarios"))]
 fn run_scenarios(_filter: &str, _rounds: u64) -> ! {
+    not_built_in("scenarios")
+}
+
+#[cfg(feature = "scenarios")]
+fn crash(way: &str) {
+    crate::crash::run(way);
+}
+
+#[cfg(not(feature = "scenarios"))]
+fn crash(_way: &str) {
     not_built_in("scenarios")
 }
 
@@ -114,7 +126,9 @@ fn run_init_program(parameters: &parameters::Parameters) -> i32 {
         match execute(program, &parameters.init_arguments) {
             Ok(code) => return code,
             Err(Errno::ENOENT) => {}
-            Err(error) => log::error!("Starting init: {program} exists but couldn't be executed: {error}"),
+            Err(error) => {
+                log::error!("Starting init: {program} exists but couldn't be executed: {error}")
+            }
         }
     }
     kthread::oops::panic(format_args!(

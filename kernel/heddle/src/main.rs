@@ -9,6 +9,8 @@
 #[cfg(target_os = "none")]
 extern crate alloc;
 
+#[cfg(all(target_os = "none", feature = "scenarios"))]
+mod crash;
 #[cfg(target_os = "none")]
 mod init;
 #[cfg(target_os = "none")]

@@ -25,6 +25,8 @@ pub(crate) struct Parameters {
     pub(crate) scenarios: Option<String>,
     /// `heddle.rounds=`: how often each.
     pub(crate) rounds: u64,
+    /// `heddle.crash=`: fail in this way instead of running an init program.
+    pub(crate) crash: Option<String>,
     /// `heddle.bench=`: measure these paths instead of running an init program; `all`, or a part of their names.
     pub(crate) bench: Option<String>,
 }
@@ -96,6 +98,7 @@ fn set<'a>(
         "init" => parameters.init = Some(value.into()),
         "maxcpus" => parameters.max_cpus = Some(number(name, value)?),
         "heddle.scenarios" => parameters.scenarios = Some(value.into()),
+        "heddle.crash" => parameters.crash = Some(value.into()),
         "heddle.bench" => parameters.bench = Some(value.into()),
         "heddle.rounds" => parameters.rounds = number(name, value)?,
         "panic" => kthread::oops::set_panic_timeout(number(name, value)?),

@@ -36,11 +36,9 @@ fn unpack_ramdisk(caller: &Caller<'_>) {
         log::warn!("initramfs: there is none");
     } else {
         match initramfs::unpack(archive, caller) {
-            Ok(unpacked) => log::info!(
-                "initramfs: {} entries, {} KiB",
-                unpacked.entries,
-                unpacked.bytes / 1024
-            ),
+            Ok(unpacked) => {
+                log::info!("initramfs: {} entries, {} KiB", unpacked.entries, unpacked.bytes / 1024)
+            }
             Err(error) => log::error!("initramfs: cannot be unpacked: {error}"),
         }
     }

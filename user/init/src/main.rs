@@ -6,8 +6,7 @@
 //! the machine: powered off after a shell, ended with the command's status after a command.
 #![no_std]
 #![no_main]
-#![deny(unsafe_code)]
-#![allow(unsafe_code, reason = "`program!` defines a symbol; there is no other unsafe code")]
+#![forbid(unsafe_code)]
 
 mod child;
 mod console;

@@ -13,12 +13,14 @@ pub enum Kind {
     Fast,
     /// The one that tests run: with the lock checker, all assertions, and the in-kernel scenarios.
     Checked,
+    /// The one that users run, and the in-kernel benchmarks.
+    Measured,
 }
 
 impl Kind {
     fn profile(self) -> &'static str {
         match self {
-            Self::Fast => "kernel",
+            Self::Fast | Self::Measured => "kernel",
             Self::Checked => "checked",
         }
     }
@@ -27,6 +29,7 @@ impl Kind {
         match self {
             Self::Fast => &[],
             Self::Checked => &["--features", "scenarios"],
+            Self::Measured => &["--features", "benchmarks"],
         }
     }
 }

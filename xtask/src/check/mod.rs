@@ -9,8 +9,7 @@ mod unsafe_audit;
 
 use crate::build::kernel;
 use crate::build::toolchain::{self, Toolchain};
-use crate::command;
-use crate::test::NOT_FOR_HOST;
+use crate::{command, project};
 use anyhow::{Context, Result};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -65,9 +64,7 @@ fn format() -> Result<()> {
 fn clippy_for_host() -> Result<()> {
     let mut clippy = command::cargo();
     clippy.args(["clippy", "--quiet", "--workspace", "--all-targets"]);
-    for package in NOT_FOR_HOST {
-        clippy.args(["--exclude", package]);
-    }
+    project::exclude_guest_packages(&mut clippy)?;
     command::run_aside(clippy.args(["--", "-D", "warnings"]))
 }
 
@@ -110,14 +107,12 @@ fn lint_flags(toolchain: Toolchain) -> String {
 fn documentation() -> Result<()> {
     let mut cargo = command::cargo();
     cargo.args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
-    for package in NOT_FOR_HOST {
-        cargo.args(["--exclude", package]);
-    }
+    project::exclude_guest_packages(&mut cargo)?;
     command::run_aside(cargo.env("RUSTDOCFLAGS", "-D warnings"))?;
     let Some(mdbook) = command::find("mdbook") else {
         return Ok(());
     };
-    let book = crate::project::root().join("docs");
-    let output = crate::project::target().join("book");
+    let book = project::root().join("docs");
+    let output = project::target().join("book");
     command::run_aside(Command::new(mdbook).arg("build").arg(book).arg("-d").arg(output))
 }

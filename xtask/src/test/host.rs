@@ -7,9 +7,6 @@ use crate::{command, project};
 use anyhow::Result;
 use std::time::Duration;
 
-/// Packages that do not build for the host: they bring their own entry point.
-pub const NOT_FOR_HOST: [&str; 6] = ["heddle", "runtime", "init", "fuzz", "faults", "chrt"];
-
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// Runs them.
@@ -17,9 +14,7 @@ pub fn run(arguments: &Arguments, report: &Report) -> Result<()> {
     report.working_on("cargo test: building");
     let mut cargo = command::cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast", "--color", "never"]);
-    for package in NOT_FOR_HOST {
-        cargo.args(["--exclude", package]);
-    }
+    project::exclude_guest_packages(&mut cargo)?;
     cargo.args(&arguments.filter);
     let mut parser = Parser::default();
     let status = follow(&mut cargo, LIMIT, &mut |line| {

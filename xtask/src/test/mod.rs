@@ -17,7 +17,6 @@ mod userland;
 
 use anyhow::Result;
 pub use guest::lab::{Lab, Outcome};
-pub use host::NOT_FOR_HOST;
 use report::Report;
 pub use scenarios::runner as scenario_runner;
 use std::path::PathBuf;

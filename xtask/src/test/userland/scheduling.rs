@@ -123,7 +123,10 @@ kill $a $b $c $d
 ";
     let expected = "SCHED_FIFO 42\nSCHED_RR 7\nSCHED_BATCH 0\nSCHED_OTHER 0\n\
         -43 0 42 1\n-8 0 7 2\n25 5 0 0\nrefused\n8\n";
-    lab.guest().with(Program::Chrt)?.sh(&format!("exec 2> /dev/null\n{}", script(body)))?.prints(expected)
+    lab.guest()
+        .with(Program::Chrt)?
+        .sh(&format!("exec 2> /dev/null\n{}", script(body)))?
+        .prints(expected)
 }
 
 fn affinity_is_set_and_shown(lab: &Lab) -> Result<()> {
