@@ -97,6 +97,7 @@ impl Record {
 
     /// The word. SeqCst: it is looked at after the thread has set its state to asleep.
     pub(crate) fn word(&self) -> u32 {
+        machine::irq::point();
         self.word.load(Ordering::SeqCst)
     }
 

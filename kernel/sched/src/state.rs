@@ -86,7 +86,9 @@ impl StateWord {
     /// Sets the running task's own state. SeqCst: the state is visible before the sleeper looks at its condition, and a waker
     /// changes the condition before it looks at the state; one of the two sees the other.
     pub(crate) fn set(&self, state: u32) {
+        machine::irq::point();
         self.0.swap(state, Ordering::SeqCst);
+        machine::irq::point();
     }
 
     /// As `set`, where no waker can be missed: back to running.
