@@ -58,6 +58,10 @@ fn figure(line: &str) -> Option<(&str, u64)> {
     Some((name, figure.parse().ok()?))
 }
 
+fn print(what: &str, number: u64, unit: &str) {
+    println!("{what:48} {number:>10} {unit}");
+}
+
 /// Nanoseconds, and so instructions, at which the kernel handed over.
 fn instructions(outcome: &Outcome) -> Option<u64> {
     let line = outcome.log().iter().find(|line| line.contains(HAND_OVER))?;
