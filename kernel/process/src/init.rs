@@ -6,7 +6,7 @@ use fs::{Credentials, FileTable, FsContext};
 use sched::{Slot, TaskRef};
 use sync::Once;
 
-use crate::namespace::{Namespaces, PidNamespace, UtsNamespace, find_task_by_pid_ns};
+use crate::namespace::{Namespaces, PidNamespace, UtsNamespace};
 use crate::pid::Pid;
 use crate::process::{NewProcess, Process};
 use crate::rlimit::Limits;
@@ -67,15 +67,14 @@ pub(crate) fn initial_resources() -> Resources {
     Thread::of(first).resources()
 }
 
-/// Gives the first process, the running one and kthreadd their root and working directory, once
-/// there is a root file system; those whom they make inherit it. Called by PID 1.
+/// Gives the first process and all kernel threads that there are their root and working directory,
+/// once there is a root file system; those whom they make inherit it. Called by PID 1.
 pub fn set_root(fs: &Arc<FsContext>) {
-    let first = FIRST.get().cloned();
-    let kthreadd = find_task_by_pid_ns(2, init_pid_ns());
-    for task in first.into_iter().chain(kthreadd).chain([sched::current_ref()]) {
-        let old = Thread::of(&task).set_fs(Some(fs.clone()));
-        drop(old);
+    let give = |task: &TaskRef| drop(Thread::of(task).set_fs(Some(fs.clone())));
+    if let Some(first) = FIRST.get() {
+        give(first);
     }
+    crate::for_each_task(give);
 }
 
 /// How many tasks the machine's memory allows, an eighth of it for their stacks; as in
