@@ -11,12 +11,12 @@
 //! | modules | about |
 //! |---|---|
 //! | [`user_loop`], [`delivery`], [`table`], [`call`], [`user`], [`current`], [`abi`] | the way in and out |
-//! | `transfer`, `open`, `descriptor`, `stat`, `directory`, `names`, `attributes`, `mount` | files |
+//! | `transfer`, `open`, `descriptor`, `stat`, `directory`, `names`, `attributes`, `xattr`, `mount` | files |
 //! | `poll`, `select`, `epoll`, `eventfd`, `timerfd` | waiting for files |
 //! | `memory`, [`futex`] | memory |
 //! | `clone`, [`execute`], `exit`, `wait`, `identity`, `credentials`, `resource`, `prctl` | processes |
 //! | `signal`, `kill` | signals |
-//! | `clock`, `sleep`, `timer` | time |
+//! | `clock`, `sleep`, `timer`, `posix_timer` | time |
 //! | `schedule`, `system`, `kernel_log`, `reboot`, `socket` | the rest |
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -46,6 +46,7 @@ mod mount;
 mod names;
 mod open;
 mod poll;
+mod posix_timer;
 mod prctl;
 mod reboot;
 mod resource;
@@ -63,11 +64,15 @@ mod transfer;
 pub mod user;
 pub mod user_loop;
 mod wait;
+mod xattr;
 
 pub use execute::run_program;
 pub use user_loop::user_fault;
 
 /// Ties this crate to those below it; once, before the first user task.
 pub fn init() {
-    process::set_memory_release_hook(futex::release_current_thread);
+    process::set_memory_release_hook(|| {
+        futex::release_current_thread();
+        posix_timer::release();
+    });
 }

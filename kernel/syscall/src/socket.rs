@@ -2,19 +2,15 @@
 
 use errno::{Errno, Result};
 
-use crate::user::UserPtr;
+use crate::current;
 
-/// `socket`.
-pub fn socket(_family: i32, _kind: i32, _protocol: i32) -> Result<usize> {
+/// `socket` and `socketpair`.
+pub fn socket(_family: i32) -> Result<usize> {
     Err(Errno::EAFNOSUPPORT)
 }
 
-/// `socketpair`.
-pub fn socketpair(
-    _family: i32,
-    _kind: i32,
-    _protocol: i32,
-    _ends: UserPtr<[i32; 2]>,
-) -> Result<usize> {
-    Err(Errno::EAFNOSUPPORT)
+/// Everything that is done with a socket: no open file is one.
+pub fn on_socket(fd: i32) -> Result<usize> {
+    current::file(fd)?;
+    Err(Errno::ENOTSOCK)
 }

@@ -11,9 +11,9 @@ use crate::call::Call;
 use crate::user::Argument;
 use crate::{
     attributes, call, clock, clone, credentials, descriptor, directory, epoll, eventfd, execute,
-    exit, futex, identity, kernel_log, kill, memory, mount, names, open, poll, prctl, reboot,
-    resource, schedule, select, signal, sleep, socket, stat, system, timer, timerfd, transfer,
-    wait,
+    exit, futex, identity, kernel_log, kill, memory, mount, names, open, poll, posix_timer, prctl,
+    reboot, resource, schedule, select, signal, sleep, socket, stat, system, timer, timerfd,
+    transfer, wait, xattr,
 };
 
 type Handler = fn(&mut Call<'_>) -> Result<usize>;
@@ -148,21 +148,21 @@ system_calls! {
     38 setitimer = timer::setitimer [which, new, old];
     39 getpid = identity::getpid [];
     40 sendfile = transfer::sendfile [output, input, position, count];
-    41 socket = socket::socket [family, kind, protocol];
-    42 connect;
-    43 accept;
-    44 sendto;
-    45 recvfrom;
-    46 sendmsg;
-    47 recvmsg;
-    48 shutdown;
-    49 bind;
-    50 listen;
-    51 getsockname;
-    52 getpeername;
-    53 socketpair = socket::socketpair [family, kind, protocol, ends];
-    54 setsockopt;
-    55 getsockopt;
+    41 socket = socket::socket [family];
+    42 connect = socket::on_socket [fd];
+    43 accept = socket::on_socket [fd];
+    44 sendto = socket::on_socket [fd];
+    45 recvfrom = socket::on_socket [fd];
+    46 sendmsg = socket::on_socket [fd];
+    47 recvmsg = socket::on_socket [fd];
+    48 shutdown = socket::on_socket [fd];
+    49 bind = socket::on_socket [fd];
+    50 listen = socket::on_socket [fd];
+    51 getsockname = socket::on_socket [fd];
+    52 getpeername = socket::on_socket [fd];
+    53 socketpair = socket::socket [family];
+    54 setsockopt = socket::on_socket [fd];
+    55 getsockopt = socket::on_socket [fd];
     56 clone = clone::clone [call: flags, stack, parent_tid, child_tid, tls];
     57 fork = clone::fork [call:];
     58 vfork = clone::vfork [call:];
@@ -295,18 +295,18 @@ system_calls! {
     185 security;
     186 gettid = identity::gettid [];
     187 readahead = transfer::readahead [fd, offset, count];
-    188 setxattr;
-    189 lsetxattr;
-    190 fsetxattr;
-    191 getxattr;
-    192 lgetxattr;
-    193 fgetxattr;
-    194 listxattr;
-    195 llistxattr;
-    196 flistxattr;
-    197 removexattr;
-    198 lremovexattr;
-    199 fremovexattr;
+    188 setxattr = xattr::of_path [path];
+    189 lsetxattr = xattr::of_link [path];
+    190 fsetxattr = xattr::of_file [fd];
+    191 getxattr = xattr::of_path [path];
+    192 lgetxattr = xattr::of_link [path];
+    193 fgetxattr = xattr::of_file [fd];
+    194 listxattr = xattr::list [path];
+    195 llistxattr = xattr::list_of_link [path];
+    196 flistxattr = xattr::list_of_file [fd];
+    197 removexattr = xattr::of_path [path];
+    198 lremovexattr = xattr::of_link [path];
+    199 fremovexattr = xattr::of_file [fd];
     200 tkill = kill::tkill [tid, signal];
     201 time = clock::time [result];
     202 futex = futex::futex [call: address, operation, value, timeout, second, third];
@@ -329,11 +329,11 @@ system_calls! {
     219 restart_syscall = call::restart_syscall [call:];
     220 semtimedop;
     221 fadvise64 = transfer::fadvise [fd, offset, length, advice];
-    222 timer_create;
-    223 timer_settime;
-    224 timer_gettime;
-    225 timer_getoverrun;
-    226 timer_delete;
+    222 timer_create = posix_timer::timer_create [clock, event, result];
+    223 timer_settime = posix_timer::timer_settime [timer, flags, new, old];
+    224 timer_gettime = posix_timer::timer_gettime [timer, result];
+    225 timer_getoverrun = posix_timer::timer_getoverrun [timer];
+    226 timer_delete = posix_timer::timer_delete [timer];
     227 clock_settime = clock::clock_settime [clock, value];
     228 clock_gettime = clock::clock_gettime [clock, result];
     229 clock_getres = clock::clock_getres [clock, result];
@@ -395,7 +395,7 @@ system_calls! {
     285 fallocate = transfer::fallocate [fd, mode, offset, length];
     286 timerfd_settime = timerfd::timerfd_settime [fd, flags, new, old];
     287 timerfd_gettime = timerfd::timerfd_gettime [fd, result];
-    288 accept4;
+    288 accept4 = socket::on_socket [fd];
     289 signalfd4;
     290 eventfd2 = eventfd::eventfd2 [value, flags];
     291 epoll_create1 = epoll::epoll_create1 [flags];
@@ -406,7 +406,7 @@ system_calls! {
     296 pwritev = transfer::pwritev [fd, segments, count, position];
     297 rt_tgsigqueueinfo = kill::tgsigqueueinfo [group, tid, signal, info];
     298 perf_event_open;
-    299 recvmmsg;
+    299 recvmmsg = socket::on_socket [fd];
     300 fanotify_init;
     301 fanotify_mark;
     302 prlimit64 = resource::prlimit64 [pid, resource, new, old];
@@ -414,7 +414,7 @@ system_calls! {
     304 open_by_handle_at;
     305 clock_adjtime;
     306 syncfs = transfer::syncfs [fd];
-    307 sendmmsg;
+    307 sendmmsg = socket::on_socket [fd];
     308 setns;
     309 getcpu = schedule::getcpu [cpu, node];
     310 process_vm_readv;

@@ -1,0 +1,298 @@
+//! POSIX timers: `timer_create` and its kin.
+//!
+//! A timer belongs to a process and sends it a signal, or one of its threads. Timers go with the program: the memory's release at an
+//! `execve` or at the end takes them along.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+
+use ::time::Timer;
+use errno::{Errno, Result};
+use process::signal::Details;
+use process::signal::info::SI_TIMER;
+use process::{Process, SigInfo, Signal, signal_process, signal_thread};
+use sched::Task;
+use sync::{LockClass, SpinLock};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::abi::time::{IntervalTimespec, Timespec};
+use crate::clock::Clock;
+use crate::current;
+use crate::user::UserPtr;
+
+/// Nothing is taken inside.
+static TABLE_LOCK: LockClass = LockClass::new("posix_timers");
+/// Taken in the timer's interrupt; takes nothing inside.
+static SETTING_LOCK: LockClass = LockClass::new("posix_timer");
+
+const SIGEV_SIGNAL: i32 = 0;
+const SIGEV_NONE: i32 = 1;
+const SIGEV_THREAD_ID: i32 = 4;
+const TIMER_ABSTIME: u32 = 1;
+
+/// The most timers of one process.
+const TIMERS_MAX: usize = 1024;
+
+/// By the process's address, which is its own for as long as it is in the table, and the timer's number.
+static TIMERS: SpinLock<BTreeMap<(usize, i32), Arc<PosixTimer>>> =
+    SpinLock::new(&TABLE_LOCK, BTreeMap::new());
+
+/// `struct sigevent`, as far as the kernel reads it.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct SigEvent {
+    value: u64,
+    signal: i32,
+    notify: i32,
+    tid: i32,
+    rest: [u8; 44],
+}
+
+const _: () = assert!(size_of::<SigEvent>() == 64);
+
+/// Who is told of an expiration.
+enum Receiver {
+    Nobody,
+    Process(Weak<Process>),
+    Thread(Weak<Task>),
+}
+
+/// On the monotonic clock, in nanoseconds.
+#[derive(Clone, Copy, Default)]
+struct Setting {
+    next: Option<u64>,
+    interval: u64,
+    overrun: i32,
+}
+
+/// What the timer's function needs.
+struct Alarm {
+    id: i32,
+    value: u64,
+    signal: Option<Signal>,
+    receiver: Receiver,
+    setting: SpinLock<Setting>,
+}
+
+struct PosixTimer {
+    /// The process that the key's address stands for.
+    owner: Weak<Process>,
+    clock: Clock,
+    alarm: Arc<Alarm>,
+    timer: Arc<Timer>,
+}
+
+impl Alarm {
+    /// In the timer's interrupt: tells of the expiration, and gives the time of the next.
+    fn expire(&self) -> Option<u64> {
+        let overrun = {
+            let now = ::time::monotonic();
+            let mut setting = self.setting.lock_irq();
+            let due = setting.next.filter(|&due| due <= now)?;
+            let missed = (now - due).checked_div(setting.interval).unwrap_or(0);
+            setting.overrun = i32::try_from(missed).unwrap_or(i32::MAX);
+            setting.next = match setting.interval {
+                0 => None,
+                interval => Some(due.saturating_add((missed + 1).saturating_mul(interval))),
+            };
+            setting.overrun
+        };
+        let told = self.tell(overrun);
+        let mut setting = self.setting.lock_irq();
+        if !told {
+            // Nobody is left to be told.
+            setting.next = None;
+        }
+        setting.next
+    }
+
+    fn tell(&self, overrun: i32) -> bool {
+        let Some(signal) = self.signal else { return true };
+        let details = Details::Timer { id: self.id as u32, overrun, value: self.value };
+        let info = SigInfo { signal, errno: 0, code: SI_TIMER, details };
+        let sent = match &self.receiver {
+            Receiver::Nobody => return true,
+            Receiver::Process(process) => {
+                process.upgrade().ok_or(Errno::ESRCH).and_then(|to| signal_process(&to, info))
+            }
+            Receiver::Thread(task) => {
+                task.upgrade().ok_or(Errno::ESRCH).and_then(|to| signal_thread(&to, info))
+            }
+        };
+        // A queue that is full is empty again some time.
+        sent != Err(Errno::ESRCH)
+    }
+}
+
+impl PosixTimer {
+    fn new(owner: &Arc<Process>, clock: Clock, alarm: Arc<Alarm>) -> Self {
+        let of_timer = alarm.clone();
+        let timer = Arc::new_cyclic(|timer: &Weak<Timer>| {
+            let timer = timer.clone();
+            Timer::new(move || {
+                if let Some(next) = of_timer.expire()
+                    && let Some(timer) = timer.upgrade()
+                {
+                    timer.start(next);
+                }
+            })
+        });
+        Self { owner: Arc::downgrade(owner), clock, alarm, timer }
+    }
+
+    fn show(&self) -> IntervalTimespec {
+        let setting = *self.alarm.setting.lock_irq();
+        // One that is about to expire is still on.
+        let left = setting.next.map_or(0, |next| next.saturating_sub(::time::monotonic()).max(1));
+        IntervalTimespec {
+            interval: Timespec::from_nanoseconds(setting.interval),
+            value: Timespec::from_nanoseconds(left),
+        }
+    }
+
+    fn set(&self, absolute: bool, value: u64, interval: u64) {
+        let next = match (absolute, self.clock) {
+            _ if value == 0 => None,
+            (false, _) => Some(::time::monotonic().saturating_add(value)),
+            (true, Clock::Realtime) => Some(value.saturating_sub(::time::realtime_offset())),
+            (true, _) => Some(value),
+        };
+        self.timer.cancel();
+        *self.alarm.setting.lock_irq() = Setting { next, interval, overrun: 0 };
+        if let Some(next) = next {
+            self.timer.start(next);
+        }
+    }
+}
+
+fn key(process: &Arc<Process>) -> usize {
+    Arc::as_ptr(process).addr()
+}
+
+fn find(id: i32) -> Result<Arc<PosixTimer>> {
+    let process = current::process();
+    TIMERS.lock_irq().get(&(key(&process), id)).cloned().ok_or(Errno::EINVAL)
+}
+
+fn alarm_of(process: &Arc<Process>, id: i32, event: Option<SigEvent>) -> Result<Alarm> {
+    let setting = SpinLock::new(&SETTING_LOCK, Setting::default());
+    let whole = || Receiver::Process(Arc::downgrade(process));
+    let Some(event) = event else {
+        let signal = Some(Signal::SIGALRM);
+        return Ok(Alarm { id, value: id as u64, signal, receiver: whole(), setting });
+    };
+    let signal = || {
+        let number = u32::try_from(event.signal).ok();
+        number.and_then(Signal::from_number).ok_or(Errno::EINVAL)
+    };
+    let (signal, receiver) = match event.notify {
+        SIGEV_NONE => (None, Receiver::Nobody),
+        SIGEV_SIGNAL => (Some(signal()?), whole()),
+        SIGEV_THREAD_ID => {
+            let task = current::find_task(event.tid).map_err(|_| Errno::EINVAL)?;
+            if !Arc::ptr_eq(process::process_of(&task), process) {
+                return Err(Errno::EINVAL);
+            }
+            (Some(signal()?), Receiver::Thread(Arc::downgrade(&task)))
+        }
+        _ => return Err(Errno::EINVAL),
+    };
+    Ok(Alarm { id, value: event.value, signal, receiver, setting })
+}
+
+/// `timer_create`.
+pub fn timer_create(clock: i32, event: UserPtr<SigEvent>, result: UserPtr<i32>) -> Result<usize> {
+    let clock = match Clock::from_number(clock)? {
+        clock @ (Clock::Realtime | Clock::Monotonic) => clock,
+        Clock::Process | Clock::Thread => return Err(Errno::EOPNOTSUPP),
+    };
+    let event = event.non_null().map(UserPtr::read).transpose()?;
+    let process = current::process();
+    forget_orphans();
+    let (first, last) = ((key(&process), 0), (key(&process), i32::MAX));
+    // Two threads may find the same number: who inserts second tries again.
+    loop {
+        let taken: alloc::vec::Vec<i32> =
+            TIMERS.lock_irq().range(first..=last).map(|(&(_, id), _)| id).collect();
+        if taken.len() >= TIMERS_MAX {
+            return Err(Errno::EAGAIN);
+        }
+        let free = (0..).zip(&taken).find(|(id, taken)| id != *taken);
+        let id = free.map_or(taken.len() as i32, |(id, _)| id);
+        let alarm = Arc::new(alarm_of(&process, id, event)?);
+        let timer = Arc::new(PosixTimer::new(&process, clock, alarm));
+        let mut timers = TIMERS.lock_irq();
+        if timers.contains_key(&(key(&process), id)) {
+            continue;
+        }
+        timers.insert((key(&process), id), timer);
+        drop(timers);
+        if let Err(error) = result.write(&id) {
+            timer_delete(id)?;
+            return Err(error);
+        }
+        return Ok(0);
+    }
+}
+
+/// `timer_settime`.
+pub fn timer_settime(
+    id: i32,
+    flags: u32,
+    new: UserPtr<IntervalTimespec>,
+    old: UserPtr<IntervalTimespec>,
+) -> Result<usize> {
+    let given = new.non_null().ok_or(Errno::EINVAL)?.read()?;
+    let (value, interval) = (given.value.to_nanoseconds()?, given.interval.to_nanoseconds()?);
+    let timer = find(id)?;
+    let before = timer.show();
+    timer.set(flags & TIMER_ABSTIME != 0, value, interval);
+    old.write_unless_null(&before)?;
+    Ok(0)
+}
+
+/// `timer_gettime`.
+pub fn timer_gettime(id: i32, result: UserPtr<IntervalTimespec>) -> Result<usize> {
+    result.write(&find(id)?.show())?;
+    Ok(0)
+}
+
+/// `timer_getoverrun`: how many expirations the last signal stood for beside its own.
+pub fn timer_getoverrun(id: i32) -> Result<usize> {
+    Ok(find(id)?.alarm.setting.lock_irq().overrun as usize)
+}
+
+/// `timer_delete`.
+pub fn timer_delete(id: i32) -> Result<usize> {
+    let process = current::process();
+    let removed = TIMERS.lock_irq().remove(&(key(&process), id));
+    let timer = removed.ok_or(Errno::EINVAL)?;
+    timer.timer.cancel_sync();
+    Ok(0)
+}
+
+/// The running process's program goes, with its last thread: so do its timers.
+pub fn release() {
+    let process = current::process();
+    if process.thread_count() == 1 {
+        remove_where(|&(owner, _), _| owner == key(&process));
+    }
+}
+
+/// Timers of processes whose threads ended in an order that [`release`] did not notice.
+fn forget_orphans() {
+    remove_where(|_, timer| timer.owner.strong_count() == 0);
+}
+
+fn remove_where(mut condition: impl FnMut(&(usize, i32), &PosixTimer) -> bool) {
+    loop {
+        let mut timers = TIMERS.lock_irq();
+        let found = timers.iter().find(|(key, timer)| condition(key, timer)).map(|(&key, _)| key);
+        let Some(key) = found else { return };
+        let removed = timers.remove(&key);
+        drop(timers);
+        if let Some(removed) = removed {
+            removed.timer.cancel_sync();
+        }
+    }
+}
