@@ -66,7 +66,8 @@ impl This {
         sched::set_current_running();
     }
 
-    /// Sleeps until `condition` holds or the thread is asked to stop or to park; returns whether the condition holds. May sleep.
+    /// Sleeps until `condition` holds, the thread is asked to stop or to park, or a signal comes that it allows; returns whether the
+    /// condition holds. May sleep.
     ///
     /// This is how a daemon waits for work: the wake-ups of `stop` and `park` end the sleep as the queue's do. A freezable thread
     /// spends a freeze in here.
@@ -94,7 +95,9 @@ impl This {
         mut condition: impl FnMut() -> bool,
     ) -> Result<bool, WaitError> {
         loop {
-            let outcome = queue.wait_map(Sleep::Idle, deadline, || {
+            // Interruptible, as daemons sleep on Linux: no signal reaches a kernel thread that has not asked for it, and the sleep
+            // does not count in the load average.
+            let outcome = queue.wait_map(Sleep::Interruptible, deadline, || {
                 if condition() {
                     Some(Wake::Condition)
                 } else if self.record().has(STOP | PARK) {
@@ -102,7 +105,12 @@ impl This {
                 } else {
                     freezer::is_wanted().then_some(Wake::Freeze)
                 }
-            })?;
+            });
+            let outcome = match outcome {
+                Ok(outcome) => outcome,
+                Err(WaitError::Interrupted) => return Ok(false),
+                Err(WaitError::TimedOut) => return Err(WaitError::TimedOut),
+            };
             match outcome {
                 Wake::Condition => return Ok(true),
                 Wake::Asked => return Ok(false),
@@ -113,7 +121,7 @@ impl This {
         }
     }
 
-    /// Sleeps for so many nanoseconds, less if the thread is asked to stop or to park: the "run every so often" of a
+    /// Sleeps for so many nanoseconds, less if the thread is asked to stop or to park or a signal comes that it allows: the "run every so often" of a
     /// periodic daemon. Returns whether the time passed undisturbed. May sleep.
     pub fn sleep(&self, nanoseconds: u64) -> bool {
         let deadline = time::monotonic().saturating_add(nanoseconds);
@@ -121,8 +129,8 @@ impl This {
             if freezer::is_wanted() {
                 freezer::freeze_unless(|| self.should_stop());
             }
-            sched::set_current_state(state::UNINTERRUPTIBLE | state::NOLOAD);
-            if self.record().has(STOP | PARK) {
+            sched::set_current_state(state::INTERRUPTIBLE);
+            if self.record().has(STOP | PARK) || sched::current().signal_pending() {
                 sched::set_current_running();
                 return false;
             }

@@ -34,7 +34,7 @@ fn main(mut arguments: Arguments) -> i32 {
         _ => return usage(),
     };
     if let Err(error) = done {
-        eprintln!("chrt: {error}");
+        eprintln!("chrt: error {}", error.0);
         return 1;
     }
     run(arguments)
@@ -54,7 +54,7 @@ fn show(pid: i32) -> i32 {
     match policy(pid) {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("chrt: {pid}: {error}");
+            eprintln!("chrt: {pid}: error {}", error.0);
             1
         }
     }
@@ -99,6 +99,6 @@ fn run(arguments: Arguments) -> i32 {
     path[prefix.len()..prefix.len() + name.len()].copy_from_slice(name);
     let path = CStr::from_bytes_until_nul(&path).unwrap_or(program);
     let error = process::execute(path, &words, &environment);
-    eprintln!("chrt: {error}");
+    eprintln!("chrt: error {}", error.0);
     127
 }
