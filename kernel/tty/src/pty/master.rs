@@ -42,11 +42,9 @@ impl Master {
     /// Waits for output of the slave, or for its end; EIO is the end.
     fn wait_for_output(&self, nonblocking: bool) -> Result<()> {
         let look = || {
-            if self.pair.has_output() {
-                Some(Ok(()))
-            } else {
-                self.pair.is_slave_closed().then_some(Err(Errno::EIO))
-            }
+            // In this order: what was written before the end is read before it is told.
+            let closed = self.pair.is_slave_closed();
+            if self.pair.has_output() { Some(Ok(())) } else { closed.then_some(Err(Errno::EIO)) }
         };
         match look() {
             Some(found) => found,

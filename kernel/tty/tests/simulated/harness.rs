@@ -1,0 +1,247 @@
+//! A kernel that is just enough for processes on pseudo terminals: PID 1 runs the test in a tree of
+//! names with `/ptmx` and `/pts`, PID 2 is kthreadd.
+
+use std::sync::{Arc, Mutex};
+
+use contract::{Access as MemoryAccess, Frame, NodeId, Upcalls};
+use errno::{Errno, Result};
+use fs::{
+    Caller, Credentials, File, FsContext, MountNamespace, OpenFlags, OpenOptions, Start, devtmpfs,
+};
+use machine::sim::{self, Config, Outcome};
+use process::signal::{self, Delivery};
+use process::{
+    CloneArgs, CloneFlags, KernelThread, Thread, WaitFor, WaitOptions, Waited, kernel_clone,
+};
+use sched::TaskFlags;
+use tty::termios::Termios;
+use vm::{MapFlags, MapRequest, MapSource, Mm, Prot};
+
+const TCGETS: u32 = 0x5401;
+const TCSETS: u32 = 0x5402;
+const TIOCSPTLCK: u32 = 0x4004_5431;
+
+/// Runs a test as PID 1 of a fresh kernel, over some seeds.
+pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
+    for seed in 0..seeds {
+        let config = Config { cpus, seed, ..Config::default() };
+        if let Outcome::Failed(failure) = sim::run(&config, || boot(test)) {
+            panic!("seed {seed}: {}\n{}\n{}", failure.message, failure.report, failure.trace_tail);
+        }
+    }
+}
+
+static UPCALLS: Upcalls = Upcalls {
+    timer: time::interrupt,
+    reschedule: sched::reschedule_interrupt,
+    call_function: || (),
+    console_input: tty::input_interrupt,
+    interrupt_exit: sched::interrupt_exit,
+    user_fault,
+    allocate_frame: |node: Option<NodeId>| memory::allocate_frame(node),
+    free_frame: |frame: Frame| memory::free_frame(frame),
+    oops: sim::fail_oops,
+};
+
+fn user_fault(address: usize, access: MemoryAccess) -> bool {
+    let mm = Thread::of(&sched::current()).mm();
+    mm.is_some_and(|mm| mm.handle_fault(address, access).is_ok())
+}
+
+fn boot(test: fn()) {
+    machine::boot::install(&UPCALLS);
+    memory::init();
+    sched::start_on_boot_cpu();
+    for cpu in 1..machine::cpu::count() {
+        let idle = sched::new_idle(cpu, || {
+            sched::start_on_this_cpu();
+            sched::idle_loop()
+        });
+        machine::cpu::start(cpu, idle.unwrap().context()).unwrap();
+        sched::set_online(cpu, true);
+        sched::set_active(cpu, true);
+    }
+    process::init();
+    machine::irq::enable();
+    let first = process::kernel_thread(KernelThread {
+        name: b"init",
+        node: None,
+        flags: CloneFlags::FS,
+        function: Box::new(move || {
+            while process::find_task(2).is_none() {
+                sched::sleep_for(time::MILLISECOND);
+            }
+            // As after `execve`: signals are for it.
+            sched::current().remove_flags(TaskFlags::KTHREAD);
+            process::setsid().unwrap();
+            make_devices();
+            test();
+            sim::pass()
+        }),
+    });
+    assert_eq!(first.unwrap().pid(), 1);
+    let second = process::kernel_thread(KernelThread {
+        name: b"kthreadd",
+        node: None,
+        flags: CloneFlags::FS | CloneFlags::FILES,
+        function: Box::new(kthread::kthreadd),
+    });
+    assert_eq!(second.unwrap().pid(), 2);
+    sched::idle_loop()
+}
+
+fn make_devices() {
+    fs::init().unwrap();
+    tty::init().unwrap();
+    let namespace = MountNamespace::new(devtmpfs::superblock().unwrap(), "devtmpfs");
+    process::set_root(&FsContext::new(namespace));
+    with_caller(|caller| caller.mount(b"devpts", b"/pts", b"devpts", 0, b"")).unwrap();
+    give_user_memory();
+}
+
+/// A page of user memory, for the arguments of `ioctl`.
+fn give_user_memory() {
+    let mm = Mm::new().unwrap();
+    let request = MapRequest {
+        address: 0,
+        length: memory::PAGE_SIZE,
+        prot: Prot::READ | Prot::WRITE,
+        flags: MapFlags::PRIVATE | MapFlags::ANONYMOUS,
+        source: MapSource::Anonymous,
+    };
+    let address = mm.mmap(&request).unwrap();
+    let space = mm.address_space().clone();
+    let mut layout = mm.layout();
+    layout.start_brk = address;
+    mm.set_layout(layout);
+    process::set_current_mm(Some(mm));
+    sched::use_address_space(Some(space));
+}
+
+/// Where the page is.
+fn user_page() -> usize {
+    Thread::of(&sched::current()).mm().unwrap().layout().start_brk
+}
+
+fn with_caller<R>(body: impl FnOnce(&Caller<'_>) -> R) -> R {
+    let fs = Thread::of(&sched::current()).fs().unwrap();
+    let credentials = Credentials::root();
+    body(&Caller { fs: &fs, credentials: &credentials })
+}
+
+/// Opens a file.
+pub fn open(path: &str, flags: OpenFlags) -> Result<Arc<File>> {
+    let options = OpenOptions { flags, mode: 0 };
+    with_caller(|caller| caller.open(&Start::Cwd, path.as_bytes(), options))
+}
+
+/// Reads once.
+pub fn read(file: &File, length: usize) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    let mut buffer = &mut bytes[..];
+    let count = file.read(&mut buffer)?;
+    bytes.truncate(count);
+    Ok(bytes)
+}
+
+/// Reads until so many bytes have come.
+pub fn read_exactly(file: &File, length: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while bytes.len() < length {
+        bytes.extend(read(file, length - bytes.len()).unwrap());
+    }
+    bytes
+}
+
+/// Writes once.
+pub fn write(file: &File, mut bytes: &[u8]) -> Result<usize> {
+    file.write(&mut bytes)
+}
+
+/// A command whose argument goes in and comes out.
+pub fn ioctl<const N: usize>(file: &File, command: u32, argument: [u8; N]) -> Result<[u8; N]> {
+    let address = user_page();
+    machine::user::copy_to(address, &argument).unwrap();
+    file.ioctl(command, address)?;
+    let mut result = [0; N];
+    machine::user::copy_from(address, &mut result).unwrap();
+    Ok(result)
+}
+
+/// A pair: an open master, and the path of its slave, which can be opened.
+pub fn pair() -> (Arc<File>, String) {
+    let master = open("/ptmx", OpenFlags::RDWR | OpenFlags::NOCTTY).unwrap();
+    ioctl(&master, TIOCSPTLCK, [0; 4]).unwrap();
+    let index = u32::from_ne_bytes(ioctl(&master, 0x8004_5430, [0; 4]).unwrap());
+    (master, format!("/pts/{index}"))
+}
+
+/// A pair with an open slave that controls nobody.
+pub fn open_pair() -> (Arc<File>, Arc<File>) {
+    let (master, path) = pair();
+    (master, open(&path, OpenFlags::RDWR | OpenFlags::NOCTTY).unwrap())
+}
+
+/// Changes a terminal's settings.
+pub fn set(file: &File, change: impl FnOnce(&mut Termios)) {
+    let mut termios = Termios::from_bytes(&ioctl(file, TCGETS, [0; Termios::SIZE]).unwrap());
+    change(&mut termios);
+    ioctl(file, TCSETS, termios.to_bytes()).unwrap();
+}
+
+/// What a user task does about its signals on the way to user mode. Returns the exit code if the
+/// task is to end.
+pub fn take_signals() -> Option<u32> {
+    loop {
+        match signal::next_delivery() {
+            Delivery::None => {
+                signal::restore_saved_mask();
+                return None;
+            }
+            Delivery::Handler { .. } => panic!("nobody has a handler"),
+            Delivery::Terminate { code } => return Some(code),
+        }
+    }
+}
+
+/// Makes a call as a user program does: signals are taken, and it is made again if it says so.
+/// None: the task is to end with a code.
+pub fn call<R>(mut function: impl FnMut() -> Result<R>) -> std::result::Result<Result<R>, u32> {
+    loop {
+        let outcome = function();
+        if sched::current().signal_pending()
+            && let Some(code) = take_signals()
+        {
+            return Err(code);
+        }
+        if !matches!(outcome, Err(Errno::ERESTARTSYS)) {
+            return Ok(outcome);
+        }
+    }
+}
+
+/// Makes a child process that runs `body`.
+pub fn fork(body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
+    let body = Arc::new(Mutex::new(Some(body)));
+    loop {
+        let body = body.clone();
+        let start = move || {
+            let body = body.lock().unwrap().take();
+            body.map_or(0, |body| body())
+        };
+        match kernel_clone(&CloneArgs::FORK, start, |_| Ok(())) {
+            Ok(number) => return number,
+            Err(Errno::ERESTARTNOINTR) => {
+                if let Some(code) = take_signals() {
+                    process::do_exit(code);
+                }
+            }
+            Err(error) => panic!("no child: {error}"),
+        }
+    }
+}
+
+/// Waits for an event of any child.
+pub fn wait_for(options: WaitOptions) -> Waited {
+    process::wait_for_child(&WaitFor::Any, options).unwrap().unwrap()
+}
