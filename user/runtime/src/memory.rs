@@ -38,6 +38,7 @@ pub unsafe fn protect(address: usize, length: usize, protection: usize) -> Resul
 /// # Safety
 ///
 /// As in C: both areas valid for `length` bytes and apart.
+// SAFETY: nothing else in these programs has this name.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, length: usize) -> *mut u8 {
     // SAFETY: the caller's promise; the direction flag is clear by the calling convention.
@@ -53,6 +54,7 @@ pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, length: usize) -> 
 /// # Safety
 ///
 /// As in C: both areas valid for `length` bytes; they may overlap.
+// SAFETY: nothing else in these programs has this name.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, length: usize) -> *mut u8 {
     if (to as usize).wrapping_sub(from as usize) >= length {
@@ -75,6 +77,7 @@ pub unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, length: usize) ->
 /// # Safety
 ///
 /// As in C: the area is valid for `length` bytes.
+// SAFETY: nothing else in these programs has this name.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memset(to: *mut u8, byte: i32, length: usize) -> *mut u8 {
     // SAFETY: the caller's promise.
@@ -90,6 +93,7 @@ pub unsafe extern "C" fn memset(to: *mut u8, byte: i32, length: usize) -> *mut u
 /// # Safety
 ///
 /// As in C: both areas valid for `length` bytes.
+// SAFETY: nothing else in these programs has this name.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memcmp(one: *const u8, other: *const u8, length: usize) -> i32 {
     for index in 0..length {
@@ -109,6 +113,7 @@ pub unsafe extern "C" fn memcmp(one: *const u8, other: *const u8, length: usize)
 /// # Safety
 ///
 /// As [`memcmp`].
+// SAFETY: nothing else in these programs has this name.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bcmp(one: *const u8, other: *const u8, length: usize) -> i32 {
     // SAFETY: the caller's promise.
@@ -120,6 +125,7 @@ pub unsafe extern "C" fn bcmp(one: *const u8, other: *const u8, length: usize) -
 /// # Safety
 ///
 /// As in C: the string ends with a NUL.
+// SAFETY: nothing else in these programs has this name.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn strlen(string: *const u8) -> usize {
     let mut length = 0;

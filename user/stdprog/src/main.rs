@@ -1,6 +1,7 @@
 //! An ordinary program, for testing that a kernel runs such: threads, channels, a hash map, files, time.
 //!
 //! It prints one line for each thing that works, and panics at the first that does not.
+#![forbid(unsafe_code)]
 
 use std::collections::HashMap;
 use std::fs;

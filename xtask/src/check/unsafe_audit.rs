@@ -103,9 +103,9 @@ fn audit(lines: &[Line], counts: &mut Counts) -> Vec<Finding> {
 enum Use {
     /// A block, with the place of its brace in the line (or of the line's end).
     Block { start: usize },
-    /// `unsafe impl`, or an attribute.
+    /// `unsafe impl`, or an attribute that gives something a name or a place.
     Promise,
-    /// A function, trait or foreign block: its callers give the reason; it states its contract.
+    /// A function (a naked one, too), trait or foreign block: its callers give the reason; it states its contract.
     Contract,
 }
 
@@ -134,6 +134,7 @@ fn uses(code: &str) -> Vec<Use> {
                 _ if next.is_empty() || next.starts_with('{') => {
                     Use::Block { start: at + KEYWORD.len() + (after.len() - next.len()) }
                 }
+                _ if next.starts_with("(naked)") => Use::Contract,
                 _ if next.starts_with("impl") || next.starts_with('(') => Use::Promise,
                 _ => Use::Contract,
             }
