@@ -45,8 +45,8 @@ const INVALID: Piece = (0x80, b"\x0f\x0b");
 const BREAKPOINT: Piece = (0x90, b"\xcc");
 /// jmp to itself
 const SPIN: Piece = (0xa0, b"\xeb\xfe");
-/// again: movq rdi,xmm0; syscall; movq xmm0,rax; jmp again
-const EXCHANGE: Piece = (0xb0, b"\x66\x48\x0f\x7e\xc7\x0f\x05\x66\x48\x0f\x6e\xc0\xeb\xf2");
+/// again: movq rdi,xmm0; syscall; movq xmm0,rax; syscall; jmp again
+const EXCHANGE: Piece = (0xb0, b"\x66\x48\x0f\x7e\xc7\x0f\x05\x66\x48\x0f\x6e\xc0\x0f\x05\xeb\xf0");
 /// mov eax,1; syscall; movq xmm0,rsp; ret
 const HANDLER: Piece = (0xc8, b"\xb8\x01\0\0\0\x0f\x05\x66\x48\x0f\x6e\xc4\xc3");
 /// mov eax,15; syscall
@@ -178,35 +178,38 @@ pub(crate) fn system_calls() {
     });
 }
 
+/// Lets the program of [`EXCHANGE`] say what XMM0 holds and put something else there.
+fn exchange(context: &mut UserContext, new: usize) -> usize {
+    next_call(context);
+    let old = context.argument(0);
+    context.set_result(new as isize);
+    next_call(context);
+    old
+}
+
 pub(crate) fn floating_point() {
     with_program(|_| {
         let mut contexts = [program(EXCHANGE), program(EXCHANGE), program(EXCHANGE)];
         let mut held = [0; 3];
         for round in 0..200 {
             let which = random(3) as usize;
-            next_call(&mut contexts[which]);
-            assert_eq!(contexts[which].argument(0), held[which], "program {which}, round {round}");
-            held[which] = random(u64::MAX) as usize;
-            contexts[which].set_result(held[which] as isize);
+            let new = random(u64::MAX) as usize;
+            let old = exchange(&mut contexts[which], new);
+            assert_eq!(old, held[which], "program {which}, round {round}");
+            held[which] = new;
             match random(8) {
                 // Other threads have the CPU; what is live is saved.
                 0 => sched::yield_now(),
                 1 => sched::sleep_for(10_000),
-                // The result is in a register of the copy only once it has run.
                 2 => {
-                    next_call(&mut contexts[which]);
                     let mut child = contexts[which].fork().expect("a copy");
-                    child.set_result(held[which] as isize);
-                    next_call(&mut child);
-                    assert_eq!(child.argument(0), held[which], "a copy has the same state");
-                    contexts[which].set_result(held[which] as isize);
+                    assert_eq!(exchange(&mut child, 1), new, "a copy has the same state");
                 }
                 _ => {}
             }
         }
         contexts[0].reset(address(EXCHANGE), STACK_TOP);
-        next_call(&mut contexts[0]);
-        assert_eq!(contexts[0].argument(0), 0, "a new program starts with clean registers");
+        assert_eq!(exchange(&mut contexts[0], 1), 0, "a new program starts with clean registers");
     });
 }
 
@@ -225,11 +228,9 @@ fn signal(number: u32) -> SignalFrame {
 pub(crate) fn signal_frames() {
     with_program(|_| {
         let mut context = program(EXCHANGE);
-        next_call(&mut context);
-        context.set_result(0x1234);
-        next_call(&mut context);
+        exchange(&mut context, 0x1234);
         context.set_result(0x5678);
-        let stack_pointer = context.stack_pointer();
+        let (place, stack_pointer) = (context.instruction_pointer(), context.stack_pointer());
         context.deliver_signal(&signal(10)).expect("there is a stack");
         assert_eq!(context.stack_pointer() % 16, 8, "as if the handler had been called");
         assert_eq!((next_call(&mut context), context.argument(0)), (1, 10));
@@ -241,12 +242,12 @@ pub(crate) fn signal_frames() {
         let restored = context.restore_signal().expect("the frame is as it was");
         assert_eq!((restored.mask, restored.alternate_stack), (0xabcd, (1, 2, 3)));
         assert_eq!((context.result(), context.stack_pointer()), (0x5678, stack_pointer));
-        next_call(&mut context);
-        assert_eq!(context.argument(0), 0x5678, "the program went on where it was interrupted");
+        assert_eq!(context.instruction_pointer(), place);
+        assert_eq!(exchange(&mut context, 0), 0x1234, "XMM0 is as it was");
         // No stack, no frame, and nothing has changed.
         context.set_stack_pointer(NOWHERE);
         assert_eq!(context.deliver_signal(&signal(10)), Err(Fault));
-        assert_eq!(context.instruction_pointer(), address(EXCHANGE) + 7);
+        assert_eq!(context.instruction_pointer(), place);
     });
 }
 

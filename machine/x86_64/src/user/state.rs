@@ -224,6 +224,8 @@ impl State {
     }
 
     fn make_live(&self, cpu: &PerCpu) {
+        // One task may run several contexts in turn.
+        save_live(cpu);
         let state = self.get();
         let id = cpu.id() as u32;
         if cpu.loaded_state.load(Relaxed) != self.0.as_ptr() || state.loaded_on.load(Relaxed) != id
