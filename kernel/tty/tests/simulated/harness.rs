@@ -192,15 +192,13 @@ pub fn set(file: &File, change: impl FnOnce(&mut Termios)) {
 /// What a user task does about its signals on the way to user mode. Returns the exit code if the
 /// task is to end.
 pub fn take_signals() -> Option<u32> {
-    loop {
-        match signal::next_delivery() {
-            Delivery::None => {
-                signal::restore_saved_mask();
-                return None;
-            }
-            Delivery::Handler { .. } => panic!("nobody has a handler"),
-            Delivery::Terminate { code } => return Some(code),
+    match signal::next_delivery() {
+        Delivery::None => {
+            signal::restore_saved_mask();
+            None
         }
+        Delivery::Handler { .. } => panic!("nobody has a handler"),
+        Delivery::Terminate { code } => Some(code),
     }
 }
 
