@@ -85,7 +85,8 @@ impl Lines {
             return;
         }
         let line = core::mem::replace(&mut self.line, ring::Text::new());
-        let record = Record { sequence: 0, level: self.level, time: machine::time::now(), text: line };
+        let record =
+            Record { sequence: 0, level: self.level, time: machine::time::now(), text: line };
         store(record);
     }
 }

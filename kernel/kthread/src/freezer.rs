@@ -148,6 +148,7 @@ fn is_still(task: &TaskRef) -> bool {
 
 /// A kernel thread that waits for its first wake-up has nothing to be interrupted in.
 fn is_unwoken(task: &TaskRef) -> bool {
-    crate::thread::record_of(task)
-        .is_some_and(|record| !record.has(crate::thread::STARTED) && task.state() & state::OFF_QUEUE != 0)
+    crate::thread::record_of(task).is_some_and(|record| {
+        !record.has(crate::thread::STARTED) && task.state() & state::OFF_QUEUE != 0
+    })
 }

@@ -179,9 +179,9 @@ impl Handle {
     }
 
     fn wait_parked(&self) {
-        self.record.waiters.wait(|| {
-            self.record.is_parked() || self.record.is_gone() || !self.record.has(PARK)
-        });
+        self.record
+            .waiters
+            .wait(|| self.record.is_parked() || self.record.is_gone() || !self.record.has(PARK));
         if self.record.is_parked() {
             wait_inactive(&self.task, state::PARKED);
         }

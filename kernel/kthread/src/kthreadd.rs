@@ -55,9 +55,8 @@ pub fn kthreadd() -> i32 {
     READY.store(true, Ordering::Release);
     loop {
         // Interruptible, though no signal reaches it: idle, it must not count in the load average.
-        let woken = WAKE.wait_map(Sleep::Interruptible, None, || {
-            (!REQUESTS.lock().is_empty()).then_some(())
-        });
+        let woken = WAKE
+            .wait_map(Sleep::Interruptible, None, || (!REQUESTS.lock().is_empty()).then_some(()));
         if woken.is_err() {
             continue;
         }

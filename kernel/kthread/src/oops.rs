@@ -155,7 +155,9 @@ pub fn panic(reason: fmt::Arguments<'_>) -> ! {
         halt();
     }
     klog::begin_crash();
-    for cpu in (0..machine::cpu::count()).filter(|&cpu| cpu + 1 != here && machine::cpu::is_running(cpu)) {
+    for cpu in
+        (0..machine::cpu::count()).filter(|&cpu| cpu + 1 != here && machine::cpu::is_running(cpu))
+    {
         machine::irq::send(cpu, machine::Ipi::CallFunction);
     }
     log::error!("Kernel panic - not syncing: {reason}");

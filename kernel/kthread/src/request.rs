@@ -71,9 +71,7 @@ impl Request {
 
     fn claim(&self, state: u8) -> bool {
         machine::irq::point();
-        self.state
-            .compare_exchange(PENDING, state, Ordering::SeqCst, Ordering::SeqCst)
-            .is_ok()
+        self.state.compare_exchange(PENDING, state, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 }
 

@@ -153,7 +153,7 @@ impl Worker {
         self.shared.queue(work)
     }
 
-    /// Work that [`DelayedWork::start`] queues on this worker. 
+    /// Work that [`DelayedWork::start`] queues on this worker.
     pub fn delayed(&self, work: &Arc<Work>) -> DelayedWork {
         let (shared, queued) = (Arc::downgrade(&self.shared), work.clone());
         let timer = Timer::new(move || {

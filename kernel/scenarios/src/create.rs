@@ -96,6 +96,7 @@ pub(crate) fn bound_before_first_wake() {
         assert_eq!(created.task().allowed(), CpuMask::of(cpu));
         assert_eq!(created.wake().join(), Exit::Returned(0), "it ran on another CPU");
     }
-    let created = Builder::new(format_args!("nowhere")).create(|_| 0).expect("a thread can be made");
+    let created =
+        Builder::new(format_args!("nowhere")).create(|_| 0).expect("a thread can be made");
     assert!(created.bind(machine::cpu::count()).is_err(), "there is no such CPU");
 }

@@ -30,7 +30,11 @@ pub(crate) fn ancestors() {
     assert!(second.address_space().is_none());
     assert_eq!(second.allowed(), sched::housekeeping());
     let me = sched::current_ref();
-    assert_eq!(process::parent_number(&me), Some(2), "every other kernel thread is kthreadd's child");
+    assert_eq!(
+        process::parent_number(&me),
+        Some(2),
+        "every other kernel thread is kthreadd's child"
+    );
 }
 
 pub(crate) fn kthreadd_ignores_signals() {
@@ -94,7 +98,10 @@ pub(crate) fn daemonize() {
             process::daemonize(b"daemon");
             let after = process::parent_number(&me).unwrap_or(0);
             let renamed = u64::from(me.comm().as_bytes() == b"daemon");
-            told.store(1 << 63 | renamed << 62 | u64::from(before) << 20 | u64::from(after), Ordering::SeqCst);
+            told.store(
+                1 << 63 | renamed << 62 | u64::from(before) << 20 | u64::from(after),
+                Ordering::SeqCst,
+            );
             0
         }),
     })

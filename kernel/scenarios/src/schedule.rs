@@ -24,7 +24,8 @@ pub(crate) fn classes_in_order() {
         let order = order.clone();
         let thread = on_cpu_0(attributes)
             .create(move |_| {
-                order.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |o| Some(o * 10 + digit))
+                order
+                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |o| Some(o * 10 + digit))
                     .map_or(1, |_| 0)
             })
             .expect("a thread can be made");

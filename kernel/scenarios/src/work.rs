@@ -92,11 +92,14 @@ pub(crate) fn wait_queue() {
             let (queue, available) = (queue.clone(), available.clone());
             spawn("consumer", move |_| {
                 for _ in 0..ITEMS / 3 {
-                    let taken = queue.wait_map_exclusive(sched::Sleep::Uninterruptible, None, || {
-                        available
-                            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
-                            .ok()
-                    });
+                    let taken =
+                        queue.wait_map_exclusive(sched::Sleep::Uninterruptible, None, || {
+                            available
+                                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| {
+                                    n.checked_sub(1)
+                                })
+                                .ok()
+                        });
                     assert!(taken.is_ok());
                 }
                 0

@@ -172,7 +172,8 @@ pub(crate) fn leave_forbidden_cpu(task: &TaskRef) -> Result<(), Errno> {
 pub(crate) fn move_waiting(task: &TaskRef) {
     let from = task.cpu();
     let Some(to) = candidates(task).first() else { return };
-    let to = candidates(task).iter().min_by_key(|&cpu| runqueue::counters(cpu).runnable).unwrap_or(to);
+    let to =
+        candidates(task).iter().min_by_key(|&cpu| runqueue::counters(cpu).runnable).unwrap_or(to);
     if from == to || may_run_on(task, from) {
         return;
     }

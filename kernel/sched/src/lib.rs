@@ -60,16 +60,16 @@ pub use affinity::{
 pub use attributes::{Attributes, Policy, set_attributes, weight_of_nice};
 pub use completion::Completion;
 pub use cpumask::CpuMask;
-pub use current::{
-    current, current_ref, has_current, set_current_running, set_current_state,
-};
-pub use exit::{set_dead_task_hook, exit_current};
+pub use current::{current, current_ref, has_current, set_current_running, set_current_state};
+pub use exit::{exit_current, set_dead_task_hook};
 pub use idle::{idle_loop, idle_task, leave_when_idle, new_idle, set_idle_offline_hook};
 pub use load::{load_average, runnable, uninterruptible};
 pub use mutex::{Mutex, MutexGuard, RwReadGuard, RwSemaphore, RwWriteGuard};
 pub use name::Buffer as NameBuffer;
 pub use runqueue::{CpuCounters, counters, rt_bandwidth, set_rt_bandwidth, total_switches};
-pub use schedule::{Woken, schedule, schedule_until, start_on_boot_cpu, start_on_this_cpu, yield_now};
+pub use schedule::{
+    Woken, schedule, schedule_until, start_on_boot_cpu, start_on_this_cpu, yield_now,
+};
 pub use sleep::{sleep_for, sleep_interruptible, sleep_until};
 pub use space::{SpaceCounters, address_space_counters, drop_lazy_space, use_address_space};
 pub use state::Sleep;

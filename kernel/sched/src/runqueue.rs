@@ -1,17 +1,19 @@
 //! The run queue of one CPU: its classes, what runs there, and the counters.
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, Ordering::Relaxed,
+};
 
 use errno::Errno;
 use machine::CpuId;
 use sync::{IrqGuard, LockClass, Once, PerCpu, SpinIrqGuard, SpinLock, per_cpu};
 
 use crate::attributes::{Class, Policy};
+use crate::class::Queue;
 use crate::class::fair::FairQueue;
 use crate::class::real_time::RealTimeQueue;
 use crate::class::stop::StopQueue;
-use crate::class::Queue;
 use crate::task::{Task, TaskRef};
 
 /// Taken with interrupts off, inside wait-queue locks; two of them by rising CPU number. Timer queues are taken inside.
@@ -350,8 +352,8 @@ impl RunQueue {
         if now >= self.rt_period_end {
             self.rt_period_end = now + RT_PERIOD.load(Relaxed);
             self.rt_time = 0;
-            lifted = core::mem::replace(&mut self.rt_throttled, false)
-                && self.real_time.waiting() != 0;
+            lifted =
+                core::mem::replace(&mut self.rt_throttled, false) && self.real_time.waiting() != 0;
         }
         if self.rt_time >= RT_RUNTIME.load(Relaxed) && !self.rt_throttled {
             self.rt_throttled = true;
@@ -428,10 +430,7 @@ pub struct CpuCounters {
 /// The counters of a CPU.
 pub fn counters(cpu: CpuId) -> CpuCounters {
     let shared = RUN_QUEUES.of(cpu);
-    CpuCounters {
-        switches: shared.switches.load(Relaxed),
-        runnable: shared.runnable.load(Relaxed),
-    }
+    CpuCounters { switches: shared.switches.load(Relaxed), runnable: shared.runnable.load(Relaxed) }
 }
 
 /// Switches of task on all CPUs since boot.

@@ -135,10 +135,7 @@ impl Gathering {
 ///
 /// # Errors
 /// ENOENT: a stopper takes no work: `on` is offline. ENOMEM.
-pub fn stop_machine(
-    on: Option<CpuId>,
-    work: impl FnOnce() + Send + 'static,
-) -> Result<(), Errno> {
+pub fn stop_machine(on: Option<CpuId>, work: impl FnOnce() + Send + 'static) -> Result<(), Errno> {
     let _one_at_a_time = STOP_MACHINE.lock();
     let cpus = online();
     let on = match on {

@@ -192,10 +192,8 @@ impl Task {
     pub(crate) fn idle(cpu: CpuId, context: Context) -> Self {
         let mut name = crate::name::Buffer::<16>::new();
         name.format(format_args!("swapper/{cpu}"));
-        let flags = TaskFlags::KTHREAD
-            | TaskFlags::IDLE
-            | TaskFlags::NOFREEZE
-            | TaskFlags::NO_SETAFFINITY;
+        let flags =
+            TaskFlags::KTHREAD | TaskFlags::IDLE | TaskFlags::NOFREEZE | TaskFlags::NO_SETAFFINITY;
         let task = Self::build(
             0,
             machine::cpu::node(cpu),

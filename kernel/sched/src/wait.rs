@@ -103,10 +103,7 @@ impl WaitQueue {
     ///
     /// # Errors
     /// [`WaitError::Interrupted`].
-    pub fn wait_interruptible(
-        &self,
-        mut condition: impl FnMut() -> bool,
-    ) -> Result<(), WaitError> {
+    pub fn wait_interruptible(&self, mut condition: impl FnMut() -> bool) -> Result<(), WaitError> {
         self.wait_map(Sleep::Interruptible, None, || condition().then_some(()))
     }
 
@@ -191,7 +188,11 @@ impl WaitQueue {
         self.wake(self.waiters.lock_irq(), 1);
     }
 
-    fn wake(&self, mut waiters: SpinIrqGuard<'_, SmallVec<[Waiter; 2]>>, mut exclusive_left: usize) {
+    fn wake(
+        &self,
+        mut waiters: SpinIrqGuard<'_, SmallVec<[Waiter; 2]>>,
+        mut exclusive_left: usize,
+    ) {
         let mut index = 0;
         while index < waiters.len() {
             match &waiters[index] {
@@ -311,8 +312,7 @@ impl PollSleeper {
             match deadline {
                 None => schedule(),
                 Some(deadline) => {
-                    if schedule_until(deadline) == Woken::ByTime
-                        && !self.raised.swap(false, SeqCst)
+                    if schedule_until(deadline) == Woken::ByTime && !self.raised.swap(false, SeqCst)
                     {
                         break Err(WaitError::TimedOut);
                     }

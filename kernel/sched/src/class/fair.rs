@@ -249,8 +249,7 @@ impl Queue for FairQueue {
         let Some(waiting) = self.waiting.iter().find(|other| Arc::ptr_eq(&other.task, task)) else {
             return false;
         };
-        waiting.deadline < running.deadline
-            && self.is_eligible(self.whole_sum(), waiting.vruntime)
+        waiting.deadline < running.deadline && self.is_eligible(self.whole_sum(), waiting.vruntime)
     }
 
     fn tick(&mut self, _task: &TaskRef) -> bool {
@@ -270,7 +269,8 @@ impl Queue for FairQueue {
         if let Some(running) = &mut self.running {
             running.deadline += virtual_time(SLICE, running.weight);
             // Not eligible until the others have caught up with the end of its slice.
-            running.vruntime = running.vruntime.max(running.deadline - virtual_time(SLICE, running.weight));
+            running.vruntime =
+                running.vruntime.max(running.deadline - virtual_time(SLICE, running.weight));
         }
     }
 

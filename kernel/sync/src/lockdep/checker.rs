@@ -93,9 +93,9 @@ impl Held {
 
     pub(super) fn remove(&self, class: &'static LockClass) {
         let count = self.len();
-        let found = (0..count).rev().find(|&i| {
-            core::ptr::eq(self.classes[i].load(Ordering::Relaxed).cast_const(), class)
-        });
+        let found = (0..count)
+            .rev()
+            .find(|&i| core::ptr::eq(self.classes[i].load(Ordering::Relaxed).cast_const(), class));
         let Some(found) = found else {
             if !QUIET.load(Ordering::Relaxed) {
                 report(format_args!("{} released and not held; held: {self}", class.name));
@@ -262,5 +262,9 @@ pub(super) fn report_sleep_in_atomic() -> ! {
 #[cold]
 fn report(what: fmt::Arguments<'_>) -> ! {
     QUIET.store(true, Ordering::Relaxed);
-    panic!("lock checker: {what}; {RunningThread} on CPU {}; spin locks held: {}", machine::cpu::id(), held_here());
+    panic!(
+        "lock checker: {what}; {RunningThread} on CPU {}; spin locks held: {}",
+        machine::cpu::id(),
+        held_here()
+    );
 }
