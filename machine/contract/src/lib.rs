@@ -17,7 +17,9 @@ pub mod upcalls;
 
 pub use cpu::{CpuId, MAX_CPUS, StartError};
 pub use fault::{Access, Fault};
-pub use frame::{Frame, FrameRange, NodeId, OutOfFrames, PAGE_SHIFT, PAGE_SIZE, Protection, Region};
+pub use frame::{
+    Frame, FrameRange, NodeId, OutOfFrames, PAGE_SHIFT, PAGE_SIZE, Protection, Region,
+};
 pub use signal::{RestoredSignal, SignalFrame};
 pub use trap::Trap;
 pub use upcalls::{Ipi, Oops, OopsKind, Upcalls};
