@@ -1,9 +1,9 @@
 //! The real x86-64 machine: virtual machines that boot an ELF image through a PVH note, such as QEMU's
 //! `microvm` and `q35`.
 //!
-//! Every CPU comes in through [`entry`], sets itself up in [`boot`] or [`smp`], and then belongs to the
-//! kernel, which it leaves and enters again through [`interrupt`] and [`user::enter`]. What a CPU has for
-//! itself is in [`percpu`]. The public modules are the machine contract, and the crate `machine` says
+//! Every CPU comes in through `entry`, sets itself up in [`boot`] or `smp`, and then belongs to the
+//! kernel, which it leaves and enters again through `interrupt` and `user::enter`. What a CPU has for
+//! itself is in `percpu`. The public modules are the machine contract, and the crate `machine` says
 //! what each function promises; the others are how it is kept:
 //!
 //! | what | where |

@@ -1,7 +1,7 @@
 //! Contexts: what the processor needs to go on with a thread, and the switch from one to another.
 //!
 //! A context that is not running is a stack pointer; the registers that a call preserves lie on the
-//! stack above it. A context that runs has [`RUNNING`] in that word. So the word is the claim: taking
+//! stack above it. A context that runs has `RUNNING` in that word. So the word is the claim: taking
 //! it by an atomic exchange is how a switch makes sure that nobody else goes on in the same context,
 //! and it is given back only when the stack is left.
 

@@ -1,6 +1,6 @@
 //! The monotonic clock, the one-shot timer and the date.
 //!
-//! The clock is the time-stamp counter, scaled by one multiplication; [`crate::clock`] finds out how
+//! The clock is the time-stamp counter, scaled by one multiplication; `clock` finds out how
 //! fast it runs. The timer is the local APIC's: where it can, it waits for a value of the same
 //! counter, else it counts down by itself.
 

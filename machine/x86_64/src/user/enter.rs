@@ -4,8 +4,8 @@
 //! `system_call_entry` below. All end in the same place: the kernel stack that [`enter`] left, with the
 //! program's registers stored where `enter` found them.
 
+use super::Registers;
 use super::state;
-use super::{Registers, SLOW_FLAGS};
 use crate::descriptor::{KERNEL_CODE, KERNEL_STACK_OFFSET, USER_CODE_32};
 use crate::interrupt::vector;
 use crate::percpu::PerCpu;
@@ -14,6 +14,10 @@ use crate::registers::{
 };
 use core::arch::naked_asm;
 use core::mem::offset_of;
+
+/// Flags with which the way back is `iretq`: `sysret` clears RF, and with TF the program would
+/// trap before its first instruction.
+const SLOW_FLAGS: u64 = RFLAGS_RF | RFLAGS_TF;
 
 /// Finds out how much there is to save, and sets this CPU up.
 pub fn start() {

@@ -2,8 +2,8 @@
 //!
 //! A [`UserContext`] is the program's registers. [`run`](UserContext::run) goes to user mode with them
 //! and comes back when the program traps, like a function call that the program returns from; the
-//! way in and out is in [`enter`]. What the kernel itself does not use (floating point, segment bases)
-//! is in [`state`] and stays in the processor for as long as nobody else needs it.
+//! way in and out is in `enter`. What the kernel itself does not use (floating point, segment bases)
+//! is in `state` and stays in the processor for as long as nobody else needs it.
 
 pub(crate) mod copy;
 pub(crate) mod enter;
@@ -16,7 +16,7 @@ pub(crate) use enter::{start, start_cpu};
 
 use crate::descriptor::{USER_CODE, USER_DATA};
 use crate::interrupt::vector;
-use crate::registers::{RFLAGS_FIXED, RFLAGS_IF, RFLAGS_RF, cli, cr2, sti};
+use crate::registers::{RFLAGS_FIXED, RFLAGS_IF, cli, cr2, sti};
 use crate::{exception, interrupt};
 use contract::{OutOfFrames, Trap};
 use state::State;
@@ -212,6 +212,3 @@ impl UserContext {
         self.state.set_fs_base(value);
     }
 }
-
-/// Flags of no use to `sysret`: with them set, the way back is `iretq`.
-pub(crate) const SLOW_FLAGS: u64 = RFLAGS_RF | crate::registers::RFLAGS_TF;
