@@ -1,7 +1,7 @@
 //! The machine that the kernel runs on: one contract, several machines.
 //!
 //! The kernel's crates name the hardware through this crate only. Which machine stands behind it is
-//! decided by the target: bare metal on x86-64 is [`machine-x86_64`], a hosted target is the
+//! decided by the target: bare metal on x86-64 is `machine-x86_64`, a hosted target is the
 //! simulated machine. What each function promises is written here once; the machines' own pages say
 //! how they keep it.
 //!

@@ -1,7 +1,7 @@
 //! The bootable image: everything put together.
 //!
-//! The machine calls [`start_kernel`](kernel::start_kernel) on the boot CPU; from there the way goes through crate `start` to PID 1, which is
-//! [`init::kernel_init`](kernel).
+//! The machine calls `kernel::start_kernel` on the boot CPU; from there the way goes through crate `start` to PID 1, which is
+//! `init::kernel_init`.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 // One symbol is given to the machine under its own name; see `kernel::start_kernel`.
 #![deny(unsafe_code)]

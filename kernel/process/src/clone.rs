@@ -1,5 +1,5 @@
 //! Making a task: what `fork`, `vfork`, `clone`, `clone3` and
-//! [`kernel_thread`](crate::kernel_thread) have in common.
+//! [`kernel_thread`](fn@crate::kernel_thread) have in common.
 //!
 //! [`copy_process`] makes a task that can be found and does not run; [`NewTask::wake`] starts it.
 //! Everything that can fail comes before the new task is put into the process table, and each part

@@ -1,4 +1,4 @@
-//! `daemonize`: how a kernel thread that was made with [`kernel_thread`](crate::kernel_thread) cuts
+//! `daemonize`: how a kernel thread that was made with [`kernel_thread`](fn@crate::kernel_thread) cuts
 //! its ties.
 //!
 //! Such a thread starts as its creator's child and with what its creator had: memory, files, root

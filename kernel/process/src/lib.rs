@@ -17,7 +17,7 @@
 //! | process table | the family | every process, its parent, group and session |
 //!
 //! A kernel thread is a process too, with one thread and without memory of its own. The first ones
-//! are made with [`kernel_thread`] by PID 0, all later ones by PID 2 on the order of crate
+//! are made with [`kernel_thread`](fn@kernel_thread) by PID 0, all later ones by PID 2 on the order of crate
 //! `kthread`.
 //!
 //! Lock order: process table, then `process.signals`, then `thread.signals` and `sighand`, then

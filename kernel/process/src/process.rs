@@ -2,7 +2,7 @@
 //!
 //! A process is made with its first thread, its *leader*, and bears its number. It ends when its
 //! last thread has ended, and is gone when somebody has waited for it. See
-//! [`Thread`](crate::Thread) for a thread's part.
+//! [`Thread`] for a thread's part.
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicI16, AtomicU32, Ordering};

@@ -25,7 +25,7 @@ pub fn has_current() -> bool {
     CURRENT.is_set()
 }
 
-/// Sets the state in which the running task will sleep at its next [`schedule`](crate::schedule). The task then looks at what it waits
+/// Sets the state in which the running task will sleep at its next [`schedule`](fn@crate::schedule). The task then looks at what it waits
 /// for, and sleeps if that does not hold. Only for hand-shakes of their own; everything else waits on a
 /// [`WaitQueue`](crate::WaitQueue).
 pub fn set_current_state(state: u32) {

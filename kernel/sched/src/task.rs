@@ -133,7 +133,7 @@ pub enum Slot {
     Kthread = 1,
 }
 
-/// A task. See [`state`](crate::state) for its life as the scheduler sees it.
+/// A task. See [`state`] for its life as the scheduler sees it.
 ///
 /// All fields are private, and most change only under the lock of the task's run queue; the methods say
 /// which may be used by whom.
@@ -296,7 +296,7 @@ impl Task {
         self.flags().contains(TaskFlags::IDLE)
     }
 
-    /// The state's bits, those of [`state`](crate::state).
+    /// The state's bits, those of [`state`].
     pub fn state(&self) -> u32 {
         self.state.load()
     }

@@ -13,7 +13,7 @@ pub type Init = fn() -> i32;
 static KTHREADD_DONE: Completion = Completion::new();
 static INIT: Once<Init> = Once::new();
 
-/// Makes PID 1 and PID 2 and turns into PID 0. On the boot CPU, after [`early`](crate::early).
+/// Makes PID 1 and PID 2 and turns into PID 0. On the boot CPU, after [`early`](fn@crate::early).
 ///
 /// PID 1 comes first so that it gets that number, and waits: it must not ask for threads before PID 2 is known.
 ///
