@@ -1,7 +1,7 @@
 //! `cargo xtask`: the one tool of the host side.
 //!
 //! It builds the kernel ([`build`]), packs a user land ([`guest`]), boots both under QEMU ([`machine`])
-//! and, on top of these, offers one module per command: [`run`], [`test`], [`sim`], [`check`], [`bench`]
+//! and, on top of these, offers one module per command: [`run`], [`mod@test`], [`sim`], [`check`], [`mod@bench`]
 //! and [`doctor`]. Standard output carries results only; what the tool has to say goes to standard error.
 
 mod bench;

@@ -24,6 +24,9 @@ pub struct Arguments {
 /// A check and its name.
 type Check = (&'static str, fn() -> Result<()>);
 
+/// Packages of which a host sees nothing.
+const BARE_PACKAGES: [&str; 2] = ["heddle", "machine-x86_64"];
+
 const CHECKS: [Check; 7] = [
     ("format", format),
     ("unsafe code", unsafe_audit::run),
@@ -98,17 +101,36 @@ fn lint_bare_machine() -> Result<()> {
         .with_context(|| format!("{subcommand} for {}", toolchain::TARGET))
 }
 
+fn document(cargo: &mut Command) -> Result<()> {
+    let lints = "-D warnings -A rustdoc::private-intra-doc-links";
+    cargo.args(["--quiet", "--no-deps", "--document-private-items", "--keep-going"]);
+    command::run_aside(cargo.env("RUSTDOCFLAGS", lints))
+}
+
 fn lint_flags(toolchain: Toolchain) -> String {
     let mut flags = kernel::flags(toolchain);
     flags.push("-Dwarnings".into());
     flags.join("\x1f")
 }
 
+/// Every crate's documentation, of private items too: it is for those who work on the kernel.
 fn documentation() -> Result<()> {
     let mut cargo = command::cargo();
-    cargo.args(["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
+    cargo.args(["doc", "--workspace"]);
     project::exclude_guest_packages(&mut cargo)?;
-    command::run_aside(cargo.env("RUSTDOCFLAGS", "-D warnings"))?;
+    for package in BARE_PACKAGES {
+        cargo.args(["--exclude", package]);
+    }
+    document(&mut cargo)?;
+    // Only the active toolchain has a rustdoc that can read its own precompiled core.
+    if Toolchain::find_or_install()? == Toolchain::Active {
+        let mut cargo = Toolchain::Active.cargo();
+        cargo.arg("doc").args(Toolchain::Active.build_options());
+        for package in BARE_PACKAGES {
+            cargo.args(["--package", package]);
+        }
+        document(&mut cargo)?;
+    }
     let Some(mdbook) = command::find("mdbook") else {
         return Ok(());
     };
