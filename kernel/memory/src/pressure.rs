@@ -2,6 +2,8 @@
 
 use core::sync::atomic::{AtomicPtr, Ordering};
 
+use errno::Errno;
+
 use crate::frames;
 
 /// How often the hook is asked for one allocation.
@@ -15,6 +17,17 @@ static HOOK: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 /// lock of this crate.
 pub fn set_out_of_memory_hook(hook: fn() -> bool) {
     HOOK.store(hook as *mut (), Ordering::Release);
+}
+
+/// Refuses when less memory is free than what is kept for allocations that cannot fail. Whatever makes kernel objects because a
+/// program asked for them (a task, an open file, a mapping) asks here first: then the program gets the error, and the reserve is left to those who are
+/// half-way. Any context.
+///
+/// # Errors
+/// ENOMEM.
+#[inline]
+pub fn require_free() -> Result<(), Errno> {
+    if frames::keeps_reserve() { Ok(()) } else { Err(Errno::ENOMEM) }
 }
 
 /// Runs an allocation; if it finds nothing, takes back what other CPUs keep ready, then asks the

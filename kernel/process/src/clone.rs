@@ -151,6 +151,7 @@ fn copy_process_boxed(
     if fault::should_fail(Point::Task) {
         return Err(Errno::ENOMEM);
     }
+    memory::require_free()?;
     let namespaces = copy_namespaces(flags, &resources)?;
     if !args.set_tid.is_empty() {
         resources.credentials.require(Capabilities::SYS_ADMIN)?;

@@ -67,6 +67,7 @@ pub fn install_anonymous(
     operations: Arc<dyn FileOperations>,
     flags: OpenFlags,
 ) -> Result<usize> {
+    ::memory::require_free()?;
     let file = fs::anonymous::open(kind, operations, flags, &credentials())?;
     install(file, flags)
 }

@@ -71,6 +71,7 @@ pub fn pipe(ends: UserPtr<[i32; 2]>) -> Result<usize> {
 
 /// `pipe2`.
 pub fn pipe2(ends: UserPtr<[i32; 2]>, flags: u32) -> Result<usize> {
+    ::memory::require_free()?;
     let known = OpenFlags::CLOEXEC | OpenFlags::NONBLOCK | OpenFlags::DIRECT;
     let flags = OpenFlags::from_bits(flags).filter(|&flags| known.contains(flags));
     let flags = flags.ok_or(Errno::EINVAL)?;
@@ -104,6 +105,7 @@ pub fn install_pair(
 
 /// `memfd_create`.
 pub fn memfd_create(name: UserPtr<u8>, flags: u32) -> Result<usize> {
+    ::memory::require_free()?;
     const MFD_CLOEXEC: u32 = 1;
     const MFD_ALLOW_SEALING: u32 = 2;
     /// The longest name, `memfd:` and the final NUL not counted.

@@ -28,6 +28,7 @@ pub fn epoll_create(size: i32) -> Result<usize> {
 
 /// `epoll_create1`.
 pub fn epoll_create1(flags: u32) -> Result<usize> {
+    ::memory::require_free()?;
     if flags & !OpenFlags::CLOEXEC.bits() != 0 {
         return Err(Errno::EINVAL);
     }
@@ -37,6 +38,7 @@ pub fn epoll_create1(flags: u32) -> Result<usize> {
 
 /// `epoll_ctl`.
 pub fn epoll_ctl(epoll: i32, operation: u32, fd: i32, event: UserPtr<EpollEvent>) -> Result<usize> {
+    ::memory::require_free()?;
     let given = || {
         let event = event.read()?;
         let flags = EventFlags::from_bits_truncate(event.events);

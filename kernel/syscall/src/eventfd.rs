@@ -13,6 +13,7 @@ pub fn eventfd(value: u32) -> Result<usize> {
 
 /// `eventfd2`.
 pub fn eventfd2(value: u32, flags: u32) -> Result<usize> {
+    ::memory::require_free()?;
     let flags = EventFdFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     let file = fs::eventfd::create(value, flags, &current::credentials())?;
     let open_flags = OpenFlags::from_bits_truncate(flags.bits());

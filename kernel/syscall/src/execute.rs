@@ -32,6 +32,7 @@ pub fn execveat(
     environment: usize,
     flags: u32,
 ) -> Result<usize> {
+    ::memory::require_free()?;
     if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
         return Err(Errno::EINVAL);
     }

@@ -19,6 +19,7 @@ pub fn mmap(
     fd: i32,
     offset: u64,
 ) -> Result<usize> {
+    ::memory::require_free()?;
     if !offset.is_multiple_of(PAGE_SIZE as u64) {
         return Err(Errno::EINVAL);
     }

@@ -16,6 +16,7 @@ pub fn mkdir(path: UserPtr<u8>, mode: u32) -> Result<usize> {
 
 /// `mkdirat`.
 pub fn mkdirat(directory: i32, path: UserPtr<u8>, mode: u32) -> Result<usize> {
+    ::memory::require_free()?;
     let path = path.read_path()?;
     let start = current::start(directory, &path)?;
     current::as_caller(|caller| caller.make_directory(&start, &path, mode))?;
@@ -29,6 +30,7 @@ pub fn mknod(path: UserPtr<u8>, mode: u32, device: u32) -> Result<usize> {
 
 /// `mknodat`. A mode without a type means a regular file.
 pub fn mknodat(directory: i32, path: UserPtr<u8>, mode: u32, device: u32) -> Result<usize> {
+    ::memory::require_free()?;
     let path = path.read_path()?;
     let start = current::start(directory, &path)?;
     let device = DeviceNumber::decode(u64::from(device));
@@ -117,6 +119,7 @@ pub fn linkat(
     new: UserPtr<u8>,
     flags: u32,
 ) -> Result<usize> {
+    ::memory::require_free()?;
     if flags & !(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH) != 0 {
         return Err(Errno::EINVAL);
     }
@@ -143,6 +146,7 @@ pub fn symlink(target: UserPtr<u8>, path: UserPtr<u8>) -> Result<usize> {
 
 /// `symlinkat`.
 pub fn symlinkat(target: UserPtr<u8>, directory: i32, path: UserPtr<u8>) -> Result<usize> {
+    ::memory::require_free()?;
     let (target, path) = (target.read_path()?, path.read_path()?);
     let start = current::start(directory, &path)?;
     current::as_caller(|caller| caller.make_symlink(&target, &start, &path))?;

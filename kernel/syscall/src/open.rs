@@ -24,6 +24,7 @@ pub fn creat(path: UserPtr<u8>, mode: u32) -> Result<usize> {
 
 /// `openat`.
 pub fn openat(directory: i32, path: UserPtr<u8>, flags: u32, mode: u32) -> Result<usize> {
+    ::memory::require_free()?;
     let path = path.read_path()?;
     let start = current::start(directory, &path)?;
     let flags = OpenFlags::from_bits_retain(flags & KNOWN.bits());

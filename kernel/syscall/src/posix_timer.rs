@@ -202,6 +202,7 @@ fn alarm_of(process: &Arc<Process>, id: i32, event: Option<SigEvent>) -> Result<
 
 /// `timer_create`.
 pub fn timer_create(clock: i32, event: UserPtr<SigEvent>, result: UserPtr<i32>) -> Result<usize> {
+    ::memory::require_free()?;
     let clock = match Clock::from_number(clock)? {
         clock @ (Clock::Realtime | Clock::Monotonic) => clock,
         Clock::Process | Clock::Thread => return Err(Errno::EOPNOTSUPP),

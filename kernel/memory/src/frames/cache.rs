@@ -39,8 +39,13 @@ pub(super) fn allocate(zone: &Zone, reserve: Reserve) -> Option<u32> {
 pub(super) fn free(zone: &Zone, frame: u32) {
     let mut cache = CACHES.this().lock_irq();
     if cache.is_full() {
-        // The ones that were freed longest ago: the last ones are still in the processor's cache.
-        zone.free_frames_from(cache.drain(..BATCH));
+        // The ones that were freed longest ago: the last ones are still in the processor's cache. With several nodes a frame of
+        // another one may be among them: the caller may have been moved since it looked which node is its own.
+        if machine::memory::nodes() == 1 {
+            zone.free_frames_from(cache.drain(..BATCH));
+        } else {
+            cache.drain(..BATCH).for_each(|old| super::zone_of(old).free(old, 0));
+        }
     }
     cache.push(frame);
 }

@@ -153,6 +153,11 @@ pub(crate) fn free(frame: u32) {
     }
 }
 
+/// Whether more frames are free than the reserve has.
+pub(crate) fn keeps_reserve() -> bool {
+    ZONES.iter().any(|zone| zone.free_frames() > zone.min_watermark())
+}
+
 /// Takes a block of `1 << order` frames, as near to `node` as there are any.
 pub(crate) fn allocate_block(node: NodeId, order: usize, reserve: Reserve) -> Option<u32> {
     let nodes = by_distance(node);

@@ -90,8 +90,7 @@ impl Class {
     /// used still takes its block.
     pub(super) const fn slab_order(self) -> usize {
         match self.size() {
-            1536 | 2048 | 8192 => 1,
-            3072 => 2,
+            8192 => 1,
             _ => 0,
         }
     }
