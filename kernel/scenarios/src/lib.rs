@@ -80,6 +80,7 @@ scenarios! {
     k17_every_so_often: "a daemon runs once a period" = misc::every_so_often;
     s01_classes_in_order: "stop before real time before fair" = schedule::classes_in_order;
     s01_weights: "nice 0 and nice 5 share a CPU by their weights" = schedule::weights;
+    s01_attributes_against_switches: "attributes that change while tasks switch, wake and move" = schedule::attributes_against_switches;
     s01_round_robin: "round-robin tasks take turns, FIFO ones do not" = schedule::round_robin;
     s01_rt_throttling: "a real-time spinner leaves 5 % to the others" = schedule::rt_throttling;
     s02_a_spinner_starves_nobody: "a CPU-hungry thread shares with its class" = schedule::spinner_starves_nobody;

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use kthread::{Builder, Exit, Handle};
 use sched::{Attributes, CpuMask, Policy};
 
-use crate::tools::{cpus, join_all, spawn, spin_until};
+use crate::tools::{cpus, dawdle, join_all, random, spawn, spin_until};
 
 const FIFO_10: Attributes =
     Attributes { policy: Policy::Fifo, nice: 0, priority: 10, reset_on_fork: false };
@@ -154,4 +154,36 @@ pub(crate) fn idle_cpus_take_work() {
     let took = time::monotonic() - started;
     // One CPU alone would need this times the number of CPUs.
     assert!(took < span * 2 + 60 * time::MILLISECOND, "{} threads took {took} ns", all.len());
+}
+
+pub(crate) fn attributes_against_switches() {
+    let over = Arc::new(AtomicBool::new(false));
+    let threads: Vec<Handle> = (0..3)
+        .map(|_| {
+            let over = over.clone();
+            spawn("changing", move |_| {
+                while !over.load(Ordering::SeqCst) {
+                    dawdle();
+                }
+                0
+            })
+        })
+        .collect();
+    for turn in 0..60 {
+        let thread = &threads[turn % threads.len()];
+        let attributes = match random(3) {
+            0 => Attributes::NORMAL,
+            1 => Attributes { nice: 19, ..Attributes::NORMAL },
+            _ => FIFO_10,
+        };
+        sched::set_attributes(thread.task(), attributes).expect("they are right");
+        dawdle();
+        if random(3) == 0 {
+            let all = cpus();
+            let cpu = all[random(all.len() as u64) as usize];
+            sched::set_allowed(thread.task(), CpuMask::of(cpu)).expect("the CPU is online");
+        }
+    }
+    over.store(true, Ordering::SeqCst);
+    join_all(threads);
 }

@@ -2,11 +2,13 @@
 
 use core::sync::atomic::{
     AtomicBool, AtomicI8, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed,
+    Ordering::SeqCst,
 };
 
 use errno::Errno;
 
 use crate::runqueue;
+use crate::state::WAKING;
 use crate::task::TaskRef;
 
 /// How a task is scheduled, with Linux's names.
@@ -62,6 +64,15 @@ impl Policy {
             Self::RoundRobin => crate::class::TURN,
             Self::Normal | Self::Batch | Self::Idle => crate::class::fair::SLICE,
             Self::Fifo | Self::Stop | Self::IdleTask => 0,
+        }
+    }
+
+    pub(crate) const fn class(self) -> Class {
+        match self {
+            Self::Stop => Class::Stop,
+            Self::Fifo | Self::RoundRobin => Class::RealTime,
+            Self::Normal | Self::Batch | Self::Idle => Class::Fair,
+            Self::IdleTask => Class::Idle,
         }
     }
 
@@ -122,12 +133,23 @@ impl Attributes {
         if priority_fits && (-20..=19).contains(&self.nice) { Ok(()) } else { Err(Errno::EINVAL) }
     }
 
-    pub(crate) fn class(&self) -> Class {
-        match self.policy {
-            Policy::Stop => Class::Stop,
-            Policy::Fifo | Policy::RoundRobin => Class::RealTime,
-            Policy::Normal | Policy::Batch | Policy::Idle => Class::Fair,
-            Policy::IdleTask => Class::Idle,
+    /// In one word, so that they change as one.
+    fn pack(&self) -> u32 {
+        u32::from_le_bytes([
+            self.policy as u8,
+            self.nice.cast_unsigned(),
+            self.priority,
+            u8::from(self.reset_on_fork),
+        ])
+    }
+
+    fn unpack(word: u32) -> Self {
+        let [policy, nice, priority, reset] = word.to_le_bytes();
+        Self {
+            policy: Policy::from_stored(policy),
+            nice: nice.cast_signed(),
+            priority,
+            reset_on_fork: reset != 0,
         }
     }
 
@@ -155,14 +177,17 @@ pub fn weight_of_nice(nice: i8) -> u32 {
     WEIGHTS[usize::from((nice.clamp(-20, 19) + 20).unsigned_abs())]
 }
 
-/// What a task carries for its class. Everything but the reading of attributes happens under the lock of the task's run queue;
-/// the fields are atomic so that this needs no `unsafe`, not because they are raced for.
+/// What a task carries for its class.
+///
+/// What is `wanted` of it may change at any time. All else is in force while the task is on a queue, and changes only under
+/// that queue's lock: a class finds a task again by the attributes under which it took it in. Those fields are atomic so
+/// that this needs no `unsafe`, not because they are raced for.
 #[derive(Debug)]
 pub(crate) struct Entity {
+    wanted: AtomicU32,
     policy: AtomicU8,
     nice: AtomicI8,
     priority: AtomicU8,
-    reset_on_fork: AtomicBool,
     pub(crate) weight: AtomicU32,
     /// Fair: virtual run time, nanoseconds at nice 0, on the scale of the task's queue.
     pub(crate) vruntime: AtomicI64,
@@ -179,10 +204,10 @@ pub(crate) struct Entity {
 impl Entity {
     pub(crate) fn new(attributes: Attributes) -> Self {
         Self {
+            wanted: AtomicU32::new(attributes.pack()),
             policy: AtomicU8::new(attributes.policy as u8),
             nice: AtomicI8::new(attributes.nice),
             priority: AtomicU8::new(attributes.priority),
-            reset_on_fork: AtomicBool::new(attributes.reset_on_fork),
             weight: AtomicU32::new(attributes.weight()),
             vruntime: AtomicI64::new(0),
             deadline: AtomicI64::new(0),
@@ -192,13 +217,18 @@ impl Entity {
         }
     }
 
-    pub(crate) fn attributes(&self) -> Attributes {
-        Attributes {
-            policy: Policy::from_stored(self.policy.load(Relaxed)),
-            nice: self.nice.load(Relaxed),
-            priority: self.priority.load(Relaxed),
-            reset_on_fork: self.reset_on_fork.load(Relaxed),
-        }
+    /// What is wanted. SeqCst: see [`set_attributes`].
+    pub(crate) fn wanted(&self) -> Attributes {
+        Attributes::unpack(self.wanted.load(SeqCst))
+    }
+
+    /// Puts what is wanted in force; under the lock of the task's queue, while it is on none.
+    pub(crate) fn adopt(&self) {
+        let wanted = self.wanted();
+        self.policy.store(wanted.policy as u8, Relaxed);
+        self.nice.store(wanted.nice, Relaxed);
+        self.priority.store(wanted.priority, Relaxed);
+        self.weight.store(wanted.weight(), Relaxed);
     }
 
     pub(crate) fn policy(&self) -> Policy {
@@ -206,38 +236,44 @@ impl Entity {
     }
 
     pub(crate) fn class(&self) -> Class {
-        self.attributes().class()
+        self.policy().class()
     }
 
     pub(crate) fn rt_priority(&self) -> u8 {
         self.priority.load(Relaxed)
-    }
-
-    fn set(&self, attributes: Attributes) {
-        self.policy.store(attributes.policy as u8, Relaxed);
-        self.nice.store(attributes.nice, Relaxed);
-        self.priority.store(attributes.priority, Relaxed);
-        self.reset_on_fork.store(attributes.reset_on_fork, Relaxed);
-        self.weight.store(attributes.weight(), Relaxed);
     }
 }
 
 impl crate::Task {
     /// How the task is scheduled.
     pub fn attributes(&self) -> Attributes {
-        self.entity.attributes()
+        self.entity.wanted()
     }
 }
 
 /// Changes how a task is scheduled, wherever it is. Any context without a run-queue lock.
 ///
+/// The race with a waker is that of `affinity.rs`: what is wanted is written before the state is looked at, and a waker
+/// claims the task before it reads what is wanted.
+///
 /// # Errors
 /// EINVAL: the attributes contradict themselves.
 pub fn set_attributes(task: &TaskRef, attributes: Attributes) -> Result<(), Errno> {
     attributes.validate()?;
-    let mut queue = runqueue::lock_of(task);
-    queue.change(task, || task.entity.set(attributes));
-    drop(queue);
-    sync::preempt_point();
-    Ok(())
+    task.entity.wanted.store(attributes.pack(), SeqCst);
+    loop {
+        if task.state() & WAKING != 0 {
+            machine::cpu::relax();
+            continue;
+        }
+        let mut queue = runqueue::lock_of(task);
+        if task.is_queued() {
+            queue.adopt_attributes(task);
+        } else if task.state() & WAKING != 0 {
+            continue;
+        }
+        drop(queue);
+        sync::preempt_point();
+        return Ok(());
+    }
 }

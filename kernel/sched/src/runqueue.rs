@@ -92,12 +92,24 @@ pub(crate) struct Running {
     yields_to_all: bool,
 }
 
+impl Running {
+    fn of(task: &Task) -> Self {
+        Self {
+            class: task.entity.class(),
+            priority: task.entity.rt_priority(),
+            yields_to_all: task.entity.policy() == Policy::Idle,
+        }
+    }
+}
+
 pub(crate) struct RunQueue {
     stop: StopQueue,
     real_time: RealTimeQueue,
     fair: FairQueue,
     room: usize,
     running: Running,
+    /// The address of the running task, 0 for the idle task. Not `on_cpu`: a task that was just preempted has that, too.
+    current: usize,
     /// When the running task was last accounted for.
     pub(crate) clock: u64,
     rt_time: u64,
@@ -118,6 +130,7 @@ impl RunQueue {
             fair: FairQueue::new(),
             room: 0,
             running: Running { class: Class::Idle, priority: 0, yields_to_all: false },
+            current: 0,
             clock: 0,
             rt_time: 0,
             rt_period_end: 0,
@@ -161,6 +174,7 @@ impl RunQueue {
         task.on_queue.store(true, Relaxed);
         task.account.queued(now);
         RUN_QUEUES.of(cpu).runnable.fetch_add(1, Relaxed);
+        task.entity.adopt();
         let class = task.entity.class();
         let Some(queue) = self.class(class) else { return false };
         queue.enqueue(task.clone(), wakeup);
@@ -244,15 +258,11 @@ impl RunQueue {
         }
         let next = self.pick(cpu);
         let now = self.clock;
+        self.current = next.as_ref().map_or(0, |task| alloc::sync::Arc::as_ptr(task).addr());
         match &next {
             Some(task) => {
-                let attributes = task.entity.attributes();
-                let class = attributes.class();
-                self.running = Running {
-                    class,
-                    priority: attributes.priority,
-                    yields_to_all: attributes.policy == Policy::Idle,
-                };
+                self.running = Running::of(task);
+                let class = self.running.class;
                 if let Some(queue) = self.class(class) {
                     queue.start_running(task, now);
                 }
@@ -298,36 +308,27 @@ impl RunQueue {
         }
     }
 
-    /// Changes something about a task that its place in the queue depends on.
-    pub(crate) fn change(&mut self, task: &TaskRef, change: impl FnOnce()) {
+    /// Puts in force what is wanted of a task that is runnable here.
+    pub(crate) fn adopt_attributes(&mut self, task: &TaskRef) {
         let now = time::monotonic();
         let cpu = task.cpu();
-        if !task.on_queue.load(Relaxed) {
-            change();
-            return;
-        }
-        if task.on_cpu.load(Ordering::Acquire) {
+        if self.current == alloc::sync::Arc::as_ptr(task).addr() {
             self.charge(task);
             let old = self.running.class;
             if let Some(queue) = self.class(old) {
                 queue.stop_running(task, true);
             }
-            change();
-            let attributes = task.entity.attributes();
-            self.running = Running {
-                class: attributes.class(),
-                priority: attributes.priority,
-                yields_to_all: attributes.policy == Policy::Idle,
-            };
-            if let Some(queue) = self.class(attributes.class()) {
+            task.entity.adopt();
+            self.running = Running::of(task);
+            let new = self.running.class;
+            if let Some(queue) = self.class(new) {
                 queue.adopt_running(task, now);
             }
             crate::wake::reschedule(cpu);
-        } else if let Some(removed) = self.remove(task) {
-            change();
-            if self.enqueue(cpu, removed, false) {
-                crate::wake::reschedule(cpu);
-            }
+        } else if let Some(removed) = self.remove(task)
+            && self.enqueue(cpu, removed, false)
+        {
+            crate::wake::reschedule(cpu);
         }
     }
 
