@@ -91,7 +91,13 @@ impl Inode for AttributeNode {
         accept_truncation(set)
     }
 
-    fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Arc<dyn FileOperations>> {
+    /// What has no function for it cannot be opened for it, whatever the privileges.
+    fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn FileOperations>> {
+        let missing_show = flags.readable() && self.attribute.show.is_none();
+        let missing_store = flags.writable() && self.attribute.store.is_none();
+        if missing_show || missing_store {
+            return Err(Errno::EACCES);
+        }
         Ok(Snapshot::new(self.attribute.clone()))
     }
 }

@@ -1,0 +1,180 @@
+//! A kernel that is just enough for processes that read `/proc`: PID 1 runs the test, PID 2 is
+//! kthreadd.
+
+use std::sync::{Arc, Mutex};
+
+use contract::{Frame, NodeId, Upcalls};
+use errno::Result;
+use fs::{
+    Caller, Credentials, DirectorySink, File, FileType, FsContext, MountNamespace, OpenFlags,
+    OpenOptions, Start, tmpfs,
+};
+use machine::sim::{self, Config, Outcome};
+use process::{CloneArgs, CloneFlags, KernelThread, Thread, kernel_clone};
+use sched::TaskFlags;
+
+/// Runs a test as PID 1 of a fresh kernel, over some seeds.
+pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
+    for seed in 0..seeds {
+        let config = Config { cpus, seed, ..Config::default() };
+        if let Outcome::Failed(failure) = sim::run(&config, || boot(test)) {
+            panic!("seed {seed}: {}\n{}\n{}", failure.message, failure.report, failure.trace_tail);
+        }
+    }
+}
+
+static UPCALLS: Upcalls = Upcalls {
+    timer: time::interrupt,
+    reschedule: sched::reschedule_interrupt,
+    call_function: || (),
+    console_input: || (),
+    interrupt_exit: sched::interrupt_exit,
+    user_fault: |_, _| false,
+    allocate_frame: |node: Option<NodeId>| memory::allocate_frame(node),
+    free_frame: |frame: Frame| memory::free_frame(frame),
+    oops: sim::fail_oops,
+};
+
+fn boot(test: fn()) {
+    machine::boot::install(&UPCALLS);
+    memory::init();
+    sched::start_on_boot_cpu();
+    for cpu in 1..machine::cpu::count() {
+        let idle = sched::new_idle(cpu, || {
+            sched::start_on_this_cpu();
+            sched::idle_loop()
+        });
+        machine::cpu::start(cpu, idle.unwrap().context()).unwrap();
+        sched::set_online(cpu, true);
+        sched::set_active(cpu, true);
+    }
+    process::init();
+    kthread::reaper::install();
+    machine::irq::enable();
+    let first = process::kernel_thread(KernelThread {
+        name: b"init",
+        node: None,
+        flags: CloneFlags::FS,
+        function: Box::new(move || {
+            while process::find_task(2).is_none() {
+                sched::sleep_for(time::MILLISECOND);
+            }
+            sched::current().remove_flags(TaskFlags::KTHREAD);
+            kthread::reaper::start().unwrap();
+            mount_proc();
+            test();
+            sim::pass()
+        }),
+    });
+    assert_eq!(first.unwrap().pid(), 1);
+    let second = process::kernel_thread(KernelThread {
+        name: b"kthreadd",
+        node: None,
+        flags: CloneFlags::FS | CloneFlags::FILES,
+        function: Box::new(kthread::kthreadd),
+    });
+    assert_eq!(second.unwrap().pid(), 2);
+    sched::idle_loop()
+}
+
+fn mount_proc() {
+    fs::init().unwrap();
+    procfs::init().unwrap();
+    let namespace = MountNamespace::new(tmpfs::new_rootfs().unwrap(), "rootfs");
+    process::set_root(&FsContext::new(namespace));
+    as_caller(|caller| {
+        caller.make_directory(&Start::Cwd, b"/proc", 0o555)?;
+        caller.mount(b"proc", b"/proc", b"proc", 0, b"")
+    })
+    .unwrap();
+}
+
+fn as_caller<R>(body: impl FnOnce(&Caller<'_>) -> R) -> R {
+    let current = sched::current();
+    let thread = Thread::of(&current);
+    let (fs, credentials) = (thread.fs().unwrap(), thread.credentials());
+    body(&Caller { fs: &fs, credentials: &credentials })
+}
+
+/// Opens a file below `/proc`.
+pub fn open(path: &str, flags: OpenFlags) -> Result<Arc<File>> {
+    let path = format!("/proc/{path}");
+    let options = OpenOptions { flags, mode: 0 };
+    as_caller(|caller| caller.open(&Start::Cwd, path.as_bytes(), options))
+}
+
+/// Reads an open file from its position to its end, a few bytes at a time.
+pub fn read_on(file: &File) -> Result<String> {
+    let mut text = Vec::new();
+    loop {
+        let mut bytes = [0; 50];
+        let mut buffer = &mut bytes[..];
+        match file.read(&mut buffer)? {
+            0 => return Ok(String::from_utf8(text).unwrap()),
+            count => text.extend_from_slice(&bytes[..count]),
+        }
+    }
+}
+
+/// The contents of a file below `/proc`.
+pub fn read(path: &str) -> Result<String> {
+    read_on(&*open(path, OpenFlags::empty())?)
+}
+
+/// Writes to a file below `/proc`.
+pub fn write(path: &str, mut bytes: &[u8]) -> Result<usize> {
+    open(path, OpenFlags::WRONLY)?.write(&mut bytes)
+}
+
+/// The names in a directory below `/proc`, read a few entries at a time.
+pub fn list(path: &str) -> Vec<String> {
+    let directory = open(path, OpenFlags::DIRECTORY).unwrap();
+    let mut all = Vec::new();
+    loop {
+        let mut some = Names { names: Vec::new(), room: 3 };
+        directory.read_directory(&mut some).unwrap();
+        if some.names.is_empty() {
+            return all;
+        }
+        all.append(&mut some.names);
+    }
+}
+
+struct Names {
+    names: Vec<String>,
+    room: usize,
+}
+
+impl DirectorySink for Names {
+    fn entry(&mut self, name: &[u8], _inode: u64, _type: FileType, _next: u64) -> bool {
+        let fits = self.names.len() < self.room;
+        if fits {
+            self.names.push(String::from_utf8(name.to_vec()).unwrap());
+        }
+        fits
+    }
+}
+
+/// Makes a child process that runs `body`.
+pub fn fork(body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
+    let body = Mutex::new(Some(body));
+    let start = move || {
+        let body = body.lock().unwrap().take();
+        body.map_or(0, |body| body())
+    };
+    kernel_clone(&CloneArgs::FORK, start, |_| Ok(())).unwrap()
+}
+
+/// Runs `body` as a user without privileges.
+pub fn as_user(id: u32, body: impl FnOnce()) {
+    let own = process::credentials();
+    let mut credentials = Credentials::clone(&own);
+    credentials.effective = fs::Capabilities::empty();
+    credentials.permitted = fs::Capabilities::empty();
+    for field in [&mut credentials.uid, &mut credentials.euid, &mut credentials.fsuid] {
+        *field = id;
+    }
+    process::set_credentials(Arc::new(credentials));
+    body();
+    process::set_credentials(own);
+}
