@@ -124,6 +124,8 @@ fn dies_alone(oops: &Oops<'_>) -> bool {
         || matches!(oops.kind, OopsKind::StackOverflow { .. })
         || sync::in_interrupt()
         || !sched::has_current()
+        // With interrupts off a spin lock may be held, or a per-CPU cell be in use.
+        || !oops.interrupts_on
     {
         return false;
     }

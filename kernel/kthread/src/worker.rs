@@ -12,7 +12,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use errno::Errno;
-use sched::WaitQueue;
+use sched::{Sleep, WaitQueue};
 use sync::{LockClass, SpinLock};
 use time::Timer;
 
@@ -108,6 +108,9 @@ impl Shared {
     }
 }
 
+/// A waiter looks so often whether the worker has died in the middle of its work, in nanoseconds: a thread that panics wakes nobody.
+const LOOK: u64 = 100 * time::MILLISECOND;
+
 /// A thread with a queue.
 pub struct Worker {
     shared: Arc<Shared>,
@@ -166,12 +169,12 @@ impl Worker {
 
     /// Waits until a piece of work neither waits nor runs. May sleep; not from the work itself.
     pub fn flush_work(&self, work: &Arc<Work>) {
-        self.shared.done.wait(|| !work.is_waiting() && !self.shared.is_busy_with(work));
+        self.wait_unless_dead(|| !work.is_waiting() && !self.shared.is_busy_with(work));
     }
 
     /// Waits until there is nothing left to do. May sleep; not from this worker's work.
     pub fn flush(&self) {
-        self.shared.done.wait(|| self.shared.is_idle());
+        self.wait_unless_dead(|| self.shared.is_idle());
     }
 
     /// Takes a piece of work back, and waits if it is running; meanwhile it cannot be queued. Returns whether it was waiting. May sleep; not from the work itself.
@@ -190,7 +193,7 @@ impl Worker {
             // A flush may be waiting for it.
             self.shared.done.wake_all();
         }
-        self.shared.done.wait(|| !self.shared.is_busy_with(work));
+        self.wait_unless_dead(|| !self.shared.is_busy_with(work));
         work.cancelling.fetch_sub(1, Ordering::SeqCst);
         removed.is_some()
     }
@@ -204,16 +207,28 @@ impl Worker {
         timed || waited
     }
 
+    /// Waits until `condition` holds, or the worker's thread has died of a panic: then nothing that it had begun is ever done.
+    fn wait_unless_dead(&self, condition: impl Fn() -> bool) {
+        let has_died = || self.thread.as_ref().is_some_and(Handle::has_ended);
+        while !condition() && !has_died() {
+            let deadline = time::monotonic() + LOOK;
+            // Whatever ends the wait, the conditions above decide.
+            let _ = self
+                .shared
+                .done
+                .wait_map(Sleep::Uninterruptible, Some(deadline), || condition().then_some(()));
+        }
+    }
+
     /// Does what is queued, then ends the thread. May sleep.
     pub fn destroy(mut self) -> Option<Exit> {
         self.end()
     }
 
     fn end(&mut self) -> Option<Exit> {
-        let thread = self.thread.take()?;
         self.shared.queue.lock_irq().closed = true;
         self.flush();
-        Some(thread.stop())
+        Some(self.thread.take()?.stop())
     }
 }
 

@@ -75,6 +75,7 @@ scenarios! {
     k13_daemonize: "a thread made by kernel_thread moves under kthreadd" = misc::daemonize;
     k14_worker_does_its_work: "queue, flush, cancel, delay and destroy" = work::worker;
     k14_work_never_runs_twice_at_once: "work queued from everywhere runs one at a time" = work::never_twice_at_once;
+    k14_work_that_panics: "a worker that dies of its work blocks nobody" = work::panicking_work;
     k16_a_panic_kills_one_thread: "a thread that panics dies alone and its joiner learns of it" = misc::panic_dies_alone;
     k17_wait_until_asked: "a daemon sleeps until there is work" = misc::wait_until_asked;
     k17_every_so_often: "a daemon runs once a period" = misc::every_so_often;

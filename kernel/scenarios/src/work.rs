@@ -4,12 +4,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use kthread::Builder;
 use kthread::worker::{Work, Worker};
+use kthread::{Builder, Exit};
 use sched::{Completion, Mutex, WaitQueue};
 use sync::LockClass;
 
-use crate::tools::{dawdle, join_all, random, spawn};
+use crate::tools::{dawdle, expect_oopses, join_all, random, spawn};
 
 fn new_worker() -> Worker {
     Worker::new(Builder::new(format_args!("kworker_test"))).expect("a thread can be made")
@@ -160,4 +160,14 @@ pub(crate) fn completion() {
     assert!(!done.is_done(), "one event was taken twice or not at all");
     done.complete_all();
     assert!(done.try_wait() && done.try_wait());
+}
+
+pub(crate) fn panicking_work() {
+    expect_oopses(1);
+    let worker = new_worker();
+    let work = Work::new(|| panic!("this work is meant to panic"));
+    assert!(worker.queue(&work));
+    worker.flush_work(&work);
+    assert!(!worker.cancel_sync(&work), "it was taken from the queue");
+    assert_eq!(worker.destroy(), Some(Exit::Panicked));
 }

@@ -113,7 +113,10 @@ impl Tracker {
         #[cfg(debug_assertions)]
         checker::acquire_sleeping(self.class, held, nested);
         #[cfg(not(debug_assertions))]
-        let _ = (held, nested);
+        {
+            let _ = nested;
+            held.change(1);
+        }
     }
 
     /// Called when a sleeping lock is released.
@@ -122,7 +125,7 @@ impl Tracker {
         #[cfg(debug_assertions)]
         held.remove(self.class);
         #[cfg(not(debug_assertions))]
-        let _ = held;
+        held.change(-1);
     }
 }
 
@@ -145,21 +148,27 @@ pub fn held_spinning() -> usize {
 #[cfg(debug_assertions)]
 pub use checker::Held;
 
-/// A task's list of sleeping locks that it holds; empty in release builds.
+/// How many sleeping locks a task holds: what release builds keep of the list, so that they know whether a thread that panics
+/// can be let go.
 #[cfg(not(debug_assertions))]
 #[derive(Default)]
-pub struct Held;
+pub struct Held(core::sync::atomic::AtomicUsize);
 
 #[cfg(not(debug_assertions))]
 impl Held {
-    /// An empty list.
+    /// None.
     pub const fn new() -> Self {
-        Self
+        Self(core::sync::atomic::AtomicUsize::new(0))
     }
 
     /// How many sleeping locks the task holds.
     pub fn len(&self) -> usize {
-        0
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Only the task itself changes its count: load and store are enough.
+    fn change(&self, by: isize) {
+        self.0.store(self.len().wrapping_add_signed(by), Ordering::Relaxed);
     }
 
     /// Whether it holds none.

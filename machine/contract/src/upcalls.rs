@@ -45,6 +45,8 @@ pub struct Oops<'a> {
     pub kind: OopsKind,
     /// The panic's message and place, or empty.
     pub message: &'a dyn core::fmt::Display,
+    /// Interrupts were on. If they were off, a lock may be held that nobody will release.
+    pub interrupts_on: bool,
     /// The instruction, 0 if it is not known.
     pub instruction: usize,
     /// Where the backtrace starts (a frame pointer), 0 if it is not known.

@@ -101,6 +101,7 @@ fn on_panic(machine: &Machine, info: &PanicHookInfo<'_>) -> ! {
         &Oops {
             kind: OopsKind::Panic,
             message: &message,
+            interrupts_on: machine.cpu().interrupts.get(),
             instruction: 0,
             frame_pointer: arch::frame_pointer(),
         },
@@ -161,5 +162,6 @@ extern "C" fn after_signal(_: usize) -> ! {
         sim::fail(&format!("{ALARM}: {} points, {} ns", machine.points.get(), machine.clock.get()));
     }
     let Crash { kind, what, instruction, frame_pointer } = crash;
-    oops(machine, &Oops { kind, message: &what, instruction, frame_pointer })
+    let interrupts_on = machine.cpu().interrupts.get();
+    oops(machine, &Oops { kind, message: &what, interrupts_on, instruction, frame_pointer })
 }

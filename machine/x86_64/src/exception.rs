@@ -82,6 +82,7 @@ fn oops(frame: &Frame, kind: OopsKind) -> ! {
     (boot::upcalls().oops)(&Oops {
         kind,
         message: &"",
+        interrupts_on: frame.rflags & RFLAGS_IF != 0,
         instruction: frame.rip as usize,
         frame_pointer: frame.frame_pointer(),
     })
@@ -90,10 +91,11 @@ fn oops(frame: &Frame, kind: OopsKind) -> ! {
 /// Rust code panicked.
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    irq::disable();
+    let interrupts_on = irq::disable();
     (boot::upcalls().oops)(&Oops {
         kind: OopsKind::Panic,
         message: info,
+        interrupts_on,
         instruction: 0,
         frame_pointer: crate::backtrace::frame_pointer(),
     })
