@@ -13,7 +13,7 @@
 //! | [`user_loop`], [`delivery`], [`table`], [`call`], [`user`], [`current`], [`abi`] | the way in and out |
 //! | `transfer`, `open`, `descriptor`, `stat`, `directory`, `names`, `attributes`, `xattr`, `mount` | files |
 //! | `poll`, `select`, `epoll`, `eventfd`, `timerfd` | waiting for files |
-//! | `memory`, [`futex`] | memory |
+//! | `memory`, [`futex`], `out_of_memory` | memory |
 //! | `clone`, [`execute`], `exit`, `wait`, `identity`, `credentials`, `resource`, `prctl` | processes |
 //! | `signal`, `kill` | signals |
 //! | `clock`, `sleep`, `timer`, `posix_timer` | time |
@@ -45,6 +45,7 @@ mod memory;
 mod mount;
 mod names;
 mod open;
+mod out_of_memory;
 mod poll;
 mod posix_timer;
 mod prctl;

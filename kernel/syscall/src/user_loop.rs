@@ -25,7 +25,7 @@ use vm::FaultError;
 
 use crate::call::{Call, Restart, restart_syscall};
 use crate::delivery::{self, Next};
-use crate::table;
+use crate::{out_of_memory, table};
 
 /// Runs the program whose registers these are until the task's end, and returns its exit code. To be called by the task itself, last of
 /// all: its start function returns what this returns.
@@ -109,11 +109,9 @@ fn page_fault(address: usize, access: Access) {
         FaultError::SegvMaperr => SigInfo::fault(Signal::SIGSEGV, SEGV_MAPERR, address),
         FaultError::SegvAccerr => SigInfo::fault(Signal::SIGSEGV, SEGV_ACCERR, address),
         FaultError::Bus => SigInfo::fault(Signal::SIGBUS, BUS_ADRERR, address),
-        FaultError::Oom => {
-            let me = sched::current();
-            log::error!("Out of memory: Killed process {} ({})", me.pid(), me.comm());
-            SigInfo::kernel(Signal::SIGKILL)
-        }
+        // The instruction is tried again, or the task is among those who end.
+        FaultError::Oom if out_of_memory::make_room() => return,
+        FaultError::Oom => SigInfo::kernel(Signal::SIGKILL),
     });
 }
 
@@ -147,6 +145,10 @@ pub fn user_fault(address: usize, access: Access) -> bool {
         return false;
     }
     let me = sched::current();
-    let mm = Thread::try_of(&me).and_then(Thread::mm);
-    mm.is_some_and(|mm| mm.handle_fault(address, access).is_ok())
+    let Some(mm) = Thread::try_of(&me).and_then(Thread::mm) else { return false };
+    match mm.handle_fault(address, access) {
+        Ok(()) => true,
+        Err(FaultError::Oom) => out_of_memory::make_room(),
+        Err(_) => false,
+    }
 }
