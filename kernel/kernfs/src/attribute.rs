@@ -13,10 +13,13 @@ use crate::tree::Tree;
 type Show = Box<dyn Fn(&mut Text) -> Result<()> + Send + Sync>;
 type Store = Box<dyn Fn(&[u8]) -> Result<()> + Send + Sync>;
 
-/// What a registered file shows and takes. Its functions are called by tasks holding no lock, and may sleep.
+/// What a registered file shows and takes. Its functions are called by tasks holding no lock, and
+/// may sleep.
 ///
 /// ```ignore
-///   Attribute::new().show(|text| Ok(writeln!(text, "{}", value())?)).store(|bytes| set(parse_integer(bytes)?))
+///   Attribute::new()
+///       .show(|text| Ok(writeln!(text, "{}", value())?))
+///       .store(|bytes| set(parse_integer(bytes)?))
 /// ```
 #[derive(Default)]
 pub struct Attribute {
@@ -112,7 +115,8 @@ impl Contents for Arc<Attribute> {
     }
 }
 
-/// The shell's `>` truncates before it writes, which means nothing here. Owner, mode and times stay as they are.
+/// The shell's `>` truncates before it writes, which means nothing here. Owner, mode and times stay
+/// as they are.
 pub(crate) fn accept_truncation(set: &SetAttributes) -> Result<()> {
     let other = set.permissions.is_some() || set.uid.is_some() || set.gid.is_some();
     if other { Err(Errno::EPERM) } else { Ok(()) }

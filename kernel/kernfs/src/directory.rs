@@ -17,8 +17,8 @@ use crate::tree::Tree;
 /// A leaf lock.
 static ENTRIES_LOCK: LockClass = LockClass::new("kernfs.directory");
 
-/// A name in a directory. Its cookie grows from entry to entry and is never used again, so a reader finds its place whatever
-/// has come and gone.
+/// A name in a directory. Its cookie grows from entry to entry and is never used again, so a reader
+/// finds its place whatever has come and gone.
 struct Entry {
     cookie: u64,
     name: Box<str>,
@@ -31,7 +31,8 @@ struct Entries {
     next_cookie: u64,
 }
 
-/// A directory that the kernel fills. Any part of the kernel may add to it and remove what it added.
+/// A directory that the kernel fills. Any part of the kernel may add to it and remove what it
+/// added.
 pub struct Directory {
     tree: Arc<Tree>,
     number: u64,

@@ -1,11 +1,12 @@
-//! What file systems without storage are made of: files whose text the kernel writes when they are read, and directories that
-//! other parts of the kernel fill.
+//! What file systems without storage are made of: files whose text the kernel writes when they are
+//! read, and directories that other parts of the kernel fill.
 //!
 //! [`procfs`](../procfs/index.html) and [`sysfs`](../sysfs/index.html) are built from it:
 //!
 //! - [`Text`]: where a file's contents are written to.
-//! - [`Snapshot`]: the open file. It writes its text when it is read from the beginning, and goes on in the same text after
-//!   that, so a reader sees one moment however small its steps are. Nothing is locked while bytes go to user memory.
+//! - [`Snapshot`]: the open file. It writes its text when it is read from the beginning, and goes on
+//!   in the same text after that, so a reader sees one moment however small its steps are. Nothing
+//!   is locked while bytes go to user memory.
 //! - [`Directory`], [`Attribute`], [`Symlink`]: a tree that grows and shrinks by registration.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]

@@ -6,8 +6,9 @@ use fs::{DirectorySink, File, FileType, emit_dots};
 /// The positions of the two dots.
 const DOTS: u64 = 2;
 
-/// Lists a directory: first the dots, then what `list` gives, whose own positions begin at 0. `list` moves its position behind each
-/// entry that the sink took, and stops at the first that it did not take.
+/// Lists a directory: first the dots, then what `list` gives, whose own positions begin at 0.
+/// `list` moves its position behind each entry that the sink took, and stops at the first that it
+/// did not take.
 ///
 /// # Errors
 /// Those of `list`; what `stat` says of the directory.

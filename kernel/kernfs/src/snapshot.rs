@@ -32,8 +32,8 @@ pub trait Contents: Send + Sync + 'static {
     }
 }
 
-/// An open file. Reading from position 0 writes the text anew; programs that watch the system keep the file
-/// open and go back to its beginning.
+/// An open file. Reading from position 0 writes the text anew; programs that watch the system keep
+/// the file open and go back to its beginning.
 pub struct Snapshot<C> {
     contents: C,
     text: SpinLock<Option<Arc<Vec<u8>>>>,

@@ -5,7 +5,8 @@ use core::fmt;
 
 use errno::{Errno, Result};
 
-/// Collects a file's contents. `write!` into it; running out of memory ends the writing, and is ENOMEM in the end.
+/// Collects a file's contents. `write!` into it; running out of memory ends the writing, and is
+/// ENOMEM in the end.
 #[derive(Debug, Default)]
 pub struct Text {
     bytes: Vec<u8>,
@@ -31,7 +32,8 @@ impl Text {
         Ok(())
     }
 
-    /// Appends bytes, each of `special` and every backslash as a backslash and three octal digits, as tables in `/proc` show names.
+    /// Appends bytes, each of `special` and every backslash as a backslash and three octal digits,
+    /// as tables in `/proc` show names.
     ///
     /// # Errors
     /// ENOMEM.
@@ -72,7 +74,8 @@ impl fmt::Write for Text {
     }
 }
 
-/// Reads a number as user space writes one to a file: blanks around it, a sign, `0x` or `0` before it.
+/// Reads a number as user space writes one to a file: blanks around it, a sign, `0x` or `0` before
+/// it.
 ///
 /// # Errors
 /// EINVAL: not a number. ERANGE is the caller's affair.

@@ -12,7 +12,8 @@ use fs::{
 
 /// The longest record that a program may write.
 const MAX_WRITE: usize = 976;
-/// The level of what a program writes without one (`LOG_INFO`: Linux's default is a warning; its own `KERN` facility is not for programs).
+/// The level of what a program writes without one (`LOG_INFO`: Linux's default is a warning; its
+/// own `KERN` facility is not for programs).
 const DEFAULT_LEVEL: u8 = 6;
 
 /// Opens the device. Reading needs `CAP_SYSLOG`.
@@ -29,8 +30,8 @@ struct Reader {
 }
 
 impl FileOperations for Reader {
-    /// Gives a record as `level,number,microseconds,-;text`. EPIPE: records were overwritten before they were read; the
-    /// next read goes on with the oldest.
+    /// Gives a record as `level,number,microseconds,-;text`. EPIPE: records were overwritten before
+    /// they were read; the next read goes on with the oldest.
     fn read(&self, file: &File, to: &mut dyn Sink, _position: &mut u64) -> Result<usize> {
         let next = self.next.load(Ordering::Relaxed);
         crate::wait_for_news(next, file.is_nonblocking())?;

@@ -1,7 +1,8 @@
 //! The kernel log for programs: `/dev/kmsg`, and what `/proc/kmsg` and `syslog` are made of.
 //!
-//! `klog` writes records in any context and wakes nobody; the tick notices that there is something new and calls
-//! the hook that [`init`] sets. Every reader keeps the number of the record that it wants next, so readers do not disturb each other.
+//! `klog` writes records in any context and wakes nobody; the tick notices that there is something
+//! new and calls the hook that [`init`] sets. Every reader keeps the number of the record that it
+//! wants next, so readers do not disturb each other.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 

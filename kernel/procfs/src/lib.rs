@@ -1,7 +1,8 @@
-//! `/proc`: processes and the kernel's state as files, from which unmodified `ps`, `top`, `free` and their kin live.
+//! `/proc`: processes and the kernel's state as files, from which unmodified `ps`, `top`, `free`
+//! and their kin live.
 //!
-//! A mounted procfs is an *instance* that shows one PID namespace. Its root holds registered files, which all instances
-//! share, and a directory for each process:
+//! A mounted procfs is an *instance* that shows one PID namespace. Its root holds registered files,
+//! which all instances share, and a directory for each process:
 //!
 //! ```text
 //!   /proc/stat …          Attribute: a function writes the text        system/, others by files()
@@ -10,9 +11,11 @@
 //!   /proc/PID/task/TID/…  the same table, one thread                   pid/
 //! ```
 //!
-//! A [`Subject`](pid::Subject) names a process by its number's object, not by a reference to the task: the directory of a process that is gone stays
-//! readable and says ESRCH. Every text is written when a reader starts at the beginning, kept for the rest of that reading, and copied to user
-//! memory with no lock held. Idle tasks (PID 0) have no number in any namespace and so are not shown.
+//! A `Subject` names a process by its number's object, not by a reference to the
+//! task: the directory of a process that is gone stays readable and says ESRCH. Every text is
+//! written when a reader starts at the beginning, kept for the rest of that reading, and copied to
+//! user memory with no lock held. Idle tasks (PID 0) have no number in any namespace and so are not
+//! shown.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -32,13 +35,14 @@ use sync::Once;
 
 pub use sysctl::{Sysctl, register_sysctl};
 
-/// The inode numbers of registered files start here; below are the root's own, above those of processes.
+/// The inode numbers of registered files start here; below are the root's own, above those of
+/// processes.
 const FIRST_INODE: u64 = 16;
 
 static FILES: Once<Arc<Directory>> = Once::new();
 
-/// The directory whose entries appear in the root of every instance: where other parts of the kernel add their files.
-/// Whoever comes first makes it.
+/// The directory whose entries appear in the root of every instance: where other parts of the
+/// kernel add their files. Whoever comes first makes it.
 pub fn files() -> &'static Arc<Directory> {
     loop {
         if let Some(files) = FILES.get() {
@@ -49,7 +53,8 @@ pub fn files() -> &'static Arc<Directory> {
     }
 }
 
-/// Fills the registry and makes the file system known to `mount`. Once, when processes and the file system layer are there.
+/// Fills the registry and makes the file system known to `mount`. Once, when processes and the file
+/// system layer are there.
 ///
 /// # Errors
 /// EBUSY, EEXIST: called twice. ENOMEM.

@@ -11,8 +11,8 @@ use process::{PidNamespace, Thread};
 use crate::instance::Instance;
 use crate::pid::{PidDirectory, Scope, Subject};
 
-/// The positions of a reader: registered files first, then `self` and `thread-self`, then processes by number. A process that
-/// comes or goes changes nobody else's position.
+/// The positions of a reader: registered files first, then `self` and `thread-self`, then processes
+/// by number. A process that comes or goes changes nobody else's position.
 const LINKS: u64 = 1 << 16;
 const PROCESSES: u64 = LINKS + 2;
 
@@ -31,7 +31,8 @@ impl Root {
         Self { instance }
     }
 
-    /// The directory of the process whose leader has this number. Threads that are not leaders are found by `lookup` too, but not listed.
+    /// The directory of the process whose leader has this number. Threads that are not leaders are
+    /// found by `lookup` too, but not listed.
     fn process(&self, number: u32) -> Option<Arc<dyn Inode>> {
         let pid = self.instance.namespace().find(number)?;
         pid.task()?;

@@ -1,13 +1,15 @@
 //! `/sys`: the machine's parts as directories, their properties as files with one value each.
 //!
-//! There is one tree, whatever the number of mounts. Each part of the kernel adds its own branch below [`root`]:
+//! There is one tree, whatever the number of mounts. Each part of the kernel adds its own branch
+//! below [`root`]:
 //!
 //! ```ignore
 //!   let queue = sysfs::root().subdirectory("devices/virtual/workqueue")?;
 //!   queue.add_file("cpumask", Attribute::shown(show_mask).store(set_mask))?;
 //! ```
 //!
-//! This crate adds what is true of every machine: its CPUs ([`cpu`]) and its memory nodes ([`node`]).
+//! This crate adds what is true of every machine: its CPUs ([`cpu`]) and its memory nodes
+//! ([`node`]).
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -44,7 +46,8 @@ pub fn root() -> &'static Arc<Directory> {
     }
 }
 
-/// Fills in what every machine has, and makes the file system known to `mount`. Once, when all CPUs are numbered.
+/// Fills in what every machine has, and makes the file system known to `mount`. Once, when all CPUs
+/// are numbered.
 ///
 /// # Errors
 /// EBUSY, EEXIST: called twice. ENOMEM.

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-/// A set as hexadecimal digits, in groups of 32 bits with commas between them, as wide as `width` bits need.
+/// A set as hexadecimal digits, in groups of 32 bits with commas between them, as wide as `width`
+/// bits need.
 #[derive(Clone, Copy, Debug)]
 pub struct BitMask {
     /// A bit for each member.

@@ -1,7 +1,8 @@
 //! The serial console: `ttyS0`.
 //!
-//! Its interrupt only moves bytes into a ring. A kernel thread takes them from there through the line discipline, which may
-//! echo, send signals and wait for locks; it runs also when no program reads, so that ^C always works.
+//! Its interrupt only moves bytes into a ring. A kernel thread takes them from there through the
+//! line discipline, which may echo, send signals and wait for locks; it runs also when no program
+//! reads, so that ^C always works.
 
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -34,8 +35,8 @@ pub fn console() -> Option<&'static Arc<Tty>> {
     CONSOLE.get()
 }
 
-/// The console has input: `Upcalls::console_input`. Runs in the interrupt, also before [`init`](crate::init); what
-/// does not fit is lost, as on a line without flow control.
+/// The console has input: `Upcalls::console_input`. Runs in the interrupt, also before
+/// [`init`](crate::init); what does not fit is lost, as on a line without flow control.
 pub fn input_interrupt() {
     let mut bytes = [0; 64];
     loop {

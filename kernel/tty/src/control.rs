@@ -55,8 +55,8 @@ pub(crate) enum Side<'a> {
 /// Carries a command out.
 ///
 /// # Errors
-/// ENOTTY: no such command, or it wants the caller's controlling terminal and this is not it. EFAULT, EINVAL, EPERM, and what
-/// [`Tty::check_foreground`] gives.
+/// ENOTTY: no such command, or it wants the caller's controlling terminal and this is not it.
+/// EFAULT, EINVAL, EPERM, and what [`Tty::check_foreground`] gives.
 pub(crate) fn ioctl(
     tty: &Arc<Tty>,
     side: Side<'_>,

@@ -15,7 +15,8 @@ const TTY: DeviceNumber = DeviceNumber::new(5, 0);
 /// `/dev/console`: the kernel's.
 const CONSOLE: DeviceNumber = DeviceNumber::new(5, 1);
 
-/// Makes the terminals, their devices and their nodes in devtmpfs. Once, when kernel threads can be made.
+/// Makes the terminals, their devices and their nodes in devtmpfs. Once, when kernel threads can be
+/// made.
 ///
 /// # Errors
 /// ENOMEM; EBUSY: called twice. As making a kernel thread.

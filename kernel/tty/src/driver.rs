@@ -2,8 +2,8 @@
 
 /// The device that a terminal sends to: a serial port, or the master side of a pseudo terminal.
 ///
-/// Input comes the other way, by [`Tty::receive`](crate::Tty::receive). Called by tasks, which may hold sleeping locks; nothing here
-/// waits for the other side.
+/// Input comes the other way, by [`Tty::receive`](crate::Tty::receive). Called by tasks, which may
+/// hold sleeping locks; nothing here waits for the other side.
 pub trait Driver: Send + Sync {
     /// Sends bytes; at most [`room`](Self::room) of them are given. Calls come one at a time.
     fn write(&self, bytes: &[u8]);
@@ -19,7 +19,8 @@ pub trait Driver: Send + Sync {
     /// Throws away what is on its way.
     fn flush(&self) {}
 
-    /// Somebody has read: input that was refused for want of room may be offered again. Does not sleep.
+    /// Somebody has read: input that was refused for want of room may be offered again. Does not
+    /// sleep.
     fn input_wanted(&self) {}
 
     /// Whether somebody is on the other side, or may come.

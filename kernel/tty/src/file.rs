@@ -11,7 +11,8 @@ use crate::tty::Tty;
 /// A file that is open on a terminal.
 pub struct TerminalFile {
     tty: Arc<Tty>,
-    /// How often the terminal had been hung up when it was opened. None for `/dev/console`, which outlives that.
+    /// How often the terminal had been hung up when it was opened. None for `/dev/console`, which
+    /// outlives that.
     hangups: Option<u32>,
 }
 
@@ -24,7 +25,8 @@ impl TerminalFile {
         Self::open_as(tty, Some(tty.hangups()))
     }
 
-    /// Opens the terminal that is the system's console: such a file is not subject to job control and survives hang-ups.
+    /// Opens the terminal that is the system's console: such a file is not subject to job control
+    /// and survives hang-ups.
     ///
     /// # Errors
     /// As [`open`](Self::open).

@@ -1,7 +1,8 @@
 //! Job control: sessions, the foreground process group, and who is kept from the terminal.
 //!
-//! A session's leader acquires a terminal; from then on the terminal is the *controlling terminal* of all processes of the
-//! session. One of the session's process groups is in the foreground: the keyboard's signals go to it, and only its members may read.
+//! A session's leader acquires a terminal; from then on the terminal is the *controlling terminal*
+//! of all processes of the session. One of the session's process groups is in the foreground: the
+//! keyboard's signals go to it, and only its members may read.
 
 use alloc::sync::Arc;
 use core::any::Any;
@@ -56,11 +57,13 @@ impl Tty {
         }
     }
 
-    /// Keeps a background process from what only the foreground may do: its group gets `signal` (SIGTTIN for reading, SIGTTOU for the rest), and
-    /// the call is made again when it goes on. Who ignores or blocks SIGTTOU goes through; who cannot be stopped fails.
+    /// Keeps a background process from what only the foreground may do: its group gets `signal`
+    /// (SIGTTIN for reading, SIGTTOU for the rest), and the call is made again when it goes on. Who
+    /// ignores or blocks SIGTTOU goes through; who cannot be stopped fails.
     ///
     /// # Errors
-    /// ERESTARTSYS: stopped. EIO: ignores or blocks SIGTTIN, or is of an orphaned group, which nobody would continue.
+    /// ERESTARTSYS: stopped. EIO: ignores or blocks SIGTTIN, or is of an orphaned group, which
+    /// nobody would continue.
     pub(crate) fn check_foreground(&self, signal: Signal) -> Result<()> {
         if !self.controls_caller() {
             return Ok(());
@@ -80,8 +83,8 @@ impl Tty {
         Err(Errno::ERESTARTSYS)
     }
 
-    /// Makes it the controlling terminal of the running task's session if that is open to question: the task is the session's leader, neither has another.
-    /// What `open` without `O_NOCTTY` does.
+    /// Makes it the controlling terminal of the running task's session if that is open to question:
+    /// the task is the session's leader, neither has another. What `open` without `O_NOCTTY` does.
     pub(crate) fn acquire_at_open(self: &Arc<Self>) {
         if let Some(session) = caller_session()
             && is_session_leader(&session)
@@ -149,7 +152,8 @@ impl Tty {
         drop(old);
     }
 
-    /// TIOCNOTTY: the session's leader gives the terminal up for the whole session, whose foreground group hears of it.
+    /// TIOCNOTTY: the session's leader gives the terminal up for the whole session, whose
+    /// foreground group hears of it.
     ///
     /// # Errors
     /// ENOTTY: it is not the caller's terminal.
@@ -183,7 +187,8 @@ impl Tty {
     /// TIOCSPGRP.
     ///
     /// # Errors
-    /// ENOTTY: not the caller's terminal. EINVAL, ESRCH: no such group. EPERM: a group of another session.
+    /// ENOTTY: not the caller's terminal. EINVAL, ESRCH: no such group. EPERM: a group of another
+    /// session.
     pub(crate) fn set_foreground(&self, number: i32) -> Result<()> {
         match self.check_foreground(Signal::SIGTTOU) {
             Err(Errno::EIO) => return Err(Errno::ENOTTY),
@@ -203,7 +208,8 @@ impl Tty {
         Ok(())
     }
 
-    /// Hangs up: every open file is dead from now on; the session's leader is told and the session has no terminal any more.
+    /// Hangs up: every open file is dead from now on; the session's leader is told and the session
+    /// has no terminal any more.
     pub fn hang_up(&self) {
         let session = self.state().session.clone();
         if let Some(session) = session.and_then(|id| process::find_session(&id)) {

@@ -1,13 +1,13 @@
 //! Terminals.
 //!
-//! A [`Tty`] stands between a device ([`Driver`]) and programs. Its line discipline ([`ldisc`]) makes lines of key
-//! strokes and echoes them; its job control decides which of a session's process groups may read, and whom the keyboard's
-//! signals go to.
+//! A [`Tty`] stands between a device ([`Driver`]) and programs. Its line discipline ([`ldisc`])
+//! makes lines of key strokes and echoes them; its job control decides which of a session's process
+//! groups may read, and whom the keyboard's signals go to.
 //!
 //! ```text
-//!   made by a driver ──> opened ──> a session's leader acquires it ──> foreground groups come and go
-//!                          ^                                                    │
-//!                          └── opened again <── hung up: old files are dead <───┘ the leader ends, the other side goes
+//!   made by a driver ──> opened ──> a session's leader acquires it ──> foreground groups change
+//!                          ^                                             │ the leader ends, or
+//!                          └── opened again <── hung up, files dead <────┘ the other side goes
 //! ```
 //!
 //! | file | idea |

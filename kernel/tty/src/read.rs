@@ -49,7 +49,8 @@ enum Waited {
 }
 
 impl Tty {
-    /// Reads what the line discipline has, waiting as the mode says. A hung-up terminal is at its end.
+    /// Reads what the line discipline has, waiting as the mode says. A hung-up terminal is at its
+    /// end.
     ///
     /// # Errors
     /// EAGAIN, ERESTARTSYS; EIO: a background process that may not be stopped. EFAULT.

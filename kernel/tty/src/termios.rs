@@ -286,7 +286,8 @@ impl Termios {
         }
     }
 
-    /// What `TCSETS2` asks for: the speeds follow `c_cflag`, and are given beside it where that says so.
+    /// What `TCSETS2` asks for: the speeds follow `c_cflag`, and are given beside it where that
+    /// says so.
     pub fn from_bytes2(bytes: &[u8; Self::SIZE2]) -> Self {
         let mut first = [0; Self::SIZE];
         first.copy_from_slice(&bytes[..Self::SIZE]);

@@ -6,9 +6,10 @@
 //!   screen <──── driver <──────output────┴──────write()─────────── program
 //! ```
 //!
-//! Locks, from outer to inner: `writing` or `reading` (held by a program while its call lasts), `output` (one step of
-//! output: processing and handing to the driver, so that bytes stay in order; never held while waiting for
-//! the driver, so echo is not stuck behind a writer who waits), `state` (a spin lock), the driver's own.
+//! Locks, from outer to inner: `writing` or `reading` (held by a program while its call lasts),
+//! `output` (one step of output: processing and handing to the driver, so that bytes stay in order;
+//! never held while waiting for the driver, so echo is not stuck behind a writer who waits),
+//! `state` (a spin lock), the driver's own.
 
 use alloc::string::String;
 use alloc::sync::{Arc, Weak};
@@ -74,7 +75,8 @@ pub struct Tty {
     output: Mutex<Vec<u8>>,
     pub(crate) readers: Arc<WaitQueue>,
     pub(crate) writers: Arc<WaitQueue>,
-    /// Files that were opened before the last hang-up are dead; each remembers this count as it was.
+    /// Files that were opened before the last hang-up are dead; each remembers this count as it
+    /// was.
     hangups: AtomicU32,
 }
 
@@ -143,8 +145,9 @@ impl Tty {
         self.hangups.load(Ordering::Acquire)
     }
 
-    /// Takes input from the driver, and returns how much: less than given if programs do not read. The driver offers the rest again when its
-    /// [`input_wanted`](Driver::input_wanted) is called. Called by tasks, one at a time for each terminal; may sleep.
+    /// Takes input from the driver, and returns how much: less than given if programs do not read.
+    /// The driver offers the rest again when its [`input_wanted`](Driver::input_wanted) is called.
+    /// Called by tasks, one at a time for each terminal; may sleep.
     pub fn receive(&self, bytes: &[u8]) -> usize {
         let mut effects = Effects::empty();
         let taken = self.state().ldisc.receive(bytes, &mut effects);
@@ -216,8 +219,8 @@ impl Tty {
         }
     }
 
-    /// One step of a program's output: processes bytes and hands them to the driver. Returns how many were done; 0 if
-    /// output is held or the driver has no room.
+    /// One step of a program's output: processes bytes and hands them to the driver. Returns how
+    /// many were done; 0 if output is held or the driver has no room.
     pub(crate) fn output_step(&self, bytes: &[u8]) -> usize {
         // What was typed before is shown before.
         self.flush_echo();
@@ -250,9 +253,11 @@ impl Tty {
         self.writers.wake_all();
     }
 
-    /// Hangs up: files that are open on it are dead from now on, and whoever waits on one comes back. The session is the caller's affair.
+    /// Hangs up: files that are open on it are dead from now on, and whoever waits on one comes
+    /// back. The session is the caller's affair.
     pub(crate) fn kill_files(&self) {
-        // Release: whoever sees the new count finds the state below; the waits' conditions look at the count.
+        // Release: whoever sees the new count finds the state below; the waits' conditions look at
+        // the count.
         self.hangups.fetch_add(1, Ordering::Release);
         {
             let mut state = self.state();

@@ -13,11 +13,12 @@ use crate::tty::Tty;
 const CHUNK: usize = 2048;
 
 impl Tty {
-    /// Writes all of `from`, waiting while output is held or the other side does not read. One write's bytes are not mixed with another's.
+    /// Writes all of `from`, waiting while output is held or the other side does not read. One
+    /// write's bytes are not mixed with another's.
     ///
     /// # Errors
-    /// EIO: hung up, nobody on the other side, or a background process that may not be stopped. EAGAIN,
-    /// ERESTARTSYS, EFAULT: before the first byte was written.
+    /// EIO: hung up, nobody on the other side, or a background process that may not be stopped.
+    /// EAGAIN, ERESTARTSYS, EFAULT: before the first byte was written.
     pub(crate) fn write(
         &self,
         file: &TerminalFile,

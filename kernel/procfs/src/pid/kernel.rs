@@ -1,5 +1,5 @@
-//! What the kernel does for a task: where it waits, what it costs, and what stands for features that are
-//! not there.
+//! What the kernel does for a task: where it waits, what it costs, and what stands for features
+//! that are not there.
 
 use alloc::format;
 use core::fmt::Write;

@@ -26,8 +26,8 @@ pub(super) fn numa_maps(_subject: &Subject, task: &TaskRef, text: &mut Text) -> 
     Thread::of(task).mm().map_or(Ok(()), |mm| Ok(mm.write_numa_maps(text)?))
 }
 
-/// `cmdline`: the arguments, each with its NUL. A program that has written a title over them, without the last NUL, is shown up to
-/// the end of the title, which may reach into the environment.
+/// `cmdline`: the arguments, each with its NUL. A program that has written a title over them,
+/// without the last NUL, is shown up to the end of the title, which may reach into the environment.
 pub(super) fn cmdline(_subject: &Subject, task: &TaskRef, text: &mut Text) -> Result<()> {
     let Some(mm) = Thread::of(task).mm() else { return Ok(()) };
     let layout = mm.layout();

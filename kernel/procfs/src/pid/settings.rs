@@ -32,7 +32,8 @@ pub(super) fn set_comm(_subject: &Subject, task: &TaskRef, bytes: &[u8]) -> Resu
     Ok(())
 }
 
-/// `oom_score`: how likely it is to be killed when memory runs out, 0 to 2000: its share of memory in thousandths, and its own adjustment.
+/// `oom_score`: how likely it is to be killed when memory runs out, 0 to 2000: its share of memory
+/// in thousandths, and its own adjustment.
 pub(super) fn oom_score(_subject: &Subject, task: &TaskRef, text: &mut Text) -> Result<()> {
     let thread = Thread::of(task);
     let resident = thread.mm().map_or(0, |mm| mm.statistics().resident) as i64;

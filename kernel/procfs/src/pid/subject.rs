@@ -11,8 +11,8 @@ use crate::instance::Instance;
 
 /// A process, or one thread of it, as one instance of the file system sees it.
 ///
-/// It holds the number's object and not the task, so a directory that somebody keeps open keeps nothing alive; when the
-/// task is gone, every file in it answers ESRCH.
+/// It holds the number's object and not the task, so a directory that somebody keeps open keeps
+/// nothing alive; when the task is gone, every file in it answers ESRCH.
 #[derive(Clone)]
 pub(crate) struct Subject {
     instance: Arc<Instance>,
@@ -95,8 +95,9 @@ impl Subject {
     }
 }
 
-/// Whether the running task may look into another's memory and files (Linux's `ptrace_may_access` for reading): a thread of the same process,
-/// a process of the same user through and through, or with `CAP_SYS_PTRACE`.
+/// Whether the running task may look into another's memory and files (Linux's `ptrace_may_access`
+/// for reading): a thread of the same process, a process of the same user through and through, or
+/// with `CAP_SYS_PTRACE`.
 pub(crate) fn may_inspect(task: &TaskRef) -> bool {
     let current = sched::current();
     let (me, other) = (Thread::of(&current), Thread::of(task));

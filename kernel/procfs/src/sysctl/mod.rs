@@ -1,11 +1,12 @@
 //! `/proc/sys`: settings that other parts of the kernel register.
 //!
-//! A setting is a file with a path below `/proc/sys`. Numbers are read and written as decimal text and checked
-//! against their bounds:
+//! A setting is a file with a path below `/proc/sys`. Numbers are read and written as decimal text
+//! and checked against their bounds:
 //!
 //! ```ignore
 //!   static TIMEOUT: AtomicI64 = AtomicI64::new(120);
-//!   register_sysctl("kernel/hung_task_timeout_secs", 0o644, Sysctl::integer(&TIMEOUT, 0..=i64::MAX))?;
+//!   let timeout = Sysctl::integer(&TIMEOUT, 0..=i64::MAX);
+//!   register_sysctl("kernel/hung_task_timeout_secs", 0o644, timeout)?;
 //! ```
 
 mod fs_values;
@@ -31,7 +32,8 @@ impl Sysctl {
         Self(Attribute::new().show(show))
     }
 
-    /// A setting with functions of its own. What `store` gets is one `write`'s bytes, its newline included.
+    /// A setting with functions of its own. What `store` gets is one `write`'s bytes, its newline
+    /// included.
     pub fn new(
         show: impl Fn(&mut Text) -> Result<()> + Send + Sync + 'static,
         store: impl Fn(&[u8]) -> Result<()> + Send + Sync + 'static,
@@ -39,7 +41,8 @@ impl Sysctl {
         Self(Attribute::new().show(show).store(store))
     }
 
-    /// A number that is somebody's variable. Writing what is out of bounds gives EINVAL and changes nothing.
+    /// A number that is somebody's variable. Writing what is out of bounds gives EINVAL and changes
+    /// nothing.
     pub fn integer(value: &'static AtomicI64, bounds: RangeInclusive<i64>) -> Self {
         Self::number(
             move || value.load(Ordering::Relaxed),

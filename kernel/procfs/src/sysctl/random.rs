@@ -8,7 +8,8 @@ use sync::Once;
 
 use super::{Sysctl, register_sysctl};
 
-/// How many bits of entropy are claimed once the generator has its key: as in Linux, always the same.
+/// How many bits of entropy are claimed once the generator has its key: as in Linux, always the
+/// same.
 const ENTROPY_BITS: i64 = 256;
 
 pub(super) fn register() -> Result<()> {

@@ -17,7 +17,8 @@ pub(super) fn uptime(text: &mut Text) -> Result<()> {
     text.push(b"\n")
 }
 
-/// `loadavg`: the averages over 1, 5 and 15 minutes, running tasks of all tasks, the number given out last.
+/// `loadavg`: the averages over 1, 5 and 15 minutes, running tasks of all tasks, the number given
+/// out last.
 pub(super) fn loadavg(text: &mut Text) -> Result<()> {
     for average in sched::load_average() {
         write!(text, "{}.{:02} ", average / 100, average % 100)?;

@@ -36,7 +36,8 @@ pub(super) fn meminfo(text: &mut Text) -> Result<()> {
     Ok(())
 }
 
-/// `vmstat`: of Linux's counters those that are kept, and those of address spaces and their borrowing.
+/// `vmstat`: of Linux's counters those that are kept, and those of address spaces and their
+/// borrowing.
 pub(super) fn vmstat(text: &mut Text) -> Result<()> {
     let free = memory::statistics().free / PAGE_SIZE;
     let spaces = sched::address_space_counters();

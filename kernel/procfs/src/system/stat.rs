@@ -14,7 +14,8 @@ fn times(text: &mut Text, times: &CpuTimes) -> Result<()> {
     for time in [user, nice, system, idle] {
         write!(text, " {}", time / CLOCK_TICK)?;
     }
-    // Waiting for a disk, interrupts, softirqs, time that a hypervisor took, guests: not told apart.
+    // Waiting for a disk, interrupts, softirqs, time that a hypervisor took, guests: not told
+    // apart.
     text.push(b" 0 0 0 0 0 0\n")
 }
 

@@ -13,8 +13,9 @@ enum Reach {
 }
 
 impl LineDiscipline {
-    /// Takes bytes from the keyboard (or the master side), tells what is to be done, and returns how many it took: fewer than given
-    /// if the queue is full of finished input. What is left is offered again when somebody has read.
+    /// Takes bytes from the keyboard (or the master side), tells what is to be done, and returns
+    /// how many it took: fewer than given if the queue is full of finished input. What is left is
+    /// offered again when somebody has read.
     pub fn receive(&mut self, bytes: &[u8], effects: &mut Effects) -> usize {
         let mut taken = 0;
         while taken < bytes.len() && self.has_room() {
@@ -67,7 +68,8 @@ impl LineDiscipline {
         true
     }
 
-    /// The keys that send signals. Unless told not to, they also throw away what waits in both directions.
+    /// The keys that send signals. Unless told not to, they also throw away what waits in both
+    /// directions.
     fn signal_key(&mut self, byte: u8, effects: &mut Effects) -> bool {
         if !self.has(LocalFlags::ISIG) {
             return false;

@@ -86,8 +86,8 @@ impl LineDiscipline {
         &self.termios
     }
 
-    /// Changes the settings. Input that waits is kept: bytes received raw become one finished line when
-    /// lines are turned on, and an unfinished line becomes readable when they are turned off.
+    /// Changes the settings. Input that waits is kept: bytes received raw become one finished line
+    /// when lines are turned on, and an unfinished line becomes readable when they are turned off.
     pub fn set_termios(&mut self, termios: Termios) -> Effects {
         let mode = LocalFlags::ICANON | LocalFlags::EXTPROC;
         let changed = (self.termios.local ^ termios.local).intersects(mode);
@@ -139,7 +139,8 @@ impl LineDiscipline {
         if self.canonical() { self.queue.finished_bytes() } else { self.queue.len() }
     }
 
-    /// Whether a read that wants at least `minimum` bytes would find them: in canonical mode, a line.
+    /// Whether a read that wants at least `minimum` bytes would find them: in canonical mode, a
+    /// line.
     pub fn is_readable(&self, minimum: usize) -> bool {
         if self.canonical() { self.queue.has_line() } else { self.queue.len() >= minimum.max(1) }
     }
@@ -152,8 +153,8 @@ impl LineDiscipline {
         }
     }
 
-    /// Takes input: in canonical mode up to the end of a line, otherwise what is there. None if nothing can be
-    /// read; `Some(0)` is an end of file.
+    /// Takes input: in canonical mode up to the end of a line, otherwise what is there. None if
+    /// nothing can be read; `Some(0)` is an end of file.
     pub fn read(&mut self, buffer: &mut [u8]) -> Option<usize> {
         if !self.is_readable(1) {
             return None;
@@ -182,8 +183,8 @@ impl LineDiscipline {
         self.echo.clear();
     }
 
-    /// Moves waiting echo to `sink` as far as that takes it (it returns how many bytes it took); nothing while
-    /// output is held.
+    /// Moves waiting echo to `sink` as far as that takes it (it returns how many bytes it took);
+    /// nothing while output is held.
     pub fn take_echo(&mut self, sink: impl FnMut(&[u8]) -> usize) {
         if !self.stopped {
             self.echo.drain(sink);
@@ -195,8 +196,9 @@ impl LineDiscipline {
         !self.echo.is_empty()
     }
 
-    /// Makes a program's bytes into what is sent, appending to `out` while that is shorter than `limit`;
-    /// returns how many bytes of `bytes` are done. `out` may end up a few bytes longer than `limit`.
+    /// Makes a program's bytes into what is sent, appending to `out` while that is shorter than
+    /// `limit`; returns how many bytes of `bytes` are done. `out` may end up a few bytes longer
+    /// than `limit`.
     pub fn process(&mut self, bytes: &[u8], out: &mut alloc::vec::Vec<u8>, limit: usize) -> usize {
         let mut done = 0;
         while done < bytes.len() && out.len() < limit {
@@ -206,8 +208,8 @@ impl LineDiscipline {
         done
     }
 
-    /// The character to send to the other side now, if the input queue has filled up or drained since the last call
-    /// and flow control on input is on.
+    /// The character to send to the other side now, if the input queue has filled up or drained
+    /// since the last call and flow control on input is on.
     pub fn flow_character(&mut self) -> Option<u8> {
         if !self.termios.input.contains(InputFlags::IXOFF) {
             return None;

@@ -16,8 +16,9 @@ pub(super) enum Kind {
     EndOfFile,
 }
 
-/// Bytes that wait to be read, oldest first. The first `finished` places belong to finished lines; those behind
-/// can still be erased. Without line editing nothing is ever "finished": all can be read.
+/// Bytes that wait to be read, oldest first. The first `finished` places belong to finished lines;
+/// those behind can still be erased. Without line editing nothing is ever "finished": all can be
+/// read.
 #[derive(Debug)]
 pub(super) struct InputQueue {
     places: VecDeque<(u8, Kind)>,
@@ -62,7 +63,8 @@ impl InputQueue {
         self.places.len() == self.finished
     }
 
-    /// Adds a byte. A full queue loses its newest byte to it: an overlong line keeps its beginning and its end.
+    /// Adds a byte. A full queue loses its newest byte to it: an overlong line keeps its beginning
+    /// and its end.
     pub(super) fn push(&mut self, byte: u8) {
         if self.places.len() >= CAPACITY && !self.line_is_empty() {
             self.places.pop_back();
@@ -116,7 +118,8 @@ impl InputQueue {
         self.places.range(self.finished..).map(|(byte, _)| *byte)
     }
 
-    /// The mode has changed. To lines: what waits is one finished line. To raw: all places are plain bytes.
+    /// The mode has changed. To lines: what waits is one finished line. To raw: all places are
+    /// plain bytes.
     pub(super) fn finish_all(&mut self, canonical: bool) {
         self.places.iter_mut().for_each(|place| place.1 = Kind::Byte);
         self.finished = 0;
@@ -125,8 +128,9 @@ impl InputQueue {
         }
     }
 
-    /// Takes bytes up to the end of the first line or of the buffer. An end-of-file mark right behind what was
-    /// taken goes with it, so that it is not seen as an end of file of its own by the next read.
+    /// Takes bytes up to the end of the first line or of the buffer. An end-of-file mark right
+    /// behind what was taken goes with it, so that it is not seen as an end of file of its own by
+    /// the next read.
     pub(super) fn read_line(&mut self, buffer: &mut [u8]) -> usize {
         let mut taken = 0;
         while let Some(&(byte, kind)) = self.places.front().filter(|_| self.finished > 0) {

@@ -50,7 +50,8 @@ impl Terminal {
     }
 }
 
-/// Settings, keys, what a program then reads (each read until nothing is there), what the screen shows.
+/// Settings, keys, what a program then reads (each read until nothing is there), what the screen
+/// shows.
 type Case = (&'static str, fn(&mut Termios), &'static [u8], &'static [&'static str], &'static str);
 
 const fn nothing(_: &mut Termios) {}
