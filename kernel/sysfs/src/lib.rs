@@ -8,8 +8,8 @@
 //!   queue.add_file("cpumask", Attribute::shown(show_mask).store(set_mask))?;
 //! ```
 //!
-//! This crate adds what is true of every machine: its CPUs ([`cpu`]) and its memory nodes
-//! ([`node`]).
+//! This crate adds what is true of every machine: its CPUs (`cpu`) and its memory nodes
+//! (`node`).
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
