@@ -226,6 +226,7 @@ impl Worker {
     }
 
     fn end(&mut self) -> Option<Exit> {
+        self.thread.as_ref()?;
         self.shared.queue.lock_irq().closed = true;
         self.flush();
         Some(self.thread.take()?.stop())

@@ -51,9 +51,17 @@ fn run_one(scenario: &'static Scenario) -> Result<(), Failure> {
     before.wait_for_return().map_err(|after| Failure::LeftOver { before, after })
 }
 
+/// Resolves faults on user addresses in the memory that the running thread has taken on.
+fn resolve_user_fault(address: usize, access: machine::Access) -> bool {
+    let me = sched::current();
+    let mm = process::Thread::try_of(&me).and_then(process::Thread::mm);
+    mm.is_some_and(|mm| mm.handle_fault(address, access).is_ok())
+}
+
 /// Runs all scenarios whose name contains `filter`, so many times each, in the kernel that runs, and writes a line for each to the log. From a task that
 /// may sleep. Returns how many passed and how many failed.
 pub fn run_all(filter: &str, rounds: u64) -> (usize, usize) {
+    start::set_user_fault(resolve_user_fault);
     let (mut passed, mut failed) = (0, 0);
     for scenario in crate::all().iter().filter(|scenario| scenario.name.contains(filter)) {
         let outcome = (0..rounds.max(1)).try_for_each(|_| run_one(scenario));
@@ -106,6 +114,7 @@ mod on_this_machine {
     }
 
     fn init() -> i32 {
+        start::set_user_fault(super::resolve_user_fault);
         hotplug::bring_up_others(usize::MAX);
         let scenario = SCENARIO.get().expect("set before the start");
         match super::run_one(scenario) {

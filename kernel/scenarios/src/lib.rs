@@ -79,6 +79,7 @@ scenarios! {
     k16_a_panic_kills_one_thread: "a thread that panics dies alone and its joiner learns of it" = misc::panic_dies_alone;
     k17_wait_until_asked: "a daemon sleeps until there is work" = misc::wait_until_asked;
     k17_every_so_often: "a daemon runs once a period" = misc::every_so_often;
+    k18_use_mm: "a kernel thread works in a user address space for a while" = misc::use_mm;
     s01_classes_in_order: "stop before real time before fair" = schedule::classes_in_order;
     s01_weights: "nice 0 and nice 5 share a CPU by their weights" = schedule::weights;
     s01_attributes_against_switches: "attributes that change while tasks switch, wake and move" = schedule::attributes_against_switches;

@@ -3,10 +3,11 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use kthread::{Builder, Exit};
+use kthread::{Builder, Exit, UseMm};
 use machine::memory::AddressSpace;
 use process::{CloneFlags, KernelThread, Signal};
 use sched::{TaskFlags, WaitQueue};
+use vm::{MapFlags, MapRequest, MapSource, Mm, Prot};
 
 use crate::tools::{cpus, dawdle, expect_oopses, spawn};
 
@@ -201,6 +202,44 @@ pub(crate) fn lazy_tlb() {
             assert_eq!(Arc::strong_count(&b), 2, "the CPU borrows B");
             drop((a, b));
             // The kernel's own page tables again, so that nothing is left of B.
+            let _irqs_off = sync::IrqGuard::new();
+            sched::drop_lazy_space();
+            0
+        })
+        .expect("a thread can be made");
+    assert_eq!(thread.join(), Exit::Returned(0));
+}
+
+pub(crate) fn use_mm() {
+    const PAGES: usize = 3;
+    let mm = Mm::new().expect("an address space");
+    let address = mm
+        .mmap(&MapRequest {
+            address: 0,
+            length: PAGES * machine::PAGE_SIZE,
+            prot: Prot::READ | Prot::WRITE,
+            flags: MapFlags::PRIVATE | MapFlags::ANONYMOUS,
+            source: MapSource::Anonymous,
+        })
+        .expect("there is room");
+    let theirs = mm.clone();
+    let thread = Builder::new(format_args!("use_mm"))
+        .cpu(0)
+        .run(move |_| {
+            assert!(machine::user::copy_to(address, b"x").is_err(), "a user page without use_mm");
+            let inside = UseMm::new(theirs.clone()).expect("it has none yet");
+            assert!(UseMm::new(theirs).is_err(), "one at a time");
+            let last = address + PAGES * machine::PAGE_SIZE - 5;
+            machine::user::copy_to(last, b"hello").expect("the page is made on demand");
+            dawdle();
+            sched::sleep_for(10_000);
+            let mut seen = [0; 5];
+            machine::user::copy_from(last, &mut seen).expect("the page is there");
+            assert_eq!(&seen, b"hello");
+            assert!(machine::user::copy_to(last, b"beyond").is_err(), "written beyond the mapping");
+            drop(inside);
+            assert!(machine::user::copy_to(address, b"x").is_err(), "still there after unuse_mm");
+            // So that the CPU does not borrow the space beyond the scenario's end.
             let _irqs_off = sync::IrqGuard::new();
             sched::drop_lazy_space();
             0
