@@ -24,18 +24,18 @@ const NEVER: i64 = -1000;
 /// Makes room by a process's end, or finds one under way, and waits a little. False: the running task is ending itself, or nobody is left to
 /// be ended. Allocates nothing. May sleep.
 pub fn make_room() -> bool {
-    let killed = || sched::current().fatal_signal_pending();
-    let Ok(_turn) = ROOM.lock_killable() else { return false };
-    if memory::require_free().is_ok() {
-        return !killed();
-    }
-    match choose() {
-        Choice::Victim(victim) => kill(&victim),
-        Choice::Ending => {}
-        Choice::Nobody => return false,
+    // Whoever does not get the turn waits as if it had had it: a queue of all who have no memory would need some.
+    if let Some(_turn) = ROOM.try_lock()
+        && memory::require_free().is_err()
+    {
+        match choose() {
+            Choice::Victim(victim) => kill(&victim),
+            Choice::Ending => {}
+            Choice::Nobody => return false,
+        }
     }
     sched::sleep_for(PATIENCE);
-    !killed()
+    !sched::current().fatal_signal_pending()
 }
 
 enum Choice {

@@ -6,7 +6,8 @@
 //! Layouts above the largest class get runs of frames.
 //!
 //! Small objects may take the last frame there is: their allocation has no way to fail that Rust
-//! code could handle. Runs of frames leave the reserve alone, so a large `try_reserve` fails in
+//! code could handle, and so may short runs of frames, which are the tables and queues that grow
+//! with the number of tasks. Long runs leave the reserve alone, so a large `try_reserve` fails in
 //! time.
 //!
 //! On bare metal [`KernelHeap`] is the global allocator. On the host the standard library keeps its
@@ -48,6 +49,9 @@ static DEPOTS: [SpinLock<Depot>; CLASSES] = {
 
 static CHAINS: PerCpu<LocalCell<[Chain; CLASSES]>> =
     sync::per_cpu!(LocalCell::new([const { Chain::EMPTY }; CLASSES]));
+
+/// Runs of frames that are no longer than this may be taken from the reserve.
+const SHORT_RUN: usize = 16;
 
 static LARGE_BYTES: AtomicUsize = AtomicUsize::new(0);
 
@@ -245,7 +249,11 @@ fn large_frames(layout: Layout) -> usize {
 #[inline(never)]
 fn allocate_large(layout: Layout) -> *mut u8 {
     let count = large_frames(layout);
-    match pressure::retry(|| frames::allocate_run(count, Reserve::Keep)) {
+    let from_reserve = || {
+        let short = count <= SHORT_RUN;
+        if short { frames::allocate_run(count, Reserve::Use) } else { None }
+    };
+    match pressure::retry(|| frames::allocate_run(count, Reserve::Keep)).or_else(from_reserve) {
         Some(start) => {
             LARGE_BYTES.fetch_add(count * PAGE_SIZE, Relaxed);
             frames::address_of(start)
