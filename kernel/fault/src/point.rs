@@ -25,7 +25,6 @@ points! {
     Task = "task", "The memory of a task. ENOMEM.";
     Pid = "pid", "A process number. EAGAIN.";
     CreateRequest = "create_request", "The request that a creator hands to kthreadd. ENOMEM.";
-    Work = "work", "A worker or a work item. ENOMEM.";
     AddressSpace = "address_space", "A page-table root. ENOMEM.";
     Mapping = "mapping", "A description of a user mapping. ENOMEM.";
     File = "file", "An open file's description. ENFILE.";

@@ -167,20 +167,18 @@ fn make(kind: &'static PerCpuThread, cpu: CpuId) -> Result<Handle, Errno> {
 fn live(this: &This, kind: &PerCpuThread, cpu: CpuId) {
     (kind.online)(cpu);
     loop {
-        if this.should_stop() {
-            break;
-        }
         if this.should_park() {
             (kind.offline)(cpu);
             this.parkme();
-            if !this.should_stop() {
-                (kind.online)(cpu);
+            if this.should_stop() {
+                return;
             }
-            continue;
-        }
-        if this.wait(WAKE.of(cpu), || (kind.should_run)(cpu)) {
+            (kind.online)(cpu);
+        } else if this.should_stop() {
+            (kind.offline)(cpu);
+            return;
+        } else if this.wait(WAKE.of(cpu), || (kind.should_run)(cpu)) {
             (kind.work)(cpu);
         }
     }
-    (kind.offline)(cpu);
 }

@@ -1,6 +1,6 @@
 //! A kernel thread's own side: what it asks, and how it parks.
 
-use sched::{Sleep, Task, WaitError, WaitQueue, state};
+use sched::{Sleep, Task, WaitQueue, state};
 use sync::Current;
 
 use crate::freezer;
@@ -71,33 +71,11 @@ impl This {
     ///
     /// This is how a daemon waits for work: the wake-ups of `stop` and `park` end the sleep as the queue's do. A freezable thread
     /// spends a freeze in here.
-    pub fn wait(&self, queue: &WaitQueue, condition: impl FnMut() -> bool) -> bool {
-        self.wait_as(queue, None, condition).unwrap_or(false)
-    }
-
-    /// As [`wait`](Self::wait), but no longer than until a time of the monotonic clock. May sleep.
-    ///
-    /// # Errors
-    /// [`WaitError::TimedOut`].
-    pub fn wait_until(
-        &self,
-        queue: &WaitQueue,
-        deadline: u64,
-        condition: impl FnMut() -> bool,
-    ) -> Result<bool, WaitError> {
-        self.wait_as(queue, Some(deadline), condition)
-    }
-
-    fn wait_as(
-        &self,
-        queue: &WaitQueue,
-        deadline: Option<u64>,
-        mut condition: impl FnMut() -> bool,
-    ) -> Result<bool, WaitError> {
+    pub fn wait(&self, queue: &WaitQueue, mut condition: impl FnMut() -> bool) -> bool {
         loop {
-            // Interruptible, as daemons sleep on Linux: no signal reaches a kernel thread that has not asked for it, and the sleep
-            // does not count in the load average.
-            let outcome = queue.wait_map(Sleep::Interruptible, deadline, || {
+            // Interruptible, as daemons sleep on Linux: no signal reaches a kernel thread that has not asked for it, and the
+            // sleep does not count in the load average.
+            let outcome = queue.wait_map(Sleep::Interruptible, None, || {
                 if condition() {
                     Some(Wake::Condition)
                 } else if self.record().has(STOP | PARK) {
@@ -106,15 +84,11 @@ impl This {
                     freezer::is_wanted().then_some(Wake::Freeze)
                 }
             });
-            let outcome = match outcome {
-                Ok(outcome) => outcome,
-                Err(WaitError::Interrupted) => return Ok(false),
-                Err(WaitError::TimedOut) => return Err(WaitError::TimedOut),
-            };
             match outcome {
-                Wake::Condition => return Ok(true),
-                Wake::Asked => return Ok(false),
-                Wake::Freeze => {
+                Ok(Wake::Condition) => return true,
+                // Without a deadline, only a signal ends the wait early.
+                Ok(Wake::Asked) | Err(_) => return false,
+                Ok(Wake::Freeze) => {
                     freezer::freeze_unless(|| self.should_stop());
                 }
             }

@@ -307,9 +307,7 @@ const NOT_INHERITED: TaskFlags = TaskFlags::KTHREAD
     .union(TaskFlags::IDLE)
     .union(TaskFlags::NO_SETAFFINITY)
     .union(TaskFlags::EXITING)
-    .union(TaskFlags::WQ_WORKER)
-    .union(TaskFlags::SIGNALED)
-    .union(TaskFlags::SUPERPRIV);
+    .union(TaskFlags::SIGNALED);
 
 fn new_task(
     args: &CloneArgs<'_>,

@@ -196,8 +196,3 @@ pub(crate) fn move_between(task: &TaskRef, from: CpuId, to: CpuId) {
         reschedule(to);
     }
 }
-
-/// Whether a task runs on another CPU at this moment; a hint.
-pub fn running_elsewhere(task: &TaskRef) -> bool {
-    task.is_on_cpu() && !alloc::sync::Arc::ptr_eq(task, &current_ref())
-}

@@ -49,14 +49,8 @@ bitflags! {
         const EXITING = 1 << 4;
         /// Has not executed a program since it was forked.
         const FORKNOEXEC = 1 << 5;
-        /// A workqueue's worker.
-        const WQ_WORKER = 1 << 6;
-        /// Made by `kernel_thread` for a user program's start.
-        const USER_WORKER = 1 << 7;
         /// Killed by a signal.
         const SIGNALED = 1 << 8;
-        /// Used superuser privileges.
-        const SUPERPRIV = 1 << 9;
     }
 }
 

@@ -312,9 +312,10 @@ impl PollSleeper {
             match deadline {
                 None => schedule(),
                 Some(deadline) => {
-                    if schedule_until(deadline) == Woken::ByTime && !self.raised.swap(false, SeqCst)
-                    {
-                        break Err(WaitError::TimedOut);
+                    if schedule_until(deadline) == Woken::ByTime {
+                        // Raised at the last moment, it counts: the flag is looked at once.
+                        let raised = self.raised.swap(false, SeqCst);
+                        break if raised { Ok(()) } else { Err(WaitError::TimedOut) };
                     }
                 }
             }

@@ -173,7 +173,7 @@ impl Held {
 
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
-        true
+        self.len() == 0
     }
 }
 

@@ -28,7 +28,7 @@ impl<T> Once<T> {
 
     /// Sets the value, or gives it back if there is one already.
     pub fn set(&self, value: T) -> Result<(), T> {
-        // Acquire pairs with nothing: a loser reads nothing. Relaxed would do on both sides.
+        // Relaxed: a loser reads nothing, and the winner has nothing to see.
         if self
             .state
             .compare_exchange(EMPTY, WRITING, Ordering::Relaxed, Ordering::Relaxed)

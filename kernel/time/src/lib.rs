@@ -16,5 +16,5 @@ mod timer;
 pub use clock::{
     MICROSECOND, MILLISECOND, SECOND, monotonic, realtime, realtime_offset, set_realtime,
 };
-pub use queue::{interrupt, migrate_from, next_deadline, pending};
+pub use queue::{interrupt, migrate_from};
 pub use timer::Timer;

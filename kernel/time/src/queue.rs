@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use machine::CpuId;
-use sync::{LockClass, PerCpu, PreemptGuard, SpinLock, per_cpu};
+use sync::{IrqGuard, LockClass, PerCpu, PreemptGuard, SpinLock, per_cpu};
 
 use crate::timer::{Core, NOWHERE};
 
-/// Taken in interrupts, with run-queue locks held (the tick); takes nothing itself.
+/// Taken with interrupts off, in interrupts too; takes nothing but the heap's locks.
 static QUEUE_LOCK: LockClass = LockClass::new("timer_queue");
 
 static QUEUES: PerCpu<SpinLock<Queue>> = per_cpu!(SpinLock::new(&QUEUE_LOCK, Queue::new()));
@@ -177,31 +177,19 @@ pub fn interrupt() {
     held.program();
 }
 
-/// When this CPU's next timer is due.
-pub fn next_deadline() -> Option<u64> {
-    QUEUES.this().lock_irq().first()
-}
-
-/// How many timers wait on a CPU.
-pub fn pending(cpu: CpuId) -> usize {
-    QUEUES.of(cpu).lock_irq().heap.len()
-}
-
 /// Moves the timers of a CPU that has gone to the CPU this runs on.
 pub fn migrate_from(gone: CpuId) {
     let _here = PreemptGuard::new();
     let here = machine::cpu::id();
-    loop {
-        let mut theirs = QUEUES.of(gone).lock_irq();
-        theirs.programmed = None;
-        if theirs.heap.is_empty() {
-            return;
-        }
-        let last = theirs.heap.len() - 1;
-        let entry = theirs.remove(last);
-        drop(theirs);
-        let mut ours = QUEUES.of(here).lock_irq();
+    let _irqs_off = IrqGuard::new();
+    // Both locked, and nobody else locks two: a timer goes over without being nowhere in between, where its owner would not
+    // find it to cancel it, or would start it a second time.
+    let mut theirs = QUEUES.of(gone).lock_irq();
+    let mut ours = QUEUES.of(here).lock_irq_nested();
+    theirs.programmed = None;
+    // The last of a heap can be taken without putting the others in order again.
+    while let Some(entry) = theirs.heap.pop() {
         ours.insert(here, entry);
-        ours.program();
     }
+    ours.program();
 }

@@ -163,9 +163,7 @@ fn flags(task: &Task) -> u32 {
     const NUMBERS: [(TaskFlags, u32); 9] = [
         (TaskFlags::IDLE, 0x2),
         (TaskFlags::EXITING, 0x4),
-        (TaskFlags::WQ_WORKER, 0x20),
         (TaskFlags::FORKNOEXEC, 0x40),
-        (TaskFlags::SUPERPRIV, 0x100),
         (TaskFlags::SIGNALED, 0x400),
         (TaskFlags::NOFREEZE, 0x8000),
         (TaskFlags::KTHREAD, 0x20_0000),

@@ -123,6 +123,19 @@ impl FairQueue {
         task.entity.lag.store(lag.clamp(-limit, limit), Relaxed);
     }
 
+    /// Where a task starts that comes to this queue, and whether it has never been on one.
+    fn place(&self, task: &TaskRef, weight: i64) -> (i64, bool) {
+        let first_time = !task.entity.placed.swap(true, Relaxed);
+        let mut vruntime = self.average();
+        if !first_time && self.load > 0 {
+            // Adding a task moves the average towards it. To stand at its old distance from the new average it must start
+            // proportionally further from the old one.
+            let lag = task.entity.lag.load(Relaxed);
+            vruntime -= lag * (self.load + weight) / self.load;
+        }
+        (vruntime, first_time)
+    }
+
     /// Whether a task other than the running one is both eligible and due before it.
     fn somebody_is_due_before(&self, deadline: i64) -> bool {
         let whole_sum = self.whole_sum();
@@ -135,16 +148,8 @@ impl FairQueue {
 
 impl Queue for FairQueue {
     fn enqueue(&mut self, task: TaskRef, _wakeup: bool) {
-        let entity = &task.entity;
-        let weight = i64::from(entity.weight.load(Relaxed));
-        let mut vruntime = self.average();
-        let first_time = !entity.placed.swap(true, Relaxed);
-        if !first_time && self.load > 0 {
-            // Adding a task moves the average towards it. To stand at its old distance from the new average it must start
-            // proportionally further from the old one.
-            let lag = entity.lag.load(Relaxed);
-            vruntime -= lag * (self.load + weight) / self.load;
-        }
+        let weight = i64::from(task.entity.weight.load(Relaxed));
+        let (vruntime, first_time) = self.place(&task, weight);
         let mut slice = virtual_time(SLICE, weight);
         if first_time {
             // A newcomer gets half a slice, so that forking is no way to get more.
@@ -200,8 +205,8 @@ impl Queue for FairQueue {
     fn adopt_running(&mut self, task: &TaskRef, now: u64) {
         let entity = &task.entity;
         let weight = i64::from(entity.weight.load(Relaxed));
-        let vruntime = self.average();
-        entity.placed.store(true, Relaxed);
+        // With its lag: a task that changes its attributes all the time would else never be behind what it owes.
+        let (vruntime, _) = self.place(task, weight);
         entity.vruntime.store(vruntime, Relaxed);
         entity.deadline.store(vruntime + virtual_time(SLICE, weight), Relaxed);
         self.load += weight;
@@ -253,6 +258,8 @@ impl Queue for FairQueue {
     }
 
     fn tick(&mut self, _task: &TaskRef) -> bool {
+        // A task that is never stopped would else take the average ever further from the origin.
+        self.move_origin();
         if self.waiting.is_empty() {
             return false;
         }
@@ -266,6 +273,10 @@ impl Queue for FairQueue {
     }
 
     fn yield_turn(&mut self, _task: &TaskRef) {
+        if self.waiting.is_empty() {
+            // Nobody to yield to; virtual time that nobody catches up with would only add up.
+            return;
+        }
         if let Some(running) = &mut self.running {
             running.deadline += virtual_time(SLICE, running.weight);
             // Not eligible until the others have caught up with the end of its slice.
