@@ -99,13 +99,17 @@ fn small_objects_have_a_reserve_and_the_hook_is_asked() {
         assert_eq!(statistics().free, statistics().reserve);
         assert_eq!(pages.len() * PAGE + statistics().free, everything);
         let small = Layout::new::<[u64; 16]>();
-        let large = Layout::new::<[u64; 4096]>();
+        let short_run = Layout::new::<[u64; 2048]>();
+        let long_run = Layout::new::<[u64; 16384]>();
+        assert_eq!(memory::require_free(), Err(Errno::ENOMEM));
         // SAFETY: the layouts are not empty.
         unsafe {
-            assert!(KernelHeap.alloc(large).is_null());
-            let object = KernelHeap.alloc(small);
-            assert!(!object.is_null());
-            KernelHeap.dealloc(object, small);
+            assert!(KernelHeap.alloc(long_run).is_null());
+            for layout in [small, short_run] {
+                let object = KernelHeap.alloc(layout);
+                assert!(!object.is_null());
+                KernelHeap.dealloc(object, layout);
+            }
         }
         memory::set_out_of_memory_hook(|| {
             ASKED.fetch_add(1, Ordering::Relaxed);
@@ -123,6 +127,7 @@ fn small_objects_have_a_reserve_and_the_hook_is_asked() {
         assert_eq!(ASKED.load(Ordering::Relaxed), 3);
         drop(pages);
         assert!(alloc_page(None).is_ok());
+        assert_eq!(memory::require_free(), Ok(()));
     });
 }
 
