@@ -160,7 +160,7 @@ fn exit_code(thread: &Thread) -> u32 {
 
 /// Field 9: the task's flags by Linux's numbers (`PF_*`).
 fn flags(task: &Task) -> u32 {
-    const NUMBERS: [(TaskFlags, u32); 9] = [
+    const NUMBERS: [(TaskFlags, u32); 7] = [
         (TaskFlags::IDLE, 0x2),
         (TaskFlags::EXITING, 0x4),
         (TaskFlags::FORKNOEXEC, 0x40),
