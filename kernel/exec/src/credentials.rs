@@ -16,8 +16,8 @@ pub struct NewIdentity {
     pub secure: bool,
 }
 
-/// Works out who a program's file makes its caller. `trusted`: nobody watches or shares the process who could use the rights that
-/// a set-ID bit gives.
+/// Works out who a program's file makes its caller. `trusted`: nobody watches or shares the process
+/// who could use the rights that a set-ID bit gives.
 ///
 /// # Errors
 /// Those of the file's `stat`.
@@ -41,7 +41,8 @@ pub fn of_program(old: &Arc<Credentials>, file: &File, trusted: bool) -> Result<
     Ok(NewIdentity { credentials: Arc::new(new), secure })
 }
 
-/// The privileges after `execve`. Files carry none here, so only the superuser's and the ambient ones remain.
+/// The privileges after `execve`. Files carry none here, so only the superuser's and the ambient
+/// ones remain.
 fn grant(new: &mut Credentials, changed: bool) {
     if changed {
         new.ambient = Capabilities::empty();

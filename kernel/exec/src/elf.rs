@@ -1,8 +1,8 @@
 //! What an ELF file says about itself, read from bytes that nobody vouches for.
 //!
-//! The parser looks at the file header first, which says where the program headers are, and at those
-//! when the caller has read them. It allocates a list no longer than the file's own table, which is bounded,
-//! and every sum is checked: a file that lies gives an error.
+//! The parser looks at the file header first, which says where the program headers are, and at
+//! those when the caller has read them. It allocates a list no longer than the file's own table,
+//! which is bounded, and every sum is checked: a file that lies gives an error.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -132,8 +132,8 @@ impl Header {
     /// Reads the program headers.
     ///
     /// # Errors
-    /// ENOEXEC: they cannot be loaded as they are. EINVAL: an interpreter's path of a length that no path
-    /// has. ENOMEM.
+    /// ENOEXEC: they cannot be loaded as they are. EINVAL: an interpreter's path of a length that
+    /// no path has. ENOMEM.
     pub fn parse_table(&self, bytes: &[u8]) -> Result<Program> {
         if bytes.len() < self.entries * ENTRY_SIZE {
             return Err(Errno::ENOEXEC);

@@ -37,18 +37,20 @@ pub struct Program {
     pub environment: Strings,
 }
 
-/// The most that arguments and environment may take together: a quarter of the stack, but no more than 6 MiB and no less than
-/// what one long string takes.
+/// The most that arguments and environment may take together: a quarter of the stack, but no more
+/// than 6 MiB and no less than what one long string takes.
 pub fn arguments_limit(process: &process::Process) -> usize {
     const MOST: u64 = 6 << 20;
     let stack = process.limit(Resource::Stack).soft;
     (stack / 4).min(MOST).max(crate::strings::STRING_MAX as u64) as usize
 }
 
-/// Replaces the running task's program. On success the registers in `context` are those that the new one starts with.
+/// Replaces the running task's program. On success the registers in `context` are those that the
+/// new one starts with.
 ///
 /// # Errors
-/// E2BIG, EACCES, ELOOP, ENOENT, ENOEXEC, ENOMEM and whatever the files give; the old program is as it was.
+/// E2BIG, EACCES, ELOOP, ENOENT, ENOEXEC, ENOMEM and whatever the files give; the old program is as
+/// it was.
 pub fn execute(context: &mut UserContext, program: Program) -> Result<()> {
     let image = replace_program(program)?;
     context.reset(image.entry, image.stack_pointer);
@@ -109,7 +111,8 @@ fn replace_program(mut program: Program) -> Result<Image> {
     Ok(image)
 }
 
-/// Opens the program, or the interpreter at the end of a chain of scripts, and makes the arguments fit.
+/// Opens the program, or the interpreter at the end of a chain of scripts, and makes the arguments
+/// fit.
 fn find(caller: &Caller<'_>, program: &mut Program) -> Result<Arc<File>> {
     let mut file = file::open(caller, &program.start, &program.path, program.lookup)?;
     let mut script_path = program.shown.take().unwrap_or_else(|| program.path.clone());
@@ -122,7 +125,8 @@ fn find(caller: &Caller<'_>, program: &mut Program) -> Result<Arc<File>> {
             FirstLine::Bad => return Err(Errno::ENOEXEC),
             FirstLine::Script(script) => script,
         };
-        // The interpreter, its one argument, the script's path, and the arguments but for the script's name.
+        // The interpreter, its one argument, the script's path, and the arguments but for the
+        // script's name.
         let mut arguments = Strings::new();
         arguments.push(script.interpreter)?;
         if let Some(argument) = script.argument {

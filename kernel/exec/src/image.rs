@@ -1,6 +1,7 @@
 //! A whole new program in an address space of its own: the file, its interpreter, its stack.
 //!
-//! All of it is made while the old program still runs, so that whatever goes wrong is an error that the old program gets.
+//! All of it is made while the old program still runs, so that whatever goes wrong is an error that
+//! the old program gets.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -83,7 +84,8 @@ impl Image {
     /// Makes it. `caller` is who executes, whose rights decide whether the interpreter may be.
     ///
     /// # Errors
-    /// ENOEXEC: not a program that can run here. ELIBBAD's place is taken by ENOEXEC too. ENOMEM, E2BIG, and those of the files.
+    /// ENOEXEC: not a program that can run here. ENOMEM,
+    /// E2BIG, and those of the files.
     pub fn build(what: &Ingredients<'_>, caller: &Caller<'_>) -> Result<Self> {
         let randomness = Randomness { enabled: what.randomize };
         let program = Elf::read(what.file.clone())?;
@@ -156,8 +158,9 @@ fn vector(what: &Ingredients<'_>, program: &Loaded, linker: Option<&Loaded>) -> 
     ])
 }
 
-/// On x86-64, AT_HWCAP is what CPUID leaf 1 says in EDX, which programs can ask for themselves. The bits named here are those that
-/// every 64-bit CPU has: FPU to FXSR without the system ones, MMX, SSE, SSE2.
+/// On x86-64, AT_HWCAP is what CPUID leaf 1 says in EDX, which programs can ask for themselves. The
+/// bits named here are those that every 64-bit CPU has: FPU to FXSR without the system ones, MMX,
+/// SSE, SSE2.
 fn hwcap() -> usize {
     if cfg!(target_arch = "x86_64") { 0x078b_fbfd } else { 0 }
 }

@@ -15,8 +15,8 @@
 //!                   registers cleared; user mode goes on at the entry
 //! ```
 //!
-//! [`elf`] reads what nobody vouches for, [`script`] the first line of scripts, [`stack`] writes what a program
-//! finds on its stack.
+//! [`elf`] reads what nobody vouches for, [`script`] the first line of scripts, [`stack`] writes
+//! what a program finds on its stack.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 

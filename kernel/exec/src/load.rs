@@ -1,7 +1,7 @@
 //! Putting a program's file into an address space.
 //!
-//! Nothing is copied but what cannot be mapped: the bytes of a page that is partly the file's and partly zeros. The rest appears
-//! as the program touches it.
+//! Nothing is copied but what cannot be mapped: the bytes of a page that is partly the file's and
+//! partly zeros. The rest appears as the program touches it.
 
 use alloc::sync::Arc;
 use core::ops::Range;
@@ -80,11 +80,12 @@ impl Elf {
         &self.backing
     }
 
-    /// Maps it into an address space that does not run yet. A program that may be anywhere goes to `base`, or where there
-    /// is room.
+    /// Maps it into an address space that does not run yet. A program that may be anywhere goes to
+    /// `base`, or where there is room.
     ///
     /// # Errors
-    /// ENOMEM; EEXIST: something is where it has to be; ENOEXEC: the file is shorter than it says; and what mapping gives.
+    /// ENOMEM; EEXIST: something is where it has to be; ENOEXEC: the file is shorter than it says;
+    /// and what mapping gives.
     pub fn map(&self, mm: &Mm, base: Option<usize>) -> Result<Loaded> {
         let span = self.program.span();
         let bias = match self.header.placement {
@@ -135,8 +136,8 @@ impl Elf {
         if last_page > zeros_from {
             map_fixed(mm, zeros_from..last_page, prot, MapSource::Anonymous)?;
         }
-        // The rest of the file's last page is the file's next bytes, which a program that has more memory than
-        // file expects to be zeros.
+        // The rest of the file's last page is the file's next bytes, which a program that has more
+        // memory than file expects to be zeros.
         let tail = zeros_from.min(end).saturating_sub(file_end);
         if segment.file_size > 0 && tail > 0 && segment.write {
             clear(mm, file_end, zeros_from - file_end)?;

@@ -74,8 +74,8 @@ impl Strings {
         }
     }
 
-    /// Copies a user array of pointers to strings, which ends with a null pointer. The null pointer itself is
-    /// an empty array. `limit` bounds [`cost`](Self::cost).
+    /// Copies a user array of pointers to strings, which ends with a null pointer. The null pointer
+    /// itself is an empty array. `limit` bounds [`cost`](Self::cost).
     ///
     /// # Errors
     /// EFAULT, ENOMEM; E2BIG: more than the limit, or one string longer than [`STRING_MAX`].

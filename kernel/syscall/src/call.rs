@@ -7,7 +7,8 @@ use crate::futex::FutexWait;
 use crate::poll::PollWait;
 use crate::sleep::NanosleepWait;
 
-/// What is left of a system call that a signal has interrupted, for `restart_syscall` to go on with.
+/// What is left of a system call that a signal has interrupted, for `restart_syscall` to go on
+/// with.
 #[derive(Clone, Debug)]
 pub enum Restart {
     /// `nanosleep` and `clock_nanosleep`.
@@ -27,7 +28,8 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// The call that `context` has trapped with. `restart` belongs to the task and outlives the call.
+    /// The call that `context` has trapped with. `restart` belongs to the task and outlives the
+    /// call.
     pub fn new(context: &'a mut UserContext, restart: &'a mut Option<Restart>) -> Self {
         Self { context, restart, end: None }
     }

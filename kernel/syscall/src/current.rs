@@ -94,7 +94,8 @@ pub fn as_caller<T>(body: impl FnOnce(&Caller<'_>) -> Result<T>) -> Result<T> {
     body(&Caller { fs: &fs, credentials: &credentials })
 }
 
-/// Where a path starts that comes with a descriptor. The descriptor of an absolute path is not looked at.
+/// Where a path starts that comes with a descriptor. The descriptor of an absolute path is not
+/// looked at.
 ///
 /// # Errors
 /// EBADF.

@@ -27,8 +27,9 @@ pub fn is_restart(error: Errno) -> bool {
     )
 }
 
-/// Deals with all signals that wait. `interrupted` is what the system call said that they may have interrupted; it has its result, or is
-/// about to be made again, when this is done. May sleep, while the process is stopped.
+/// Deals with all signals that wait. `interrupted` is what the system call said that they may have
+/// interrupted; it has its result, or is about to be made again, when this is done. May sleep,
+/// while the process is stopped.
 pub fn deliver(context: &mut UserContext, mut interrupted: Option<Errno>) -> Next {
     loop {
         match signal::next_delivery() {

@@ -66,8 +66,9 @@ fn shown_path(start: &Start, directory: i32, path: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Turns the running kernel thread into a user process that runs a program, and returns the exit code of its thread, which the
-/// thread's start function returns in turn. PID 1 does this, with no lock held and nothing of its own left to do.
+/// Turns the running kernel thread into a user process that runs a program, and returns the exit
+/// code of its thread, which the thread's start function returns in turn. PID 1 does this, with no
+/// lock held and nothing of its own left to do.
 ///
 /// # Errors
 /// Those of `execve`; the thread is a kernel thread as before.

@@ -1,12 +1,14 @@
 //! User mode: what a program asks of the kernel, and how it is run.
 //!
-//! A user task spends its life in [`user_loop::run`]: it enters user mode and comes back when the program traps. A trap for a system
-//! call goes through [`table`], which says what each number means, to one small function of a module by subject. That function decodes
-//! nothing: it is given numbers and [`user::UserPtr`]s, checks them, asks `fs`, `vm`, `process` or `sched` to do the work, and gives a
-//! number or an error.
+//! A user task spends its life in [`user_loop::run`]: it enters user mode and comes back when the
+//! program traps. A trap for a system call goes through [`table`], which says what each number
+//! means, to one small function of a module by subject. That function decodes nothing: it is given
+//! numbers and [`user::UserPtr`]s, checks them, asks `fs`, `vm`, `process` or `sched` to do the
+//! work, and gives a number or an error.
 //!
-//! Everything that comes from a program is hostile: no length sizes an allocation unchecked, no sum is taken unchecked, nothing panics. What goes to
-//! a program has no padding and so carries no stray kernel byte ([`abi`]).
+//! Everything that comes from a program is hostile: no length sizes an allocation unchecked, no sum
+//! is taken unchecked, nothing panics. What goes to a program has no padding and so carries no
+//! stray kernel byte ([`abi`]).
 //!
 //! | modules | about |
 //! |---|---|

@@ -1,7 +1,8 @@
 //! What happens when a program touches memory and there is none: somebody else's is taken.
 //!
-//! The process with the most memory in use is killed, as Linux's badness says it (`oom_score_adj` counts in thousandths of all memory). The one that
-//! found none waits a little and tries again; it may well be the one that was chosen.
+//! The process with the most memory in use is killed, as Linux's badness says it (`oom_score_adj`
+//! counts in thousandths of all memory). The one that found none waits a little and tries again; it
+//! may well be the one that was chosen.
 
 use machine::PAGE_SIZE;
 use process::{SigInfo, Signal, Thread, init_pid_ns, process_of, signal_process};
@@ -9,7 +10,8 @@ use sched::{Mutex, TaskRef};
 use sync::LockClass;
 use time::MILLISECOND;
 
-/// Taken by tasks that hold whatever a copy to user memory may be made under; takes address spaces' locks inside, for reading.
+/// Taken by tasks that hold whatever a copy to user memory may be made under; takes address spaces'
+/// locks inside, for reading.
 static ROOM_LOCK: LockClass = LockClass::new("out_of_memory");
 
 /// One at a time looks for room: the others then find it made.
@@ -21,10 +23,11 @@ const PATIENCE: u64 = 2 * MILLISECOND;
 /// The least `oom_score_adj`: never killed.
 const NEVER: i64 = -1000;
 
-/// Makes room by a process's end, or finds one under way, and waits a little. False: the running task is ending itself, or nobody is left to
-/// be ended. Allocates nothing. May sleep.
+/// Makes room by a process's end, or finds one under way, and waits a little. False: the running
+/// task is ending itself, or nobody is left to be ended. Allocates nothing. May sleep.
 pub fn make_room() -> bool {
-    // Whoever does not get the turn waits as if it had had it: a queue of all who have no memory would need some.
+    // Whoever does not get the turn waits as if it had had it: a queue of all who have no memory
+    // would need some.
     if let Some(_turn) = ROOM.try_lock()
         && memory::require_free().is_err()
     {

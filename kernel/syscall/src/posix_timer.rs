@@ -1,7 +1,7 @@
 //! POSIX timers: `timer_create` and its kin.
 //!
-//! A timer belongs to a process and sends it a signal, or one of its threads. Timers go with the program: the memory's release at an
-//! `execve` or at the end takes them along.
+//! A timer belongs to a process and sends it a signal, or one of its threads. Timers go with the
+//! program: the memory's release at an `execve` or at the end takes them along.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
@@ -33,7 +33,8 @@ const TIMER_ABSTIME: u32 = 1;
 /// The most timers of one process.
 const TIMERS_MAX: usize = 1024;
 
-/// By the process's address, which is its own for as long as it is in the table, and the timer's number.
+/// By the process's address, which is its own for as long as it is in the table, and the timer's
+/// number.
 static TIMERS: SpinLock<BTreeMap<(usize, i32), Arc<PosixTimer>>> =
     SpinLock::new(&TABLE_LOCK, BTreeMap::new());
 

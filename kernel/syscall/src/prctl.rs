@@ -23,7 +23,8 @@ const PR_GET_NO_NEW_PRIVS: u32 = 39;
 
 /// The length of `comm` as user mode sees it, its final NUL included.
 const COMM_SIZE: usize = sched::COMM_LENGTH + 1;
-/// How much later than asked timers may fire, in nanoseconds. Ours are exact; this is what Linux says by default.
+/// How much later than asked timers may fire, in nanoseconds. Ours are exact; this is what Linux
+/// says by default.
 const TIMER_SLACK: usize = 50_000;
 
 /// `prctl`, as far as it goes.

@@ -20,7 +20,8 @@ const RESTART2: u32 = 0xa1b2_c3d4;
 /// The longest argument of a restart, its final NUL included.
 const ARGUMENT_MAX: usize = 256;
 
-/// `reboot`. A restart with the argument `exit=N` ends the machine with status N, where its host can be told.
+/// `reboot`. A restart with the argument `exit=N` ends the machine with status N, where its host
+/// can be told.
 pub fn reboot(first: u32, second: u32, command: u32, argument: UserPtr<u8>) -> Result<usize> {
     process::credentials().require(Capabilities::SYS_BOOT)?;
     if first != MAGIC1 || !MAGIC2.contains(&second) {

@@ -39,8 +39,8 @@ impl TemporaryMask {
         Ok(Some(Self(())))
     }
 
-    /// Ends it: now, or if a signal has ended the wait, when that has been dealt with, so that a handler still runs for a
-    /// signal that only the temporary mask lets through.
+    /// Ends it: now, or if a signal has ended the wait, when that has been dealt with, so that a
+    /// handler still runs for a signal that only the temporary mask lets through.
     pub fn finish(mask: Option<Self>, outcome: Result<usize>) -> Result<usize> {
         let interrupted = matches!(outcome, Err(Errno::EINTR | Errno::ERESTARTNOHAND));
         if mask.is_some() && !interrupted {
@@ -132,7 +132,8 @@ pub fn sigtimedwait(
     Ok(taken.signal.number() as usize)
 }
 
-/// `rt_sigreturn`: back to what a handler interrupted. Its result is whatever that had in its registers.
+/// `rt_sigreturn`: back to what a handler interrupted. Its result is whatever that had in its
+/// registers.
 pub fn sigreturn(call: &mut Call<'_>) -> Result<usize> {
     let Ok(restored) = call.context.restore_signal() else {
         signal::force_signal(SigInfo::kernel(Signal::SIGSEGV));

@@ -1,7 +1,7 @@
 //! Which number is which system call on x86-64.
 //!
-//! A line without a function is a call that Linux has and Heddle has not: it gives ENOSYS, and the log says so
-//! once by its name.
+//! A line without a function is a call that Linux has and Heddle has not: it gives ENOSYS, and the
+//! log says so once by its name.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 

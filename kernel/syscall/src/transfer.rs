@@ -12,7 +12,8 @@ use crate::user::UserPtr;
 
 const RWF_NOWAIT: u32 = 0x8;
 const RWF_APPEND: u32 = 0x10;
-/// What `preadv2` and `pwritev2` may be asked for: RWF_HIPRI, RWF_DSYNC and RWF_SYNC ask for what is so anyway.
+/// What `preadv2` and `pwritev2` may be asked for: RWF_HIPRI, RWF_DSYNC and RWF_SYNC ask for what
+/// is so anyway.
 const RWF_KNOWN: u32 = 0x7 | RWF_NOWAIT | RWF_APPEND;
 
 /// Where to read or write.
@@ -246,7 +247,8 @@ pub fn readahead(fd: i32, _offset: i64, _count: usize) -> Result<usize> {
     Ok(0)
 }
 
-/// Moves data from file to file through a kernel buffer. Each position is in user memory, or is the file's own.
+/// Moves data from file to file through a kernel buffer. Each position is in user memory, or is the
+/// file's own.
 struct Move {
     input: Arc<File>,
     input_position: UserPtr<i64>,
@@ -322,7 +324,8 @@ impl Move {
         Ok(written)
     }
 
-    /// What was read and could not be written is there for the next reader, if the file has positions.
+    /// What was read and could not be written is there for the next reader, if the file has
+    /// positions.
     fn put_back(&self, length: usize, from: &Option<u64>) -> Result<()> {
         if length > 0 && from.is_none() && self.input.operations().is_seekable() {
             self.input.seek(SeekFrom::Current(-(length as i64)))?;

@@ -1,7 +1,8 @@
 //! Values that cross the border to user memory.
 //!
-//! What may cross is said by `zerocopy`'s traits: a type that is copied out has no padding, so no byte of
-//! kernel memory leaves with it, and a type that is copied in is valid whatever its bits are.
+//! What may cross is said by `zerocopy`'s traits: a type that is copied out has no padding, so no
+//! byte of kernel memory leaves with it, and a type that is copied in is valid whatever its bits
+//! are.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -117,7 +118,8 @@ impl UserPtr<u8> {
         user::copy_from(self.address, bytes).map_err(|_| Errno::EFAULT)
     }
 
-    /// Copies a string in, which ends with a NUL and is shorter than `limit`, the NUL counted. May sleep.
+    /// Copies a string in, which ends with a NUL and is shorter than `limit`, the NUL counted. May
+    /// sleep.
     ///
     /// # Errors
     /// EFAULT, ENOMEM; `too_long` if there is no NUL within the limit.
@@ -140,11 +142,13 @@ impl UserPtr<u8> {
         }
     }
 
-    /// Copies in a structure that has grown over time: `size` is what the caller knows of it, `structure` what is known
-    /// here. What the caller does not know is zero; what is not known here has to be zero. May sleep.
+    /// Copies in a structure that has grown over time: `size` is what the caller knows of it,
+    /// `structure` what is known here. What the caller does not know is zero; what is not known
+    /// here has to be zero. May sleep.
     ///
     /// # Errors
-    /// EFAULT; E2BIG: something is asked for that is not known here, or more than a page; `too_small`: the size is 0.
+    /// EFAULT; E2BIG: something is asked for that is not known here, or more than a page;
+    /// `too_small`: the size is 0.
     pub fn read_structure(self, structure: &mut [u8], size: usize, too_small: Errno) -> Result<()> {
         if size == 0 {
             return Err(too_small);

@@ -9,8 +9,8 @@
 //!                             └─ interrupt (served already) ───────────────────────┘
 //! ```
 //!
-//! Preemption needs no place here: the kernel is preemptible, so a reschedule that is wanted happens when the interrupt that wanted it
-//! ends.
+//! Preemption needs no place here: the kernel is preemptible, so a reschedule that is wanted
+//! happens when the interrupt that wanted it ends.
 
 use errno::Errno;
 use machine::user::UserContext;
@@ -27,14 +27,14 @@ use crate::call::{Call, Restart, restart_syscall};
 use crate::delivery::{self, Next};
 use crate::{out_of_memory, table};
 
-/// Runs the program whose registers these are until the task's end, and returns its exit code. To be called by the task itself, last of
-/// all: its start function returns what this returns.
+/// Runs the program whose registers these are until the task's end, and returns its exit code. To
+/// be called by the task itself, last of all: its start function returns what this returns.
 pub fn run(mut context: UserContext) -> u32 {
     let me = sched::current_ref();
     let mut restart = None;
     loop {
-        // A signal that comes after the look sends an interrupt, which finds the task in user mode if interrupts are off
-        // until then.
+        // A signal that comes after the look sends an interrupt, which finds the task in user mode
+        // if interrupts are off until then.
         machine::irq::disable();
         if me.signal_pending() {
             machine::irq::enable();
@@ -139,7 +139,8 @@ fn signal_of(exception: Trap, instruction: usize) -> SigInfo {
     }
 }
 
-/// The kernel touched a user address in a copy and found no page there: the machine's `user_fault` upcall. True: try again. May sleep.
+/// The kernel touched a user address in a copy and found no page there: the machine's `user_fault`
+/// upcall. True: try again. May sleep.
 pub fn user_fault(address: usize, access: Access) -> bool {
     if !sched::has_current() {
         return false;

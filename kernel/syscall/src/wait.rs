@@ -83,7 +83,8 @@ pub fn waitid(
     Ok(0)
 }
 
-/// Writes the fields of `siginfo_t` that `waitid` is about, and leaves the rest alone, as Linux does.
+/// Writes the fields of `siginfo_t` that `waitid` is about, and leaves the rest alone, as Linux
+/// does.
 fn write_info(info: UserPtr<u8>, waited: Option<&Waited>) -> Result<()> {
     let (signal, code, pid, uid, status) = match waited {
         None => (0, 0, 0, 0, 0),

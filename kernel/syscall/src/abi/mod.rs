@@ -1,7 +1,7 @@
 //! Structures as Linux lays them out for 64-bit programs.
 //!
-//! Field names are Linux's without their prefixes. Padding is a field of its own, which is what lets the
-//! compiler prove that no stray byte is copied out.
+//! Field names are Linux's without their prefixes. Padding is a field of its own, which is what
+//! lets the compiler prove that no stray byte is copied out.
 
 pub mod file;
 pub mod process;

@@ -19,7 +19,8 @@ pub enum Sharing {
 /// A futex's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// An address in an address space, by the latter's own address. Whoever waits keeps the address space alive.
+    /// An address in an address space, by the latter's own address. Whoever waits keeps the address
+    /// space alive.
     Private {
         /// Which address space.
         space: usize,

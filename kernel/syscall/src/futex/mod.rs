@@ -1,8 +1,9 @@
 //! Futexes: words in user memory that tasks sleep on.
 //!
-//! User mode does the locking; the kernel is asked only to sleep while a word has a value, and to wake those who
-//! sleep. [`key`] says when two addresses are the same futex, [`queue`] who waits, [`operation`] is the
-//! system call, and [`robust`] is what happens to the locks of a thread that ends.
+//! User mode does the locking; the kernel is asked only to sleep while a word has a value, and to
+//! wake those who sleep. [`key`] says when two addresses are the same futex, [`queue`] who waits,
+//! [`operation`] is the system call, and [`robust`] is what happens to the locks of a thread that
+//! ends.
 
 mod key;
 mod operation;

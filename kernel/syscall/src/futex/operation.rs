@@ -180,8 +180,8 @@ fn requeue(
 /// Changes the second word, wakes waiters of the first, and waiters of the second if its old value
 /// compares as asked.
 ///
-/// The change needs no lock: who looks at the word later sees the new value, and who waits already is
-/// found by the wake-ups, which come after.
+/// The change needs no lock: who looks at the word later sees the new value, and who waits already
+/// is found by the wake-ups, which come after.
 fn wake_op(
     first: usize,
     second: usize,
@@ -213,7 +213,8 @@ pub(super) fn exchange(address: usize, change: impl Fn(u32) -> u32) -> Result<u3
     }
 }
 
-/// The fourth number of `FUTEX_WAKE_OP`: 4 bits operation, 4 bits comparison, 12 bits for each operand.
+/// The fourth number of `FUTEX_WAKE_OP`: 4 bits operation, 4 bits comparison, 12 bits for each
+/// operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct WordOperation {
     operation: u32,

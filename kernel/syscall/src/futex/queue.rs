@@ -1,8 +1,8 @@
 //! Who waits on which futex.
 //!
-//! A waiter looks at the futex's word with its bucket locked and puts itself into the bucket before it
-//! unlocks. A waker has changed the word before it locks the bucket. So either the waiter sees the new word, or the
-//! waker finds the waiter.
+//! A waiter looks at the futex's word with its bucket locked and puts itself into the bucket before
+//! it unlocks. A waker has changed the word before it locks the bucket. So either the waiter sees
+//! the new word, or the waker finds the waiter.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -49,8 +49,8 @@ impl Waiter {
 }
 
 impl Place {
-    /// Puts the running task on the queue of `key`, if `check` allows it. `check` runs with the bucket locked and
-    /// preemption off, so a user page that is not there is an error to it.
+    /// Puts the running task on the queue of `key`, if `check` allows it. `check` runs with the
+    /// bucket locked and preemption off, so a user page that is not there is an error to it.
     ///
     /// # Errors
     /// ENOMEM, and what `check` says.
@@ -134,8 +134,8 @@ fn wake_in(bucket: &mut Vec<Queued>, key: &Key, count: usize, bitset: u32) -> us
     woken
 }
 
-/// If `check` allows it, wakes at most `wake` waiters of `from` and moves at most `move_` others to `to`.
-/// Returns how many were woken and how many moved. `check` runs as in [`Place::take`].
+/// If `check` allows it, wakes at most `wake` waiters of `from` and moves at most `move_` others to
+/// `to`. Returns how many were woken and how many moved. `check` runs as in [`Place::take`].
 ///
 /// # Errors
 /// ENOMEM, and what `check` says.

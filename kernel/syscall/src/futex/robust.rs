@@ -1,8 +1,8 @@
 //! What happens to the futexes of a thread that ends.
 //!
-//! A thread keeps a list of the locks it holds in its own memory, and tells the kernel where. When it ends
-//! without having let go of them, the kernel marks each as having lost its owner and wakes a waiter. The list is user memory: it
-//! may be anything, a circle too.
+//! A thread keeps a list of the locks it holds in its own memory, and tells the kernel where. When
+//! it ends without having let go of them, the kernel marks each as having lost its owner and wakes
+//! a waiter. The list is user memory: it may be anything, a circle too.
 
 use errno::{Errno, Result};
 use fs::Capabilities;
@@ -25,7 +25,8 @@ const LIST_MAX: usize = 2048;
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct RobustListHead {
-    /// The first entry; the head itself after the last. The lowest bit marks a PI futex, and so in each entry.
+    /// The first entry; the head itself after the last. The lowest bit marks a PI futex, and so in
+    /// each entry.
     first: usize,
     /// From an entry to its futex word.
     futex_offset: isize,
@@ -46,7 +47,8 @@ pub fn set_robust_list(head: usize, size: usize) -> Result<usize> {
 pub fn get_robust_list(pid: i32, head: UserPtr<usize>, size: UserPtr<usize>) -> Result<usize> {
     let task = current::find_task(pid)?;
     if pid != 0 && !current::credentials().capable(Capabilities::SYS_PTRACE) {
-        // Where the locks are is known to the program itself, and to whoever may look into its memory.
+        // Where the locks are is known to the program itself, and to whoever may look into its
+        // memory.
         return Err(Errno::EPERM);
     }
     size.write(&size_of::<RobustListHead>())?;
@@ -54,8 +56,8 @@ pub fn get_robust_list(pid: i32, head: UserPtr<usize>, size: UserPtr<usize>) -> 
     Ok(0)
 }
 
-/// What a thread owes its futexes before it leaves its memory, at its end or for another program: it lets go of robust
-/// locks, and tells who waits for its end.
+/// What a thread owes its futexes before it leaves its memory, at its end or for another program:
+/// it lets go of robust locks, and tells who waits for its end.
 pub fn release_current_thread() {
     let me = sched::current();
     let thread = Thread::of(&me);
