@@ -59,4 +59,13 @@ fn mount_all() {
     {
         let _ = file::mount(kind, directory);
     }
+    // What a device manager adds to the kernel's own nodes.
+    for (target, path) in [
+        (c"/proc/self/fd", c"/dev/fd"),
+        (c"fd/0", c"/dev/stdin"),
+        (c"fd/1", c"/dev/stdout"),
+        (c"fd/2", c"/dev/stderr"),
+    ] {
+        let _ = file::make_link(target, path);
+    }
 }

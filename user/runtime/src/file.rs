@@ -76,6 +76,13 @@ pub fn make_directory(path: &CStr, mode: usize) -> Result<()> {
     check(unsafe { sys::call(number::MKDIR, [path.as_ptr() as usize, mode, 0, 0, 0, 0]) }).map(drop)
 }
 
+/// Makes a symbolic link.
+pub fn make_link(target: &CStr, path: &CStr) -> Result<()> {
+    let (target, path) = (target.as_ptr() as usize, path.as_ptr() as usize);
+    // SAFETY: the kernel only reads the strings.
+    check(unsafe { sys::call(number::SYMLINK, [target, path, 0, 0, 0, 0]) }).map(drop)
+}
+
 /// Changes the working directory.
 pub fn change_directory(path: &CStr) -> Result<()> {
     // SAFETY: the kernel only reads the string.

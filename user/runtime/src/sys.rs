@@ -24,6 +24,7 @@ pub mod number {
     pub const KILL: usize = 62;
     pub const CHDIR: usize = 80;
     pub const MKDIR: usize = 83;
+    pub const SYMLINK: usize = 88;
     pub const SETPGID: usize = 109;
     pub const SETSID: usize = 112;
     pub const IOPL: usize = 172;
