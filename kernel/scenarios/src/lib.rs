@@ -38,14 +38,28 @@ pub struct Scenario {
     pub about: &'static str,
     /// The story. Runs in a kernel thread; a panic is a failure.
     pub run: fn(),
+    /// It is run with one seed of so many: more than 1 for those that measure over long times,
+    /// whose interleavings matter less.
+    pub one_seed_in: u64,
 }
 
-/// Writes a table of scenarios: name, what it shows, function.
+/// Writes a table of scenarios: name, one seed in how many if not each, what it shows, function.
 macro_rules! scenarios {
-    ($($(#[$condition:meta])? $name:ident: $about:literal = $run:path;)*) => {
+    ($($(#[$condition:meta])? $name:ident $(/ $seeds:literal)?: $about:literal = $run:path;)*) => {
         static ALL: &[Scenario] = &[
-            $($(#[$condition])? Scenario { name: stringify!($name), about: $about, run: $run },)*
+            $($(#[$condition])? Scenario {
+                name: stringify!($name),
+                about: $about,
+                run: $run,
+                one_seed_in: scenarios!(@seeds $($seeds)?),
+            },)*
         ];
+    };
+    (@seeds) => {
+        1
+    };
+    (@seeds $seeds:literal) => {
+        $seeds
     };
 }
 
@@ -81,10 +95,10 @@ scenarios! {
     k17_every_so_often: "a daemon runs once a period" = misc::every_so_often;
     k18_use_mm: "a kernel thread works in a user address space for a while" = misc::use_mm;
     s01_classes_in_order: "stop before real time before fair" = schedule::classes_in_order;
-    s01_weights: "nice 0 and nice 5 share a CPU by their weights" = schedule::weights;
+    s01_weights / 20: "nice 0 and nice 5 share a CPU by their weights" = schedule::weights;
     s01_attributes_against_switches: "attributes that change while tasks switch, wake and move" = schedule::attributes_against_switches;
-    s01_round_robin: "round-robin tasks take turns, FIFO ones do not" = schedule::round_robin;
-    s01_rt_throttling: "a real-time spinner leaves 5 % to the others" = schedule::rt_throttling;
+    s01_round_robin / 20: "round-robin tasks take turns, FIFO ones do not" = schedule::round_robin;
+    s01_rt_throttling / 20: "a real-time spinner leaves 5 % to the others" = schedule::rt_throttling;
     s02_a_spinner_starves_nobody: "a CPU-hungry thread shares with its class" = schedule::spinner_starves_nobody;
     s03_affinity_moves_a_running_thread: "set_allowed moves a running thread and returns when it has moved" = migration::moves_a_running_thread;
     s04_idle_cpus_take_work: "waiting threads spread over idle CPUs" = schedule::idle_cpus_take_work;

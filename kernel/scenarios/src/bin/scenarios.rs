@@ -101,6 +101,7 @@ fn run(filter: &[String], batch: Batch, cpus: Option<u8>) -> ExitCode {
     let (mut passed, mut failed) = (0, 0);
     for scenario in scenarios::all().iter().filter(wanted) {
         let start = Instant::now();
+        let batch = Batch { count: batch.count.div_ceil(scenario.one_seed_in), ..batch };
         let entry = || scenarios::boot_and_run(scenario);
         let mut progress = Progress::of(scenario.name, batch.count);
         let result = sim::run_batch(batch, &|seed| config(seed, cpus), &entry, &mut |done| {
