@@ -258,7 +258,7 @@ impl Session {
 
 /// The part of the log that tells about a sudden end: from a little before the panic on.
 fn last_part(lines: &[String]) -> &[String] {
-    const BEFORE: usize = 10;
+    const BEFORE: usize = 40;
     const AT_MOST: usize = 40;
     let start = match lines.iter().position(|line| log::is_panic(line)) {
         Some(panic) => panic.saturating_sub(BEFORE),
