@@ -15,6 +15,7 @@ use crate::inode::Inode;
 use crate::mount::Mount;
 use crate::operations::FileOperations;
 use crate::path::Path;
+use crate::pipe::{Fifo, open_fifo};
 use crate::stat::{DeviceNumber, FileType, Stat, StatFs};
 use crate::superblock::{FileSystem, Superblock, anonymous_device};
 
@@ -24,6 +25,8 @@ const MAGIC: u32 = 0x0904_1934;
 /// An inode that is reached by descriptors only.
 struct AnonymousInode {
     stat: Stat,
+    /// Of a pipe: what opens it again, by `/proc/PID/fd`.
+    fifo: Option<Arc<Fifo>>,
 }
 
 impl Inode for AnonymousInode {
@@ -35,8 +38,11 @@ impl Inode for AnonymousInode {
         Ok(self.stat)
     }
 
-    fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Arc<dyn FileOperations>> {
-        Err(Errno::ENXIO)
+    fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn FileOperations>> {
+        match &self.fifo {
+            Some(fifo) => open_fifo(fifo, flags),
+            None => Err(Errno::ENXIO),
+        }
     }
 }
 
@@ -45,7 +51,8 @@ struct AnonymousFs;
 
 impl FileSystem for AnonymousFs {
     fn root(&self) -> Arc<dyn Inode> {
-        Arc::new(AnonymousInode { stat: Stat::new(FileType::Directory, 0o500, 1) })
+        let stat = Stat::new(FileType::Directory, 0o500, 1);
+        Arc::new(AnonymousInode { stat, fifo: None })
     }
 
     fn statfs(&self) -> Result<StatFs> {
@@ -66,11 +73,12 @@ pub(crate) fn mount() -> &'static (Arc<Mount>, DeviceNumber) {
     }
 }
 
-/// A place with an inode of its own. `shown` gets the inode's number and says how `/proc/PID/fd`
+/// A place with an inode of its own. `fifo` opens it again, if it is a pipe. `shown` gets the inode's number and says how `/proc/PID/fd`
 /// shows it.
 pub(crate) fn path(
     file_type: FileType,
     credentials: &Credentials,
+    fifo: Option<Arc<Fifo>>,
     shown: impl FnOnce(u64) -> String,
 ) -> Path {
     static NEXT: AtomicU64 = AtomicU64::new(2);
@@ -87,7 +95,8 @@ pub(crate) fn path(
         created: now,
         ..Stat::new(file_type, 0o600, number)
     };
-    let dentry = Dentry::anonymous(Arc::new(AnonymousInode { stat }), shown(number).as_bytes());
+    let inode = Arc::new(AnonymousInode { stat, fifo });
+    let dentry = Dentry::anonymous(inode, shown(number).as_bytes());
     Path::new(mount.clone(), dentry)
 }
 
@@ -101,6 +110,7 @@ pub fn open(
     flags: OpenFlags,
     credentials: &Arc<Credentials>,
 ) -> Result<Arc<File>> {
-    let path = path(FileType::Regular, credentials, |_| alloc::format!("anon_inode:[{kind}]"));
+    let path =
+        path(FileType::Regular, credentials, None, |_| alloc::format!("anon_inode:[{kind}]"));
     File::new(path, operations, flags, credentials)
 }

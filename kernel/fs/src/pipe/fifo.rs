@@ -24,6 +24,11 @@ impl Fifo {
         Arc::new(Self { pipe: SpinLock::new(&FIFO_LOCK, Weak::new()) })
     }
 
+    /// Of a pipe that somebody has open.
+    pub(crate) fn of(pipe: &Arc<Pipe>) -> Arc<Self> {
+        Arc::new(Self { pipe: SpinLock::new(&FIFO_LOCK, Arc::downgrade(pipe)) })
+    }
+
     fn pipe(&self) -> Arc<Pipe> {
         if let Some(pipe) = self.pipe.lock().upgrade() {
             return pipe;

@@ -295,7 +295,9 @@ pub fn create(flags: OpenFlags, credentials: &Arc<Credentials>) -> Result<(Arc<F
         return Err(Errno::EINVAL);
     }
     let pipe = Pipe::new();
-    let path = anonymous::path(FileType::Fifo, credentials, |number| format!("pipe:[{number}]"));
+    let fifo = Fifo::of(&pipe);
+    let shown = |number| format!("pipe:[{number}]");
+    let path = anonymous::path(FileType::Fifo, credentials, Some(fifo), shown);
     let reading = PipeEnd::new(pipe.clone(), true, false, None);
     let writing = PipeEnd::new(pipe, false, true, None);
     let reader = File::new(path.clone(), reading, flags, credentials)?;
