@@ -103,7 +103,9 @@ fn read(buffer: UserPtr<u8>, length: usize) -> Result<usize> {
     if length == 0 {
         return Ok(0);
     }
-    kmsg::wait_for_news(STATE.lock().next, false)?;
+    // Read out first: the lock must not be held while this sleeps.
+    let next = STATE.lock().next;
+    kmsg::wait_for_news(next, false)?;
     let mut done = 0;
     loop {
         let next = STATE.lock().next;
