@@ -55,6 +55,7 @@ const NUMBERS: [usize; 22] = [
     usize::MAX,
 ];
 
+/// `/tmp/victim` may be a program: what is done to it must not hit one that others need.
 const PATHS: [&core::ffi::CStr; 12] = [
     c"/",
     c"",
@@ -67,7 +68,7 @@ const PATHS: [&core::ffi::CStr; 12] = [
     c"/proc/self/maps",
     c"/proc/meminfo",
     c"/proc/self/fd",
-    c"/bin/true",
+    c"/tmp/victim",
 ];
 
 /// One argument by chance: a number, a descriptor, flags, a path, or a pointer, good or bad.
