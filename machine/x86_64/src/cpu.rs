@@ -39,9 +39,11 @@ pub fn is_running(id: CpuId) -> bool {
     percpu::of(id).is_some_and(|cpu| cpu.running.load(Acquire))
 }
 
-/// The calling CPU counts as running from here on.
+/// The calling CPU counts as running from here on, and knows no translation from before. In this order: who unmaps something
+/// without asking this CPU has done so before the flush. The flush is a serializing instruction, the store is done by then.
 pub(crate) fn mark_running() {
-    percpu::this().running.store(true, Release);
+    percpu::this().running.store(true, SeqCst);
+    tlb::flush_everything();
 }
 
 /// Takes this CPU out of service until `start` is called for it. See the contract.
@@ -58,10 +60,8 @@ pub fn park() {
         sti_hlt();
         cli();
     }
-    // What was unmapped meanwhile without asking this CPU.
-    tlb::flush_everything();
     cpu.parked.store(false, Relaxed);
-    cpu.running.store(true, Release);
+    mark_running();
 }
 
 /// One turn of a spin loop. Also does what other CPUs wait for this one to do: a spinning CPU may have
