@@ -26,6 +26,10 @@ static STOP_MACHINE_LOCK: LockClass = LockClass::new("stop_machine");
 
 type Work = Box<dyn FnOnce() + Send>;
 
+/// Places that [`queue`] leaves free in a stopper's list: for [`stop_machine`], of which there is one at a time, and which cannot stop
+/// half-way through the CPUs for lack of memory.
+const KEPT_PLACES: usize = 1;
+
 struct Stopper {
     thread: Option<TaskRef>,
     enabled: bool,
@@ -81,7 +85,7 @@ fn queue(cpu: CpuId, work: Work) -> Result<(), Errno> {
         return Err(Errno::ENOENT);
     }
     let thread = stopper.thread.clone().ok_or(Errno::ENOENT)?;
-    stopper.works.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+    stopper.works.try_reserve(1 + KEPT_PLACES).map_err(|_| Errno::ENOMEM)?;
     stopper.works.push_back(work);
     drop(stopper);
     wake_up(&thread);
@@ -183,13 +187,19 @@ fn queue_all(cpus: CpuMask, parts: alloc::vec::Vec<(CpuId, Work)>) -> Result<(),
         if !stopper.enabled || stopper.thread.is_none() {
             return Err(Errno::ENOENT);
         }
-        stopper.works.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        stopper.works.try_reserve(KEPT_PLACES).map_err(|_| Errno::ENOMEM)?;
     }
     // CPUs come and go only under the hotplug lock, which callers of `stop_machine` share: none goes between.
     // With preemption off no part begins on this CPU before all are queued.
     let _stay = sync::PreemptGuard::new();
     for (cpu, part) in parts {
-        queue(cpu, part)?;
+        let mut stopper = STOPPERS.of(cpu).lock_irq();
+        stopper.works.push_back(part);
+        let thread = stopper.thread.clone();
+        drop(stopper);
+        if let Some(thread) = thread {
+            wake_up(&thread);
+        }
     }
     Ok(())
 }
