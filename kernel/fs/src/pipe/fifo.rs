@@ -17,16 +17,19 @@ static FIFO_LOCK: LockClass = LockClass::new("fifo");
 /// What an inode has that is a FIFO: the pipe, while somebody has it open.
 pub(crate) struct Fifo {
     pipe: SpinLock<Weak<Pipe>>,
+    /// It has a name, by which the two ends find each other: whoever comes first waits.
+    named: bool,
 }
 
 impl Fifo {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { pipe: SpinLock::new(&FIFO_LOCK, Weak::new()) })
+        Arc::new(Self { pipe: SpinLock::new(&FIFO_LOCK, Weak::new()), named: true })
     }
 
     /// Of a pipe that somebody has open.
     pub(crate) fn of(pipe: &Arc<Pipe>) -> Arc<Self> {
-        Arc::new(Self { pipe: SpinLock::new(&FIFO_LOCK, Arc::downgrade(pipe)) })
+        let pipe = SpinLock::new(&FIFO_LOCK, Arc::downgrade(pipe));
+        Arc::new(Self { pipe, named: false })
     }
 
     fn pipe(&self) -> Arc<Pipe> {
@@ -44,7 +47,7 @@ impl Fifo {
 }
 
 /// Opens a FIFO. Whoever opens only one end waits until somebody has opened the other, or with
-/// NONBLOCK does not.
+/// NONBLOCK does not. A pipe without a name is open already, and nobody waits.
 ///
 /// # Errors
 /// ENXIO: NONBLOCK, for writing only, and nobody reads. ERESTARTSYS: a signal came first. EINVAL:
@@ -58,7 +61,7 @@ pub(crate) fn open_fifo(fifo: &Arc<Fifo>, flags: OpenFlags) -> Result<Arc<dyn Fi
         (true, false) => {
             let others = Others::of(&pipe.writers, &pipe.writers_ever);
             let end = open(true, false);
-            if !nonblocking {
+            if fifo.named && !nonblocking {
                 let came = || others.came().then_some(());
                 pipe.readable_queue.wait_map(Sleep::Interruptible, None, came)?;
             }
@@ -66,12 +69,14 @@ pub(crate) fn open_fifo(fifo: &Arc<Fifo>, flags: OpenFlags) -> Result<Arc<dyn Fi
         }
         (false, true) => {
             let others = Others::of(&pipe.readers, &pipe.readers_ever);
-            if nonblocking && !others.present {
+            if fifo.named && nonblocking && !others.present {
                 return Err(Errno::ENXIO);
             }
             let end = open(false, true);
-            let came = || others.came().then_some(());
-            pipe.writable_queue.wait_map(Sleep::Interruptible, None, came)?;
+            if fifo.named {
+                let came = || others.came().then_some(());
+                pipe.writable_queue.wait_map(Sleep::Interruptible, None, came)?;
+            }
             Ok(end)
         }
         (false, false) => Err(Errno::EINVAL),
