@@ -82,10 +82,10 @@ pub fn oops(oops: &Oops<'_>) -> ! {
     if sched::has_current() {
         let me = sched::current();
         log::error!("CPU: {} PID: {} Comm: {}", machine::cpu::id(), me.pid(), me.comm());
-        print_backtrace(oops);
+        print_backtrace(oops.instruction, oops.frame_pointer);
     }
     if !safe {
-        panic(format_args!("{}", Reason(oops)));
+        end_kernel(format_args!("{}", Reason(oops)), false);
     }
     let me = sched::current_ref();
     if let Some(record) = record_of(&me) {
@@ -136,19 +136,23 @@ fn dies_alone(oops: &Oops<'_>) -> bool {
     !held && !me.is_idle() && record_of(&me).is_some()
 }
 
-fn print_backtrace(oops: &Oops<'_>) {
+fn print_backtrace(instruction: usize, frame_pointer: usize) {
     log::error!("Call Trace:");
-    if oops.instruction != 0 {
-        log::error!(" [<{:016x}>]", oops.instruction);
+    if instruction != 0 {
+        log::error!(" [<{instruction:016x}>]");
     }
     let bounds = sched::current().context().stack_bounds();
-    machine::backtrace::walk(oops.frame_pointer, bounds, &mut |address| {
+    machine::backtrace::walk(frame_pointer, bounds, &mut |address| {
         log::error!(" [<{address:016x}>]");
     });
 }
 
-/// Ends the kernel: says why, and halts or resets the machine. Any context.
+/// Ends the kernel: says why and from where, and halts or resets the machine. Any context.
 pub fn panic(reason: fmt::Arguments<'_>) -> ! {
+    end_kernel(reason, true)
+}
+
+fn end_kernel(reason: fmt::Arguments<'_>, with_backtrace: bool) -> ! {
     let _ = machine::irq::disable();
     let here = machine::cpu::id() + 1;
     let first = PANICKING.compare_exchange(0, here, Ordering::SeqCst, Ordering::SeqCst);
@@ -163,6 +167,9 @@ pub fn panic(reason: fmt::Arguments<'_>) -> ! {
         machine::irq::send(cpu, machine::Ipi::CallFunction);
     }
     log::error!("Kernel panic - not syncing: {reason}");
+    if with_backtrace && sched::has_current() {
+        print_backtrace(0, machine::backtrace::frame_pointer());
+    }
     if let Some(end) = FINAL.get() {
         let mut text = sched::NameBuffer::<256>::new();
         text.format(format_args!("kernel panic: {reason}"));

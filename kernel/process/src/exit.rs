@@ -39,6 +39,15 @@ pub fn set_memory_release_hook(hook: fn()) {
     assert!(fresh, "the memory release hook is set once");
 }
 
+/// What happens when PID 1 ends.
+static INIT_HOOK: Once<fn(u32) -> !> = Once::new();
+
+/// Says what ends the kernel when PID 1 ends, with its exit code. Once.
+pub fn set_init_exit_hook(hook: fn(u32) -> !) {
+    let fresh = INIT_HOOK.set(hook).is_ok();
+    assert!(fresh, "the hook for the end of PID 1 is set once");
+}
+
 /// The exit code of a process that called `exit` with this status.
 pub const fn exit_code_of_status(status: i32) -> u32 {
     (status as u32 & 0xff) << 8
@@ -82,7 +91,10 @@ fn die_with_init(process: &Process, code: u32) {
     let pid = process.pid();
     if pid.number() == 1 {
         let code = process.signals().lock_irq().exit.unwrap_or(code);
-        panic!("Attempted to kill init! exitcode={code:#010x}");
+        match INIT_HOOK.get() {
+            Some(hook) => hook(code),
+            None => panic!("Attempted to kill init! exitcode={code:#010x}"),
+        }
     }
 }
 

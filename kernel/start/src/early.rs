@@ -10,6 +10,11 @@ pub fn early() {
     machine::boot::install(&UPCALLS);
     sched::start_on_boot_cpu();
     process::init();
+    process::set_init_exit_hook(init_has_ended);
     kthread::reaper::install();
     machine::irq::enable();
+}
+
+fn init_has_ended(code: u32) -> ! {
+    kthread::oops::panic(format_args!("Attempted to kill init! exitcode={code:#010x}"))
 }

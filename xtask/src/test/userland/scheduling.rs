@@ -175,7 +175,7 @@ echo 0 > /sys/devices/system/cpu/cpu1/online
 cat /sys/devices/system/cpu/online
 cut -d ' ' -f 3 /proc/$(thread cpuhp/1)/stat
 cut -d ' ' -f 3 /proc/$(thread migration/1)/stat
-echo 0 > /sys/devices/system/cpu/cpu0/online 2> /dev/null || echo last one stays
+(echo 0 > /sys/devices/system/cpu/cpu0/online) 2> /dev/null || echo last one stays
 echo 1 > /sys/devices/system/cpu/cpu1/online
 cat /sys/devices/system/cpu/online
 cut -d ' ' -f 3 /proc/$(thread cpuhp/1)/stat

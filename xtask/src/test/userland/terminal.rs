@@ -84,6 +84,8 @@ fn background_jobs_and_fg(lab: &Lab) -> Result<()> {
     }
     terminal.send("fg\n")?;
     terminal.expect("sleep 100\r\n")?;
+    // The shell names the job before it makes it the foreground one.
+    terminal.pause()?;
     terminal.send(CTRL_C)?;
     terminal.prompt()?;
     let after = terminal.command("echo status=$?; jobs")?;
@@ -193,13 +195,14 @@ fn vi_edits_a_file(lab: &Lab) -> Result<()> {
     terminal.expect("1/2")?;
     terminal.send("Anew")?;
     terminal.expect("w")?;
-    // An escape that other keys follow at once would be taken for a function key.
+    // An escape that other keys follow at once would be taken for a function key: wait until the
+    // status line says that text is no longer being put in.
     terminal.send(ESCAPE)?;
-    terminal.pause()?;
+    terminal.expect("- /tmp/f")?;
     terminal.send("jA, too")?;
     terminal.expect("too")?;
     terminal.send(ESCAPE)?;
-    terminal.pause()?;
+    terminal.expect("- /tmp/f")?;
     terminal.send(":wq\n")?;
     terminal.prompt()?;
     match &*terminal.command("cat /tmp/f")? {
