@@ -164,7 +164,7 @@ pub fn set_wake_hook(hook: fn()) {
     let _ = WAKE.set(hook);
 }
 
-/// Wakes readers if there is something new: called from the tick.
+/// Wakes readers if there is something new: called from the tick, and by a CPU that goes idle and has none.
 pub fn wake_readers() {
     if NEWS.load(Ordering::Relaxed)
         && NEWS.swap(false, Ordering::Relaxed)

@@ -63,6 +63,8 @@ pub fn idle_loop() -> ! {
             machine::irq::enable();
             continue;
         }
+        // No tick will do it while nothing runs.
+        klog::wake_readers();
         if machine::cpu::preempt_count() & machine::preempt::NO_RESCHED == 0 {
             // Asked for between the choice and here.
             machine::irq::enable();
