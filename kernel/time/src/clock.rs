@@ -28,7 +28,8 @@ pub fn realtime_offset() -> u64 {
 
 /// The date: nanoseconds since 1970. Any context.
 pub fn realtime() -> u64 {
-    realtime_offset() + monotonic()
+    // A date that somebody has set to the end of time stays there.
+    realtime_offset().saturating_add(monotonic())
 }
 
 /// Sets the date. Dates before the boot of the machine are moved up to it.
