@@ -12,6 +12,9 @@ use crate::timer::{Core, NOWHERE};
 /// Taken with interrupts off, in interrupts too; takes nothing but the heap's locks.
 static QUEUE_LOCK: LockClass = LockClass::new("timer_queue");
 
+/// How long one timer interrupt runs functions, in nanoseconds, before it lets the CPU go on.
+const LONGEST_RUN: u64 = crate::MILLISECOND;
+
 static QUEUES: PerCpu<SpinLock<Queue>> = per_cpu!(SpinLock::new(&QUEUE_LOCK, Queue::new()));
 
 struct Entry {
@@ -95,7 +98,11 @@ impl Queue {
 
     /// Tells this CPU's hardware about the first timer, if it does not know yet.
     fn program(&mut self) {
-        let first = self.first();
+        self.program_not_before(0);
+    }
+
+    fn program_not_before(&mut self, earliest: u64) {
+        let first = self.first().map(|first| first.max(earliest));
         if first != self.programmed {
             self.programmed = first;
             machine::time::set_timer(first);
@@ -159,8 +166,16 @@ pub fn interrupt() {
     let queue = QUEUES.this();
     let mut held = queue.lock_irq();
     held.programmed = None;
+    let begin = machine::time::now();
+    let mut earliest = 0;
     while let Some(first) = held.first() {
-        if first > machine::time::now() {
+        let now = machine::time::now();
+        if first > now {
+            break;
+        }
+        if now - begin > LONGEST_RUN {
+            // A program may ask for a period that is shorter than this loop takes: the CPU gets as much time as the timers had.
+            earliest = now + (now - begin);
             break;
         }
         let entry = held.remove(0);
@@ -174,7 +189,7 @@ pub fn interrupt() {
         drop((running, entry));
         held = queue.lock_irq();
     }
-    held.program();
+    held.program_not_before(earliest);
 }
 
 /// Moves the timers of a CPU that has gone to the CPU this runs on.
