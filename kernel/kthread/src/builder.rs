@@ -17,11 +17,17 @@ pub(crate) type Function = Box<dyn FnOnce(&This) -> i32 + Send>;
 
 /// Describes a kernel thread to be made.
 ///
-/// ```ignore
-/// let thread = Builder::new(format_args!("kswapd{node}")).node(node).freezable().run(|this| {
-///     while !this.should_stop() { ... }
+/// ```no_run
+/// # fn start(node: usize) -> Result<(), errno::Errno> {
+/// let thread = kthread::Builder::new(format_args!("kswapd{node}")).node(node).freezable().run(|this| {
+///     while !this.should_stop() {
+///         this.sleep(1_000_000);
+///     }
 ///     0
 /// })?;
+/// thread.stop();
+/// # Ok(())
+/// # }
 /// ```
 #[must_use = "a builder makes no thread by itself"]
 pub struct Builder {

@@ -1,4 +1,52 @@
 //! The holder's side: waking, stopping, parking.
+//!
+//! What crashes or hangs other kernels does not compile here (R1). A thread is not stopped twice, and nothing is asked of one
+//! that has been stopped, since stopping takes the handle:
+//!
+//! ```compile_fail,E0382
+//! fn stop_twice(thread: kthread::Handle) {
+//!     thread.stop();
+//!     thread.stop();
+//! }
+//! ```
+//!
+//! ```compile_fail,E0382
+//! fn park_after_stop(thread: kthread::Handle) {
+//!     thread.stop();
+//!     let _ = thread.park();
+//! }
+//! ```
+//!
+//! A thread that has run cannot be bound as if it had not, since waking takes the unwoken thread:
+//!
+//! ```compile_fail,E0382
+//! fn bind_after_wake(thread: kthread::Created) {
+//!     let running = thread.wake();
+//!     let _ = thread.bind(0);
+//! }
+//! ```
+//!
+//! And only the thread itself can park, freeze, or be asked whether it should stop: what its function is handed cannot be
+//! given to another.
+//!
+//! ```compile_fail,E0277
+//! fn ask_for_another(this: kthread::This) {
+//!     fn send(_: impl Send) {}
+//!     send(this);
+//! }
+//! ```
+//!
+//! Used as meant, all this compiles:
+//!
+//! ```
+//! fn life(thread: kthread::Created) -> kthread::Exit {
+//!     let _ = thread.bind(0);
+//!     let running = thread.wake();
+//!     let _ = running.park();
+//!     running.unpark();
+//!     running.stop()
+//! }
+//! ```
 
 use alloc::sync::Arc;
 
