@@ -251,7 +251,7 @@ impl crate::Task {
     }
 }
 
-/// Changes how a task is scheduled, wherever it is. Any context without a run-queue lock.
+/// Changes how a task is scheduled, wherever it is. From a task, without a run-queue lock.
 ///
 /// The race with a waker is that of `affinity.rs`: what is wanted is written before the state is looked at, and a waker
 /// claims the task before it reads what is wanted.

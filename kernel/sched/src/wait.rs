@@ -14,6 +14,7 @@
 //! waiting takes the condition as a closure and does these steps itself.
 
 use alloc::sync::{Arc, Weak};
+use core::sync::atomic::{Ordering, fence};
 
 use smallvec::SmallVec;
 use sync::{LockClass, SpinIrqGuard, SpinLock, might_sleep};
@@ -193,6 +194,10 @@ impl WaitQueue {
         mut waiters: SpinIrqGuard<'_, SmallVec<[Waiter; 2]>>,
         mut exclusive_left: usize,
     ) {
+        // The condition was made true before this, the tasks' states are looked at after it; the
+        // sleeper's exchange of its state is its half. The lock alone does not order the two: it
+        // only keeps what follows from coming earlier.
+        fence(Ordering::SeqCst);
         let mut index = 0;
         while index < waiters.len() {
             match &waiters[index] {
