@@ -39,6 +39,7 @@ mod idle;
 mod load;
 mod mutex;
 mod name;
+mod places;
 mod runqueue;
 mod schedule;
 mod sleep;

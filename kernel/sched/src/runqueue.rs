@@ -1,9 +1,7 @@
 //! The run queue of one CPU: its classes, what runs there, and the counters.
 
 use alloc::vec::Vec;
-use core::sync::atomic::{
-    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, Ordering::Relaxed,
-};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use errno::Errno;
 use machine::CpuId;
@@ -11,7 +9,7 @@ use sync::{IrqGuard, LockClass, Once, PerCpu, SpinIrqGuard, SpinLock, per_cpu};
 
 use crate::attributes::{Class, Policy};
 use crate::class::Queue;
-use crate::class::fair::FairQueue;
+use crate::class::fair::{FairQueue, Waiting};
 use crate::class::real_time::RealTimeQueue;
 use crate::class::stop::StopQueue;
 use crate::task::{Task, TaskRef};
@@ -37,46 +35,6 @@ pub(crate) static RUN_QUEUES: PerCpu<Shared> = per_cpu!(Shared {
     idle_task: Once::new(),
     switches: AtomicU64::new(0),
 });
-
-/// Tasks alive that may stand in a queue.
-static PLACES: AtomicUsize = AtomicUsize::new(0);
-/// How many each queue has room for.
-static ROOM: AtomicUsize = AtomicUsize::new(0);
-
-/// Sees to it that every run queue has room for one more task, so that waking never allocates. May sleep.
-///
-/// # Errors
-/// ENOMEM.
-pub(crate) fn reserve_place() -> Result<(), Errno> {
-    let places = PLACES.fetch_add(1, Relaxed) + 1;
-    if places <= ROOM.load(Ordering::Acquire) {
-        return Ok(());
-    }
-    make_room(places.next_power_of_two().max(64)).inspect_err(|_| release_place())
-}
-
-pub(crate) fn release_place() {
-    PLACES.fetch_sub(1, Relaxed);
-}
-
-fn make_room(room: usize) -> Result<(), Errno> {
-    for shared in RUN_QUEUES.iter() {
-        let mut fair = Vec::new();
-        let mut real_time = Vec::new();
-        fair.try_reserve_exact(room).map_err(|_| Errno::ENOMEM)?;
-        real_time.try_reserve_exact(room).map_err(|_| Errno::ENOMEM)?;
-        let mut queue = shared.queue.lock_irq();
-        // Another CPU may have made more room meanwhile; the smaller list would then not do.
-        if queue.room < room {
-            queue.room = room;
-            let old = (queue.fair.grow(fair), queue.real_time.grow(real_time));
-            drop(queue);
-            drop(old);
-        }
-    }
-    ROOM.fetch_max(room, Ordering::Release);
-    Ok(())
-}
 
 /// How long real-time tasks may run in each period, as `/proc/sys/kernel/sched_rt_*` says.
 pub(crate) static RT_PERIOD: AtomicU64 = AtomicU64::new(time::SECOND);
@@ -139,6 +97,21 @@ impl RunQueue {
             idle_since: 0,
             times: crate::account::Times::new(),
         }
+    }
+
+    /// Takes over lists with room for so many tasks, and returns those that are not needed any more.
+    pub(crate) fn grow(
+        &mut self,
+        room: usize,
+        fair: Vec<Waiting>,
+        real_time: Vec<TaskRef>,
+    ) -> (Vec<Waiting>, Vec<TaskRef>) {
+        // Another CPU may have made more room meanwhile; the smaller lists would then not do.
+        if self.room >= room {
+            return (fair, real_time);
+        }
+        self.room = room;
+        (self.fair.grow(fair), self.real_time.grow(real_time))
     }
 
     fn class(&mut self, class: Class) -> Option<&mut dyn Queue> {

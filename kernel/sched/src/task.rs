@@ -19,7 +19,7 @@ use crate::attributes::{Attributes, Entity};
 use crate::cpumask::CpuMask;
 use crate::current::current;
 use crate::state::{self, StateWord};
-use crate::{runqueue, stack_cache};
+use crate::{places, stack_cache};
 
 /// Leaf locks: held for a few instructions, nothing is taken inside.
 static COMM_LOCK: LockClass = LockClass::new("task.comm");
@@ -166,8 +166,8 @@ impl Task {
     /// ENOMEM: no stack.
     pub fn new(new: NewTask<'_>) -> Result<TaskRef, Errno> {
         let node = new.node.unwrap_or_else(|| machine::cpu::node(machine::cpu::id()));
-        runqueue::reserve_place()?;
-        let stack = stack_cache::allocate(node).inspect_err(|_| runqueue::release_place())?;
+        places::reserve_place()?;
+        let stack = stack_cache::allocate(node).inspect_err(|_| places::release_place())?;
         let context = Context::new(stack, crate::schedule::first_steps);
         Ok(Arc::new(Self::build(
             new.pid,
@@ -407,7 +407,7 @@ impl Drop for Task {
             stack_cache::recycle(context);
         }
         if !self.is_idle() {
-            runqueue::release_place();
+            places::release_place();
         }
     }
 }
