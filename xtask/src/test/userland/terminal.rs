@@ -122,7 +122,7 @@ fn ctrl_z_stops(lab: &Lab) -> Result<()> {
     terminal.send(CTRL_Z)?;
     terminal.expect("Stopped")?;
     terminal.prompt()?;
-    let state = terminal.command("cut -d ' ' -f 3 /proc/$(pidof sleep)/stat")?;
+    let state = terminal.command("cut -d ' ' -f 3 /proc/$(jobs -p)/stat")?;
     if state.trim() != "T" {
         return terminal.wrong("the job is not in state T");
     }
