@@ -9,7 +9,7 @@ use process::{CloneFlags, KernelThread, Signal};
 use sched::{TaskFlags, WaitQueue};
 use vm::{MapFlags, MapRequest, MapSource, Mm, Prot};
 
-use crate::tools::{cpus, dawdle, expect_oopses, spawn};
+use crate::tools::{SLACK, cpus, dawdle, expect_oopses, spawn};
 
 pub(crate) fn idle_is_pid_0() {
     assert!(process::find_task(0).is_none(), "PID 0 can be found");
@@ -171,10 +171,10 @@ pub(crate) fn every_so_often() {
     });
     sched::sleep_for(10 * PERIOD + PERIOD / 2);
     let ran = turns.load(Ordering::SeqCst);
-    assert!((8..=10).contains(&ran), "{ran} turns in ten periods");
+    assert!((8 / SLACK..=10).contains(&ran), "{ran} turns in ten periods");
     let asked = time::monotonic();
     assert_eq!(daemon.stop(), Exit::Returned(0));
-    assert!(time::monotonic() - asked < PERIOD, "stop waited for the period to end");
+    assert!(time::monotonic() - asked < PERIOD * SLACK, "stop waited for the period to end");
 }
 
 pub(crate) fn lazy_tlb() {

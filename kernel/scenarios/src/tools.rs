@@ -25,6 +25,10 @@ pub(crate) fn random(bound: u64) -> u64 {
     draw() % bound
 }
 
+/// How many times longer things may take than the kernel needs: on a real machine whose host has other
+/// things to do, a virtual CPU can stand still for a while.
+pub(crate) const SLACK: u64 = if cfg!(target_os = "none") { 20 } else { 1 };
+
 #[cfg(not(target_os = "none"))]
 fn draw() -> u64 {
     machine::sim::random(u64::MAX)
