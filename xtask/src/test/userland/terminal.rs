@@ -107,6 +107,8 @@ fn ctrl_c_interrupts(lab: &Lab) -> Result<()> {
     }
     terminal.send("sh -c 'echo begun; exec sleep 100'\n")?;
     terminal.expect("begun\r\n")?;
+    // While it sleeps: what becomes of a key in the middle of an `exec` is another question.
+    terminal.pause()?;
     terminal.send(CTRL_BACKSLASH)?;
     terminal.prompt()?;
     match terminal.command("echo status=$?")?.trim() {
