@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 use errno::Errno;
 use sched::{Mutex, SIGNAL_PENDING, TaskFlags, TaskRef, current, state};
-use sync::LockClass;
+use sync::{LockClass, Once};
 
 /// Outermost: one freeze or thaw at a time.
 static FREEZER_LOCK: LockClass = LockClass::new("freezer");
@@ -27,6 +27,24 @@ pub enum Scope {
 }
 
 static SCOPE: AtomicU8 = AtomicU8::new(Scope::Nobody as u8);
+
+/// What stands still in a freeze besides tasks: work that would be done by threads that are not frozen.
+pub struct FreezableWork {
+    /// Begins nothing new from now on. Called before the first task is asked.
+    pub begin: fn(),
+    /// Whether some of what was begun before still goes on.
+    pub is_busy: fn() -> bool,
+    /// Goes on.
+    pub thaw: fn(),
+}
+
+static WORK: Once<&'static FreezableWork> = Once::new();
+
+/// Says what work stands still with the kernel threads ([`Scope::All`]). Once.
+pub fn set_freezable_work(work: &'static FreezableWork) {
+    let fresh = WORK.set(work).is_ok();
+    assert!(fresh, "there is one workqueue");
+}
 
 /// How long a freeze waits for tasks that do not come, in nanoseconds.
 const PATIENCE: u64 = 20 * time::SECOND;
@@ -91,11 +109,21 @@ pub(crate) fn freeze_unless(released: impl Fn() -> bool) -> bool {
 pub fn freeze(scope: Scope) -> Result<(), Errno> {
     let _one_at_a_time = FREEZER.lock();
     SCOPE.store(scope as u8, Ordering::SeqCst);
+    let work = WORK.get().filter(|_| scope == Scope::All);
+    if let Some(work) = work {
+        (work.begin)();
+    }
     let deadline = time::monotonic() + PATIENCE;
     loop {
-        let Some(straggler) = ask_those_awake() else { return Ok(()) };
+        let straggler = ask_those_awake();
+        if straggler.is_none() && !work.is_some_and(|work| (work.is_busy)()) {
+            return Ok(());
+        }
         if time::monotonic() >= deadline {
-            log::error!("freezing of tasks failed: {straggler:?} refuses to freeze");
+            match straggler {
+                Some(task) => log::error!("freezing of tasks failed: {task:?} refuses to freeze"),
+                None => log::error!("freezing of tasks failed: a workqueue is busy"),
+            }
             thaw_all();
             return Err(Errno::EBUSY);
         }
@@ -111,6 +139,9 @@ pub fn thaw() {
 
 fn thaw_all() {
     SCOPE.store(Scope::Nobody as u8, Ordering::SeqCst);
+    if let Some(work) = WORK.get() {
+        (work.thaw)();
+    }
     process::for_each_task(|task| {
         sched::wake_up_state(task, state::FROZEN);
     });

@@ -21,6 +21,16 @@ static PANICKING: AtomicUsize = AtomicUsize::new(0);
 /// What ends the run instead of a reset: tests have their own.
 static FINAL: Once<fn(&str) -> !> = Once::new();
 
+/// What is told of a thread that dies of an oops.
+static DEATH: Once<fn()> = Once::new();
+
+/// Says what a thread calls that dies of an oops, before it leaves: whoever gave it work learns so that it will not be done. It
+/// runs in the dying thread, with no lock held, and may take spin locks. Once.
+pub fn set_death_hook(hook: fn()) {
+    let fresh = DEATH.set(hook).is_ok();
+    assert!(fresh, "the death hook is set once");
+}
+
 /// Whether every oops is a panic.
 pub fn panic_on_oops() -> bool {
     PANIC_ON_OOPS.load(Ordering::Relaxed)
@@ -93,6 +103,9 @@ pub fn oops(oops: &Oops<'_>) -> ! {
     }
     drop(me);
     machine::irq::enable();
+    if let Some(hook) = DEATH.get() {
+        hook();
+    }
     process::do_exit(SIGNAL_STATUS)
 }
 

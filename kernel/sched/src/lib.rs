@@ -52,6 +52,7 @@ mod tick;
 mod upcalls;
 mod wait;
 mod wake;
+mod worker;
 
 pub use account::{CpuTimes, TaskTimes, cpu_times};
 pub use affinity::{
@@ -81,3 +82,4 @@ pub use tick::TICK;
 pub use upcalls::{interrupt_exit, reschedule_interrupt};
 pub use wait::{Notify, PollSleeper, WaitError, WaitQueue, Watch};
 pub use wake::{kick, wake_up, wake_up_new_task, wake_up_state};
+pub use worker::{WorkerHooks, set_worker_hooks};

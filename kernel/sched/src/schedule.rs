@@ -13,7 +13,7 @@ use crate::current::{CURRENT, current};
 use crate::runqueue::RUN_QUEUES;
 use crate::state::{self, NOLOAD, OFF_QUEUE, UNINTERRUPTIBLE};
 use crate::task::{Task, TaskRef};
-use crate::{exit, sleep, space, tick};
+use crate::{exit, sleep, space, tick, worker};
 
 /// Who ended a sleep with a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +28,15 @@ pub enum Woken {
 /// Interrupts on, preemption on.
 pub fn schedule() {
     sync::might_sleep();
+    let is_worker = worker::goes_to_sleep();
     loop {
         switch(true);
         if machine::cpu::preempt_count() != 0 {
-            return;
+            break;
         }
+    }
+    if is_worker {
+        worker::goes_on();
     }
 }
 

@@ -45,6 +45,8 @@ bitflags! {
         const NOFREEZE = 1 << 2;
         /// User space may not change its affinity.
         const NO_SETAFFINITY = 1 << 3;
+        /// A worker of a workqueue in the middle of a piece of work: its sleeps are told of (`worker.rs`).
+        const WQ_WORKER = 1 << 9;
         /// On its way out.
         const EXITING = 1 << 4;
         /// Has not executed a program since it was forked.
@@ -125,6 +127,8 @@ pub enum Slot {
     Process = 0,
     /// The kernel thread's hand-shakes.
     Kthread = 1,
+    /// A workqueue's worker.
+    Worker = 2,
 }
 
 /// A task. See [`state`] for its life as the scheduler sees it.
@@ -156,7 +160,7 @@ pub struct Task {
     in_user: AtomicBool,
     pub(crate) held: sync::lockdep::Held,
     pub(crate) sleep_timer: Once<Timer>,
-    slots: [Once<Box<dyn Any + Send + Sync>>; 2],
+    slots: [Once<Box<dyn Any + Send + Sync>>; 3],
 }
 
 impl Task {
@@ -236,7 +240,7 @@ impl Task {
             in_user: AtomicBool::new(false),
             held: sync::lockdep::Held::new(),
             sleep_timer: Once::new(),
-            slots: [const { Once::new() }; 2],
+            slots: [const { Once::new() }; 3],
         }
     }
 
