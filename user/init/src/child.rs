@@ -8,8 +8,8 @@ use runtime::{Errno, Result, file, terminal};
 /// Room for the command's words and for the environment.
 const WORDS: usize = 1024;
 
-const DIRECTORIES: [&[u8]; 4] = [b"/bin/", b"/sbin/", b"/usr/bin/", b"/usr/sbin/"];
-const PATH: &CStr = c"PATH=/bin:/sbin:/usr/bin:/usr/sbin";
+const DIRECTORIES: [&[u8]; 4] = [b"/usr/bin/", b"/usr/sbin/", b"/bin/", b"/sbin/"];
+const PATH: &CStr = c"PATH=/usr/bin:/usr/sbin:/bin:/sbin";
 
 /// Exit statuses as shells use them.
 const NOT_EXECUTABLE: i32 = 126;

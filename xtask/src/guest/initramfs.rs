@@ -3,6 +3,7 @@
 use super::binary::Binary;
 use super::busybox::Busybox;
 use super::cpio;
+use super::debian;
 use super::order::Order;
 use super::tree::Tree;
 use crate::build::programs::{self, Program};
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 /// What goes into the initial file system besides the default user land.
 #[derive(Clone, Debug, Default)]
 pub struct Additions {
+    /// Debian packages.
+    pub packages: Vec<String>,
     /// Programs of the host, for `/bin`.
     pub binaries: Vec<PathBuf>,
     /// A directory of the host to lay over the root.
@@ -37,9 +40,46 @@ impl Additions {
 /// Applets whose names must not shadow how the guest starts.
 const OWN_NAMES: [&str; 3] = ["busybox", "init", "linuxrc"];
 
+/// The users and groups that programs ask for by name, with Debian's numbers.
+const PASSWD: &str = "\
+root:x:0:0:root:/root:/bin/sh
+daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
+bin:x:2:2:bin:/bin:/usr/sbin/nologin
+user:x:1000:1000:user:/tmp:/bin/sh
+nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+";
+const GROUP: &str = "\
+root:x:0:
+daemon:x:1:
+bin:x:2:
+adm:x:4:
+tty:x:5:
+disk:x:6:
+kmem:x:15:
+utmp:x:43:
+users:x:100:
+user:x:1000:
+nogroup:x:65534:
+";
+
+/// Memory for a guest with an archive of so many bytes, in MiB: as much as a small one takes by default, and
+/// for a large one the archive, what is unpacked from it, and room to work.
+pub fn memory_for(archive: usize) -> u64 {
+    const DEFAULT: u64 = 256;
+    const WORKING_ROOM: u64 = 160;
+    const STEP: u64 = 64;
+    let archive = (archive as u64).div_ceil(1 << 20);
+    (2 * archive + WORKING_ROOM).next_multiple_of(STEP).max(DEFAULT)
+}
+
 /// Packs the default user land, the additions and the order.
 pub fn pack(additions: &Additions, order: &Order) -> Result<Vec<u8>> {
     let mut tree = user_land()?;
+    if !additions.packages.is_empty() {
+        for directory in debian::unpacked(&additions.packages)? {
+            tree.overlay_but(&directory, debian::is_left_out)?;
+        }
+    }
     if let Some(root) = &additions.root {
         tree.overlay(root)?;
     }
@@ -50,24 +90,34 @@ pub fn pack(additions: &Additions, order: &Order) -> Result<Vec<u8>> {
     Ok(cpio::archive(&tree))
 }
 
-/// Busybox under all its names, our `/init`, and the few files that programs look for.
+/// Busybox under all its names, our `/init`, and the few files that programs look for, in Debian's merged layout.
+/// `/usr/sbin` is merged too, so that a package's program goes before busybox's wherever that lies.
 fn user_land() -> Result<Tree> {
     let mut tree = Tree::new();
     for (directory, mode) in [
-        ("bin", 0o755),
         ("dev", 0o755),
         ("etc", 0o755),
         ("mnt", 0o755),
         ("proc", 0o555),
         ("root", 0o700),
+        ("run", 0o755),
         ("sys", 0o555),
         ("tmp", 0o1777),
-        ("usr", 0o755),
-        ("var", 0o755),
+        ("usr/bin", 0o755),
+        ("usr/lib", 0o755),
+        ("usr/lib64", 0o755),
+        ("var/tmp", 0o1777),
     ] {
         tree.add_directory(directory, mode)?;
     }
-    for (link, to) in [("sbin", "bin"), ("usr/bin", "../bin"), ("usr/sbin", "../bin")] {
+    for (link, to) in [
+        ("bin", "usr/bin"),
+        ("sbin", "usr/bin"),
+        ("usr/sbin", "bin"),
+        ("lib", "usr/lib"),
+        ("lib64", "usr/lib64"),
+        ("var/run", "/run"),
+    ] {
         tree.add_link(link, to)?;
     }
     let busybox = Busybox::get()?;
@@ -78,8 +128,9 @@ fn user_land() -> Result<Tree> {
         }
     }
     for (path, contents) in [
-        ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"),
-        ("etc/group", "root:x:0:\ntty:x:5:\n"),
+        ("etc/passwd", PASSWD),
+        ("etc/group", GROUP),
+        ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
         ("etc/profile", "export PS1='\\w \\$ '\n"),
         ("etc/hostname", "heddle\n"),
         ("etc/hosts", "127.0.0.1 localhost\n"),

@@ -77,20 +77,28 @@ impl Tree {
     /// Lays a directory of the host over the tree. What is in both comes from the host; a directory that
     /// meets a link to a directory goes where the link points.
     pub fn overlay(&mut self, directory: &Path) -> Result<()> {
-        self.overlay_at(directory, Path::new(""))
+        self.overlay_but(directory, |_| false)
     }
 
-    fn overlay_at(&mut self, from: &Path, to: &Path) -> Result<()> {
+    /// The same without what the function names, by its path below the directory, and all that is in it.
+    pub fn overlay_but(&mut self, directory: &Path, left_out: fn(&Path) -> bool) -> Result<()> {
+        self.overlay_at(directory, Path::new(""), left_out)
+    }
+
+    fn overlay_at(&mut self, from: &Path, to: &Path, left_out: fn(&Path) -> bool) -> Result<()> {
         let entries = fs::read_dir(from).with_context(|| format!("reading {}", from.display()))?;
         for entry in entries {
             let entry = entry?;
             let (from, to) = (entry.path(), to.join(entry.file_name()));
+            if left_out(&to) {
+                continue;
+            }
             let complaint = || format!("reading {}", from.display());
             let data = fs::symlink_metadata(&from).with_context(complaint)?;
             let mode = data.permissions().mode() & 0o7777;
             if data.is_dir() {
                 self.add_directory(&to, mode)?;
-                self.overlay_at(&from, &to)?;
+                self.overlay_at(&from, &to, left_out)?;
             } else if data.is_symlink() {
                 self.add_link(&to, fs::read_link(&from).with_context(complaint)?)?;
             } else if data.is_file() {

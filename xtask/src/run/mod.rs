@@ -37,9 +37,9 @@ pub struct Arguments {
     #[arg(long, default_value_t = 2, value_name = "N")]
     cpus: u32,
 
-    /// Size of memory, such as 256M or 1G
-    #[arg(long, default_value = "256M", value_name = "SIZE")]
-    memory: Memory,
+    /// Size of memory, such as 256M or 1G [default: 256M, more for a large user land]
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<Memory>,
 
     /// Kind of machine
     #[arg(long, value_enum, default_value_t = Board::Microvm)]
@@ -52,6 +52,10 @@ pub struct Arguments {
     /// Kernel parameters
     #[arg(long, default_value = "", value_name = "STR", allow_hyphen_values = true)]
     append: String,
+
+    /// Put Debian packages and what they depend on into the guest (may be repeated, or a list with commas)
+    #[arg(long = "deb", value_name = "PKG", value_delimiter = ',')]
+    packages: Vec<String>,
 
     /// Put a program of this host into the guest's /bin (may be repeated)
     #[arg(long = "bin", value_name = "FILE")]
@@ -92,10 +96,13 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let additions =
-        Additions { binaries: arguments.binaries.clone(), root: arguments.root.clone() };
+    let additions = Additions {
+        packages: arguments.packages.clone(),
+        binaries: arguments.binaries.clone(),
+        root: arguments.root.clone(),
+    };
     additions.check()?;
-    let options = arguments.options();
+    let mut options = arguments.options();
     options.check()?;
     let qemu = options::find_qemu()?;
     let image = match &arguments.kernel {
@@ -105,6 +112,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         None => kernel::build(Kind::Fast)?,
     };
     let archive = initramfs::pack(&additions, &arguments.order())?;
+    if arguments.memory.is_none() {
+        options.memory = Memory::mebibytes(initramfs::memory_for(archive.len()));
+    }
     check_memory(options.memory, &image, archive.len())?;
     let mut file = tempfile::NamedTempFile::new()?;
     file.write_all(&archive)?;
@@ -137,7 +147,7 @@ impl Arguments {
         Options {
             board: self.machine,
             cpus: self.cpus,
-            memory: self.memory,
+            memory: self.memory.unwrap_or(Options::default().memory),
             nodes: self.nodes,
             kvm: self.kvm,
             icount: self.icount,

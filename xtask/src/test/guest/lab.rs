@@ -48,6 +48,7 @@ impl Lab {
             lab: self,
             options: Options { append: "panic=-1".into(), ..Options::default() },
             additions: Additions::default(),
+            memory: None,
             archive: None,
             limit: LIMIT,
         };
@@ -64,6 +65,8 @@ pub struct Guest<'a> {
     lab: &'a Lab,
     options: Options,
     additions: Additions,
+    /// As much as the user land needs, unless this says otherwise.
+    memory: Option<Memory>,
     /// The initial file system, if not the usual one.
     archive: Option<Vec<u8>>,
     limit: Duration,
@@ -92,7 +95,7 @@ impl<'a> Guest<'a> {
 
     /// With so much memory, in MiB.
     pub fn memory(mut self, mebibytes: u64) -> Self {
-        self.options.memory = Memory::mebibytes(mebibytes);
+        self.memory = Some(Memory::mebibytes(mebibytes));
         self
     }
 
@@ -112,6 +115,12 @@ impl<'a> Guest<'a> {
     /// With this initial file system.
     pub fn archive(mut self, archive: Vec<u8>) -> Self {
         self.archive = Some(archive);
+        self
+    }
+
+    /// With these Debian packages.
+    pub fn packages(mut self, names: &[&str]) -> Self {
+        self.additions.packages.extend(names.iter().map(|&name| name.to_owned()));
         self
     }
 
@@ -188,11 +197,13 @@ impl<'a> Guest<'a> {
     }
 
     /// The machine, and the file that it boots from, which must stay until it has.
-    fn start(self, order: Order) -> Result<(Vm, NamedTempFile)> {
+    fn start(mut self, order: Order) -> Result<(Vm, NamedTempFile)> {
         let archive = match self.archive {
             Some(archive) => archive,
             None => initramfs::pack(&self.additions, &order)?,
         };
+        let enough = Memory::mebibytes(initramfs::memory_for(archive.len()));
+        self.options.memory = self.memory.unwrap_or(enough);
         let mut file = NamedTempFile::new()?;
         file.write_all(&archive)?;
         let boot = Boot { image: self.lab.image.clone(), initramfs: file.path().to_owned() };

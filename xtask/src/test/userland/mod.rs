@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod boot;
+mod debian;
 mod faults;
 mod fuzz;
 mod processes;
@@ -54,6 +55,7 @@ fn cases() -> Vec<Case> {
         ("processes", processes::cases()),
         ("programs", programs::cases()),
         ("boot", boot::cases()),
+        ("debian", debian::cases()),
         ("terminal", terminal::cases()),
         ("procfs", procfs::cases()),
         ("faults", faults::cases()),

@@ -63,7 +63,7 @@ fn links_of_a_process(lab: &Lab) -> Result<()> {
     let script = "\
         cd /tmp; sleep 60 < /dev/null > /tmp/out & sleep 0.2; cd /proc/$!
         for link in exe cwd root fd/0 fd/1; do readlink $link; done; kill $!";
-    lab.guest().sh(script)?.prints("/bin/busybox\n/tmp\n/\n/dev/null\n/tmp/out\n")
+    lab.guest().sh(script)?.prints("/usr/bin/busybox\n/tmp\n/\n/dev/null\n/tmp/out\n")
 }
 
 fn maps_shows_the_program(lab: &Lab) -> Result<()> {

@@ -171,7 +171,7 @@ fn small_tools_of_the_system(lab: &Lab) -> Result<()> {
         && lines[3..10] == ["other", "other", "1", "1", "1", "0", "root"]
         && tty
         && lines[11] == "0022"
-        && lines[13..] == ["a log", "/bin/ps"];
+        && lines[13..] == ["a log", "/usr/bin/ps"];
     outcome.holds(right, "a tool said something else than it should").map(drop)
 }
 

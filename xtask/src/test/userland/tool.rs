@@ -29,6 +29,13 @@ pub fn cases() -> Vec<Case> {
         Case::new("bin_runs_a_program_of_the_host", bin_runs_a_program_of_the_host),
         Case::new("bin_that_is_wrong_is_refused", bin_that_is_wrong_is_refused),
         Case::new("root_is_laid_over", root_is_laid_over),
+        Case::new("deb_that_is_not_there_is_refused", |_| {
+            let packages = ["--deb", "procps,no-such-package", "--", "true"];
+            run(&packages)?.status(125)?.says("--deb no-such-package: there is no such package")?;
+            run(&["--deb", "../x", "--", "true"])?
+                .status(125)?
+                .complains("not a name of a Debian package")
+        }),
         Case::new("too_little_memory_is_refused", |_| {
             run(&["--memory", "4M", "--", "true"])?.status(125)?.complains("need at least")
         }),
