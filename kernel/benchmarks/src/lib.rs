@@ -1,99 +1,77 @@
-//! The hot paths of kernel threads, measured in the kernel.
+//! The paths that kernel threads live on, measured in the kernel.
 //!
-//! On a machine with one CPU that counts instructions, a nanosecond is an instruction, and the figures are exact; on any other they are
-//! times. Each figure is the average over many turns after some to warm up, and goes to the log as `bench NAME N`.
+//! On a machine with one CPU that counts instructions, a nanosecond is an instruction, and the figures are exact; on any other
+//! they are times. A figure is the average over many turns after some to warm up, and goes to the log as `bench NAME N`.
+//! Each workload has a twin of the same name in `bench/linux`, a module for Linux; `cargo xtask bench --linux` lays them side by
+//! side. What a workload does is said here, once.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
-use alloc::sync::Arc;
-
-use kthread::{Builder, Exit};
-use sched::{Completion, CpuMask};
+mod deferred;
+mod switches;
+mod threads;
 
 const WARM_UP: u64 = 20;
 const TURNS: u64 = 200;
 
+/// How long the machine rests before each workload, so that nobody measures what the one before has left to do.
+const REST: u64 = 20 * time::MILLISECOND;
+
+/// How a workload is measured.
+#[derive(Clone, Copy)]
+enum Measure {
+    /// Goes the path once; called many times.
+    Turn(fn()),
+    /// Does all turns by itself and returns the figure.
+    Whole(fn() -> u64),
+}
+
 /// A path to measure.
-pub struct Benchmark {
-    /// Its name.
-    pub name: &'static str,
-    /// Goes the path once.
-    pub turn: fn(),
+struct Workload {
+    name: &'static str,
+    /// Not run on fewer CPUs.
+    cpus: u32,
+    measure: Measure,
 }
 
-/// All paths that are measured one turn at a time.
-static BENCHMARKS: &[Benchmark] = &[
-    Benchmark { name: "create_wake_stop", turn: create_wake_stop },
-    Benchmark { name: "create_stop_unwoken", turn: create_stop_unwoken },
-    Benchmark { name: "yield_to_nobody", turn: sched::yield_now },
-];
+impl Workload {
+    const fn turn(name: &'static str, turn: fn()) -> Self {
+        Self { name, cpus: 1, measure: Measure::Turn(turn) }
+    }
 
-fn create_wake_stop() {
-    let thread = Builder::new(format_args!("bench")).run(|this| {
-        while !this.should_stop() {
-            this.sleep(time::SECOND);
+    const fn whole(name: &'static str, cpus: u32, measure: fn() -> u64) -> Self {
+        Self { name, cpus, measure: Measure::Whole(measure) }
+    }
+
+    fn figure(&self) -> u64 {
+        match self.measure {
+            Measure::Turn(turn) => average(turn),
+            Measure::Whole(measure) => measure(),
         }
-        0
-    });
-    let exit = thread.map(kthread::Handle::stop);
-    assert!(matches!(exit, Ok(Exit::Returned(0) | Exit::NeverRan)), "a thread cannot be made");
-}
-
-fn create_stop_unwoken() {
-    let created = Builder::new(format_args!("bench")).create(|_| 0);
-    let exit = created.map(kthread::Created::stop);
-    assert!(matches!(exit, Ok(Exit::NeverRan)), "a thread cannot be made");
-}
-
-/// Two threads on one CPU that wake each other by completions; the figure is a round trip.
-fn completion_ping_pong() -> u64 {
-    let (ping, pong) = (Arc::new(Completion::new()), Arc::new(Completion::new()));
-    let (their_ping, their_pong) = (ping.clone(), pong.clone());
-    let partner = Builder::new(format_args!("bench"))
-        .bound_to(CpuMask::of(0))
-        .run(move |_| {
-            for _ in 0..WARM_UP + TURNS {
-                their_ping.wait();
-                their_pong.complete();
-            }
-            0
-        })
-        .expect("a thread can be made");
-    let caller = Builder::new(format_args!("bench"))
-        .bound_to(CpuMask::of(0))
-        .run(move |_| {
-            let round = || {
-                ping.complete();
-                pong.wait();
-            };
-            (0..WARM_UP).for_each(|_| round());
-            let start = time::monotonic();
-            (0..TURNS).for_each(|_| round());
-            ((time::monotonic() - start) / TURNS) as i32
-        })
-        .expect("a thread can be made");
-    assert_eq!(partner.join(), Exit::Returned(0));
-    match caller.join() {
-        Exit::Returned(figure) => figure.unsigned_abs().into(),
-        other => panic!("the benchmark's thread ended with {other:?}"),
     }
 }
 
-/// Runs all benchmarks whose name contains `filter`. From a task that may sleep.
+/// Runs all workloads whose name contains `filter`. From a task that may sleep.
 pub fn run(filter: &str) {
-    for benchmark in BENCHMARKS.iter().filter(|benchmark| benchmark.name.contains(filter)) {
-        (0..WARM_UP).for_each(|_| (benchmark.turn)());
-        let start = time::monotonic();
-        (0..TURNS).for_each(|_| (benchmark.turn)());
-        report(benchmark.name, (time::monotonic() - start) / TURNS);
-    }
-    if "completion_ping_pong".contains(filter) {
-        report("completion_ping_pong", completion_ping_pong());
+    let cpus = sched::online().iter().count() as u32;
+    let all = [threads::WORKLOADS, switches::WORKLOADS, deferred::WORKLOADS].into_iter().flatten();
+    for workload in all.filter(|workload| workload.name.contains(filter) && workload.cpus <= cpus) {
+        sched::sleep_for(REST);
+        report(workload.name, workload.figure());
     }
 }
 
+/// Says a figure; a workload that has more than one says the others itself.
 fn report(name: &str, figure: u64) {
     log::info!("bench {name} {figure}");
+}
+
+/// What a turn takes.
+fn average(turn: impl Fn()) -> u64 {
+    (0..WARM_UP).for_each(|_| turn());
+    let start = time::monotonic();
+    (0..TURNS).for_each(|_| turn());
+    (time::monotonic() - start) / TURNS
 }
