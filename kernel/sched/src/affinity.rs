@@ -75,8 +75,10 @@ pub fn set_housekeeping(mask: CpuMask) -> bool {
 }
 
 /// Whether a task may be queued on a CPU now.
+#[inline]
 pub(crate) fn may_run_on(task: &Task, cpu: CpuId) -> bool {
-    candidates(task).contains(cpu)
+    // Nearly always one of the CPUs that it was given; those that are active are candidates in every case below.
+    task.allowed().and(active()).contains(cpu) || candidates(task).contains(cpu)
 }
 
 /// The CPUs that a task may be queued on now. Kernel threads bound to a CPU run there while it is online,
@@ -190,7 +192,7 @@ pub(crate) fn move_between(task: &TaskRef, from: CpuId, to: CpuId) {
         return;
     }
     let Some(task) = queues.first.remove(task) else { return };
-    let preempts = queues.second.enqueue(to, task, false);
+    let preempts = queues.second.enqueue(to, task, time::monotonic());
     drop(queues);
     if preempts {
         reschedule(to);

@@ -1,8 +1,7 @@
 //! Policies, nice values and priorities, and what each task carries of them.
 
 use core::sync::atomic::{
-    AtomicBool, AtomicI8, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed,
-    Ordering::SeqCst,
+    AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst,
 };
 
 use errno::Errno;
@@ -90,11 +89,12 @@ impl Policy {
 
 /// The classes, in the order in which they are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
 pub(crate) enum Class {
-    Stop,
-    RealTime,
-    Fair,
-    Idle,
+    Stop = 0,
+    RealTime = 1,
+    Fair = 2,
+    Idle = 3,
 }
 
 /// How a task is to be scheduled.
@@ -185,8 +185,10 @@ pub fn weight_of_nice(nice: i8) -> u32 {
 #[derive(Debug)]
 pub(crate) struct Entity {
     wanted: AtomicU32,
+    /// What is in force, packed like what is wanted; the next four follow from it.
+    in_force: AtomicU32,
+    class: AtomicU8,
     policy: AtomicU8,
-    nice: AtomicI8,
     priority: AtomicU8,
     pub(crate) weight: AtomicU32,
     /// Fair: virtual run time, nanoseconds at nice 0, on the scale of the task's queue.
@@ -205,8 +207,9 @@ impl Entity {
     pub(crate) fn new(attributes: Attributes) -> Self {
         Self {
             wanted: AtomicU32::new(attributes.pack()),
+            in_force: AtomicU32::new(attributes.pack()),
+            class: AtomicU8::new(attributes.policy.class() as u8),
             policy: AtomicU8::new(attributes.policy as u8),
-            nice: AtomicI8::new(attributes.nice),
             priority: AtomicU8::new(attributes.priority),
             weight: AtomicU32::new(attributes.weight()),
             vruntime: AtomicI64::new(0),
@@ -223,20 +226,38 @@ impl Entity {
     }
 
     /// Puts what is wanted in force; under the lock of the task's queue, while it is on none.
+    #[inline]
     pub(crate) fn adopt(&self) {
-        let wanted = self.wanted();
+        let wanted = self.wanted.load(SeqCst);
+        if wanted != self.in_force.load(Relaxed) {
+            self.put_in_force(wanted);
+        }
+    }
+
+    #[cold]
+    fn put_in_force(&self, packed: u32) {
+        let wanted = Attributes::unpack(packed);
+        self.in_force.store(packed, Relaxed);
+        self.class.store(wanted.policy.class() as u8, Relaxed);
         self.policy.store(wanted.policy as u8, Relaxed);
-        self.nice.store(wanted.nice, Relaxed);
         self.priority.store(wanted.priority, Relaxed);
         self.weight.store(wanted.weight(), Relaxed);
     }
 
-    pub(crate) fn policy(&self) -> Policy {
-        Policy::from_stored(self.policy.load(Relaxed))
+    /// Whether its policy is this one.
+    #[inline]
+    pub(crate) fn is(&self, policy: Policy) -> bool {
+        self.policy.load(Relaxed) == policy as u8
     }
 
+    #[inline]
     pub(crate) fn class(&self) -> Class {
-        self.policy().class()
+        match self.class.load(Relaxed) {
+            0 => Class::Stop,
+            1 => Class::RealTime,
+            2 => Class::Fair,
+            _ => Class::Idle,
+        }
     }
 
     pub(crate) fn rt_priority(&self) -> u8 {
@@ -260,7 +281,10 @@ impl crate::Task {
 /// EINVAL: the attributes contradict themselves.
 pub fn set_attributes(task: &TaskRef, attributes: Attributes) -> Result<(), Errno> {
     attributes.validate()?;
-    task.entity.wanted.store(attributes.pack(), SeqCst);
+    if task.entity.wanted.swap(attributes.pack(), SeqCst) == attributes.pack() {
+        // Whoever wanted the same before sees to it.
+        return Ok(());
+    }
     loop {
         if task.state() & WAKING != 0 {
             machine::cpu::relax();

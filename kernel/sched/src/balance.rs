@@ -34,7 +34,7 @@ fn pull(queue: &mut RunQueue, cpu: CpuId, ours: u32) -> bool {
     };
     let Some(found) = source.find_movable(&fits) else { return false };
     let Some(task) = source.remove(&found) else { return false };
-    queue.enqueue(cpu, task, false);
+    queue.enqueue(cpu, task, time::monotonic());
     // Not before: who holds the lock of the task's queue sees it on one, and may move it if its mask has changed.
     drop(source);
     true

@@ -4,7 +4,7 @@ pub(crate) mod fair;
 pub(crate) mod real_time;
 pub(crate) mod stop;
 
-use crate::task::TaskRef;
+use crate::task::{Task, TaskRef};
 
 pub(crate) use real_time::TURN;
 
@@ -13,30 +13,25 @@ pub(crate) use real_time::TURN;
 /// A runnable task is either *waiting*, and then the class holds it, or *running*, and then the class only keeps
 /// account of it.
 pub(crate) trait Queue {
-    /// Adds a runnable task. `wakeup`: it was asleep, or is new.
-    fn enqueue(&mut self, task: TaskRef, wakeup: bool);
+    /// Adds a runnable task that was asleep, is new, or comes from another queue. Returns whether it should take the CPU from
+    /// the running task, if that is of this class.
+    fn enqueue(&mut self, task: TaskRef, now: u64) -> bool;
     /// Takes a given waiting task out.
-    fn remove(&mut self, task: &TaskRef) -> Option<TaskRef>;
-    /// Takes out the waiting task that should run next.
-    fn pick(&mut self) -> Option<TaskRef>;
-    /// A task of this class begins to run.
-    fn start_running(&mut self, task: &TaskRef, now: u64);
+    fn remove(&mut self, task: &Task) -> Option<TaskRef>;
+    /// Takes out the waiting task that should run next, which begins to run.
+    fn pick(&mut self, now: u64) -> Option<TaskRef>;
     /// The running task has come into this class while running.
-    fn adopt_running(&mut self, task: &TaskRef, now: u64) {
-        self.start_running(task, now);
-    }
+    fn adopt_running(&mut self, task: &Task, now: u64);
     /// The running task's time goes on until `now`.
-    fn charge(&mut self, task: &TaskRef, now: u64);
+    fn charge(&mut self, task: &Task, now: u64);
     /// The running task of this class stops running; if it is still runnable it is enqueued again by [`requeue`](Self::requeue).
-    fn stop_running(&mut self, task: &TaskRef, sleeps: bool);
+    fn stop_running(&mut self, task: &Task, sleeps: bool);
     /// Adds the task that just stopped running and is still runnable.
     fn requeue(&mut self, task: TaskRef);
-    /// Whether a task that was just enqueued should take the CPU from the running one of the same class.
-    fn preempts(&self, task: &TaskRef) -> bool;
     /// The tick, with the running task of this class charged. True: it is somebody else's turn.
-    fn tick(&mut self, task: &TaskRef) -> bool;
+    fn tick(&mut self, task: &Task) -> bool;
     /// The running task gives up its turn.
-    fn yield_turn(&mut self, task: &TaskRef);
+    fn yield_turn(&mut self, task: &Task);
     /// How many wait.
     fn waiting(&self) -> usize;
     /// A waiting task that may be moved to another CPU and for which `fits` holds.

@@ -1,66 +1,113 @@
 //! Completions: one side waits until the other has said "done".
 
-use sync::{LockClass, SpinLock};
+use sync::{Choice, IrqGuard, List, LockClass, SpinLock, might_sleep};
 
-use crate::state::Sleep;
-use crate::wait::{WaitError, WaitQueue};
+use crate::current::current;
+use crate::schedule::{Woken, schedule, schedule_until};
+use crate::state::{self, Sleep};
+use crate::task::Task;
+use crate::wait::WaitError;
+use crate::wake::{Claim, activate, claim};
 
-/// Taken with interrupts off, inside the wait queue's steps; takes nothing itself.
-static DONE_LOCK: LockClass = LockClass::new("completion");
+/// Taken with interrupts off, from any context. `complete_all` takes run-queue locks inside.
+static COMPLETION_LOCK: LockClass = LockClass::new("completion");
 
 /// What [`Completion::complete_all`] leaves: more than any number of waiters can use up.
 const FOR_EVER: u32 = u32::MAX;
 
 /// An event that is waited for, with a count of the times it has happened and was not yet waited for.
+///
+/// Count and waiters are under one lock: a waiter looks at the count and says that it sleeps in one step, so no event falls
+/// in between, and an event that woke somebody is still there for whoever looks first.
 pub struct Completion {
-    done: SpinLock<u32>,
-    waiters: WaitQueue,
+    inner: SpinLock<Inner>,
 }
 
-impl Completion {
-    /// Not done.
-    pub const fn new() -> Self {
-        Self { done: SpinLock::new(&DONE_LOCK, 0), waiters: WaitQueue::new() }
-    }
+struct Inner {
+    done: u32,
+    waiters: List<Task>,
+}
 
-    /// Lets one waiter go on, now or when it comes. Any context.
-    pub fn complete(&self) {
-        {
-            let mut done = self.done.lock_irq();
-            if *done != FOR_EVER {
-                *done += 1;
-            }
-        }
-        self.waiters.wake_one();
-    }
-
-    /// Lets every waiter go on, now and later. Any context.
-    pub fn complete_all(&self) {
-        *self.done.lock_irq() = FOR_EVER;
-        self.waiters.wake_all();
-    }
-
-    /// Makes it not done again, after `complete_all`. No one may be waiting.
-    pub fn reset(&self) {
-        *self.done.lock_irq() = 0;
-    }
-
-    /// Takes one event without waiting, and says whether there was one. Any context.
-    pub fn try_wait(&self) -> bool {
-        let mut done = self.done.lock_irq();
-        match *done {
+impl Inner {
+    fn take(&mut self) -> bool {
+        match self.done {
             0 => false,
             FOR_EVER => true,
             _ => {
-                *done -= 1;
+                self.done -= 1;
                 true
             }
         }
     }
 
+    /// Gives up to `count` waiters, longest waiting first, to `woken`, with the state that they slept in.
+    #[inline]
+    fn wake(&mut self, mut count: usize, mut woken: impl FnMut(crate::TaskRef, u32)) {
+        self.waiters.take_chosen(
+            |task| {
+                if count == 0 {
+                    return Choice::Stop;
+                }
+                let slept_as = match claim(task, state::NORMAL) {
+                    // Woken by a signal or its deadline, and about to look at the count.
+                    Claim::Refused => return Choice::Leave,
+                    Claim::Awake => None,
+                    Claim::Asleep(state) => Some(state),
+                };
+                count -= 1;
+                Choice::Take(slept_as)
+            },
+            |task, slept_as| {
+                if let Some(state) = slept_as {
+                    woken(task, state);
+                }
+            },
+        );
+    }
+}
+
+impl Completion {
+    /// Not done.
+    pub const fn new() -> Self {
+        Self { inner: SpinLock::new(&COMPLETION_LOCK, Inner { done: 0, waiters: List::new() }) }
+    }
+
+    /// Lets one waiter go on, now or when it comes. Any context.
+    pub fn complete(&self) {
+        let _irqs_off = IrqGuard::new();
+        let mut woken = None;
+        let mut inner = self.inner.lock_irqs_off();
+        if inner.done != FOR_EVER {
+            inner.done += 1;
+        }
+        inner.wake(1, |task, slept_as| woken = Some((task, slept_as)));
+        drop(inner);
+        // Without the lock, which the woken task takes first of all. It may free the completion, too.
+        if let Some((task, slept_as)) = woken {
+            activate(task, slept_as);
+        }
+    }
+
+    /// Lets every waiter go on, now and later. Any context.
+    pub fn complete_all(&self) {
+        let mut inner = self.inner.lock_irq();
+        inner.done = FOR_EVER;
+        inner.wake(usize::MAX, activate);
+    }
+
+    /// Makes it not done again, after `complete_all`. No one may be waiting.
+    pub fn reset(&self) {
+        self.inner.lock_irq().done = 0;
+    }
+
+    /// Takes one event without waiting, and says whether there was one. Any context.
+    pub fn try_wait(&self) -> bool {
+        self.inner.lock_irq().take()
+    }
+
     /// Whether an event is there to be taken. Any context.
     pub fn is_done(&self) -> bool {
-        *self.done.lock_irq() != 0
+        self.inner.lock_irq().done != 0
     }
 
     /// Waits for one event, uninterruptibly. May sleep.
@@ -90,7 +137,40 @@ impl Completion {
     /// # Errors
     /// [`WaitError`].
     pub fn wait_as(&self, sleep: Sleep, deadline: Option<u64>) -> Result<(), WaitError> {
-        self.waiters.wait_map_exclusive(sleep, deadline, || self.try_wait().then_some(()))
+        might_sleep();
+        let me = current();
+        // What to give up with, if the event is not there either.
+        let mut gives_up = None;
+        loop {
+            let mut inner = self.inner.lock_irq();
+            if gives_up.is_some() || inner.done != 0 {
+                let outcome = if inner.take() { None } else { gives_up };
+                let left = inner.waiters.remove(&me);
+                drop(inner);
+                drop(left);
+                return outcome.map_or(Ok(()), Err);
+            }
+            if !inner.waiters.contains(&me) {
+                let added = inner.waiters.push_back(me.to_arc());
+                debug_assert!(added.is_ok(), "a task waits in one place at a time");
+            }
+            // Under the lock, so that who makes the event happen after it finds this task asleep.
+            me.state.set(sleep.state());
+            drop(inner);
+            match deadline {
+                // It does not sleep if a signal is there that ends this.
+                None => schedule(),
+                Some(deadline) => {
+                    if schedule_until(deadline) == Woken::ByTime {
+                        gives_up = Some(WaitError::TimedOut);
+                    }
+                }
+            }
+            me.state.set_running();
+            if me.signal_wakes(sleep.state()) {
+                gives_up = Some(WaitError::Interrupted);
+            }
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! The run queue of one CPU: its classes, what runs there, and the counters.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use errno::Errno;
 use machine::CpuId;
-use sync::{IrqGuard, LockClass, Once, PerCpu, SpinIrqGuard, SpinLock, per_cpu};
+use sync::{Current, IrqGuard, LockClass, Once, PerCpu, SpinIrqGuard, SpinLock, per_cpu};
 
-use crate::attributes::{Class, Policy};
+use crate::attributes::Class;
 use crate::class::Queue;
 use crate::class::fair::{FairQueue, Waiting};
 use crate::class::real_time::RealTimeQueue;
@@ -28,6 +29,36 @@ pub(crate) struct Shared {
     pub(crate) switches: AtomicU64,
 }
 
+impl Shared {
+    /// With the queue locked.
+    fn count_runnable(&self, change: i32) {
+        // One writer at a time: load and store are enough.
+        let count = self.runnable.load(Relaxed).wrapping_add_signed(change);
+        self.runnable.store(count, Relaxed);
+    }
+}
+
+/// Does something with a class's queue, whichever that is, without a call through a table: this is on the path of every switch.
+macro_rules! in_class {
+    ($queues:expr, $class:expr, $queue:ident => $body:expr, idle => $idle:expr) => {
+        match $class {
+            Class::Fair => {
+                let $queue = &mut $queues.fair;
+                $body
+            }
+            Class::RealTime => {
+                let $queue = &mut $queues.real_time;
+                $body
+            }
+            Class::Stop => {
+                let $queue = &mut $queues.stop;
+                $body
+            }
+            Class::Idle => $idle,
+        }
+    };
+}
+
 pub(crate) static RUN_QUEUES: PerCpu<Shared> = per_cpu!(Shared {
     queue: SpinLock::new(&RUN_QUEUE_LOCK, RunQueue::new()),
     runnable: AtomicU32::new(0),
@@ -41,31 +72,13 @@ pub(crate) static RT_PERIOD: AtomicU64 = AtomicU64::new(time::SECOND);
 /// `u64::MAX`: no limit.
 pub(crate) static RT_RUNTIME: AtomicU64 = AtomicU64::new(950 * time::MILLISECOND);
 
-/// Who runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Running {
-    class: Class,
-    priority: u8,
-    /// Runs only when nobody else of its class waits.
-    yields_to_all: bool,
-}
-
-impl Running {
-    fn of(task: &Task) -> Self {
-        Self {
-            class: task.entity.class(),
-            priority: task.entity.rt_priority(),
-            yields_to_all: task.entity.policy() == Policy::Idle,
-        }
-    }
-}
-
 pub(crate) struct RunQueue {
     stop: StopQueue,
     real_time: RealTimeQueue,
     fair: FairQueue,
     room: usize,
-    running: Running,
+    /// The class of who runs.
+    running: Class,
     /// The address of the running task, 0 for the idle task. Not `on_cpu`: a task that was just preempted has that, too.
     current: usize,
     /// When the running task was last accounted for.
@@ -87,7 +100,7 @@ impl RunQueue {
             real_time: RealTimeQueue::new(),
             fair: FairQueue::new(),
             room: 0,
-            running: Running { class: Class::Idle, priority: 0, yields_to_all: false },
+            running: Class::Idle,
             current: 0,
             clock: 0,
             rt_time: 0,
@@ -114,15 +127,6 @@ impl RunQueue {
         (self.fair.grow(fair), self.real_time.grow(real_time))
     }
 
-    fn class(&mut self, class: Class) -> Option<&mut dyn Queue> {
-        match class {
-            Class::Stop => Some(&mut self.stop),
-            Class::RealTime => Some(&mut self.real_time),
-            Class::Fair => Some(&mut self.fair),
-            Class::Idle => None,
-        }
-    }
-
     /// How many wait to run, the running one not counted.
     pub(crate) fn waiting(&self) -> usize {
         self.stop.waiting() + self.real_time.waiting() + self.fair.waiting()
@@ -141,68 +145,50 @@ impl RunQueue {
     }
 
     /// Adds a runnable task to this CPU. Returns whether the running task should make way.
-    pub(crate) fn enqueue(&mut self, cpu: CpuId, task: TaskRef, wakeup: bool) -> bool {
-        let now = time::monotonic();
+    pub(crate) fn enqueue(&mut self, cpu: CpuId, task: TaskRef, now: u64) -> bool {
         task.cpu.store(cpu, Relaxed);
         task.on_queue.store(true, Relaxed);
         task.account.queued(now);
-        RUN_QUEUES.of(cpu).runnable.fetch_add(1, Relaxed);
+        RUN_QUEUES.of(cpu).count_runnable(1);
         task.entity.adopt();
         let class = task.entity.class();
-        let Some(queue) = self.class(class) else { return false };
-        queue.enqueue(task.clone(), wakeup);
-        self.should_preempt(&task, class)
-    }
-
-    fn should_preempt(&self, task: &TaskRef, class: Class) -> bool {
-        let running = self.running;
-        if class != running.class {
-            return class < running.class && !(class == Class::RealTime && self.rt_throttled);
+        let preempts_equals =
+            in_class!(self, class, queue => queue.enqueue(task, now), idle => false);
+        if class == self.running {
+            return preempts_equals;
         }
-        match class {
-            Class::RealTime => task.entity.rt_priority() > running.priority,
-            Class::Fair => {
-                running.yields_to_all && task.entity.policy() != Policy::Idle
-                    || self.fair.preempts(task)
-            }
-            Class::Stop | Class::Idle => false,
-        }
+        class < self.running && !(class == Class::RealTime && self.rt_throttled)
     }
 
     /// Takes a waiting task off this CPU, to go elsewhere.
-    pub(crate) fn remove(&mut self, task: &TaskRef) -> Option<TaskRef> {
-        let removed = self.class(task.entity.class())?.remove(task)?;
+    pub(crate) fn remove(&mut self, task: &Task) -> Option<TaskRef> {
+        let removed =
+            in_class!(self, task.entity.class(), queue => queue.remove(task), idle => None)?;
         removed.on_queue.store(false, Relaxed);
-        RUN_QUEUES.of(removed.cpu()).runnable.fetch_sub(1, Relaxed);
+        RUN_QUEUES.of(removed.cpu()).count_runnable(-1);
         Some(removed)
     }
 
     /// Brings the running task's account up to date.
-    pub(crate) fn charge(&mut self, task: &TaskRef) {
+    pub(crate) fn charge(&mut self, task: &Task) {
         let now = time::monotonic();
         let ran = now.saturating_sub(self.clock);
         self.clock = now;
         task.account.ran(ran);
-        let class = self.running.class;
-        if let Some(queue) = self.class(class) {
-            queue.charge(task, now);
-        }
-        if class == Class::RealTime {
+        in_class!(self, self.running, queue => queue.charge(task, now), idle => ());
+        if self.running == Class::RealTime {
             self.rt_time += self.real_time.take_time();
         }
     }
 
     /// The running task leaves the CPU to sleep or for ever; the caller has committed its state.
-    pub(crate) fn stop_for_sleep(&mut self, task: &Task, task_ref: &TaskRef, counts_as_load: bool) {
+    pub(crate) fn stop_for_sleep(&mut self, shared: &Shared, task: &Task, counts_as_load: bool) {
         task.on_queue.store(false, Relaxed);
-        RUN_QUEUES.of(task.cpu()).runnable.fetch_sub(1, Relaxed);
+        shared.count_runnable(-1);
         if counts_as_load {
             self.uninterruptible += 1;
         }
-        let class = self.running.class;
-        if let Some(queue) = self.class(class) {
-            queue.stop_running(task_ref, true);
-        }
+        in_class!(self, self.running, queue => queue.stop_running(task, true), idle => ());
     }
 
     /// Chooses who runs next on this CPU, after `previous`, which still wants to run if `runnable`.
@@ -210,60 +196,61 @@ impl RunQueue {
     pub(crate) fn choose(
         &mut self,
         cpu: CpuId,
-        previous: &TaskRef,
+        shared: &Shared,
+        previous: &Current<Task>,
         runnable: bool,
     ) -> Option<TaskRef> {
-        let was_idle = self.running.class == Class::Idle;
-        let throttled_out = self.running.class == Class::RealTime && self.rt_throttled;
-        if runnable && !was_idle && !throttled_out && self.waiting() == 0 {
-            return None;
-        }
-        if was_idle && !self.has_work() && !crate::balance::pull_before_idle(self, cpu) {
-            return None;
-        }
+        let was_idle = self.running == Class::Idle;
         if runnable && !was_idle {
-            // Put back among the waiting, it competes like anybody else.
-            let class = self.running.class;
-            if let Some(queue) = self.class(class) {
-                queue.stop_running(previous, false);
-                queue.requeue(previous.clone());
+            let throttled_out = self.running == Class::RealTime && self.rt_throttled;
+            if !throttled_out && self.waiting() == 0 {
+                return None;
             }
+            // Put back among the waiting, it competes like anybody else.
+            in_class!(self, self.running, queue => {
+                queue.stop_running(previous, false);
+                queue.requeue(previous.to_arc());
+            }, idle => ());
+        } else if was_idle && !self.has_work() && !crate::balance::pull_before_idle(self, cpu) {
+            return None;
         }
-        let next = self.pick(cpu);
         let now = self.clock;
-        self.current = next.as_ref().map_or(0, |task| alloc::sync::Arc::as_ptr(task).addr());
-        match &next {
+        let next = self.pick(cpu, now);
+        let next = match next {
             Some(task) => {
-                self.running = Running::of(task);
-                let class = self.running.class;
-                if let Some(queue) = self.class(class) {
-                    queue.start_running(task, now);
-                }
+                self.current = Arc::as_ptr(&task).addr();
+                self.running = task.entity.class();
                 task.account.starts(now);
+                if was_idle {
+                    self.times.idle += now.saturating_sub(self.idle_since);
+                    self.idle_since = 0;
+                    shared.idle.store(false, Relaxed);
+                }
+                task
             }
             None => {
-                self.running = Running { class: Class::Idle, priority: 0, yields_to_all: false };
+                self.current = 0;
+                self.running = Class::Idle;
+                if !was_idle {
+                    self.idle_since = now.max(1);
+                    shared.idle.store(true, Relaxed);
+                }
+                shared.idle_task.get()?.clone()
             }
-        }
-        self.account_idle(was_idle, next.is_none(), now);
-        let shared = RUN_QUEUES.of(cpu);
-        shared.idle.store(next.is_none(), Relaxed);
-        let next = next.or_else(|| shared.idle_task.get().cloned());
-        next.filter(|next| !alloc::sync::Arc::ptr_eq(next, previous))
+        };
+        (!core::ptr::eq(&*next, &**previous)).then_some(next)
     }
 
-    fn pick(&mut self, cpu: CpuId) -> Option<TaskRef> {
+    fn pick(&mut self, cpu: CpuId, now: u64) -> Option<TaskRef> {
         for _ in 0..2 {
-            if let Some(task) = self.stop.pick() {
-                return Some(task);
+            if self.stop.waiting() != 0 {
+                return self.stop.pick(now);
             }
-            if !self.rt_throttled
-                && let Some(task) = self.real_time.pick()
-            {
-                return Some(task);
+            if self.real_time.waiting() != 0 && !self.rt_throttled {
+                return self.real_time.pick(now);
             }
-            if let Some(task) = self.fair.pick() {
-                return Some(task);
+            if self.fair.waiting() != 0 {
+                return self.fair.pick(now);
             }
             if !crate::balance::pull_before_idle(self, cpu) {
                 break;
@@ -272,51 +259,32 @@ impl RunQueue {
         None
     }
 
-    fn account_idle(&mut self, was_idle: bool, is_idle: bool, now: u64) {
-        if was_idle && !is_idle {
-            self.times.idle += now.saturating_sub(self.idle_since);
-            self.idle_since = 0;
-        } else if is_idle && !was_idle {
-            self.idle_since = now.max(1);
-        }
-    }
-
     /// Puts in force what is wanted of a task that is runnable here.
-    pub(crate) fn adopt_attributes(&mut self, task: &TaskRef) {
-        let now = time::monotonic();
+    pub(crate) fn adopt_attributes(&mut self, task: &Task) {
         let cpu = task.cpu();
-        if self.current == alloc::sync::Arc::as_ptr(task).addr() {
+        if self.current == core::ptr::from_ref(task).addr() {
             self.charge(task);
-            let old = self.running.class;
-            if let Some(queue) = self.class(old) {
-                queue.stop_running(task, true);
-            }
+            let now = self.clock;
+            in_class!(self, self.running, queue => queue.stop_running(task, true), idle => ());
             task.entity.adopt();
-            self.running = Running::of(task);
-            let new = self.running.class;
-            if let Some(queue) = self.class(new) {
-                queue.adopt_running(task, now);
-            }
+            self.running = task.entity.class();
+            in_class!(self, self.running, queue => queue.adopt_running(task, now), idle => ());
             crate::wake::reschedule(cpu);
         } else if let Some(removed) = self.remove(task)
-            && self.enqueue(cpu, removed, false)
+            && self.enqueue(cpu, removed, time::monotonic())
         {
             crate::wake::reschedule(cpu);
         }
     }
 
     /// The tick, on this CPU, with `task` running. Returns whether somebody else should run.
-    pub(crate) fn tick(&mut self, task: &TaskRef) -> bool {
+    pub(crate) fn tick(&mut self, task: &Task) -> bool {
         self.charge(task);
         let mut switch = self.renew_rt_period();
-        let class = self.running.class;
-        if class == Class::RealTime && self.rt_throttled {
+        if self.running == Class::RealTime && self.rt_throttled {
             switch = true;
         }
-        if let Some(queue) = self.class(class) {
-            switch |= queue.tick(task);
-        }
-        switch
+        switch | in_class!(self, self.running, queue => queue.tick(task), idle => false)
     }
 
     /// Real-time tasks that never sleep leave some of each period to the others. Returns whether the throttle was lifted.
@@ -337,12 +305,9 @@ impl RunQueue {
     }
 
     /// The running task gives up its turn.
-    pub(crate) fn yield_turn(&mut self, task: &TaskRef) {
+    pub(crate) fn yield_turn(&mut self, task: &Task) {
         self.charge(task);
-        let class = self.running.class;
-        if let Some(queue) = self.class(class) {
-            queue.yield_turn(task);
-        }
+        in_class!(self, self.running, queue => queue.yield_turn(task), idle => ());
     }
 
     /// A waiting task that may leave this CPU for another.

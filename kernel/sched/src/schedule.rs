@@ -57,7 +57,7 @@ pub fn schedule_until(deadline: u64) -> Woken {
 /// Lets others of the same class run first.
 pub fn yield_now() {
     {
-        let me = crate::current_ref();
+        let me = current();
         let mut queue = crate::runqueue::lock_of(&me);
         queue.yield_turn(&me);
     }
@@ -99,10 +99,9 @@ fn switch(voluntary: bool) {
     let me = current();
     let cpu = machine::cpu::id();
     let shared = RUN_QUEUES.of(cpu);
-    let mut queue = shared.queue.lock_irq();
+    let mut queue = shared.queue.lock_irqs_off();
     machine::cpu::clear_need_resched();
-    let me_ref = me.to_arc();
-    queue.charge(&me_ref);
+    queue.charge(&me);
     let mut runnable = true;
     if voluntary {
         let state = me.state.load();
@@ -111,21 +110,19 @@ fn switch(voluntary: bool) {
                 me.state.set_running();
             } else if me.state.exchange(state, state | OFF_QUEUE).is_ok() {
                 let counts_as_load = state & (UNINTERRUPTIBLE | NOLOAD) == UNINTERRUPTIBLE;
-                queue.stop_for_sleep(&me, &me_ref, counts_as_load);
+                queue.stop_for_sleep(shared, &me, counts_as_load);
                 runnable = false;
             }
             // Otherwise a waker came first and has set it running.
         }
     }
-    let next = queue.choose(cpu, &me_ref, runnable);
-    drop(me_ref);
+    let next = queue.choose(cpu, shared, &me, runnable);
     if let Some(next) = next {
         next.on_cpu.store(true, Ordering::Relaxed);
         shared.switches.store(shared.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         me.account.switched(voluntary && !runnable, queue.clock);
-        let leaves_idle = me.is_idle();
         drop(queue);
-        if leaves_idle {
+        if me.is_idle() {
             tick::resume();
         }
         space::switch_to(&next);

@@ -11,7 +11,7 @@ use errno::Errno;
 use machine::memory::AddressSpace;
 use machine::thread::Context;
 use machine::{CpuId, NodeId};
-use sync::{LockClass, Once, SpinLock};
+use sync::{Linked, Links, LockClass, Once, SpinLock};
 use time::Timer;
 
 use crate::account::Account;
@@ -160,6 +160,10 @@ pub struct Task {
     in_user: AtomicBool,
     pub(crate) held: sync::lockdep::Held,
     pub(crate) sleep_timer: Once<Timer>,
+    /// Its place on the wait queue or completion that it sleeps on.
+    pub(crate) wait_links: Links<Task>,
+    /// With the lock of that queue.
+    pub(crate) waits_exclusively: AtomicBool,
     slots: [Once<Box<dyn Any + Send + Sync>>; 3],
 }
 
@@ -240,6 +244,8 @@ impl Task {
             in_user: AtomicBool::new(false),
             held: sync::lockdep::Held::new(),
             sleep_timer: Once::new(),
+            wait_links: Links::new(),
+            waits_exclusively: AtomicBool::new(false),
             slots: [const { Once::new() }; 3],
         }
     }
@@ -402,6 +408,12 @@ impl Task {
     /// The list of sleeping locks it holds, for the lock checker.
     pub fn held_locks(&self) -> &sync::lockdep::Held {
         &self.held
+    }
+}
+
+impl Linked for Task {
+    fn links(&self) -> &Links<Self> {
+        &self.wait_links
     }
 }
 

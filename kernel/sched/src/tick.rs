@@ -62,7 +62,6 @@ fn tick() {
     }
     let cpu = machine::cpu::id();
     let me = current();
-    let me_ref = me.to_arc();
     let tick = TICKS.this();
     let count = tick.count.load(Relaxed) + 1;
     tick.count.store(count, Relaxed);
@@ -71,7 +70,7 @@ fn tick() {
         me.account.tick(in_user, TICK);
     }
     let mut queue = RUN_QUEUES.of(cpu).queue.lock_irq();
-    let switch = queue.tick(&me_ref);
+    let switch = queue.tick(&me);
     if !me.is_idle() {
         let times = &mut queue.times;
         match (in_user, me.attributes().nice > 0) {

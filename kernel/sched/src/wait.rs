@@ -16,14 +16,13 @@
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{Ordering, fence};
 
-use smallvec::SmallVec;
-use sync::{LockClass, SpinIrqGuard, SpinLock, might_sleep};
+use sync::{Choice, Current, Linked, Links, List, LockClass, SpinIrqGuard, SpinLock, might_sleep};
 
 use crate::current::{current, current_ref};
 use crate::schedule::{Woken, schedule, schedule_until};
 use crate::state::{self, Sleep};
-use crate::task::TaskRef;
-use crate::wake::wake_up_state;
+use crate::task::{Task, TaskRef};
+use crate::wake::{Claim, activate, claim, wake_up_state};
 
 /// Taken with interrupts off, from any context; wake-ups take run-queue locks inside.
 static WAIT_LOCK: LockClass = LockClass::new("wait_queue");
@@ -53,20 +52,35 @@ pub trait Notify: Send + Sync {
     fn notify(&self);
 }
 
-enum Waiter {
-    Task { task: TaskRef, exclusive: bool },
-    Watcher { watcher: Weak<dyn Notify>, id: usize },
+/// A watcher's place on a queue.
+struct Watcher {
+    notify: Weak<dyn Notify>,
+    links: Links<Watcher>,
+}
+
+impl Linked for Watcher {
+    fn links(&self) -> &Links<Self> {
+        &self.links
+    }
+}
+
+/// Who waits. A task stands here by links of its own, of which it needs one set: it sleeps in one place at a time.
+struct Waiters {
+    /// Those who do not wait exclusively come before those who do.
+    tasks: List<Task>,
+    watchers: List<Watcher>,
 }
 
 /// A queue of waiting tasks.
 pub struct WaitQueue {
-    waiters: SpinLock<SmallVec<[Waiter; 2]>>,
+    waiters: SpinLock<Waiters>,
 }
 
 impl WaitQueue {
     /// An empty queue.
     pub const fn new() -> Self {
-        Self { waiters: SpinLock::new(&WAIT_LOCK, SmallVec::new_const()) }
+        let waiters = Waiters { tasks: List::new(), watchers: List::new() };
+        Self { waiters: SpinLock::new(&WAIT_LOCK, waiters) }
     }
 
     /// Sleeps until `condition` gives a value, and returns that. The condition is looked at first, and after every
@@ -127,7 +141,7 @@ impl WaitQueue {
         if let Some(value) = condition() {
             return Ok(value);
         }
-        let me = current_ref();
+        let me = current();
         let outcome = loop {
             self.enqueue(&me, exclusive);
             me.state.set(sleep.state());
@@ -137,17 +151,27 @@ impl WaitQueue {
             if me.signal_wakes(sleep.state()) {
                 break Err(WaitError::Interrupted);
             }
-            match deadline {
-                None => schedule(),
-                Some(deadline) => {
-                    if schedule_until(deadline) == Woken::ByTime {
-                        break condition().ok_or(WaitError::TimedOut);
-                    }
+            let woken = match deadline {
+                None => {
+                    schedule();
+                    Woken::BySomebody
                 }
+                Some(deadline) => schedule_until(deadline),
+            };
+            // A waker that takes a task from the queue has woken it, so this one was spent on a task that waited for it.
+            let spent_well = !me.wait_links.is_linked();
+            if let Some(value) = condition() {
+                if spent_well {
+                    return Ok(value);
+                }
+                break Ok(value);
+            }
+            if woken == Woken::ByTime {
+                break Err(WaitError::TimedOut);
             }
         };
         me.state.set_running();
-        let was_woken = !self.dequeue(&me);
+        let was_woken = self.dequeue(&me).is_none();
         if exclusive && was_woken {
             // The one wake-up was spent on a task that did not need it: it leaves without what it waited for, or has taken
             // that since it joined the queue, and this wake-up was for what came next.
@@ -156,92 +180,83 @@ impl WaitQueue {
         outcome
     }
 
-    fn enqueue(&self, me: &TaskRef, exclusive: bool) {
+    fn enqueue(&self, me: &Current<Task>, exclusive: bool) {
         let mut waiters = self.waiters.lock_irq();
-        if !waiters.iter().any(|waiter| waiter.is_task(me)) {
-            waiters.push(Waiter::Task { task: me.clone(), exclusive });
+        if waiters.tasks.contains(me) {
+            return;
         }
+        me.waits_exclusively.store(exclusive, Ordering::Relaxed);
+        let added = if exclusive {
+            waiters.tasks.push_back(me.to_arc())
+        } else {
+            waiters.tasks.push_front(me.to_arc())
+        };
+        drop(waiters);
+        assert!(added.is_ok(), "a condition that is waited for has waited itself");
     }
 
-    /// Returns whether the task was still on the queue.
-    fn dequeue(&self, me: &TaskRef) -> bool {
-        let mut waiters = self.waiters.lock_irq();
-        let place = waiters.iter().position(|waiter| waiter.is_task(me));
-        // Dropped after the lock.
-        let removed = place.map(|place| waiters.remove(place));
-        drop(waiters);
-        removed.is_some()
+    /// Takes the task from the queue, if it is still there; the reference is to be dropped without the lock.
+    fn dequeue(&self, me: &Task) -> Option<TaskRef> {
+        self.waiters.lock_irq().tasks.remove(me)
     }
 
     /// Wakes everybody who waits. Any context.
     pub fn wake_all(&self) {
-        self.wake(self.waiters.lock_irq(), usize::MAX);
+        wake(self.waiters.lock_irq(), usize::MAX);
     }
 
     /// As [`wake_all`](Self::wake_all), from within another queue's [`Notify::notify`]. Whoever chains queues so sees to it that the chain has no
     /// circle.
     pub fn wake_all_nested(&self) {
-        self.wake(self.waiters.lock_irq_nested(), usize::MAX);
+        wake(self.waiters.lock_irq_nested(), usize::MAX);
     }
 
     /// Wakes all who do not wait exclusively, and one who does. Any context.
     pub fn wake_one(&self) {
-        self.wake(self.waiters.lock_irq(), 1);
-    }
-
-    fn wake(
-        &self,
-        mut waiters: SpinIrqGuard<'_, SmallVec<[Waiter; 2]>>,
-        mut exclusive_left: usize,
-    ) {
-        // The condition was made true before this, the tasks' states are looked at after it; the
-        // sleeper's exchange of its state is its half. The lock alone does not order the two: it
-        // only keeps what follows from coming earlier.
-        fence(Ordering::SeqCst);
-        let mut index = 0;
-        while index < waiters.len() {
-            match &waiters[index] {
-                Waiter::Watcher { watcher, .. } => {
-                    if let Some(watcher) = watcher.upgrade() {
-                        watcher.notify();
-                    }
-                    index += 1;
-                }
-                Waiter::Task { task, exclusive } => {
-                    let passed_over = *exclusive && exclusive_left == 0;
-                    // Who is not asleep stays on the queue: it may be on its way from there to sleep, and what it
-                    // will wait for is not this event but the next.
-                    if passed_over || !wake_up_state(task, state::NORMAL) {
-                        index += 1;
-                        continue;
-                    }
-                    if *exclusive {
-                        exclusive_left -= 1;
-                    }
-                    drop(waiters.remove(index));
-                }
-            }
-        }
+        wake(self.waiters.lock_irq(), 1);
     }
 
     /// Whether anybody waits. A waker that tests this must have made its condition visible before (SeqCst).
     pub fn is_empty(&self) -> bool {
-        self.waiters.lock_irq().is_empty()
+        let waiters = self.waiters.lock_irq();
+        waiters.tasks.is_empty() && waiters.watchers.is_empty()
     }
+}
 
-    fn add_watcher(&self, watcher: Weak<dyn Notify>, id: usize) {
-        self.waiters.lock_irq().push(Waiter::Watcher { watcher, id });
+fn wake(mut waiters: SpinIrqGuard<'_, Waiters>, mut exclusive_left: usize) {
+    // The condition was made true before this, the tasks' states are looked at after it; the
+    // sleeper's exchange of its state is its half. The lock alone does not order the two: it
+    // only keeps what follows from coming earlier.
+    fence(Ordering::SeqCst);
+    for watcher in waiters.watchers.iter() {
+        if let Some(watcher) = watcher.notify.upgrade() {
+            watcher.notify();
+        }
     }
-
-    fn remove_watcher(&self, id: usize) {
-        let mut waiters = self.waiters.lock_irq();
-        let place = waiters
-            .iter()
-            .position(|waiter| matches!(waiter, Waiter::Watcher { id: other, .. } if *other == id));
-        let removed = place.map(|place| waiters.remove(place));
-        drop(waiters);
-        drop(removed);
-    }
+    waiters.tasks.take_chosen(
+        |task| {
+            let exclusive = task.waits_exclusively.load(Ordering::Relaxed);
+            if exclusive && exclusive_left == 0 {
+                return Choice::Stop;
+            }
+            let slept_as = match claim(task, state::NORMAL) {
+                // Who is not asleep stays on the queue: it may be on its way from there to sleep, and what it
+                // will wait for is not this event but the next.
+                Claim::Refused => return Choice::Leave,
+                Claim::Awake => None,
+                Claim::Asleep(state) => Some(state),
+            };
+            if exclusive {
+                exclusive_left -= 1;
+            }
+            Choice::Take(slept_as)
+        },
+        |task, slept_as| {
+            if let Some(state) = slept_as {
+                activate(task, state);
+            }
+        },
+    );
 }
 
 impl Default for WaitQueue {
@@ -250,33 +265,28 @@ impl Default for WaitQueue {
     }
 }
 
-impl Waiter {
-    fn is_task(&self, task: &TaskRef) -> bool {
-        matches!(self, Self::Task { task: other, .. } if Arc::ptr_eq(other, task))
-    }
-}
-
-/// A watcher's place on a queue; leaves it when dropped.
+/// A watcher's stay on a queue; ends when dropped.
 pub struct Watch {
     queue: Arc<WaitQueue>,
-    id: usize,
+    watcher: Arc<Watcher>,
 }
 
 impl Watch {
     /// Has `watcher` told of each wake-up of `queue`. May not be called by `notify`.
     pub fn new(queue: Arc<WaitQueue>, watcher: &Arc<impl Notify + 'static>) -> Self {
-        use core::sync::atomic::{AtomicUsize, Ordering};
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let weak = Arc::downgrade(watcher);
-        queue.add_watcher(weak, id);
-        Self { queue, id }
+        let notify = Arc::downgrade(watcher);
+        let watcher = Arc::new(Watcher { notify, links: Links::new() });
+        let added = queue.waiters.lock_irq().watchers.push_back(watcher.clone());
+        debug_assert!(added.is_ok(), "its links are new");
+        Self { queue, watcher }
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.queue.remove_watcher(self.id);
+        let removed = self.queue.waiters.lock_irq().watchers.remove(&self.watcher);
+        // Without the lock.
+        drop(removed);
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use machine::{CpuId, Ipi};
-use sync::PreemptGuard;
+use sync::{IrqGuard, PreemptGuard};
 
 use crate::affinity;
 use crate::cpumask::CpuMask;
@@ -21,21 +21,45 @@ pub fn wake_up(task: &TaskRef) -> bool {
 ///
 /// What the caller wrote before is seen by the woken task.
 pub fn wake_up_state(task: &TaskRef, mask: u32) -> bool {
+    if task.state.load() & mask == 0 {
+        return false;
+    }
     // Held to the end: the reschedule happens when all is done.
-    let _here = PreemptGuard::new();
+    let _irqs_off = IrqGuard::new();
+    match claim(task, mask) {
+        Claim::Refused => false,
+        Claim::Awake => true,
+        Claim::Asleep(slept_as) => {
+            activate(Arc::clone(task), slept_as);
+            true
+        }
+    }
+}
+
+/// What became of an attempt to wake a task.
+pub(crate) enum Claim {
+    /// It does not sleep so.
+    Refused,
+    /// It was on its way to sleep, on its own CPU, and now goes on.
+    Awake,
+    /// It slept in this state, and waits for [`activate`].
+    Asleep(u32),
+}
+
+/// Tries to take a task out of its sleep. Interrupts off, if it is to be activated.
+#[inline]
+pub(crate) fn claim(task: &Task, mask: u32) -> Claim {
     loop {
         let state = task.state.load();
         if state & mask == 0 {
-            return false;
+            return Claim::Refused;
         }
         if state & OFF_QUEUE == 0 {
-            // Still on its way to sleep, on its own CPU: it finds itself running again and goes on.
             if task.state.exchange(state, state::RUNNING).is_ok() {
-                return true;
+                return Claim::Awake;
             }
         } else if task.state.exchange(state, WAKING).is_ok() {
-            activate(task, state);
-            return true;
+            return Claim::Asleep(state);
         }
     }
 }
@@ -49,17 +73,17 @@ pub fn wake_up_new_task(task: &TaskRef) {
     assert!(woken, "{task:?} was woken for the first time twice");
 }
 
-/// Queues a task whose sleep this CPU has claimed by setting `WAKING`.
-fn activate(task: &TaskRef, slept_as: u32) {
+/// Queues a task whose sleep this CPU has claimed. Interrupts off: preempted between the two, it would leave others spinning.
+pub(crate) fn activate(task: TaskRef, slept_as: u32) {
     // Acquire pairs with the Release at the end of the switch: it has left its old stack for good.
     while task.on_cpu.load(Ordering::Acquire) {
         machine::cpu::relax();
     }
     loop {
-        let cpu = choose_cpu(task);
-        let mut queue = RUN_QUEUES.of(cpu).queue.lock_irq();
+        let cpu = choose_cpu(&task);
+        let mut queue = RUN_QUEUES.of(cpu).queue.lock_irqs_off();
         // Its affinity or the CPU may have changed since: see `affinity.rs`.
-        if !affinity::may_run_on(task, cpu) {
+        if !affinity::may_run_on(&task, cpu) {
             drop(queue);
             machine::cpu::relax();
             continue;
@@ -67,8 +91,10 @@ fn activate(task: &TaskRef, slept_as: u32) {
         if slept_as & (UNINTERRUPTIBLE | NOLOAD) == UNINTERRUPTIBLE {
             queue.uninterruptible -= 1;
         }
-        let preempts = queue.enqueue(cpu, Arc::clone(task), true);
+        // The CPU first: who sees it no longer waking looks for it on that queue, and waits there for the lock.
+        task.cpu.store(cpu, Ordering::Relaxed);
         task.state.set_running();
+        let preempts = queue.enqueue(cpu, task, time::monotonic());
         drop(queue);
         if preempts {
             reschedule(cpu);

@@ -18,6 +18,7 @@ extern crate alloc;
 
 mod current;
 mod irq;
+mod list;
 mod local;
 pub mod lockdep;
 mod once;
@@ -28,6 +29,7 @@ mod trycell;
 
 pub use current::{Current, CurrentSlot};
 pub use irq::IrqGuard;
+pub use list::{Choice, Linked, Links, List};
 pub use local::LocalCell;
 pub use lockdep::LockClass;
 pub use once::Once;
@@ -36,5 +38,5 @@ pub use preempt::{
     PreemptGuard, assert_preempt_off, in_atomic, in_interrupt, might_sleep, preempt_point,
     preemptible, set_reschedule_hook,
 };
-pub use spin::{SpinGuard, SpinIrqGuard, SpinLock};
+pub use spin::{SpinGuard, SpinIrqGuard, SpinIrqsOffGuard, SpinLock};
 pub use trycell::{ReadGuard, TryCell, WriteGuard};

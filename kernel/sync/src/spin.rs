@@ -1,6 +1,7 @@
 //! Spin locks.
 
 use core::cell::UnsafeCell;
+use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -70,6 +71,16 @@ impl<T: ?Sized> SpinLock<T> {
         self.tracker.acquire(true);
         self.acquire();
         SpinIrqGuard { lock: self, _section: section }
+    }
+
+    /// Takes the lock where interrupts are off already, and stay off.
+    #[inline]
+    #[track_caller]
+    pub fn lock_irqs_off(&self) -> SpinIrqsOffGuard<'_, T> {
+        debug_assert!(!machine::irq::enabled(), "interrupts are on");
+        self.tracker.acquire(false);
+        self.acquire();
+        SpinIrqsOffGuard { lock: self, _section: IrqsOff(PhantomData) }
     }
 
     /// Takes the lock with interrupts off if it is free.
@@ -167,3 +178,11 @@ guard!(
     SpinIrqGuard,
     IrqGuard
 );
+guard!(
+    /// A held lock; interrupts are off, by somebody else's guard.
+    SpinIrqsOffGuard,
+    IrqsOff
+);
+
+/// A section that somebody else keeps: a lock is released on the CPU that took it.
+struct IrqsOff(PhantomData<*mut ()>);

@@ -12,13 +12,13 @@
 //! The waiting tasks are kept sorted by deadline in a plain vector. With the few tasks that a CPU usually
 //! has, this beats a balanced tree; with a thousand it costs a memory move of some kilobytes.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::Queue;
 use crate::attributes::{Policy, WEIGHT_OF_NICE_0};
-use crate::task::TaskRef;
+use crate::task::{Task, TaskRef};
 
 /// The length of a slice in nanoseconds.
 pub(crate) const SLICE: u64 = 3 * time::MILLISECOND;
@@ -40,6 +40,8 @@ struct Running {
     vruntime: i64,
     deadline: i64,
     weight: i64,
+    /// Runs only when nobody else of its class waits.
+    yields_to_all: bool,
     started: u64,
     charged_until: u64,
 }
@@ -89,16 +91,18 @@ impl FairQueue {
         whole_sum >= (vruntime - self.origin) * self.load
     }
 
-    /// Moves the origin up to the average once that has run far ahead, before products could overflow.
-    fn move_origin(&mut self) {
+    /// Moves the origin up to the average once that has run far ahead, before products could overflow. Returns the average.
+    fn move_origin(&mut self) -> i64 {
         const FAR: i64 = 1 << 32;
-        let distance = self.average() - self.origin;
+        let average = self.average();
+        let distance = average - self.origin;
         if distance.abs() > FAR {
             let waiting_load: i64 =
                 self.load - self.running.as_ref().map_or(0, |running| running.weight);
             self.sum -= waiting_load * distance;
-            self.origin += distance;
+            self.origin = average;
         }
+        average
     }
 
     /// The furthest that a task may be from the average when it comes.
@@ -108,32 +112,61 @@ impl FairQueue {
 
     fn insert(&mut self, waiting: Waiting) {
         self.sum += waiting.weight * (waiting.vruntime - self.origin);
-        let place = self.waiting.partition_point(|other| other.deadline <= waiting.deadline);
-        self.waiting.insert(place, waiting);
+        // Most come last: a deadline is some way ahead.
+        if self.waiting.last().is_none_or(|last| last.deadline <= waiting.deadline) {
+            self.waiting.push(waiting);
+        } else {
+            let place = self.waiting.partition_point(|other| other.deadline <= waiting.deadline);
+            self.waiting.insert(place, waiting);
+        }
     }
 
-    fn take(&mut self, place: usize) -> TaskRef {
-        let waiting = self.waiting.remove(place);
+    fn take(&mut self, place: usize) -> Option<Waiting> {
+        let waiting = if place + 1 == self.waiting.len() {
+            self.waiting.pop()?
+        } else {
+            self.waiting.remove(place)
+        };
         self.sum -= waiting.weight * (waiting.vruntime - self.origin);
-        waiting.task
+        Some(waiting)
     }
 
-    fn keep_lag(task: &TaskRef, lag: i64, weight: i64) {
+    fn keep_lag(task: &Task, lag: i64, weight: i64) {
         let limit = Self::lag_limit(weight);
         task.entity.lag.store(lag.clamp(-limit, limit), Relaxed);
     }
 
     /// Where a task starts that comes to this queue, and whether it has never been on one.
-    fn place(&self, task: &TaskRef, weight: i64) -> (i64, bool) {
-        let first_time = !task.entity.placed.swap(true, Relaxed);
-        let mut vruntime = self.average();
-        if !first_time && self.load > 0 {
-            // Adding a task moves the average towards it. To stand at its old distance from the new average it must start
-            // proportionally further from the old one.
-            let lag = task.entity.lag.load(Relaxed);
-            vruntime -= lag * (self.load + weight) / self.load;
+    fn place(&self, task: &Task, weight: i64) -> (i64, bool) {
+        let first_time = !task.entity.placed.load(Relaxed);
+        let average = self.average();
+        if first_time {
+            // Under the queue's lock, like all that is in force.
+            task.entity.placed.store(true, Relaxed);
+            return (average, true);
         }
-        (vruntime, first_time)
+        let lag = task.entity.lag.load(Relaxed);
+        if lag == 0 || self.load == 0 {
+            return (average, false);
+        }
+        // Adding a task moves the average towards it. To stand at its old distance from the new average it must start
+        // proportionally further from the old one.
+        (average - lag * (self.load + weight) / self.load, false)
+    }
+
+    /// Whether a task that was just added should run instead of the running one.
+    fn preempts(&self, policy: Preemption, vruntime: i64, deadline: i64, now: u64) -> bool {
+        let Some(running) = &self.running else { return true };
+        match policy {
+            Preemption::OfIdle => running.yields_to_all,
+            Preemption::Never => false,
+            Preemption::WhenDue => {
+                running.yields_to_all
+                    || now.saturating_sub(running.started) >= LEAST_RUN
+                        && deadline < running.deadline
+                        && self.is_eligible(self.whole_sum(), vruntime)
+            }
+        }
     }
 
     /// Whether a task other than the running one is both eligible and due before it.
@@ -146,8 +179,31 @@ impl FairQueue {
     }
 }
 
+/// Whom a task may preempt when it wakes, by its policy.
+#[derive(Clone, Copy)]
+enum Preemption {
+    /// A batch task: those of the idle policy only.
+    OfIdle,
+    /// One of the idle policy: nobody.
+    Never,
+    /// Whoever is due after it.
+    WhenDue,
+}
+
+impl Preemption {
+    fn of(task: &Task) -> Self {
+        if task.entity.is(Policy::Normal) {
+            Self::WhenDue
+        } else if task.entity.is(Policy::Idle) {
+            Self::Never
+        } else {
+            Self::OfIdle
+        }
+    }
+}
+
 impl Queue for FairQueue {
-    fn enqueue(&mut self, task: TaskRef, _wakeup: bool) {
+    fn enqueue(&mut self, task: TaskRef, now: u64) -> bool {
         let weight = i64::from(task.entity.weight.load(Relaxed));
         let (vruntime, first_time) = self.place(&task, weight);
         let mut slice = virtual_time(SLICE, weight);
@@ -156,73 +212,71 @@ impl Queue for FairQueue {
             slice /= 2;
         }
         let deadline = vruntime + slice;
+        let preemption = Preemption::of(&task);
         self.load += weight;
         self.insert(Waiting { deadline, vruntime, weight, task });
+        self.preempts(preemption, vruntime, deadline, now)
     }
 
-    fn remove(&mut self, task: &TaskRef) -> Option<TaskRef> {
-        let place = self.waiting.iter().position(|other| Arc::ptr_eq(&other.task, task))?;
-        let (vruntime, weight) = (self.waiting[place].vruntime, self.waiting[place].weight);
-        Self::keep_lag(task, self.average() - vruntime, weight);
-        let task = self.take(place);
+    fn remove(&mut self, task: &Task) -> Option<TaskRef> {
+        let place = self.waiting.iter().position(|other| ptr::eq(&*other.task, task))?;
+        let average = self.average();
+        let Waiting { vruntime, weight, task, .. } = self.take(place)?;
+        Self::keep_lag(&task, average - vruntime, weight);
         self.load -= weight;
         Some(task)
     }
 
-    fn pick(&mut self) -> Option<TaskRef> {
-        if self.waiting.is_empty() {
-            return None;
-        }
-        // With one task, and with rounding, it may be that nobody counts as eligible: then the first.
+    fn pick(&mut self, now: u64) -> Option<TaskRef> {
         let mut place = 0;
         if self.waiting.len() > 1 {
             let whole_sum = self.whole_sum();
+            // With rounding, it may be that nobody counts as eligible: then the first.
             place = self
                 .waiting
                 .iter()
                 .position(|waiting| self.is_eligible(whole_sum, waiting.vruntime))
                 .unwrap_or(0);
+        } else if self.waiting.is_empty() {
+            return None;
         }
-        let Waiting { deadline, vruntime, .. } = self.waiting[place];
-        let task = self.take(place);
-        task.entity.vruntime.store(vruntime, Relaxed);
-        task.entity.deadline.store(deadline, Relaxed);
-        // Its weight stays in `load`; `start_running` puts its distance back into the sum.
+        let Waiting { deadline, vruntime, weight, task } = self.take(place)?;
+        // Its weight stays in `load`.
+        self.running = Some(Running {
+            vruntime,
+            deadline,
+            weight,
+            yields_to_all: task.entity.is(Policy::Idle),
+            started: now,
+            charged_until: now,
+        });
         Some(task)
     }
 
-    fn start_running(&mut self, task: &TaskRef, now: u64) {
-        let entity = &task.entity;
+    fn adopt_running(&mut self, task: &Task, now: u64) {
+        let weight = i64::from(task.entity.weight.load(Relaxed));
+        // With its lag: a task that changes its attributes all the time would else never be behind what it owes.
+        let (vruntime, _) = self.place(task, weight);
+        self.load += weight;
         self.running = Some(Running {
-            vruntime: entity.vruntime.load(Relaxed),
-            deadline: entity.deadline.load(Relaxed),
-            weight: i64::from(entity.weight.load(Relaxed)),
+            vruntime,
+            deadline: vruntime + virtual_time(SLICE, weight),
+            weight,
+            yields_to_all: task.entity.is(Policy::Idle),
             started: now,
             charged_until: now,
         });
     }
 
-    fn adopt_running(&mut self, task: &TaskRef, now: u64) {
-        let entity = &task.entity;
-        let weight = i64::from(entity.weight.load(Relaxed));
-        // With its lag: a task that changes its attributes all the time would else never be behind what it owes.
-        let (vruntime, _) = self.place(task, weight);
-        entity.vruntime.store(vruntime, Relaxed);
-        entity.deadline.store(vruntime + virtual_time(SLICE, weight), Relaxed);
-        self.load += weight;
-        self.start_running(task, now);
-    }
-
-    fn charge(&mut self, _task: &TaskRef, now: u64) {
+    fn charge(&mut self, _task: &Task, now: u64) {
         let Some(running) = &mut self.running else { return };
         let ran = now.saturating_sub(running.charged_until);
         running.charged_until = now;
         running.vruntime += virtual_time(ran, running.weight);
     }
 
-    fn stop_running(&mut self, task: &TaskRef, sleeps: bool) {
-        self.move_origin();
-        let average = if sleeps { self.average() } else { 0 };
+    fn stop_running(&mut self, task: &Task, sleeps: bool) {
+        let average = self.move_origin();
         let Some(running) = self.running.take() else { return };
         if sleeps {
             Self::keep_lag(task, average - running.vruntime, running.weight);
@@ -244,20 +298,7 @@ impl Queue for FairQueue {
         self.insert(Waiting { deadline, vruntime, weight, task });
     }
 
-    fn preempts(&self, task: &TaskRef) -> bool {
-        let Some(running) = &self.running else { return true };
-        if task.entity.policy() != Policy::Normal
-            || time::monotonic().saturating_sub(running.started) < LEAST_RUN
-        {
-            return false;
-        }
-        let Some(waiting) = self.waiting.iter().find(|other| Arc::ptr_eq(&other.task, task)) else {
-            return false;
-        };
-        waiting.deadline < running.deadline && self.is_eligible(self.whole_sum(), waiting.vruntime)
-    }
-
-    fn tick(&mut self, _task: &TaskRef) -> bool {
+    fn tick(&mut self, _task: &Task) -> bool {
         // A task that is never stopped would else take the average ever further from the origin.
         self.move_origin();
         if self.waiting.is_empty() {
@@ -272,7 +313,7 @@ impl Queue for FairQueue {
         self.somebody_is_due_before(deadline)
     }
 
-    fn yield_turn(&mut self, _task: &TaskRef) {
+    fn yield_turn(&mut self, _task: &Task) {
         if self.waiting.is_empty() {
             // Nobody to yield to; virtual time that nobody catches up with would only add up.
             return;

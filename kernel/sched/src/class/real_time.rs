@@ -3,13 +3,12 @@
 //! Waiting tasks are kept in one list, highest priority first, and in order of arrival among equals. A
 //! task that was preempted goes before its equals, one that has used up its turn or yields goes behind.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::Queue;
 use crate::attributes::Policy;
-use crate::task::TaskRef;
+use crate::task::{Task, TaskRef};
 
 /// A round-robin turn in nanoseconds: 100 ms, as in Linux.
 pub(crate) const TURN: u64 = 100 * time::MILLISECOND;
@@ -23,11 +22,19 @@ pub(crate) struct RealTimeQueue {
     uncounted: u64,
     /// The running task goes behind its equals when it stops.
     turn_over: bool,
+    /// Of the running task, while that is of this class.
+    running_priority: u8,
 }
 
 impl RealTimeQueue {
     pub(crate) const fn new() -> Self {
-        Self { waiting: Vec::new(), charged_until: 0, uncounted: 0, turn_over: false }
+        Self {
+            waiting: Vec::new(),
+            charged_until: 0,
+            uncounted: 0,
+            turn_over: false,
+            running_priority: 0,
+        }
     }
 
     /// Takes over a list with more room.
@@ -56,48 +63,51 @@ impl RealTimeQueue {
 }
 
 impl Queue for RealTimeQueue {
-    fn enqueue(&mut self, task: TaskRef, _wakeup: bool) {
+    fn enqueue(&mut self, task: TaskRef, _now: u64) -> bool {
+        let preempts = task.entity.rt_priority() > self.running_priority;
         self.insert(task, false);
+        preempts
     }
 
-    fn remove(&mut self, task: &TaskRef) -> Option<TaskRef> {
-        let place = self.waiting.iter().position(|other| Arc::ptr_eq(other, task))?;
+    fn remove(&mut self, task: &Task) -> Option<TaskRef> {
+        let place = self.waiting.iter().position(|other| core::ptr::eq(&**other, task))?;
         Some(self.waiting.remove(place))
     }
 
-    fn pick(&mut self) -> Option<TaskRef> {
-        if self.waiting.is_empty() { None } else { Some(self.waiting.remove(0)) }
+    fn pick(&mut self, now: u64) -> Option<TaskRef> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let task = self.waiting.remove(0);
+        self.adopt_running(&task, now);
+        Some(task)
     }
 
-    fn start_running(&mut self, _task: &TaskRef, now: u64) {
+    fn adopt_running(&mut self, task: &Task, now: u64) {
         self.charged_until = now;
         self.turn_over = false;
+        self.running_priority = task.entity.rt_priority();
     }
 
-    fn charge(&mut self, task: &TaskRef, now: u64) {
+    fn charge(&mut self, task: &Task, now: u64) {
         let ran = now.saturating_sub(self.charged_until);
         self.charged_until = now;
         self.uncounted += ran;
-        if task.entity.policy() == Policy::RoundRobin {
+        if task.entity.is(Policy::RoundRobin) {
             let left = task.entity.turn_left.load(Relaxed).saturating_sub(ran);
             task.entity.turn_left.store(left, Relaxed);
         }
     }
 
-    fn stop_running(&mut self, _task: &TaskRef, _sleeps: bool) {}
+    fn stop_running(&mut self, _task: &Task, _sleeps: bool) {}
 
     fn requeue(&mut self, task: TaskRef) {
         let behind = core::mem::take(&mut self.turn_over);
         self.insert(task, !behind);
     }
 
-    fn preempts(&self, task: &TaskRef) -> bool {
-        // The caller compares the classes; among real-time tasks the run queue asks with the running one's priority.
-        self.waiting.first().is_some_and(|first| Arc::ptr_eq(first, task))
-    }
-
-    fn tick(&mut self, task: &TaskRef) -> bool {
-        if task.entity.policy() != Policy::RoundRobin || task.entity.turn_left.load(Relaxed) > 0 {
+    fn tick(&mut self, task: &Task) -> bool {
+        if !task.entity.is(Policy::RoundRobin) || task.entity.turn_left.load(Relaxed) > 0 {
             return false;
         }
         task.entity.turn_left.store(TURN, Relaxed);
@@ -105,7 +115,7 @@ impl Queue for RealTimeQueue {
         self.turn_over
     }
 
-    fn yield_turn(&mut self, _task: &TaskRef) {
+    fn yield_turn(&mut self, _task: &Task) {
         self.turn_over = true;
     }
 

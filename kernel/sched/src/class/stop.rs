@@ -1,11 +1,9 @@
 //! The stop class: one task per CPU, above everything.
 
-use alloc::sync::Arc;
-
 use smallvec::SmallVec;
 
 use super::Queue;
-use crate::task::TaskRef;
+use crate::task::{Task, TaskRef};
 
 /// Holds the stopper thread while it is runnable and does not run. There may be a second one: that of a CPU that has gone, on its way
 /// to its parking place. CPUs go one at a time, so there is never a third.
@@ -21,38 +19,35 @@ impl StopQueue {
 }
 
 impl Queue for StopQueue {
-    fn enqueue(&mut self, task: TaskRef, _wakeup: bool) {
+    fn enqueue(&mut self, task: TaskRef, _now: u64) -> bool {
         self.waiting.push(task);
+        false
     }
 
-    fn remove(&mut self, task: &TaskRef) -> Option<TaskRef> {
-        let place = self.waiting.iter().position(|waiting| Arc::ptr_eq(waiting, task))?;
+    fn remove(&mut self, task: &Task) -> Option<TaskRef> {
+        let place = self.waiting.iter().position(|waiting| core::ptr::eq(&**waiting, task))?;
         Some(self.waiting.remove(place))
     }
 
-    fn pick(&mut self) -> Option<TaskRef> {
+    fn pick(&mut self, _now: u64) -> Option<TaskRef> {
         if self.waiting.is_empty() { None } else { Some(self.waiting.remove(0)) }
     }
 
-    fn start_running(&mut self, _task: &TaskRef, _now: u64) {}
+    fn adopt_running(&mut self, _task: &Task, _now: u64) {}
 
-    fn charge(&mut self, _task: &TaskRef, _now: u64) {}
+    fn charge(&mut self, _task: &Task, _now: u64) {}
 
-    fn stop_running(&mut self, _task: &TaskRef, _sleeps: bool) {}
+    fn stop_running(&mut self, _task: &Task, _sleeps: bool) {}
 
     fn requeue(&mut self, task: TaskRef) {
         self.waiting.insert(0, task);
     }
 
-    fn preempts(&self, _task: &TaskRef) -> bool {
+    fn tick(&mut self, _task: &Task) -> bool {
         false
     }
 
-    fn tick(&mut self, _task: &TaskRef) -> bool {
-        false
-    }
-
-    fn yield_turn(&mut self, _task: &TaskRef) {}
+    fn yield_turn(&mut self, _task: &Task) {}
 
     fn waiting(&self) -> usize {
         self.waiting.len()

@@ -1,0 +1,365 @@
+//! A list whose links are part of its elements, so that joining it takes no memory.
+
+use alloc::sync::Arc;
+use core::cell::Cell;
+use core::marker::PhantomData;
+use core::ptr;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// An element's place in a [`List`]. It is in one list at a time.
+pub struct Links<T> {
+    /// The identity of the list it is in, 0 for none. Changed by who holds that list exclusively.
+    owner: AtomicU64,
+    /// Used only by who holds that list exclusively, as are the next two.
+    previous: Cell<*const Links<T>>,
+    next: Cell<*const Links<T>>,
+    /// The element itself, with the list's reference to it.
+    element: Cell<*const T>,
+}
+
+// SAFETY: but for `owner`, which is atomic, the fields are used only through the list that the element is in, which is
+// held exclusively for that (`&mut List`); and elements are shared between threads, which is what `T: Send + Sync` allows.
+unsafe impl<T: Send + Sync> Sync for Links<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Send for Links<T> {}
+
+impl<T> Links<T> {
+    /// In no list.
+    pub const fn new() -> Self {
+        Self {
+            owner: AtomicU64::new(0),
+            previous: Cell::new(ptr::null()),
+            next: Cell::new(ptr::null()),
+            element: Cell::new(ptr::null()),
+        }
+    }
+
+    /// Whether the element is in a list. Only a hint, but for who knows that nobody else adds or removes it now.
+    #[inline]
+    pub fn is_linked(&self) -> bool {
+        // Acquire pairs with the Release in `unlink`.
+        self.owner.load(Ordering::Acquire) != 0
+    }
+}
+
+impl<T> Default for Links<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Something that can be put into a list by its own links.
+pub trait Linked: Sized + Send + Sync {
+    /// The links, which are a field of the element itself.
+    fn links(&self) -> &Links<Self>;
+}
+
+/// A doubly linked list that holds a reference to each of its elements.
+///
+/// Invariant: `first` and `last` and the links between are those of elements whose `owner` is this list's identity, each of
+/// which the list keeps alive by one strong reference.
+pub struct List<T: Linked> {
+    /// 0 until the first element comes. Goes with the list when that is moved.
+    identity: u64,
+    first: *const Links<T>,
+    last: *const Links<T>,
+    owns: PhantomData<Arc<T>>,
+}
+
+// SAFETY: the list is a set of `Arc<T>`, with `T: Send + Sync` by `Linked`.
+unsafe impl<T: Linked> Send for List<T> {}
+// SAFETY: a shared list shows its elements only by shared reference.
+unsafe impl<T: Linked> Sync for List<T> {}
+
+impl<T: Linked> List<T> {
+    /// Empty.
+    pub const fn new() -> Self {
+        Self { identity: 0, first: ptr::null(), last: ptr::null(), owns: PhantomData }
+    }
+
+    /// Whether there is no element.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.first.is_null()
+    }
+
+    #[cold]
+    fn identify(&mut self) {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        self.identity = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds an element at the end.
+    ///
+    /// # Errors
+    /// The element, if it is in a list already.
+    ///
+    /// # Panics
+    /// If the element's links are not a part of it.
+    #[inline]
+    pub fn push_back(&mut self, element: Arc<T>) -> Result<(), Arc<T>> {
+        let links = self.adopt(element)?;
+        // SAFETY: `adopt` made it ours.
+        let node = unsafe { &*links };
+        node.previous.set(self.last);
+        node.next.set(ptr::null());
+        if self.last.is_null() {
+            self.first = links;
+        } else {
+            // SAFETY: by the invariant, the last element's links, alive and ours to change.
+            unsafe { (*self.last).next.set(links) };
+        }
+        self.last = links;
+        Ok(())
+    }
+
+    /// Adds an element at the beginning.
+    ///
+    /// # Errors
+    /// The element, if it is in a list already.
+    ///
+    /// # Panics
+    /// If the element's links are not a part of it.
+    #[inline]
+    pub fn push_front(&mut self, element: Arc<T>) -> Result<(), Arc<T>> {
+        let links = self.adopt(element)?;
+        // SAFETY: `adopt` made it ours.
+        let node = unsafe { &*links };
+        node.previous.set(ptr::null());
+        node.next.set(self.first);
+        if self.first.is_null() {
+            self.last = links;
+        } else {
+            // SAFETY: by the invariant, the first element's links, alive and ours to change.
+            unsafe { (*self.first).previous.set(links) };
+        }
+        self.first = links;
+        Ok(())
+    }
+
+    /// Makes this list the owner of an element's links, and of the reference to it.
+    #[inline]
+    fn adopt(&mut self, element: Arc<T>) -> Result<*const Links<T>, Arc<T>> {
+        if self.identity == 0 {
+            self.identify();
+        }
+        let links: *const Links<T> = element.links();
+        let offset = links.addr().wrapping_sub(Arc::as_ptr(&element).addr());
+        // What lies within the element lives as long as it does, and does not move while there is a reference to it.
+        assert!(offset < size_of::<T>(), "the links are not a part of their element");
+        // SAFETY: the element is alive, and `links` is a part of it.
+        let node = unsafe { &*links };
+        // Acquire pairs with the Release in `unlink`: who had it in a list before has done with the fields.
+        if node
+            .owner
+            .compare_exchange(0, self.identity, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
+            return Err(element);
+        }
+        node.element.set(Arc::into_raw(element));
+        Ok(links)
+    }
+
+    /// Whether an element is in this list.
+    #[inline]
+    pub fn contains(&self, element: &T) -> bool {
+        // Relaxed: only who holds this list exclusively stores or clears this identity.
+        self.identity != 0 && element.links().owner.load(Ordering::Relaxed) == self.identity
+    }
+
+    /// Takes the first element.
+    #[inline]
+    pub fn pop_front(&mut self) -> Option<Arc<T>> {
+        if self.first.is_null() { None } else { Some(self.unlink(self.first)) }
+    }
+
+    /// Takes an element out, if it is in this list.
+    #[inline]
+    pub fn remove(&mut self, element: &T) -> Option<Arc<T>> {
+        if self.contains(element) { Some(self.unlink(element.links())) } else { None }
+    }
+
+    /// Takes out an element of this list.
+    #[inline]
+    fn unlink(&mut self, links: *const Links<T>) -> Arc<T> {
+        // SAFETY: by the invariant, alive and ours.
+        let node = unsafe { &*links };
+        let (previous, next) = (node.previous.get(), node.next.get());
+        if previous.is_null() {
+            self.first = next;
+        } else {
+            // SAFETY: an element of this list.
+            unsafe { (*previous).next.set(next) };
+        }
+        if next.is_null() {
+            self.last = previous;
+        } else {
+            // SAFETY: an element of this list.
+            unsafe { (*next).previous.set(previous) };
+        }
+        let element = node.element.get();
+        // Release: another list's owner may use the fields from here on.
+        node.owner.store(0, Ordering::Release);
+        // SAFETY: `push_back` got the pointer from `Arc::into_raw`, and the reference is taken back once: the element is no longer in
+        // the list.
+        unsafe { Arc::from_raw(element) }
+    }
+
+    /// Goes through the list from the beginning, and hands to `taken` what `choose` says is to be taken out.
+    #[inline]
+    pub fn take_chosen<V>(
+        &mut self,
+        mut choose: impl FnMut(&T) -> Choice<V>,
+        mut taken: impl FnMut(Arc<T>, V),
+    ) {
+        let mut links = self.first;
+        while !links.is_null() {
+            // SAFETY: by the invariant, an element's links and the element, both alive; `choose` cannot reach this list, which is
+            // borrowed exclusively.
+            let (choice, next) = unsafe { (choose(&*(*links).element.get()), (*links).next.get()) };
+            match choice {
+                Choice::Take(why) => taken(self.unlink(links), why),
+                Choice::Leave => {}
+                Choice::Stop => return,
+            }
+            links = next;
+        }
+    }
+
+    /// The elements in order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        let mut links = self.first;
+        core::iter::from_fn(move || {
+            if links.is_null() {
+                return None;
+            }
+            // SAFETY: the list is borrowed, so all its elements stay alive and in it.
+            let (element, next) = unsafe { (&*(*links).element.get(), (*links).next.get()) };
+            links = next;
+            Some(element)
+        })
+    }
+}
+
+/// What [`List::take_chosen`] does with an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice<V> {
+    /// Takes it out, and says what about it.
+    Take(V),
+    /// Leaves it where it is.
+    Leave,
+    /// Leaves it, and all behind it.
+    Stop,
+}
+
+impl<T: Linked> Default for List<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Linked> Drop for List<T> {
+    fn drop(&mut self) {
+        while self.pop_front().is_some() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    struct Item {
+        number: u32,
+        links: Links<Item>,
+    }
+
+    impl Linked for Item {
+        fn links(&self) -> &Links<Self> {
+            &self.links
+        }
+    }
+
+    fn item(number: u32) -> Arc<Item> {
+        Arc::new(Item { number, links: Links::new() })
+    }
+
+    fn numbers(list: &List<Item>) -> Vec<u32> {
+        list.iter().map(|item| item.number).collect()
+    }
+
+    #[test]
+    fn keeps_order_and_gives_back_what_it_holds() {
+        let items: Vec<_> = (0..5).map(item).collect();
+        let mut list = List::new();
+        for item in &items {
+            assert!(list.push_back(item.clone()).is_ok());
+            assert_eq!(Arc::strong_count(item), 2);
+        }
+        assert_eq!(numbers(&list), [0, 1, 2, 3, 4]);
+        for (number, left) in [(2, &[0, 1, 3, 4][..]), (0, &[1, 3, 4]), (4, &[1, 3])] {
+            let removed = list.remove(&items[number]);
+            assert!(removed.is_some_and(|removed| Arc::ptr_eq(&removed, &items[number])));
+            assert_eq!(numbers(&list), left);
+            assert!(list.remove(&items[number]).is_none(), "it is no longer there");
+        }
+        assert!(
+            list.push_front(items[0].clone()).is_ok() && list.push_back(items[4].clone()).is_ok()
+        );
+        assert_eq!(numbers(&list), [0, 1, 3, 4]);
+        let mut taken = Vec::new();
+        let choose = |item: &Item| match item.number {
+            0 | 3 => Choice::Take(item.number * 2),
+            4 => Choice::Stop,
+            _ => Choice::Leave,
+        };
+        list.take_chosen(choose, |item, twice| taken.push((item.number, twice)));
+        assert_eq!((taken, numbers(&list)), (std::vec![(0, 0), (3, 6)], std::vec![1, 4]));
+        assert!(list.remove(&items[4]).is_some());
+        assert_eq!(list.pop_front().map(|item| item.number), Some(1));
+        assert!(list.is_empty() && list.pop_front().is_none());
+        assert!(items.iter().all(|item| Arc::strong_count(item) == 1));
+    }
+
+    #[test]
+    fn an_element_is_in_one_list_at_a_time() {
+        let one = item(1);
+        let (mut here, mut there) = (List::new(), List::new());
+        assert!(here.push_back(one.clone()).is_ok());
+        assert!(there.push_back(one.clone()).is_err());
+        assert!(there.remove(&one).is_none());
+        // An identity goes with its list: exchanged as wholes, each still knows its own.
+        core::mem::swap(&mut here, &mut there);
+        assert!(here.remove(&one).is_none());
+        assert!(one.links.is_linked());
+        assert!(there.remove(&one).is_some());
+        assert!(!one.links.is_linked());
+        assert!(here.push_back(one).is_ok());
+    }
+
+    #[test]
+    fn a_dropped_list_lets_its_elements_go() {
+        let one = item(1);
+        let mut list = List::new();
+        assert!(list.push_back(one.clone()).is_ok());
+        drop(list);
+        assert_eq!(Arc::strong_count(&one), 1);
+        assert!(!one.links.is_linked());
+    }
+
+    struct Elsewhere(&'static Links<Elsewhere>);
+
+    impl Linked for Elsewhere {
+        fn links(&self) -> &Links<Self> {
+            self.0
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "not a part")]
+    fn links_that_live_elsewhere_are_refused() {
+        let links = std::boxed::Box::leak(std::boxed::Box::new(Links::new()));
+        let _ = List::new().push_back(Arc::new(Elsewhere(links)));
+    }
+}
