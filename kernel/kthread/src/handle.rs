@@ -195,7 +195,7 @@ impl Handle {
     /// Waits until the thread has ended by itself. May sleep; uninterruptible.
     pub fn join(self) -> Exit {
         sync::might_sleep();
-        self.record.waiters.wait(|| self.record.is_gone());
+        self.record.wait_gone();
         match self.record.end() {
             (End::Returned, result) => Exit::Returned(result),
             (End::Panicked, _) => Exit::Panicked,
@@ -229,7 +229,7 @@ impl Handle {
     fn wait_parked(&self) {
         self.record
             .waiters
-            .wait(|| self.record.is_parked() || self.record.is_gone() || !self.record.has(PARK));
+            .wait(|| self.record.is_parked() || self.record.is_leaving() || !self.record.has(PARK));
         if self.record.is_parked() {
             wait_inactive(&self.task, state::PARKED);
         }
@@ -252,9 +252,4 @@ impl Handle {
         // Whoever waited for it to park waits in vain.
         self.record.waiters.wake_all();
     }
-}
-
-/// The task has ended and left its stack.
-pub(crate) fn announce_end(record: &Record) {
-    record.set_gone();
 }

@@ -3,14 +3,13 @@
 //! That one clean task makes them all means that a thread inherits nothing from whoever happened to ask for it: no
 //! files, no signals, no address space, no affinity.
 
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use errno::Errno;
 use process::KernelThread;
-use sched::{CpuMask, Sleep, Slot, TaskFlags, TaskRef, WaitQueue, current_ref, state};
-use sync::{LockClass, SpinLock};
+use sched::{Sleep, Slot, TaskFlags, TaskRef, WaitQueue, current_ref, state};
+use sync::{List, LockClass, SpinLock};
 
 use crate::builder::{Builder, Function};
 use crate::request::Request;
@@ -21,7 +20,7 @@ use crate::thread::{End, Record, STARTED, STOP, mask_of};
 static LIST_LOCK: LockClass = LockClass::new("kthread_create_lock");
 
 /// `kthread_create_list`.
-static REQUESTS: SpinLock<VecDeque<Arc<Request>>> = SpinLock::new(&LIST_LOCK, VecDeque::new());
+static REQUESTS: SpinLock<List<Request>> = SpinLock::new(&LIST_LOCK, List::new());
 
 /// Where kthreadd sleeps while the list is empty.
 static WAKE: WaitQueue = WaitQueue::new();
@@ -30,7 +29,8 @@ static READY: AtomicBool = AtomicBool::new(false);
 
 /// Puts a request on the list and wakes kthreadd.
 pub(crate) fn submit(request: Arc<Request>) {
-    REQUESTS.lock().push_back(request);
+    let added = REQUESTS.lock().push_back(request);
+    debug_assert!(added.is_ok(), "a request is made for one turn on the list");
     WAKE.wake_one();
 }
 
@@ -41,7 +41,7 @@ pub fn is_ready() -> bool {
 
 /// How many requests wait on the list; for tests and reports.
 pub fn requests_waiting() -> usize {
-    REQUESTS.lock().len()
+    REQUESTS.lock().iter().count()
 }
 
 /// The life of PID 2. Never returns: it cannot be stopped, killed or frozen.
@@ -72,20 +72,16 @@ fn take_request() -> Option<Arc<Request>> {
 
 /// Makes one thread, or tells its creator why not.
 fn make(request: &Arc<Request>) {
-    let Some((builder, function)) = request.take_order() else {
+    if request.is_abandoned() {
         return;
-    };
-    let name = builder.name.as_bytes();
-    let mut comm = [0; sched::COMM_LENGTH];
-    let length = name.len().min(comm.len());
-    comm[..length].copy_from_slice(&name[..length]);
-    let node = builder.node;
+    }
+    let builder = &request.builder;
     let for_newborn = request.clone();
     let made = process::kernel_thread(KernelThread {
-        name: &comm[..length],
-        node,
+        name: builder.name.as_bytes(),
+        node: builder.node,
         flags: process::CloneFlags::FS | process::CloneFlags::FILES,
-        function: move || newborn(for_newborn, builder, function),
+        function: move || newborn(for_newborn),
     });
     if let Err(error) = made {
         request.answer(Err(error));
@@ -93,11 +89,11 @@ fn make(request: &Arc<Request>) {
 }
 
 /// The newborn's first steps: reports itself in, sleeps until it is woken, and does what it was made for.
-fn newborn(request: Arc<Request>, builder: Builder, function: Function) -> i32 {
-    if !report_in(request, builder) {
+fn newborn(request: Arc<Request>) -> i32 {
+    let Some(function) = report_in(request) else {
         finish(End::NeverRan, 0);
         return Errno::EINTR.as_return() as i32;
-    }
+    };
     // Nothing that is counted is on this stack from here on: should the function panic, it would never be given back.
     let this = This::new();
     wait_for_first_wake(this.record());
@@ -117,39 +113,33 @@ fn finish(end: End, result: i32) {
     This::new().record().finish(end, result);
 }
 
-/// Makes the thread's record and answers the creator. Returns whether there is still one: if not, nobody else knows of this thread.
-fn report_in(request: Arc<Request>, builder: Builder) -> bool {
+/// Makes the thread's record and answers the creator. Returns what the thread is to do, if there is still a creator: if not, nobody
+/// else knows of this thread.
+fn report_in(request: Arc<Request>) -> Option<Function> {
     let me = current_ref();
-    let record = Arc::new(Record::new(builder.name, builder.cpu));
-    me.attach(Slot::Kthread, record.clone());
-    prepare(&me, builder.mask, builder.fixed_affinity, builder.freezable, builder.cpu);
-    if let Err(error) = sched::set_attributes(&me, builder.attributes) {
-        request.answer(Err(error));
-        return false;
-    }
-    request.answer(Ok((me, record)))
+    let builder = &request.builder;
+    let record = Arc::new(Record::new(builder.name.clone(), builder.cpu));
+    me.attach_shared(Slot::Kthread, record.clone());
+    prepare(&me, builder);
+    let function = request.take_function()?;
+    let answer = sched::set_attributes(&me, builder.attributes).map(|()| (me, record));
+    let made = answer.is_ok();
+    (request.answer(answer) && made).then_some(function)
 }
 
-fn prepare(
-    me: &TaskRef,
-    mask: Option<CpuMask>,
-    fixed_affinity: bool,
-    freezable: bool,
-    cpu: Option<machine::CpuId>,
-) {
+fn prepare(me: &TaskRef, builder: &Builder) {
     let mut flags = TaskFlags::empty();
-    if fixed_affinity {
+    if builder.fixed_affinity {
         flags |= TaskFlags::NO_SETAFFINITY;
     }
-    if !freezable {
+    if builder.freezable {
+        me.remove_flags(TaskFlags::NOFREEZE);
+    } else {
         flags |= TaskFlags::NOFREEZE;
     }
     me.add_flags(flags);
-    if freezable {
-        me.remove_flags(TaskFlags::NOFREEZE);
-    }
     // Takes effect when it is woken: it sleeps before it does anything.
-    sched::bind_sleeping(me, mask.unwrap_or_else(|| mask_of(cpu)));
+    sched::bind_sleeping(me, builder.mask.unwrap_or_else(|| mask_of(builder.cpu)));
 }
 
 /// Sleeps, uninterruptibly and without a say in the load average, until the holder wakes or stops the thread.

@@ -3,35 +3,43 @@
 //! A task dies on its own stack, so somebody else has to give back the stack, the page tables and the task itself. A kernel thread leaves
 //! little and is dropped by the next task on its CPU. What takes long, or may sleep, goes on a list that the reaper thread works off.
 
-use alloc::vec::Vec;
+use sched::{Slot, Task, TaskRef, WaitQueue};
+use sync::{List, LockClass, SpinLock};
 
-use sched::{TaskRef, WaitQueue};
-use sync::{LockClass, SpinLock};
-
-use crate::handle::announce_end;
-use crate::thread::record_of;
+use crate::thread::{Record, record_of};
 
 /// Taken with interrupts off; takes nothing.
 static DEAD_LOCK: LockClass = LockClass::new("reaper.dead");
-static DEAD: SpinLock<Vec<TaskRef>> = SpinLock::new(&DEAD_LOCK, Vec::new());
+static DEAD: SpinLock<List<Task>> = SpinLock::new(&DEAD_LOCK, List::new());
 static WAKE: WaitQueue = WaitQueue::new();
 
 /// Takes over the dead from the scheduler. Once, before the first task can end.
 pub fn install() {
+    sched::set_leaving_task_hook(announce);
     sched::set_dead_task_hook(bury);
+}
+
+/// On the dead task's own stack, before its last switch. Who waits for a kernel thread's end is woken now, so that on this CPU it can
+/// be the next to run, without a turn of somebody else between.
+fn announce(task: &Task) {
+    if let Some(record) = record_of(task) {
+        record.set_leaving();
+    }
 }
 
 /// On the stack of the next task, interrupts off.
 fn bury(task: TaskRef) {
-    let record = record_of(&task).cloned();
+    let record = task.attached_shared::<Record>(Slot::Kthread);
     if task.is_kthread() {
         drop(task);
     } else {
-        DEAD.lock_irq().push(task);
+        // Refused only if it died, by an oops, on a wait queue, which then holds it: it goes with that.
+        let refused = DEAD.lock_irq().push_back(task).err();
+        drop(refused);
         WAKE.wake_one();
     }
     if let Some(record) = record {
-        announce_end(&record);
+        record.set_gone();
     }
     if sched::stack_cache::has_spare() {
         WAKE.wake_one();

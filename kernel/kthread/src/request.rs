@@ -19,7 +19,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 use errno::Errno;
 use fault::Point;
 use sched::{Completion, TaskRef};
-use sync::{LockClass, SpinLock};
+use sync::{Linked, Links, LockClass, SpinLock};
 
 use crate::builder::{Builder, Function};
 use crate::handle::Created;
@@ -28,7 +28,7 @@ use crate::thread::Record;
 
 /// Leaf locks.
 static ANSWER_LOCK: LockClass = LockClass::new("kthread_request.answer");
-static ORDER_LOCK: LockClass = LockClass::new("kthread_request.order");
+static FUNCTION_LOCK: LockClass = LockClass::new("kthread_request.function");
 
 const PENDING: u8 = 0;
 const ANSWERED: u8 = 1;
@@ -40,20 +40,31 @@ type Answer = Result<(TaskRef, Arc<Record>), Errno>;
 /// A wish for a thread.
 pub(crate) struct Request {
     state: AtomicU8,
-    /// What is wanted; taken by `kthreadd` when it begins.
-    order: SpinLock<Option<(Builder, Function)>>,
+    /// What is wanted.
+    pub(crate) builder: Builder,
+    /// Taken by the newborn.
+    function: SpinLock<Option<Function>>,
     answer: SpinLock<Option<Answer>>,
     done: Completion,
+    /// Its place on `kthread_create_list`.
+    links: Links<Request>,
+}
+
+impl Linked for Request {
+    fn links(&self) -> &Links<Self> {
+        &self.links
+    }
 }
 
 impl Request {
-    /// What is wanted, unless nobody waits for it any more. For `kthreadd`.
-    pub(crate) fn take_order(&self) -> Option<(Builder, Function)> {
-        let order = self.order.lock().take();
-        if self.state.load(Ordering::SeqCst) == ABANDONED {
-            return None;
-        }
-        order
+    /// Whether nobody waits for an answer any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == ABANDONED
+    }
+
+    /// What the thread is to do. For the newborn, once.
+    pub(crate) fn take_function(&self) -> Option<Function> {
+        self.function.lock().take()
     }
 
     /// Answers the creator. Returns false if it has gone: then the answer has been dropped.
@@ -83,9 +94,11 @@ pub(crate) fn create(builder: Builder, function: Function) -> Result<Created, Er
     }
     let request = Arc::new(Request {
         state: AtomicU8::new(PENDING),
-        order: SpinLock::new(&ORDER_LOCK, Some((builder, function))),
+        builder,
+        function: SpinLock::new(&FUNCTION_LOCK, Some(function)),
         answer: SpinLock::new(&ANSWER_LOCK, None),
         done: Completion::new(),
+        links: Links::new(),
     });
     kthreadd::submit(request.clone());
     if request.done.wait_killable().is_err() {

@@ -12,7 +12,6 @@
 //! "In the same step" is what makes `PARK` and `PARKED` together mean *is parked and stays so*: a thread that leaves cannot
 //! miss a new request to park, because its exchange fails then.
 
-use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
@@ -55,6 +54,13 @@ impl End {
     }
 }
 
+/// The thread has a stack and may run.
+const STAYS: u8 = 0;
+/// It is about to leave its stack for the last time.
+const LEAVES: u8 = 1;
+/// It has left, and its task has been given back.
+const GONE: u8 = 2;
+
 /// Records that exist, for leak checks.
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 
@@ -69,8 +75,8 @@ pub(crate) struct Record {
     word: AtomicU32,
     end: AtomicU8,
     result: AtomicI32,
-    /// The thread has left its stack for the last time.
-    gone: AtomicU8,
+    /// [`STAYS`], then [`LEAVES`], then [`GONE`].
+    departure: AtomicU8,
     /// Those who wait for it to park or to be gone.
     pub(crate) waiters: WaitQueue,
     /// For a per-CPU thread: where it is bound again when it is unparked.
@@ -85,7 +91,7 @@ impl Record {
             word: AtomicU32::new(0),
             end: AtomicU8::new(End::Running as u8),
             result: AtomicI32::new(0),
-            gone: AtomicU8::new(0),
+            departure: AtomicU8::new(STAYS),
             waiters: WaitQueue::new(),
             cpu,
         }
@@ -147,14 +153,29 @@ impl Record {
         (end, self.result.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::SeqCst) != 0
+    /// Whether the thread is about to leave its stack for the last time, or has.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.departure.load(Ordering::SeqCst) != STAYS
+    }
+
+    /// Sleeps until the thread has left its stack for the last time and its task has been given back.
+    pub(crate) fn wait_gone(&self) {
+        self.waiters.wait(|| self.is_leaving());
+        // On another CPU, with interrupts off there: some instructions more.
+        while self.departure.load(Ordering::SeqCst) != GONE {
+            machine::cpu::relax();
+        }
+    }
+
+    /// Called by the thread itself right before its last switch, interrupts off.
+    pub(crate) fn set_leaving(&self) {
+        self.departure.store(LEAVES, Ordering::SeqCst);
+        self.waiters.wake_all();
     }
 
     /// Called when the thread's task has left its stack.
     pub(crate) fn set_gone(&self) {
-        self.gone.store(1, Ordering::SeqCst);
-        self.waiters.wake_all();
+        self.departure.store(GONE, Ordering::SeqCst);
     }
 }
 
@@ -165,8 +186,8 @@ impl Drop for Record {
 }
 
 /// A task's record, if it is a kernel thread made by kthreadd.
-pub(crate) fn record_of(task: &Task) -> Option<&Arc<Record>> {
-    task.attached::<Arc<Record>>(Slot::Kthread)
+pub(crate) fn record_of(task: &Task) -> Option<&Record> {
+    task.attached(Slot::Kthread)
 }
 
 /// The full name of a kernel thread, which `comm` cuts; `None` for a task that was not made by kthreadd.

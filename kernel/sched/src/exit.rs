@@ -5,7 +5,7 @@ use sync::Once;
 use crate::current::current;
 use crate::schedule;
 use crate::state;
-use crate::task::TaskRef;
+use crate::task::{Task, TaskRef};
 
 /// Who takes dead tasks over.
 static UNDERTAKER: Once<fn(TaskRef)> = Once::new();
@@ -15,6 +15,16 @@ static UNDERTAKER: Once<fn(TaskRef)> = Once::new();
 pub fn set_dead_task_hook(hook: fn(TaskRef)) {
     let fresh = UNDERTAKER.set(hook).is_ok();
     assert!(fresh, "the dead-task hook is set once");
+}
+
+/// Who is told of a task that is about to leave its stack for the last time.
+static HERALD: Once<fn(&Task)> = Once::new();
+
+/// Says who is told that the running task is about to leave for ever: called with interrupts off, right before its last
+/// switch. Who waits for the dead-task hook can be woken here, to be the one that is switched to. Once.
+pub fn set_leaving_task_hook(hook: fn(&Task)) {
+    let fresh = HERALD.set(hook).is_ok();
+    assert!(fresh, "the leaving-task hook is set once");
 }
 
 pub(crate) fn bury(task: TaskRef) {
@@ -33,5 +43,8 @@ pub fn exit_current() -> ! {
     // on its run queue.
     let _ = machine::irq::disable();
     me.state.set(state::DEAD);
+    if let Some(hook) = HERALD.get() {
+        hook(&me);
+    }
     schedule::leave_for_ever()
 }

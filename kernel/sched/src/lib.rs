@@ -63,7 +63,7 @@ pub use attributes::{Attributes, Policy, set_attributes, weight_of_nice};
 pub use completion::Completion;
 pub use cpumask::CpuMask;
 pub use current::{current, current_ref, has_current, set_current_running, set_current_state};
-pub use exit::{exit_current, set_dead_task_hook};
+pub use exit::{exit_current, set_dead_task_hook, set_leaving_task_hook};
 pub use idle::{idle_loop, idle_task, leave_when_idle, new_idle, set_idle_offline_hook};
 pub use load::{load_average, runnable, uninterruptible};
 pub use mutex::{Mutex, MutexGuard, RwReadGuard, RwSemaphore, RwWriteGuard};

@@ -164,7 +164,7 @@ pub struct Task {
     pub(crate) wait_links: Links<Task>,
     /// With the lock of that queue.
     pub(crate) waits_exclusively: AtomicBool,
-    slots: [Once<Box<dyn Any + Send + Sync>>; 3],
+    slots: [Once<Arc<dyn Any + Send + Sync>>; 3],
 }
 
 impl Task {
@@ -395,7 +395,15 @@ impl Task {
     /// # Panics
     /// If the slot is taken.
     pub fn attach<T: Any + Send + Sync>(&self, slot: Slot, value: T) {
-        let fresh = self.slots[slot as usize].set(Box::new(value)).is_ok();
+        self.attach_shared(slot, Arc::new(value));
+    }
+
+    /// As [`attach`](Self::attach), for data that somebody else holds, too.
+    ///
+    /// # Panics
+    /// If the slot is taken.
+    pub fn attach_shared<T: Any + Send + Sync>(&self, slot: Slot, value: Arc<T>) {
+        let fresh = self.slots[slot as usize].set(value).is_ok();
         assert!(fresh, "a task's {slot:?} slot was filled twice");
     }
 
@@ -403,6 +411,11 @@ impl Task {
     #[inline]
     pub fn attached<T: Any + Send + Sync>(&self, slot: Slot) -> Option<&T> {
         self.slots[slot as usize].get()?.downcast_ref()
+    }
+
+    /// A layer's data, to keep, if it has been attached and is of this type.
+    pub fn attached_shared<T: Any + Send + Sync>(&self, slot: Slot) -> Option<Arc<T>> {
+        self.slots[slot as usize].get()?.clone().downcast().ok()
     }
 
     /// The list of sleeping locks it holds, for the lock checker.
