@@ -10,7 +10,7 @@
 //! In debug builds [`lockdep`] watches the order in which locks are taken, and [`might_sleep`] that
 //! nobody sleeps inside such a section.
 //!
-//! This crate owns the data structures that cannot do without `unsafe` (a lock's cell, a per-CPU cell, the task slot);
+//! This crate owns the data structures that cannot do without `unsafe` (a lock's cell, a per-CPU cell, a list's links, the task slot);
 //! the crates above build on them and forbid it.
 #![cfg_attr(not(test), no_std)]
 
@@ -18,6 +18,7 @@ extern crate alloc;
 
 mod current;
 mod irq;
+mod keycell;
 mod list;
 mod local;
 pub mod lockdep;
@@ -29,14 +30,15 @@ mod trycell;
 
 pub use current::{Current, CurrentSlot};
 pub use irq::IrqGuard;
+pub use keycell::{Key, KeyCell};
 pub use list::{Choice, Linked, Links, List};
 pub use local::LocalCell;
 pub use lockdep::LockClass;
 pub use once::Once;
 pub use percpu::{CachePadded, PerCpu};
 pub use preempt::{
-    PreemptGuard, assert_preempt_off, in_atomic, in_interrupt, might_sleep, preempt_point,
-    preemptible, set_reschedule_hook,
+    PreemptGuard, assert_preempt_off, in_atomic, in_hardirq, in_interrupt, in_serving_softirq,
+    might_sleep, preempt_point, preemptible, set_reschedule_hook,
 };
 pub use spin::{SpinGuard, SpinIrqGuard, SpinIrqsOffGuard, SpinLock};
 pub use trycell::{ReadGuard, TryCell, WriteGuard};

@@ -3,34 +3,34 @@
 use alloc::sync::Arc;
 use core::cell::Cell;
 use core::marker::PhantomData;
-use core::ptr;
+use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// An element's place in a [`List`]. It is in one list at a time.
-pub struct Links<T> {
+pub struct Links<T: ?Sized> {
     /// The identity of the list it is in, 0 for none. Changed by who holds that list exclusively.
     owner: AtomicU64,
     /// Used only by who holds that list exclusively, as are the next two.
     previous: Cell<*const Links<T>>,
     next: Cell<*const Links<T>>,
-    /// The element itself, with the list's reference to it.
-    element: Cell<*const T>,
+    /// The element itself, with the list's reference to it, while it is in one.
+    element: Cell<Option<NonNull<T>>>,
 }
 
 // SAFETY: but for `owner`, which is atomic, the fields are used only through the list that the element is in, which is
 // held exclusively for that (`&mut List`); and elements are shared between threads, which is what `T: Send + Sync` allows.
-unsafe impl<T: Send + Sync> Sync for Links<T> {}
+unsafe impl<T: ?Sized + Send + Sync> Sync for Links<T> {}
 // SAFETY: as above.
-unsafe impl<T: Send + Sync> Send for Links<T> {}
+unsafe impl<T: ?Sized + Send + Sync> Send for Links<T> {}
 
-impl<T> Links<T> {
+impl<T: ?Sized> Links<T> {
     /// In no list.
     pub const fn new() -> Self {
         Self {
             owner: AtomicU64::new(0),
             previous: Cell::new(ptr::null()),
             next: Cell::new(ptr::null()),
-            element: Cell::new(ptr::null()),
+            element: Cell::new(None),
         }
     }
 
@@ -42,14 +42,14 @@ impl<T> Links<T> {
     }
 }
 
-impl<T> Default for Links<T> {
+impl<T: ?Sized> Default for Links<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
 /// Something that can be put into a list by its own links.
-pub trait Linked: Sized + Send + Sync {
+pub trait Linked: Send + Sync {
     /// The links, which are a field of the element itself.
     fn links(&self) -> &Links<Self>;
 }
@@ -58,7 +58,7 @@ pub trait Linked: Sized + Send + Sync {
 ///
 /// Invariant: `first` and `last` and the links between are those of elements whose `owner` is this list's identity, each of
 /// which the list keeps alive by one strong reference.
-pub struct List<T: Linked> {
+pub struct List<T: Linked + ?Sized> {
     /// 0 until the first element comes. Goes with the list when that is moved.
     identity: u64,
     first: *const Links<T>,
@@ -67,11 +67,11 @@ pub struct List<T: Linked> {
 }
 
 // SAFETY: the list is a set of `Arc<T>`, with `T: Send + Sync` by `Linked`.
-unsafe impl<T: Linked> Send for List<T> {}
+unsafe impl<T: Linked + ?Sized> Send for List<T> {}
 // SAFETY: a shared list shows its elements only by shared reference.
-unsafe impl<T: Linked> Sync for List<T> {}
+unsafe impl<T: Linked + ?Sized> Sync for List<T> {}
 
-impl<T: Linked> List<T> {
+impl<T: Linked + ?Sized> List<T> {
     /// Empty.
     pub const fn new() -> Self {
         Self { identity: 0, first: ptr::null(), last: ptr::null(), owns: PhantomData }
@@ -144,9 +144,9 @@ impl<T: Linked> List<T> {
             self.identify();
         }
         let links: *const Links<T> = element.links();
-        let offset = links.addr().wrapping_sub(Arc::as_ptr(&element).addr());
+        let offset = links.addr().wrapping_sub(Arc::as_ptr(&element).cast::<()>().addr());
         // What lies within the element lives as long as it does, and does not move while there is a reference to it.
-        assert!(offset < size_of::<T>(), "the links are not a part of their element");
+        assert!(offset < size_of_val(&*element), "the links are not a part of their element");
         // SAFETY: the element is alive, and `links` is a part of it.
         let node = unsafe { &*links };
         // Acquire pairs with the Release in `unlink`: who had it in a list before has done with the fields.
@@ -157,7 +157,7 @@ impl<T: Linked> List<T> {
         {
             return Err(element);
         }
-        node.element.set(Arc::into_raw(element));
+        node.element.set(NonNull::new(Arc::into_raw(element).cast_mut()));
         Ok(links)
     }
 
@@ -198,7 +198,7 @@ impl<T: Linked> List<T> {
             // SAFETY: an element of this list.
             unsafe { (*next).previous.set(previous) };
         }
-        let element = node.element.get();
+        let element = element_of(node).as_ptr();
         // Release: another list's owner may use the fields from here on.
         node.owner.store(0, Ordering::Release);
         // SAFETY: `push_back` got the pointer from `Arc::into_raw`, and the reference is taken back once: the element is no longer in
@@ -217,7 +217,7 @@ impl<T: Linked> List<T> {
         while !links.is_null() {
             // SAFETY: by the invariant, an element's links and the element, both alive; `choose` cannot reach this list, which is
             // borrowed exclusively.
-            let (choice, next) = unsafe { (choose(&*(*links).element.get()), (*links).next.get()) };
+            let (choice, next) = unsafe { (choose(element_of(&*links).as_ref()), (*links).next.get()) };
             match choice {
                 Choice::Take(why) => taken(self.unlink(links), why),
                 Choice::Leave => {}
@@ -225,6 +225,15 @@ impl<T: Linked> List<T> {
             }
             links = next;
         }
+    }
+
+    /// The first element.
+    #[inline]
+    pub fn front(&self) -> Option<&T> {
+        // SAFETY: by the invariant, an element's links, or none.
+        let links = unsafe { self.first.as_ref() }?;
+        // SAFETY: the list is borrowed, so the element stays alive and in it.
+        Some(unsafe { element_of(links).as_ref() })
     }
 
     /// The elements in order.
@@ -235,11 +244,17 @@ impl<T: Linked> List<T> {
                 return None;
             }
             // SAFETY: the list is borrowed, so all its elements stay alive and in it.
-            let (element, next) = unsafe { (&*(*links).element.get(), (*links).next.get()) };
+            let (element, next) = unsafe { (element_of(&*links).as_ref(), (*links).next.get()) };
             links = next;
             Some(element)
         })
     }
+}
+
+/// The element whose links are in a list.
+#[inline]
+fn element_of<T: ?Sized>(links: &Links<T>) -> NonNull<T> {
+    links.element.get().expect("links in a list know their element")
 }
 
 /// What [`List::take_chosen`] does with an element.
@@ -253,13 +268,13 @@ pub enum Choice<V> {
     Stop,
 }
 
-impl<T: Linked> Default for List<T> {
+impl<T: Linked + ?Sized> Default for List<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T: Linked> Drop for List<T> {
+impl<T: Linked + ?Sized> Drop for List<T> {
     fn drop(&mut self) {
         while self.pop_front().is_some() {}
     }

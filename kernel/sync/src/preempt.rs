@@ -3,7 +3,9 @@
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use machine::preempt::{HARDIRQ_MASK, NMI_MASK, NO_RESCHED, PREEMPT_UNIT, SOFTIRQ_MASK};
+use machine::preempt::{
+    HARDIRQ_MASK, NMI_MASK, NO_RESCHED, PREEMPT_UNIT, SOFTIRQ_MASK, SOFTIRQ_SERVING,
+};
 
 /// What to call when preemption becomes possible and a reschedule is wanted. The scheduler sets it.
 static RESCHEDULE: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
@@ -72,7 +74,19 @@ pub fn preemptible() -> bool {
     machine::cpu::preempt_count() & !NO_RESCHED == 0 && machine::irq::enabled()
 }
 
-/// Whether this is a hard interrupt, a softirq or a non-maskable interrupt.
+/// Whether this is a hard interrupt or a non-maskable one.
+#[inline]
+pub fn in_hardirq() -> bool {
+    machine::cpu::preempt_count() & (HARDIRQ_MASK | NMI_MASK) != 0
+}
+
+/// Whether a softirq is being served here: this is its handler, or what has interrupted it.
+#[inline]
+pub fn in_serving_softirq() -> bool {
+    machine::cpu::preempt_count() & SOFTIRQ_SERVING != 0
+}
+
+/// Whether this is a hard interrupt, a softirq, a section with softirqs off, or a non-maskable interrupt.
 pub fn in_interrupt() -> bool {
     machine::cpu::preempt_count() & (HARDIRQ_MASK | SOFTIRQ_MASK | NMI_MASK) != 0
 }

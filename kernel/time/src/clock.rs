@@ -8,6 +8,8 @@ pub const MICROSECOND: u64 = 1_000;
 pub const MILLISECOND: u64 = 1_000_000;
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;
+/// The unit in which [`Timer`](crate::Timer)s count, and the time between ticks: nanoseconds.
+pub const JIFFY: u64 = 4 * MILLISECOND;
 
 /// How far `realtime` is ahead of `monotonic`, in nanoseconds, once somebody has set it; 0: use the machine's date.
 static OFFSET: AtomicU64 = AtomicU64::new(0);

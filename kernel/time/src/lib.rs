@@ -1,20 +1,48 @@
 //! Time: the clocks, and timers that call a function when their time has come.
 //!
-//! Each CPU has a queue of its timers, ordered by deadline, and programs its one-shot timer for the
-//! first of them; an idle CPU with an empty queue is not interrupted at all. A [`Timer`] belongs to whoever
-//! made it, is started and cancelled any number of times, and calls its function in hard-interrupt
-//! context on the CPU that started it.
+//! There are two kinds of timers, and each CPU has a queue of each kind:
+//!
+//! | | [`HrTimer`] | [`Timer`] |
+//! |---|---|---|
+//! | for | what has to happen on time: sleeps, a program's timers, the tick | time-outs, which are mostly cancelled |
+//! | fires | to the nanosecond, as far as the hardware can | at a [`JIFFY`], or an eighth of the time later |
+//! | in | the hard interrupt | the softirq `TIMER` |
+//! | queue | ordered by deadline | a wheel of buckets |
+//! | starting, cancelling | logarithmic | the same few steps, however many there are |
+//!
+//! A timer belongs to whoever made it, is started and cancelled any number of times, and its function runs on the CPU that started
+//! it, never twice at once:
+//!
+//! ```text
+//!            start                  its time comes
+//!   idle ─────────────> queued ───────────────────> running ──> idle
+//!     ^                  │  ^                          │
+//!     └──────cancel──────┘  └── start, on that CPU ────┘  queued and running: cancel_sync waits
+//! ```
+//!
+//! Starting allocates nothing: the links are in the timer. Each CPU programs its one-shot timer for the first [`HrTimer`]; the
+//! wheel's next bucket is such a timer, too. An idle CPU with nothing queued is not interrupted at all.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
 mod clock;
-mod queue;
+mod core;
+mod heap;
+mod hrtimer;
 mod timer;
+mod wheel;
 
 pub use clock::{
-    MICROSECOND, MILLISECOND, SECOND, monotonic, realtime, realtime_offset, set_realtime,
+    JIFFY, MICROSECOND, MILLISECOND, SECOND, monotonic, realtime, realtime_offset, set_realtime,
 };
-pub use queue::{interrupt, migrate_from};
-pub use timer::Timer;
+pub use hrtimer::{HrTimer, interrupt};
+pub use timer::{Timer, prepare};
+
+/// Moves the timers of a CPU that has gone offline to the CPU that this runs on.
+pub fn migrate_from(gone: machine::CpuId) {
+    let _here = sync::PreemptGuard::new();
+    timer::migrate_from(gone);
+    hrtimer::migrate_from(gone);
+}

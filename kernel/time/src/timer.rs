@@ -1,67 +1,154 @@
-//! One timer.
+//! Timers on the wheel: time-outs, fired in the softirq `TIMER`.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::queue;
+use errno::Errno;
+use machine::CpuId;
+use softirq::Vector;
+use sync::{IrqGuard, LockClass, Once, PerCpu, SpinLock, per_cpu};
 
-/// Not in any queue.
-pub(crate) const NOWHERE: usize = usize::MAX;
+use crate::clock::{JIFFY, monotonic};
+use crate::core::{self, Base, Core};
+use crate::hrtimer::HrTimer;
+use crate::wheel::{Links, NEVER, Spoke, Wheel, jiffy_at};
 
-/// What a queue holds of a timer.
-pub(crate) struct Core {
-    /// The CPU whose queue the timer is in, or [`NOWHERE`]. Changed under that queue's lock.
-    pub(crate) queued_on: AtomicUsize,
-    /// Its place in that queue's heap. Used under the queue's lock.
-    pub(crate) position: AtomicUsize,
-    function: alloc::boxed::Box<dyn Fn() + Send + Sync>,
+/// Taken with interrupts off, in any context; `timer_queue` is taken inside.
+static WHEEL_LOCK: LockClass = LockClass::new("timer_wheel");
+
+static WHEELS: PerCpu<SpinLock<Queue>> =
+    per_cpu!(SpinLock::new(&WHEEL_LOCK, Queue { wheel: Wheel::new(), programmed: NEVER }));
+
+/// What raises the softirq of each CPU when its wheel's next bucket is due.
+static EVENTS: PerCpu<Once<HrTimer>> = per_cpu!(Once::new());
+
+/// Opens the softirq; once.
+static OPENED: Once<()> = Once::new();
+
+/// One CPU's time-outs.
+struct Queue {
+    wheel: Wheel,
+    /// The jiffy for which this CPU's event is started, or [`NEVER`].
+    programmed: u64,
 }
 
-impl Core {
-    pub(crate) fn fire(&self) {
-        (self.function)();
+impl Base for Queue {
+    type Links = Links;
+
+    fn of_all() -> &'static PerCpu<SpinLock<Self>> {
+        &WHEELS
+    }
+
+    #[inline]
+    fn insert(&mut self, timer: Arc<Spoke>, deadline: u64) -> Result<(), Arc<Spoke>> {
+        self.wheel.insert(timer, deadline, jiffy_at(monotonic()))
+    }
+
+    #[inline]
+    fn remove(&mut self, timer: &Spoke) -> Option<Arc<Spoke>> {
+        self.wheel.remove(timer)
+    }
+
+    #[inline]
+    fn program(&mut self) {
+        if self.wheel.next() < self.programmed
+            && !self.wheel.turning
+            && let Some(event) = EVENTS.this().get()
+        {
+            self.programmed = self.wheel.next();
+            event.start(self.programmed.saturating_mul(JIFFY));
+        }
     }
 }
 
-/// A function to be called at a time. Dropping the timer cancels it.
+/// Gives a CPU its wheel, before it starts a timer. May sleep, unless it is the boot CPU's.
+///
+/// # Errors
+/// ENOMEM.
+pub fn prepare(cpu: CpuId) -> Result<(), Errno> {
+    if OPENED.set(()).is_ok() {
+        softirq::open(Vector::Timer, run);
+    }
+    // A CPU that comes back has both already.
+    let _ = EVENTS.of(cpu).set(HrTimer::new(|| softirq::raise(Vector::Timer)));
+    let not_needed = WHEELS.of(cpu).lock_irq().wheel.prepare(Wheel::buckets()?);
+    drop(not_needed);
+    Ok(())
+}
+
+/// The softirq: runs what is due on this CPU.
+fn run() {
+    let shared = WHEELS.this();
+    let mut queue = shared.lock_irq();
+    queue.programmed = NEVER;
+    queue.wheel.turning = true;
+    // Dropped with the lock released: it may be the timer's last reference, and its function's captures go with it.
+    let mut last: Option<Arc<Spoke>> = None;
+    while let Some(jiffy) = queue.wheel.turn(jiffy_at(monotonic())) {
+        while let Some(timer) = queue.wheel.pop_due(jiffy) {
+            drop(queue);
+            drop(last.take());
+            timer.call();
+            queue = shared.lock_irq();
+            timer.has_run();
+            last = Some(timer);
+        }
+    }
+    queue.wheel.turning = false;
+    queue.program();
+    drop(queue);
+    drop(last);
+}
+
+/// Moves the timers of a CPU that has gone to this one. Preemption off.
+pub(crate) fn migrate_from(gone: CpuId) {
+    let here = machine::cpu::id();
+    if let Some(event) = EVENTS.of(gone).get() {
+        event.cancel();
+    }
+    let _irqs_off = IrqGuard::new();
+    // As for the high-resolution ones: both locked, so that no timer is nowhere in between.
+    let mut theirs = WHEELS.of(gone).lock_irq();
+    let mut ours = WHEELS.of(here).lock_irq_nested();
+    theirs.programmed = NEVER;
+    core::move_here(&mut *ours, || theirs.wheel.pop_any(here));
+    ours.program();
+}
+
+/// A function to be called when a time has passed, in a softirq. Dropping the timer cancels it.
+///
+/// For time-outs: the function is called at the first [`JIFFY`] at or after the time, or up to an eighth of the time later, and never
+/// early. Starting and cancelling take the same few steps however many timers there are.
 pub struct Timer {
-    core: Arc<Core>,
+    core: Arc<Spoke>,
 }
 
 impl Timer {
-    /// A timer that is not started. `function` runs in hard-interrupt context: it must not sleep, and it may
-    /// start the timer again.
+    /// A timer that is not started. `function` runs in a softirq: it must not sleep, and it may start the timer again.
     pub fn new(function: impl Fn() + Send + Sync + 'static) -> Self {
-        Self {
-            core: Arc::new(Core {
-                queued_on: AtomicUsize::new(NOWHERE),
-                position: AtomicUsize::new(0),
-                function: alloc::boxed::Box::new(function),
-            }),
-        }
+        Self { core: Arc::new(Core::new(function)) }
     }
 
-    /// Starts the timer for a time of the monotonic clock (nanoseconds), on this CPU; a timer that is
-    /// pending is moved. A time that has passed fires at the next interrupt. Any context.
+    /// Starts the timer for a time of the monotonic clock (nanoseconds), on this CPU, or, while its function runs, where that does;
+    /// a timer that is queued is moved. A time that has passed fires at the next jiffy. Any context.
     pub fn start(&self, deadline: u64) {
-        queue::start(&self.core, deadline);
+        core::start::<Queue>(&self.core, deadline);
     }
 
-    /// Takes the timer back and returns whether it was pending. The function may still be running on another CPU. Any context.
+    /// Takes the timer back and returns whether it was queued. The function may still be running on another CPU. Any context.
     pub fn cancel(&self) -> bool {
-        queue::cancel(&self.core)
+        core::cancel::<Queue>(&self.core)
     }
 
-    /// Takes the timer back and waits until its function is not running. Not from the function
-    /// itself, nor with a lock held that the function takes. A function that starts its timer again is outrun: the timer is
-    /// idle when this returns.
+    /// Takes the timer back and waits, spinning, until its function is not running. Not from the function itself nor a hard
+    /// interrupt, nor with a lock held that the function takes. A function that starts its timer again is outrun: the timer is idle when
+    /// this returns.
     pub fn cancel_sync(&self) -> bool {
-        queue::cancel_sync(&self.core)
+        core::cancel_sync::<Queue>(&self.core)
     }
 
     /// Whether the timer waits for its time.
     pub fn is_pending(&self) -> bool {
-        self.core.queued_on.load(Ordering::Relaxed) != NOWHERE
+        self.core.is_queued()
     }
 }
 

@@ -11,6 +11,10 @@ pub const PREEMPT_UNIT: u32 = 1;
 pub const PREEMPT_MASK: u32 = 0x0000_00ff;
 /// One level of softirq off or being served.
 pub const SOFTIRQ_UNIT: u32 = 0x0000_0100;
+/// Set while a softirq is being served, which does not nest: one level of softirq.
+pub const SOFTIRQ_SERVING: u32 = SOFTIRQ_UNIT;
+/// One level of softirqs off, which nests: two levels of softirq, so that the two can be told apart.
+pub const SOFTIRQ_OFF: u32 = 2 * SOFTIRQ_UNIT;
 /// The levels of softirq.
 pub const SOFTIRQ_MASK: u32 = 0x0000_ff00;
 /// One level of hard interrupt. The machine adds and takes it around each handler.

@@ -16,6 +16,10 @@ const MAX_HELD: usize = 24;
 const IN_IRQ: u8 = 1;
 /// Taken with interrupts on at some time.
 const IRQS_ON: u8 = 2;
+/// Taken by a softirq handler at some time.
+const IN_SOFTIRQ: u8 = 4;
+/// Taken where a softirq could come in at some time.
+const SOFTIRQS_ON: u8 = 8;
 
 /// A class's place in the graph.
 pub struct Node {
@@ -184,22 +188,35 @@ fn learn(held: &'static LockClass, class: &'static LockClass) {
 }
 
 fn note_usage(class: &'static LockClass) {
-    let now = if crate::preempt::in_interrupt() {
-        IN_IRQ
-    } else if machine::irq::enabled() {
-        IRQS_ON
+    let mut now = 0;
+    if crate::preempt::in_hardirq() {
+        now = IN_IRQ;
     } else {
-        return;
-    };
+        if crate::preempt::in_serving_softirq() {
+            now |= IN_SOFTIRQ;
+        }
+        if machine::irq::enabled() {
+            now |= IRQS_ON;
+            if !crate::preempt::in_interrupt() {
+                now |= SOFTIRQS_ON;
+            }
+        }
+    }
     let before = class.graph.usage.load(Ordering::Relaxed);
-    if before & now != 0 {
+    let all = before | now;
+    if all == before {
         return;
     }
-    if before | now == IN_IRQ | IRQS_ON {
-        report(format_args!(
-            "inconsistent lock state: {} is taken in an interrupt and also with interrupts on",
-            class.name
-        ));
+    for (inside, on, what, on_what) in [
+        (IN_IRQ, IRQS_ON, "an interrupt", "interrupts"),
+        (IN_SOFTIRQ, SOFTIRQS_ON, "a softirq", "softirqs"),
+    ] {
+        if all & inside != 0 && all & on != 0 {
+            report(format_args!(
+                "inconsistent lock state: {} is taken in {what} and also with {on_what} on",
+                class.name
+            ));
+        }
     }
     class.graph.usage.fetch_or(now, Ordering::Relaxed);
 }

@@ -1,0 +1,158 @@
+//! High-resolution timers: fired in the timer interrupt, in the order of their deadlines.
+
+use alloc::sync::Arc;
+
+use machine::CpuId;
+use sync::{IrqGuard, LockClass, PerCpu, SpinLock, per_cpu};
+
+use crate::core::{self, Base, Core};
+use crate::heap::{Heap, Links, Node};
+
+/// Taken with interrupts off, in interrupts too, inside `timer_wheel`; takes nothing but the heap's locks.
+static QUEUE_LOCK: LockClass = LockClass::new("timer_queue");
+
+/// How long one timer interrupt runs functions, in nanoseconds, before it lets the CPU go on.
+const LONGEST_RUN: u64 = crate::MILLISECOND;
+
+static QUEUES: PerCpu<SpinLock<Queue>> = per_cpu!(SpinLock::new(&QUEUE_LOCK, Queue::new()));
+
+/// One CPU's high-resolution timers.
+struct Queue {
+    heap: Heap,
+    /// What the hardware was last told.
+    programmed: Option<u64>,
+    /// The interrupt is running functions, and programs the hardware when it has run them.
+    in_interrupt: bool,
+}
+
+impl Queue {
+    const fn new() -> Self {
+        Self { heap: Heap::new(), programmed: None, in_interrupt: false }
+    }
+
+    /// Tells this CPU's hardware about the first timer, if it does not know yet.
+    fn program_not_before(&mut self, earliest: u64) {
+        let first = self.heap.first_deadline().map(|first| first.max(earliest));
+        if first != self.programmed {
+            self.programmed = first;
+            machine::time::set_timer(first);
+        }
+    }
+}
+
+impl Base for Queue {
+    type Links = Links;
+
+    fn of_all() -> &'static PerCpu<SpinLock<Self>> {
+        &QUEUES
+    }
+
+    fn insert(&mut self, timer: Arc<Node>, deadline: u64) -> Result<(), Arc<Node>> {
+        self.heap.insert(timer, deadline)
+    }
+
+    fn remove(&mut self, timer: &Node) -> Option<Arc<Node>> {
+        self.heap.remove(timer)
+    }
+
+    fn program(&mut self) {
+        if !self.in_interrupt {
+            self.program_not_before(0);
+        }
+    }
+}
+
+/// The timer interrupt: runs what is due on this CPU and programs the next.
+pub fn interrupt() {
+    let shared = QUEUES.this();
+    let mut queue = shared.lock_irq();
+    queue.programmed = None;
+    queue.in_interrupt = true;
+    let begin = machine::time::now();
+    let mut earliest = 0;
+    // Dropped with the lock released: it may be the timer's last reference, and its function's captures go with it.
+    let mut last: Option<Arc<Node>> = None;
+    while let Some(deadline) = queue.heap.first_deadline() {
+        let now = machine::time::now();
+        if deadline > now {
+            break;
+        }
+        if now - begin > LONGEST_RUN {
+            // A program may ask for a period that is shorter than this loop takes: the CPU gets as much time as the timers had.
+            earliest = now + (now - begin);
+            break;
+        }
+        if let Some(first) = queue.heap.first() {
+            first.now_running();
+        }
+        let Some((timer, _)) = queue.heap.pop() else { break };
+        drop(queue);
+        drop(last.take());
+        timer.call();
+        queue = shared.lock_irq();
+        timer.has_run();
+        last = Some(timer);
+    }
+    queue.in_interrupt = false;
+    queue.program_not_before(earliest);
+    drop(queue);
+    drop(last);
+}
+
+/// Moves the timers of a CPU that has gone to this one. Preemption off.
+pub(crate) fn migrate_from(gone: CpuId) {
+    let here = machine::cpu::id();
+    let _irqs_off = IrqGuard::new();
+    // Both locked, and nobody else locks two: a timer goes over without being nowhere in between, where its owner would not
+    // find it to cancel it, or would start it a second time.
+    let mut theirs = QUEUES.of(gone).lock_irq();
+    let mut ours = QUEUES.of(here).lock_irq_nested();
+    theirs.programmed = None;
+    core::move_here(&mut *ours, || {
+        theirs.heap.first()?.now_queued_on(here);
+        theirs.heap.pop()
+    });
+    ours.program();
+}
+
+/// A function to be called at a time, in hard-interrupt context. Dropping the timer cancels it.
+pub struct HrTimer {
+    core: Arc<Node>,
+}
+
+impl HrTimer {
+    /// A timer that is not started. `function` runs in hard-interrupt context: it must not sleep, and it may
+    /// start the timer again.
+    pub fn new(function: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { core: Arc::new(Core::new(function)) }
+    }
+
+    /// Starts the timer for a time of the monotonic clock (nanoseconds), on this CPU, or, while its function runs, where that does;
+    /// a timer that is queued is moved. A time that has passed fires at once. Any context.
+    pub fn start(&self, deadline: u64) {
+        core::start::<Queue>(&self.core, deadline);
+    }
+
+    /// Takes the timer back and returns whether it was queued. The function may still be running on another CPU. Any context.
+    pub fn cancel(&self) -> bool {
+        core::cancel::<Queue>(&self.core)
+    }
+
+    /// Takes the timer back and waits, spinning, until its function is not running. Not from the function
+    /// itself, nor with a lock held that the function takes. A function that starts its timer again is outrun: the timer is
+    /// idle when this returns.
+    pub fn cancel_sync(&self) -> bool {
+        core::cancel_sync::<Queue>(&self.core)
+    }
+
+    /// Whether the timer waits for its time.
+    pub fn is_pending(&self) -> bool {
+        self.core.is_queued()
+    }
+}
+
+impl Drop for HrTimer {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
