@@ -125,6 +125,7 @@ fn retire(cpu: CpuId) -> Result<(), Errno> {
         sched::sleep_for(10 * time::MICROSECOND);
     }
     time::migrate_from(cpu);
+    softirq::take_over(cpu);
     log::info!("CPU{cpu} is now offline");
     Ok(())
 }

@@ -3,7 +3,7 @@
 use alloc::sync::{Arc, Weak};
 
 use sync::{LockClass, Once, SpinLock};
-use time::Timer;
+use time::HrTimer;
 
 use crate::process::Process;
 use crate::signal::{self, SigInfo, Signal};
@@ -28,7 +28,7 @@ struct Armed {
 }
 
 struct Made {
-    timer: Timer,
+    timer: HrTimer,
     armed: Arc<SpinLock<Armed>>,
 }
 
@@ -81,7 +81,7 @@ impl RealTimer {
 fn make(process: Weak<Process>) -> Made {
     let armed = Arc::new(SpinLock::new(&SETTING_LOCK, Armed::default()));
     let of_timer = armed.clone();
-    let timer = Timer::new(move || {
+    let timer = HrTimer::new(move || {
         if let Some(process) = process.upgrade() {
             expire(&process, &of_timer);
         }

@@ -122,12 +122,13 @@ pub(crate) struct Times {
     pub(crate) user: u64,
     pub(crate) nice: u64,
     pub(crate) system: u64,
+    pub(crate) softirq: u64,
     pub(crate) idle: u64,
 }
 
 impl Times {
     pub(crate) const fn new() -> Self {
-        Self { user: 0, nice: 0, system: 0, idle: 0 }
+        Self { user: 0, nice: 0, system: 0, softirq: 0, idle: 0 }
     }
 }
 
@@ -140,6 +141,8 @@ pub struct CpuTimes {
     pub nice: u64,
     /// The kernel.
     pub system: u64,
+    /// Softirqs, whoever they interrupted.
+    pub softirq: u64,
     /// Nothing to run.
     pub idle: u64,
 }
@@ -147,9 +150,9 @@ pub struct CpuTimes {
 /// Where a CPU's time went since boot.
 pub fn cpu_times(cpu: CpuId) -> CpuTimes {
     let queue = RUN_QUEUES.of(cpu).queue.lock_irq();
-    let Times { user, nice, system, mut idle } = queue.times;
+    let Times { user, nice, system, softirq, mut idle } = queue.times;
     if queue.idle_since != 0 {
         idle += time::monotonic().saturating_sub(queue.idle_since);
     }
-    CpuTimes { user, nice, system, idle }
+    CpuTimes { user, nice, system, softirq, idle }
 }

@@ -1,17 +1,23 @@
 //! Load balancing: a CPU without work takes some from the others.
 //!
 //! Work is pulled, never pushed. A CPU about to go idle looks at the others' queues; a busy CPU that sees an idle one at its tick
-//! wakes it up to do so; and at every few ticks a CPU compares itself with the busiest. Other queues are only
+//! wakes it up to do so; and at every few ticks a CPU compares itself with the busiest. What the tick starts runs in
+//! the softirq `SCHED`. Other queues are only
 //! *tried*: with its own queue locked a CPU waits for no other.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use machine::CpuId;
+use softirq::Vector;
+use sync::{PerCpu, per_cpu};
 
 use crate::affinity;
 use crate::runqueue::{RUN_QUEUES, RunQueue};
 use crate::task::TaskRef;
 use crate::wake::reschedule;
+
+/// The last tick of each CPU was one at which it compares itself with the busiest.
+static COMPARES: PerCpu<AtomicBool> = per_cpu!(AtomicBool::new(false));
 
 /// Called with this CPU's queue locked and nothing to run on it. Returns whether there is something now.
 pub(crate) fn pull_before_idle(queue: &mut RunQueue, cpu: CpuId) -> bool {
@@ -48,22 +54,36 @@ fn busiest_other(cpu: CpuId) -> Option<(CpuId, u32)> {
         .max_by_key(|&(_, length)| length)
 }
 
-/// At the tick of a busy CPU, its queue not locked: lets an idle CPU take what waits here, and takes from one that has much more.
-/// Returns whether this CPU should choose again.
-pub(crate) fn at_tick(cpu: CpuId, count: u64) -> bool {
+/// At the tick of a busy CPU: has the softirq look whether work should move, if there is a chance of that.
+pub(crate) fn at_tick(cpu: CpuId, count: u64) {
+    const TICKS_BETWEEN_COMPARISONS: u64 = 4;
+    if affinity::active().without(cpu).is_empty() {
+        return;
+    }
     let ours = RUN_QUEUES.of(cpu).runnable.load(Ordering::Relaxed);
-    let others = affinity::active().without(cpu);
+    let compares = count.is_multiple_of(TICKS_BETWEEN_COMPARISONS);
+    COMPARES.of(cpu).store(compares, Ordering::Relaxed);
+    if ours >= 2 || compares {
+        softirq::raise(Vector::Sched);
+    }
+}
+
+/// The softirq `SCHED`: lets an idle CPU take what waits here, or takes from one that has much more.
+pub(crate) fn rebalance() {
+    let cpu = machine::cpu::id();
+    let ours = RUN_QUEUES.of(cpu).runnable.load(Ordering::Relaxed);
     if ours >= 2 {
+        let others = affinity::active().without(cpu);
         let idle = others.iter().find(|&other| RUN_QUEUES.of(other).idle.load(Ordering::Relaxed));
         if let Some(idle) = idle {
             reschedule(idle);
-            return false;
+            return;
         }
     }
-    const TICKS_BETWEEN_COMPARISONS: u64 = 4;
-    if !count.is_multiple_of(TICKS_BETWEEN_COMPARISONS) || !affinity::active().contains(cpu) {
-        return false;
+    if COMPARES.of(cpu).load(Ordering::Relaxed) && affinity::active().contains(cpu) {
+        let pulled = pull(&mut RUN_QUEUES.of(cpu).queue.lock_irq(), cpu, ours);
+        if pulled {
+            reschedule(cpu);
+        }
     }
-    let mut queue = RUN_QUEUES.of(cpu).queue.lock_irq();
-    pull(&mut queue, cpu, ours)
 }

@@ -43,6 +43,7 @@ pub fn new_idle(cpu: CpuId, entry: fn() -> !) -> Result<TaskRef, Errno> {
     if let Some(task) = RUN_QUEUES.of(cpu).idle_task.get() {
         return Ok(task.clone());
     }
+    time::prepare(cpu)?;
     let stack = stack_cache::allocate(machine::cpu::node(cpu))?;
     let task = Arc::new(Task::idle(cpu, Context::new(stack, entry)));
     install_idle(&task);

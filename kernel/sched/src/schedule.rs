@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use machine::preempt::PREEMPT_UNIT;
+use softirq::Vector;
 
 use crate::current::{CURRENT, current};
 use crate::runqueue::RUN_QUEUES;
@@ -167,6 +168,9 @@ pub fn start_on_boot_cpu() {
     let task = Arc::new(Task::idle(0, machine::thread::Context::boot()));
     install_idle(&task);
     CURRENT.adopt(task);
+    softirq::init();
+    softirq::open(Vector::Sched, crate::balance::rebalance);
+    time::prepare(0).expect("there is memory for the boot CPU's timers");
     let now = time::monotonic();
     let shared = RUN_QUEUES.of(0);
     let mut queue = shared.queue.lock_irq();

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use time::Timer;
+use time::HrTimer;
 
 use crate::current::{current, current_ref};
 use crate::schedule::{Woken, schedule_until};
@@ -12,12 +12,12 @@ use crate::wait::WaitError;
 use crate::wake::wake_up_state;
 
 /// The running task's timer, made at its first timed sleep.
-pub(crate) fn timer_of(me: &Task) -> &Timer {
+pub(crate) fn timer_of(me: &Task) -> &HrTimer {
     if let Some(timer) = me.sleep_timer.get() {
         return timer;
     }
     let sleeper = Arc::downgrade(&current_ref());
-    let timer = Timer::new(move || {
+    let timer = HrTimer::new(move || {
         if let Some(sleeper) = sleeper.upgrade() {
             wake_up_state(&sleeper, state::NORMAL);
         }

@@ -12,7 +12,7 @@ use machine::memory::AddressSpace;
 use machine::thread::Context;
 use machine::{CpuId, NodeId};
 use sync::{Linked, Links, LockClass, Once, SpinLock};
-use time::Timer;
+use time::HrTimer;
 
 use crate::account::Account;
 use crate::attributes::{Attributes, Entity};
@@ -159,7 +159,7 @@ pub struct Task {
     space: SpinLock<Option<Arc<AddressSpace>>>,
     in_user: AtomicBool,
     pub(crate) held: sync::lockdep::Held,
-    pub(crate) sleep_timer: Once<Timer>,
+    pub(crate) sleep_timer: Once<HrTimer>,
     /// Its place on the wait queue or completion that it sleeps on.
     pub(crate) wait_links: Links<Task>,
     /// With the lock of that queue.

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use machine::CpuId;
 use sync::{Once, PerCpu, per_cpu};
-use time::Timer;
+use time::HrTimer;
 
 use crate::current::{CURRENT, current};
 use crate::runqueue::RUN_QUEUES;
@@ -15,10 +15,10 @@ use crate::wake::reschedule;
 use crate::{balance, load};
 
 /// The time between ticks, in nanoseconds.
-pub const TICK: u64 = 4 * time::MILLISECOND;
+pub const TICK: u64 = time::JIFFY;
 
 struct Tick {
-    timer: Once<Timer>,
+    timer: Once<HrTimer>,
     count: AtomicU64,
 }
 
@@ -27,7 +27,7 @@ static TICKS: PerCpu<Tick> = per_cpu!(Tick { timer: Once::new(), count: AtomicU6
 /// Gives this CPU its tick, stopped.
 pub(crate) fn prepare(cpu: CpuId) {
     // A CPU that comes back has one already.
-    let _ = TICKS.of(cpu).timer.set(Timer::new(tick));
+    let _ = TICKS.of(cpu).timer.set(HrTimer::new(tick));
 }
 
 /// Lets the tick go on: the CPU has something to run. Interrupts off.
@@ -76,6 +76,7 @@ fn tick() {
         match (in_user, me.attributes().nice > 0) {
             (true, true) => times.nice += TICK,
             (true, false) => times.user += TICK,
+            (false, _) if sync::in_serving_softirq() => times.softirq += TICK,
             (false, _) => times.system += TICK,
         }
     }
@@ -83,9 +84,10 @@ fn tick() {
     drop(queue);
     load::at_tick(now);
     klog::wake_readers();
-    if switch || balance::at_tick(cpu, count) {
+    if switch {
         reschedule(cpu);
     }
+    balance::at_tick(cpu, count);
     if let Some(timer) = tick.timer.get() {
         timer.start(now + TICK);
     }

@@ -7,7 +7,8 @@ pub fn reschedule_interrupt() {
     machine::cpu::set_need_resched();
 }
 
-/// The last step of `Upcalls::interrupt_exit`: preempts the interrupted task if that is wanted.
+/// `Upcalls::interrupt_exit`: serves the softirqs that the interrupt raised, then preempts the interrupted task if that is wanted.
 pub fn interrupt_exit() {
+    softirq::interrupt_exit();
     preempt_from_interrupt();
 }

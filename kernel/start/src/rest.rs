@@ -51,6 +51,13 @@ fn expect_pid(made: Result<u32, errno::Errno>, wanted: u32) {
     }
 }
 
+/// The threads that the others rely on.
+fn own_threads() -> Result<(), errno::Errno> {
+    hotplug::init()?;
+    ksoftirqd::start()?;
+    kthread::reaper::start()
+}
+
 /// PID 1.
 fn kernel_init() -> i32 {
     KTHREADD_DONE.wait();
@@ -58,7 +65,7 @@ fn kernel_init() -> i32 {
     me.set_comm(b"kernel_init");
     // Until it executes the init program, the freezer would wait for it in vain.
     me.add_flags(sched::TaskFlags::NOFREEZE);
-    if let Err(error) = hotplug::init().and_then(|()| kthread::reaper::start()) {
+    if let Err(error) = own_threads() {
         kthread::oops::panic(format_args!("the kernel's own threads could not be made: {error}"));
     }
     let init = INIT.get().expect("rest_init sets it before it makes PID 1");

@@ -6,7 +6,7 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 
-use ::time::Timer;
+use ::time::HrTimer;
 use errno::{Errno, Result};
 use process::signal::Details;
 use process::signal::info::SI_TIMER;
@@ -80,7 +80,7 @@ struct PosixTimer {
     owner: Weak<Process>,
     clock: Clock,
     alarm: Arc<Alarm>,
-    timer: Arc<Timer>,
+    timer: Arc<HrTimer>,
 }
 
 impl Alarm {
@@ -128,9 +128,9 @@ impl Alarm {
 impl PosixTimer {
     fn new(owner: &Arc<Process>, clock: Clock, alarm: Arc<Alarm>) -> Self {
         let of_timer = alarm.clone();
-        let timer = Arc::new_cyclic(|timer: &Weak<Timer>| {
+        let timer = Arc::new_cyclic(|timer: &Weak<HrTimer>| {
             let timer = timer.clone();
-            Timer::new(move || {
+            HrTimer::new(move || {
                 if let Some(next) = of_timer.expire()
                     && let Some(timer) = timer.upgrade()
                 {

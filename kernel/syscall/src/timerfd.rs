@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use ::time::Timer;
+use ::time::HrTimer;
 use errno::{Errno, Result};
 use fs::{File, FileOperations, OpenFlags, PollEvents, PollTable, Sink};
 use sched::{Sleep, WaitQueue};
@@ -53,7 +53,7 @@ struct Shared {
 struct TimerFd {
     clock: Clock,
     shared: Arc<Shared>,
-    timer: Timer,
+    timer: HrTimer,
 }
 
 impl TimerFd {
@@ -63,7 +63,7 @@ impl TimerFd {
             expired: Arc::new(WaitQueue::new()),
         });
         let told = shared.clone();
-        Self { clock, shared, timer: Timer::new(move || told.expired.wake_all()) }
+        Self { clock, shared, timer: HrTimer::new(move || told.expired.wake_all()) }
     }
 
     fn take(&self) -> Option<u64> {
