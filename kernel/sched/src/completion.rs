@@ -3,9 +3,9 @@
 use sync::{Choice, IrqGuard, List, LockClass, SpinLock, might_sleep};
 
 use crate::current::current;
-use crate::schedule::{Woken, schedule, schedule_until};
+use crate::schedule::{Woken, schedule_as, schedule_until};
 use crate::state::{self, Sleep};
-use crate::task::Task;
+use crate::task::{Task, TaskRef};
 use crate::wait::WaitError;
 use crate::wake::{Claim, activate, claim};
 
@@ -15,10 +15,11 @@ static COMPLETION_LOCK: LockClass = LockClass::new("completion");
 /// What [`Completion::complete_all`] leaves: more than any number of waiters can use up.
 const FOR_EVER: u32 = u32::MAX;
 
-/// An event that is waited for, with a count of the times it has happened and was not yet waited for.
+/// An event that is waited for, with a count of the times it has happened and nobody waited for it.
 ///
 /// Count and waiters are under one lock: a waiter looks at the count and says that it sleeps in one step, so no event falls
-/// in between, and an event that woke somebody is still there for whoever looks first.
+/// in between. An event that finds a waiter is *handed* to it, by taking it off the list, and is not counted: so a task that wakes up and
+/// is no longer on the list has what it waited for, and need not take the lock to see.
 pub struct Completion {
     inner: SpinLock<Inner>,
 }
@@ -40,16 +41,17 @@ impl Inner {
         }
     }
 
-    /// Gives up to `count` waiters, longest waiting first, to `woken`, with the state that they slept in.
-    #[inline]
-    fn wake(&mut self, mut count: usize, mut woken: impl FnMut(crate::TaskRef, u32)) {
+    /// Hands an event to each of up to `count` waiters, longest waiting first, and gives those that slept to `woken`, with the state
+    /// that they slept in. Returns how many events are left.
+    #[inline(always)]
+    fn hand_out(&mut self, mut count: usize, mut woken: impl FnMut(TaskRef, u32)) -> usize {
         self.waiters.take_chosen(
             |task| {
                 if count == 0 {
                     return Choice::Stop;
                 }
                 let slept_as = match claim(task, state::NORMAL) {
-                    // Woken by a signal or its deadline, and about to look at the count.
+                    // Woken by a signal or its deadline, and about to take the lock and look at the count.
                     Claim::Refused => return Choice::Leave,
                     Claim::Awake => None,
                     Claim::Asleep(state) => Some(state),
@@ -63,6 +65,7 @@ impl Inner {
                 }
             },
         );
+        count
     }
 }
 
@@ -77,12 +80,12 @@ impl Completion {
         let _irqs_off = IrqGuard::new();
         let mut woken = None;
         let mut inner = self.inner.lock_irqs_off();
-        if inner.done != FOR_EVER {
+        let left = inner.hand_out(1, |task, slept_as| woken = Some((task, slept_as)));
+        if left != 0 && inner.done != FOR_EVER {
             inner.done += 1;
         }
-        inner.wake(1, |task, slept_as| woken = Some((task, slept_as)));
         drop(inner);
-        // Without the lock, which the woken task takes first of all. It may free the completion, too.
+        // Without the lock: the run queue's is enough.
         if let Some((task, slept_as)) = woken {
             activate(task, slept_as);
         }
@@ -92,7 +95,7 @@ impl Completion {
     pub fn complete_all(&self) {
         let mut inner = self.inner.lock_irq();
         inner.done = FOR_EVER;
-        inner.wake(usize::MAX, activate);
+        inner.hand_out(usize::MAX, activate);
     }
 
     /// Makes it not done again, after `complete_all`. No one may be waiting.
@@ -112,7 +115,7 @@ impl Completion {
 
     /// Waits for one event, uninterruptibly. May sleep.
     pub fn wait(&self) {
-        let outcome = self.wait_as(Sleep::Uninterruptible, None);
+        let outcome = self.wait_in(Sleep::Uninterruptible, None);
         debug_assert!(outcome.is_ok(), "nothing ends an uninterruptible wait early");
     }
 
@@ -137,38 +140,52 @@ impl Completion {
     /// # Errors
     /// [`WaitError`].
     pub fn wait_as(&self, sleep: Sleep, deadline: Option<u64>) -> Result<(), WaitError> {
+        self.wait_in(sleep, deadline)
+    }
+
+    /// Inlined, so that a wait that nothing ends early carries nothing of the others.
+    #[inline(always)]
+    fn wait_in(&self, sleep: Sleep, deadline: Option<u64>) -> Result<(), WaitError> {
         might_sleep();
         let me = current();
-        // What to give up with, if the event is not there either.
-        let mut gives_up = None;
+        let mut inner = self.inner.lock_irq();
+        if inner.take() {
+            return Ok(());
+        }
+        let added = inner.waiters.push_back(me.to_arc());
+        assert!(added.is_ok(), "a condition that is waited for has waited itself");
         loop {
-            let mut inner = self.inner.lock_irq();
-            if gives_up.is_some() || inner.done != 0 {
-                let outcome = if inner.take() { None } else { gives_up };
-                let left = inner.waiters.remove(&me);
-                drop(inner);
-                drop(left);
-                return outcome.map_or(Ok(()), Err);
-            }
-            if !inner.waiters.contains(&me) {
-                let added = inner.waiters.push_back(me.to_arc());
-                debug_assert!(added.is_ok(), "a task waits in one place at a time");
-            }
             // Under the lock, so that who makes the event happen after it finds this task asleep.
             me.state.set(sleep.state());
             drop(inner);
+            let mut gives_up = None;
             match deadline {
                 // It does not sleep if a signal is there that ends this.
-                None => schedule(),
+                None => schedule_as(&me),
                 Some(deadline) => {
                     if schedule_until(deadline) == Woken::ByTime {
                         gives_up = Some(WaitError::TimedOut);
                     }
                 }
             }
+            if !me.wait_links.is_linked() {
+                return Ok(());
+            }
             me.state.set_running();
             if me.signal_wakes(sleep.state()) {
                 gives_up = Some(WaitError::Interrupted);
+            }
+            inner = self.inner.lock_irq();
+            if !inner.waiters.contains(&me) {
+                // Handed over while this task was on its way here.
+                return Ok(());
+            }
+            let taken = inner.take();
+            if taken || gives_up.is_some() {
+                let left = inner.waiters.remove(&me);
+                drop(inner);
+                drop(left);
+                return if taken { Ok(()) } else { gives_up.map_or(Ok(()), Err) };
             }
         }
     }

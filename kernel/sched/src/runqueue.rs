@@ -144,8 +144,10 @@ impl RunQueue {
         self.rt_throttled
     }
 
-    /// Adds a runnable task to this CPU. Returns whether the running task should make way.
-    pub(crate) fn enqueue(&mut self, cpu: CpuId, task: TaskRef, now: u64) -> bool {
+    /// Adds a runnable task to this CPU. Returns whether the running task should make way. Inlined, as every wake-up goes through
+    /// it.
+    #[inline(always)]
+    pub(crate) fn enqueue_woken(&mut self, cpu: CpuId, task: TaskRef, now: u64) -> bool {
         task.cpu.store(cpu, Relaxed);
         task.on_queue.store(true, Relaxed);
         task.account.queued(now);
@@ -158,6 +160,12 @@ impl RunQueue {
             return preempts_equals;
         }
         class < self.running && !(class == Class::RealTime && self.rt_throttled)
+    }
+
+    /// As [`enqueue_woken`](Self::enqueue_woken), for a task that comes from another queue, or back to this one.
+    #[inline(never)]
+    pub(crate) fn enqueue(&mut self, cpu: CpuId, task: TaskRef, now: u64) -> bool {
+        self.enqueue_woken(cpu, task, now)
     }
 
     /// Takes a waiting task off this CPU, to go elsewhere.

@@ -9,6 +9,7 @@ use core::sync::atomic::Ordering;
 
 use machine::preempt::PREEMPT_UNIT;
 use softirq::Vector;
+use sync::Current;
 
 use crate::current::{CURRENT, current};
 use crate::runqueue::RUN_QUEUES;
@@ -28,8 +29,14 @@ pub enum Woken {
 /// Gives the CPU away. If the running task's state says that it sleeps, until it is woken; otherwise until its next turn.
 /// Interrupts on, preemption on.
 pub fn schedule() {
+    schedule_as(&current());
+}
+
+/// As [`schedule`], for who has the running task at hand.
+#[inline]
+pub(crate) fn schedule_as(me: &Current<Task>) {
     sync::might_sleep();
-    let is_worker = worker::goes_to_sleep();
+    let is_worker = worker::goes_to_sleep(me);
     loop {
         switch(true);
         if machine::cpu::preempt_count() != 0 {

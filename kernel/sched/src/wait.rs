@@ -19,7 +19,7 @@ use core::sync::atomic::{Ordering, fence};
 use sync::{Choice, Current, Linked, Links, List, LockClass, SpinIrqGuard, SpinLock, might_sleep};
 
 use crate::current::{current, current_ref};
-use crate::schedule::{Woken, schedule, schedule_until};
+use crate::schedule::{Woken, schedule, schedule_as, schedule_until};
 use crate::state::{self, Sleep};
 use crate::task::{Task, TaskRef};
 use crate::wake::{Claim, activate, claim, wake_up_state};
@@ -153,7 +153,7 @@ impl WaitQueue {
             }
             let woken = match deadline {
                 None => {
-                    schedule();
+                    schedule_as(&me);
                     Woken::BySomebody
                 }
                 Some(deadline) => schedule_until(deadline),

@@ -94,7 +94,7 @@ pub(crate) fn activate(task: TaskRef, slept_as: u32) {
         // The CPU first: who sees it no longer waking looks for it on that queue, and waits there for the lock.
         task.cpu.store(cpu, Ordering::Relaxed);
         task.state.set_running();
-        let preempts = queue.enqueue(cpu, task, time::monotonic());
+        let preempts = queue.enqueue_woken(cpu, task, time::monotonic());
         drop(queue);
         if preempts {
             reschedule(cpu);

@@ -9,7 +9,7 @@ use sync::Once;
 
 use crate::current::current;
 use crate::state;
-use crate::task::TaskFlags;
+use crate::task::{Task, TaskFlags};
 
 /// What the workqueue wants to be told. Both are called by the worker itself, with interrupts and preemption on, outside all
 /// run-queue locks. They may be preempted and must not sleep.
@@ -30,8 +30,8 @@ pub fn set_worker_hooks(hooks: &'static WorkerHooks) {
 
 /// Tells of the running task's sleep. Returns whether its return is to be told, too.
 #[inline]
-pub(crate) fn goes_to_sleep() -> bool {
-    current().flags().contains(TaskFlags::WQ_WORKER) && tell_sleeping()
+pub(crate) fn goes_to_sleep(me: &Task) -> bool {
+    me.flags().contains(TaskFlags::WQ_WORKER) && tell_sleeping()
 }
 
 #[cold]

@@ -110,15 +110,21 @@ impl FairQueue {
         virtual_time(2 * SLICE, weight)
     }
 
+    #[inline(always)]
     fn insert(&mut self, waiting: Waiting) {
         self.sum += waiting.weight * (waiting.vruntime - self.origin);
         // Most come last: a deadline is some way ahead.
         if self.waiting.last().is_none_or(|last| last.deadline <= waiting.deadline) {
             self.waiting.push(waiting);
         } else {
-            let place = self.waiting.partition_point(|other| other.deadline <= waiting.deadline);
-            self.waiting.insert(place, waiting);
+            self.insert_among(waiting);
         }
+    }
+
+    #[inline(never)]
+    fn insert_among(&mut self, waiting: Waiting) {
+        let place = self.waiting.partition_point(|other| other.deadline <= waiting.deadline);
+        self.waiting.insert(place, waiting);
     }
 
     fn take(&mut self, place: usize) -> Option<Waiting> {
@@ -139,19 +145,18 @@ impl FairQueue {
     /// Where a task starts that comes to this queue, and whether it has never been on one.
     fn place(&self, task: &Task, weight: i64) -> (i64, bool) {
         let first_time = !task.entity.placed.load(Relaxed);
-        let average = self.average();
         if first_time {
             // Under the queue's lock, like all that is in force.
             task.entity.placed.store(true, Relaxed);
-            return (average, true);
+            return (self.average(), true);
         }
-        let lag = task.entity.lag.load(Relaxed);
-        if lag == 0 || self.load == 0 {
-            return (average, false);
+        if self.load == 0 {
+            return (self.origin, false);
         }
         // Adding a task moves the average towards it. To stand at its old distance from the new average it must start
-        // proportionally further from the old one.
-        (average - lag * (self.load + weight) / self.load, false)
+        // proportionally further from the old one: by its lag times (load + weight) / load.
+        let ahead = task.entity.lag.load(Relaxed) * (self.load + weight);
+        (self.origin + (self.whole_sum() - ahead) / self.load, false)
     }
 
     /// Whether a task that was just added should run instead of the running one.
@@ -203,6 +208,7 @@ impl Preemption {
 }
 
 impl Queue for FairQueue {
+    #[inline(always)]
     fn enqueue(&mut self, task: TaskRef, now: u64) -> bool {
         let weight = i64::from(task.entity.weight.load(Relaxed));
         let (vruntime, first_time) = self.place(&task, weight);
@@ -275,6 +281,7 @@ impl Queue for FairQueue {
         running.vruntime += virtual_time(ran, running.weight);
     }
 
+    #[inline(always)]
     fn stop_running(&mut self, task: &Task, sleeps: bool) {
         let average = self.move_origin();
         let Some(running) = self.running.take() else { return };
