@@ -114,3 +114,18 @@ pub fn open(
         path(FileType::Regular, credentials, None, |_| alloc::format!("anon_inode:[{kind}]"));
     File::new(path, operations, flags, credentials)
 }
+
+/// Opens something that has an inode of its own of this type and no name in a file system, such as a socket. `shown` says for
+/// its number how `/proc/PID/fd` shows it.
+///
+/// # Errors
+/// ENFILE.
+pub fn open_as(
+    file_type: FileType,
+    shown: impl FnOnce(u64) -> String,
+    operations: Arc<dyn FileOperations>,
+    flags: OpenFlags,
+    credentials: &Arc<Credentials>,
+) -> Result<Arc<File>> {
+    File::new(path(file_type, credentials, None, shown), operations, flags, credentials)
+}

@@ -61,15 +61,22 @@ pub fn signal_for(error: Errno) {
     process::send_to_current(SigInfo::kernel(signal));
 }
 
-/// Lengths are checked as Linux does: none that is negative as `ssize_t`.
-fn buffer(address: usize, length: usize) -> Result<UserBuffer> {
+/// A user's buffer. Lengths are checked as Linux does.
+///
+/// # Errors
+/// EINVAL: negative as `ssize_t`.
+pub fn buffer(address: usize, length: usize) -> Result<UserBuffer> {
     if length > isize::MAX as usize {
         return Err(Errno::EINVAL);
     }
     Ok(UserBuffer::new(address, length))
 }
 
-fn segments(list: UserPtr<IoVec>, count: usize) -> Result<UserBuffer> {
+/// A user's list of buffers.
+///
+/// # Errors
+/// EINVAL, EFAULT, ENOMEM.
+pub fn segments(list: UserPtr<IoVec>, count: usize) -> Result<UserBuffer> {
     if count > fs::io::MAX_SEGMENTS {
         return Err(Errno::EINVAL);
     }

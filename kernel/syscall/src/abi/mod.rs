@@ -6,5 +6,6 @@
 pub mod file;
 pub mod process;
 pub mod signal;
+pub mod socket;
 pub mod system;
 pub mod time;
