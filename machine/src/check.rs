@@ -61,6 +61,8 @@ const _: () = {
 ///
 /// - `enabled`, `enable`, `disable`: this CPU's interrupts. `disable` returns whether they were on.
 /// - `send`: an interrupt for another running CPU (or for this one). Sending one that is pending already is merged.
+/// - `send_nmi`: has another running CPU call `Upcalls::nmi` soon, whether it takes interrupts or not. Any context. Requests
+///   that come before the first is taken are merged.
 /// - `point`: a place where an interrupt or another CPU may come in between. Nothing on a real machine; the
 ///   simulated one asks its generator. Locks and marked atomics call it.
 /// - `counts`: how many interrupts of each kind a CPU has taken, for `/proc/interrupts`: a struct with public `u64` fields
@@ -70,6 +72,7 @@ const _: () = {
     let _: fn() = irq::enable;
     let _: fn() -> bool = irq::disable;
     let _: fn(CpuId, Ipi) = irq::send;
+    let _: fn(CpuId) = irq::send_nmi;
     let _: fn() = irq::point;
     let _: fn(CpuId) -> irq::Counts = irq::counts;
 };

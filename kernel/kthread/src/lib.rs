@@ -33,6 +33,7 @@
 //! | `worker` | a thread that works through a queue |
 //! | `smpboot` | one thread per CPU, that comes and goes with it |
 //! | `reaper` | what is left of dead tasks |
+//! | `backtrace` | where a task sleeps, and what a CPU does |
 //! | `oops` | a thread that panics dies alone, where that is safe |
 //! | `use_mm` | a kernel thread takes on a user address space for a while |
 #![cfg_attr(not(test), no_std)]
@@ -40,6 +41,7 @@
 
 extern crate alloc;
 
+pub mod backtrace;
 mod builder;
 pub mod freezer;
 mod handle;

@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering
 use machine::{Oops, OopsKind};
 use sync::Once;
 
+use crate::backtrace;
 use crate::thread::{End, record_of};
 
 /// `panic_on_oops`: every oops is a panic.
@@ -90,9 +91,7 @@ pub fn oops(oops: &Oops<'_>) -> ! {
     }
     log::error!("Oops: {}", Kind(oops));
     if sched::has_current() {
-        let me = sched::current();
-        log::error!("CPU: {} PID: {} Comm: {}", machine::cpu::id(), me.pid(), me.comm());
-        print_backtrace(oops.instruction, oops.frame_pointer);
+        backtrace::print_running(oops.instruction, oops.frame_pointer);
     }
     if !safe {
         end_kernel(format_args!("{}", Reason(oops)), false);
@@ -149,17 +148,6 @@ fn dies_alone(oops: &Oops<'_>) -> bool {
     !held && !me.is_idle() && record_of(&me).is_some()
 }
 
-fn print_backtrace(instruction: usize, frame_pointer: usize) {
-    log::error!("Call Trace:");
-    if instruction != 0 {
-        log::error!(" [<{instruction:016x}>]");
-    }
-    let bounds = sched::current().context().stack_bounds();
-    machine::backtrace::walk(frame_pointer, bounds, &mut |address| {
-        log::error!(" [<{address:016x}>]");
-    });
-}
-
 /// Ends the kernel: says why and from where, and halts or resets the machine. Any context.
 pub fn panic(reason: fmt::Arguments<'_>) -> ! {
     end_kernel(reason, true)
@@ -181,7 +169,7 @@ fn end_kernel(reason: fmt::Arguments<'_>, with_backtrace: bool) -> ! {
     }
     log::error!("Kernel panic - not syncing: {reason}");
     if with_backtrace && sched::has_current() {
-        print_backtrace(0, machine::backtrace::frame_pointer());
+        backtrace::print_running(0, machine::backtrace::frame_pointer());
     }
     if let Some(end) = FINAL.get() {
         let mut text = sched::NameBuffer::<256>::new();

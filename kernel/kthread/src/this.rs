@@ -71,11 +71,30 @@ impl This {
     ///
     /// This is how a daemon waits for work: the wake-ups of `stop` and `park` end the sleep as the queue's do. A freezable thread
     /// spends a freeze in here.
-    pub fn wait(&self, queue: &WaitQueue, mut condition: impl FnMut() -> bool) -> bool {
+    pub fn wait(&self, queue: &WaitQueue, condition: impl FnMut() -> bool) -> bool {
+        self.wait_as(queue, None, condition)
+    }
+
+    /// As [`wait`](Self::wait), but not beyond a time of the monotonic clock. May sleep.
+    pub fn wait_until(
+        &self,
+        queue: &WaitQueue,
+        deadline: u64,
+        condition: impl FnMut() -> bool,
+    ) -> bool {
+        self.wait_as(queue, Some(deadline), condition)
+    }
+
+    fn wait_as(
+        &self,
+        queue: &WaitQueue,
+        deadline: Option<u64>,
+        mut condition: impl FnMut() -> bool,
+    ) -> bool {
         loop {
             // Interruptible, as daemons sleep on Linux: no signal reaches a kernel thread that has not asked for it, and the
             // sleep does not count in the load average.
-            let outcome = queue.wait_map(Sleep::Interruptible, None, || {
+            let outcome = queue.wait_map(Sleep::Interruptible, deadline, || {
                 if condition() {
                     Some(Wake::Condition)
                 } else if self.record().has(STOP | PARK) {
@@ -86,7 +105,7 @@ impl This {
             });
             match outcome {
                 Ok(Wake::Condition) => return true,
-                // Without a deadline, only a signal ends the wait early.
+                // The time is up, or a signal has come.
                 Ok(Wake::Asked) | Err(_) => return false,
                 Ok(Wake::Freeze) => {
                     freezer::freeze_unless(|| self.should_stop());

@@ -35,6 +35,7 @@ static UPCALLS: Upcalls = Upcalls {
     allocate_frame: memory::allocate_frame,
     free_frame: memory::free_frame,
     oops: sim::fail_oops,
+    nmi: |_, _| (),
 };
 
 /// Takes all pages that there are.

@@ -270,6 +270,11 @@ impl Task {
         *self.comm.lock_irq()
     }
 
+    /// The short name, unless somebody is about to change it. For non-maskable interrupts.
+    pub fn try_comm(&self) -> Option<Comm> {
+        self.comm.try_copy()
+    }
+
     /// Changes the short name; what does not fit is cut. Any context.
     pub fn set_comm(&self, name: &[u8]) {
         *self.comm.lock_irq() = Comm::new(name);

@@ -11,14 +11,20 @@ static CONSOLE_INPUT: Once<fn()> = Once::new();
 pub(crate) static UPCALLS: Upcalls = Upcalls {
     timer: time::interrupt,
     reschedule: sched::reschedule_interrupt,
-    call_function: kthread::oops::stop_if_panicking,
+    call_function,
     console_input,
     interrupt_exit: sched::interrupt_exit,
     user_fault,
     allocate_frame: memory::allocate_frame,
     free_frame: memory::free_frame,
     oops: kthread::oops::oops,
+    nmi: kthread::backtrace::nmi,
 };
+
+fn call_function() {
+    kthread::oops::stop_if_panicking();
+    watchdog::lockup::call_function();
+}
 
 /// Says who resolves faults on user addresses. Once.
 pub fn set_user_fault(resolve: fn(usize, Access) -> bool) {

@@ -55,7 +55,7 @@ pub struct Oops<'a> {
 
 /// The kernel's entry points, given to the machine once, before the first interrupt.
 ///
-/// All but `user_fault`, `allocate_frame`, `free_frame` and `oops` are called in hard-interrupt
+/// All but `user_fault`, `allocate_frame`, `free_frame`, `oops` and `nmi` are called in hard-interrupt
 /// context: interrupts off, the interrupt level counted in the preemption count.
 #[derive(Clone, Copy)]
 pub struct Upcalls {
@@ -79,4 +79,8 @@ pub struct Upcalls {
     pub free_frame: fn(Frame),
     /// Kernel code panicked or faulted on this CPU. Interrupts are off.
     pub oops: fn(&Oops<'_>) -> !,
+    /// Another CPU asked by `irq::send_nmi` what this one does. Whatever ran here was interrupted, also where interrupts are
+    /// off and any lock may be held: takes no lock and does not sleep. The instruction that was interrupted and its frame
+    /// pointer, each 0 if it is not known. The NMI level is counted in the preemption count.
+    pub nmi: fn(instruction: usize, frame_pointer: usize),
 }

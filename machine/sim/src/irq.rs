@@ -46,7 +46,7 @@ pub struct Counts {
     pub tlb: u64,
     /// Console input.
     pub console: u64,
-    /// Non-maskable interrupts. There are none here.
+    /// Non-maskable interrupts.
     pub nmi: u64,
 }
 
@@ -96,6 +96,20 @@ pub fn send(cpu: CpuId, ipi: Ipi) {
     machine.trace.record(machine, Event::Send, vector.name(), cpu as u64);
     schedule::raise(machine, cpu, vector);
     schedule::point(machine);
+}
+
+/// Has a running CPU call the kernel soon, whether it takes interrupts or not.
+///
+/// # Panics
+/// If there is no such CPU.
+pub fn send_nmi(cpu: CpuId) {
+    let machine = here();
+    assert!(cpu < machine.cpus().len(), "an NMI for CPU {cpu}, which does not exist");
+    if machine.active.get() {
+        machine.trace.record(machine, Event::Send, "nmi", cpu as u64);
+        schedule::raise_nmi(machine, cpu);
+        schedule::point(machine);
+    }
 }
 
 /// A place where an interrupt or another CPU may come in between.

@@ -46,6 +46,8 @@ pub(crate) struct Cpu {
     pub(crate) left_task: Cell<u64>,
     /// Interrupts that have come in and were not taken yet: bits of [`crate::irq::Vector`].
     pub(crate) pending: Cell<u32>,
+    /// A non-maskable interrupt has come in and was not taken yet.
+    pub(crate) nmi: Cell<bool>,
     /// When the timer fires.
     pub(crate) deadline: Cell<u64>,
     pub(crate) counts: Cell<Counts>,
@@ -69,6 +71,7 @@ impl Cpu {
             task: Cell::new(0),
             left_task: Cell::new(0),
             pending: Cell::new(0),
+            nmi: Cell::new(false),
             deadline: Cell::new(NEVER),
             counts: Cell::new(Counts::default()),
             space: RefCell::new(None),
@@ -83,7 +86,7 @@ impl Cpu {
         match self.state.get() {
             State::Stopped => false,
             State::Running => true,
-            State::Halted => self.pending.get() != 0,
+            State::Halted => self.pending.get() != 0 || self.nmi.get(),
         }
     }
 }

@@ -5,10 +5,10 @@
 //! spin), and comes back there.
 
 use contract::CpuId;
-use contract::preempt::{HARDIRQ_MASK, HARDIRQ_UNIT};
+use contract::preempt::{HARDIRQ_MASK, HARDIRQ_UNIT, NMI_UNIT};
 
 use crate::arch;
-use crate::irq::Vector;
+use crate::irq::{Counts, Vector};
 use crate::machine::{Cpu, Machine, NEVER, State};
 use crate::report;
 use crate::sim;
@@ -88,6 +88,23 @@ pub(crate) fn raise(machine: &Machine, id: CpuId, vector: Vector) {
         cpu.waits_since.set(machine.points.get());
     }
     cpu.pending.set(cpu.pending.get() | vector as u32);
+    cut_gap(machine);
+}
+
+/// A non-maskable interrupt comes in at a CPU.
+pub(crate) fn raise_nmi(machine: &Machine, id: CpuId) {
+    let cpu = &machine.cpus()[id];
+    if cpu.state.get() == State::Stopped {
+        return;
+    }
+    if !cpu.runnable() {
+        cpu.waits_since.set(machine.points.get());
+    }
+    cpu.nmi.set(true);
+    cut_gap(machine);
+}
+
+fn cut_gap(machine: &Machine) {
     // A long quiet stretch must not hold back an interrupt for longer than this strategy allows.
     let cut = machine.gap.get().saturating_sub(machine.strategy.patience);
     machine.gap.set(machine.gap.get() - cut);
@@ -105,8 +122,10 @@ fn fire_timers(machine: &Machine) {
     }
 }
 
-/// Takes pending interrupts if this CPU lets them in, each with a chance of `chance` in 256.
+/// Takes a non-maskable interrupt if there is one, then pending interrupts if this CPU lets them in, each with a chance of
+/// `chance` in 256.
 fn take_interrupts(machine: &Machine, chance: u32) {
+    take_nmi(machine);
     loop {
         // Re-read each time: a handler may switch tasks, and a task may come back on another CPU.
         let cpu = machine.cpu();
@@ -119,6 +138,25 @@ fn take_interrupts(machine: &Machine, chance: u32) {
         }
         deliver(machine, cpu, pending);
     }
+}
+
+/// Takes a non-maskable interrupt that has come in at this CPU.
+fn take_nmi(machine: &Machine) {
+    let cpu = machine.cpu();
+    if !cpu.nmi.replace(false) {
+        return;
+    }
+    machine.interrupts_taken.set(machine.interrupts_taken.get() + 1);
+    machine.trace.record(machine, Event::Interrupt, "nmi", 0);
+    let counts = cpu.counts.get();
+    cpu.counts.set(Counts { nmi: counts.nmi + 1, ..counts });
+    let Some(upcalls) = machine.upcalls() else { return };
+    let interrupts = cpu.interrupts.replace(false);
+    cpu.preempt.set(cpu.preempt.get() + NMI_UNIT);
+    (upcalls.nmi)(0, arch::frame_pointer());
+    // The handler neither switches nor sleeps: it is still the same CPU.
+    cpu.preempt.set(cpu.preempt.get() - NMI_UNIT);
+    cpu.interrupts.set(interrupts);
 }
 
 /// One pending interrupt is taken on this CPU.
@@ -171,7 +209,7 @@ pub(crate) fn relax(machine: &Machine) {
         sim::fail(&format!("CPU {} spins for ever", machine.this()));
     }
     let now = machine.clock.get() + machine.strategy.step;
-    if cpu.pending.get() != 0 {
+    if cpu.pending.get() != 0 && cpu.interrupts.get() {
         machine.clock.set(now);
     } else if others(machine) == 0 {
         // Nothing can happen before the next timer but that the spinning code finds its time has
@@ -200,7 +238,7 @@ pub(crate) fn halt(machine: &Machine) {
     cpu.interrupts.set(true);
     loop {
         fire_timers(machine);
-        if cpu.pending.get() != 0 {
+        if cpu.pending.get() != 0 || cpu.nmi.get() {
             break;
         }
         cpu.state.set(State::Halted);
@@ -210,7 +248,10 @@ pub(crate) fn halt(machine: &Machine) {
         }
     }
     cpu.state.set(State::Running);
-    deliver(machine, cpu, cpu.pending.get());
+    take_nmi(machine);
+    if cpu.pending.get() != 0 {
+        deliver(machine, cpu, cpu.pending.get());
+    }
 }
 
 /// All CPUs are halted: the clock jumps to the next timer.
@@ -285,6 +326,7 @@ pub(crate) fn stop(machine: &Machine) {
     let cpu = machine.cpu();
     cpu.state.set(State::Stopped);
     cpu.pending.set(0);
+    cpu.nmi.set(false);
     cpu.deadline.set(NEVER);
     match others(machine) {
         0 if machine.cpus().iter().any(|cpu| cpu.state.get() == State::Halted) => {

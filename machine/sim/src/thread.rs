@@ -245,8 +245,7 @@ impl Context {
     pub fn saved_frame_pointer(&self) -> usize {
         match self.note().saved.load(Relaxed) {
             0 => 0,
-            // SAFETY: a context that is not running has a saved pointer to its registers.
-            saved => unsafe { arch::saved_frame_pointer(saved) },
+            saved => arch::saved_frame_pointer(saved),
         }
     }
 

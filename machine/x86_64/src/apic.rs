@@ -141,6 +141,11 @@ pub fn send(target: u32, vector: u8) {
     command(target, ASSERT | u32::from(vector));
 }
 
+/// Sends a non-maskable interrupt.
+pub fn send_nmi(target: u32) {
+    command(target, ASSERT | DELIVERY_NMI);
+}
+
 /// Resets a CPU, so that it waits for `send_startup`.
 pub fn send_init(target: u32) {
     command(target, ASSERT | DELIVERY_INIT);

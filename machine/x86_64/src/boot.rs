@@ -202,6 +202,7 @@ static NOBODY: Upcalls = Upcalls {
     allocate_frame: |_| None,
     free_frame: |_| {},
     oops: no_kernel,
+    nmi: |_, _| {},
 };
 
 fn no_kernel(oops: &Oops<'_>) -> ! {

@@ -8,6 +8,7 @@ use crate::user::copy::fixup;
 use crate::{boot, cpu, irq, stack};
 use contract::preempt::{NMI_UNIT, NO_RESCHED};
 use contract::{Access, Oops, OopsKind};
+use core::sync::atomic::Ordering::Relaxed;
 
 pub const NMI: u64 = 2;
 pub const DOUBLE_FAULT: u64 = 8;
@@ -69,6 +70,10 @@ pub extern "C" fn on_own_stack(frame: &mut Frame) {
         NMI => {
             cpu::preempt_add(NMI_UNIT);
             count(&percpu::this().counts.nmi);
+            // A CPU that has just been started may be asked before it has taken its first step in the kernel.
+            if percpu::this().running.load(Relaxed) {
+                (boot::upcalls().nmi)(frame.rip as usize, frame.frame_pointer());
+            }
             cpu::preempt_sub(NMI_UNIT);
         }
         DOUBLE_FAULT if stack::is_guard(cr2() as usize) => {

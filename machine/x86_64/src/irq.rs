@@ -55,6 +55,14 @@ pub fn send(target: CpuId, ipi: Ipi) {
     }
 }
 
+/// Has a running CPU call the kernel in a non-maskable interrupt. Any context. Nothing happens for a CPU that does not exist
+/// or does not run.
+pub fn send_nmi(target: CpuId) {
+    if let Some(cpu) = percpu::of(target).filter(|cpu| cpu.running.load(Relaxed)) {
+        apic::send_nmi(cpu.apic_id.load(Relaxed));
+    }
+}
+
 /// A place where another CPU may come in between: on real hardware, every place is.
 #[inline]
 pub fn point() {}

@@ -38,6 +38,7 @@ static UPCALLS: Upcalls = Upcalls {
     allocate_frame: |node: Option<NodeId>| memory::allocate_frame(node),
     free_frame: |frame: Frame| memory::free_frame(frame),
     oops: sim::fail_oops,
+    nmi: |_, _| (),
 };
 
 struct Process {

@@ -36,6 +36,7 @@ static UPCALLS: Upcalls = Upcalls {
     allocate_frame: |node: Option<NodeId>| memory::allocate_frame(node),
     free_frame: |frame: Frame| memory::free_frame(frame),
     oops: sim::fail_oops,
+    nmi: |_, _| (),
 };
 
 fn boot(test: fn()) {

@@ -69,6 +69,7 @@ pub static UPCALLS: Upcalls = Upcalls {
     allocate_frame: allocate,
     free_frame: free,
     oops: on_oops,
+    nmi: |_, _| (),
 };
 
 /// Starts the other CPUs, each in `entry`.

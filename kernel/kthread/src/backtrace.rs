@@ -1,0 +1,143 @@
+//! Who called whom: on this CPU, in a task that sleeps, on another CPU.
+//!
+//! Addresses are printed one a line, ` [<address>]`; the host's tools put names to them.
+//!
+//! Another CPU is asked by a non-maskable interrupt, which it takes wherever it is stuck. It may be stuck with the log's lock
+//! held, so its handler writes nothing but its own [`Answer`], and the asker prints that.
+
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+
+use machine::CpuId;
+use machine::thread::Context;
+use sched::{COMM_LENGTH, Comm, NameBuffer, Task, state};
+use sync::{LockClass, PerCpu, SpinLock, per_cpu};
+
+/// Outermost of this file; taken with interrupts off, in interrupts too. The log's lock is taken inside.
+static ASKING_LOCK: LockClass = LockClass::new("cpu_backtrace");
+/// One asker at a time: answers have one place.
+static ASKING: SpinLock<()> = SpinLock::new(&ASKING_LOCK, ());
+
+/// The deepest backtrace of another CPU.
+const DEPTH: usize = 24;
+/// How long an answer is waited for, in nanoseconds.
+const PATIENCE: u64 = 100 * time::MILLISECOND;
+
+/// Prints the running task and a backtrace from a frame pointer. Any context.
+pub fn print_running(instruction: usize, frame_pointer: usize) {
+    let me = sched::current();
+    log::error!("CPU: {} PID: {} Comm: {}", machine::cpu::id(), me.pid(), me.comm());
+    log::error!("Call Trace:");
+    if instruction != 0 {
+        print_address(instruction);
+    }
+    machine::backtrace::walk(frame_pointer, me.context().stack_bounds(), &mut print_address);
+}
+
+fn print_address(address: usize) {
+    log::error!(" [<{address:016x}>]");
+}
+
+/// Prints a task and where it sleeps, as `sched_show_task` of Linux does. A task that runs has no backtrace. Any context in
+/// which the process table is not locked.
+pub fn print_task(task: &Task) {
+    let mut name = NameBuffer::<COMM_LENGTH>::new();
+    name.format(format_args!("{}", task.comm()));
+    log::error!(
+        "task:{:<15} state:{} stack:{:5} pid:{:5} ppid:{:6} flags:{:#010x}",
+        core::str::from_utf8(name.as_bytes()).unwrap_or("?"),
+        state::letter(task.state()),
+        0,
+        task.pid(),
+        process::parent_number(task).unwrap_or(0),
+        task.flags().bits()
+    );
+    log::error!("Call Trace:");
+    log::error!(" <TASK>");
+    // If it is woken and runs on meanwhile, these are the addresses of two moments: they are read as numbers, and only within
+    // its stack.
+    let start = Context::saved_frame_pointer(task.context());
+    machine::backtrace::walk(start, task.context().stack_bounds(), &mut print_address);
+    log::error!(" </TASK>");
+}
+
+/// Where an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+enum Progress {
+    /// Nobody has asked.
+    None = 0,
+    /// Asked; the CPU has not taken the interrupt.
+    Asked = 1,
+    /// The rest is filled in.
+    Given = 2,
+}
+
+/// What a CPU was doing when it was asked.
+struct Answer {
+    progress: AtomicU32,
+    pid: AtomicU32,
+    /// The name's bytes, then zeros.
+    comm: [AtomicU8; COMM_LENGTH],
+    count: AtomicUsize,
+    addresses: [AtomicUsize; DEPTH],
+}
+
+static ANSWERS: PerCpu<Answer> = per_cpu!(Answer {
+    progress: AtomicU32::new(Progress::None as u32),
+    pid: AtomicU32::new(0),
+    comm: [const { AtomicU8::new(0) }; COMM_LENGTH],
+    count: AtomicUsize::new(0),
+    addresses: [const { AtomicUsize::new(0) }; DEPTH],
+});
+
+/// Prints what another CPU does, or that it does not say. Spins for up to 100 ms. Any context but a non-maskable interrupt.
+pub fn print_cpu(cpu: CpuId) {
+    let _alone = ASKING.lock_irq();
+    log::error!("Sending NMI from CPU {} to CPUs {cpu}:", machine::cpu::id());
+    let answer = ANSWERS.of(cpu);
+    answer.progress.store(Progress::Asked as u32, Ordering::Relaxed);
+    machine::irq::send_nmi(cpu);
+    let deadline = machine::time::now() + PATIENCE;
+    // Acquire pairs with the Release in `nmi`: the rest of the answer is there.
+    while answer.progress.load(Ordering::Acquire) != Progress::Given as u32 {
+        if machine::time::now() > deadline {
+            log::error!("CPU: {cpu} does not answer");
+            return;
+        }
+        machine::cpu::relax();
+    }
+    let pid = answer.pid.load(Ordering::Relaxed);
+    let comm = Comm::new(&answer.comm.each_ref().map(|byte| byte.load(Ordering::Relaxed)));
+    log::error!("CPU: {cpu} PID: {pid} Comm: {comm}");
+    log::error!("Call Trace:");
+    for address in &answer.addresses[..answer.count.load(Ordering::Relaxed).min(DEPTH)] {
+        print_address(address.load(Ordering::Relaxed));
+    }
+}
+
+/// `Upcalls::nmi`: another CPU wants to know what this one does.
+pub fn nmi(instruction: usize, frame_pointer: usize) {
+    let answer = ANSWERS.this();
+    if answer.progress.load(Ordering::Relaxed) != Progress::Asked as u32 || !sched::has_current() {
+        return;
+    }
+    let mut count = 0;
+    let mut add = |address| {
+        if count < DEPTH {
+            answer.addresses[count].store(address, Ordering::Relaxed);
+            count += 1;
+        }
+    };
+    if instruction != 0 {
+        add(instruction);
+    }
+    let me = sched::current();
+    machine::backtrace::walk(frame_pointer, me.context().stack_bounds(), &mut add);
+    answer.pid.store(me.pid(), Ordering::Relaxed);
+    let comm = me.try_comm().unwrap_or(Comm::new(b"?"));
+    for (i, place) in answer.comm.iter().enumerate() {
+        place.store(comm.as_bytes().get(i).copied().unwrap_or(0), Ordering::Relaxed);
+    }
+    answer.count.store(count, Ordering::Relaxed);
+    answer.progress.store(Progress::Given as u32, Ordering::Release);
+}
