@@ -1,8 +1,24 @@
-//! Failures on purpose, from which no scenario could come back: tests boot with `heddle.crash=`.
+//! Failures on purpose, from which no scenario could come back. Tests ask for them when they boot (`heddle.crash=`), and from
+//! user land through `/sys/kernel/debug/provoke-crash/DIRECT`, with the names that Linux's `lkdtm` has for them.
 
+use core::fmt::Write;
 use core::hint::black_box;
 
+use errno::{Errno, Result};
+use kernfs::{Attribute, Text};
 use kthread::Builder;
+use sched::Completion;
+use sync::{IrqGuard, PreemptGuard};
+
+/// A way to fail: its name, and what it does to the task that asks for it.
+const WAYS: [(&str, fn()); 6] = [
+    ("PANIC", || kthread::oops::panic(format_args!("dumptest"))),
+    ("BUG", || panic!("a task asked for this")),
+    ("EXHAUST_STACK", || _ = black_box(deeper(0))),
+    ("SOFTLOCKUP", spin_unpreempted),
+    ("HARDLOCKUP", spin_uninterrupted),
+    ("HUNG_TASK", || Completion::new().wait()),
+];
 
 /// Has a thread of the name `crash` fail in this way.
 pub(crate) fn run(way: &str) {
@@ -16,6 +32,42 @@ pub(crate) fn run(way: &str) {
     match Builder::new(format_args!("crash")).run(move |_| failure()) {
         Ok(thread) => log::error!("the thread survived: {:?}", thread.join()),
         Err(error) => log::error!("no thread to fail: {error}"),
+    }
+}
+
+/// Makes the file. May sleep.
+///
+/// # Errors
+/// EEXIST: it is there. ENOMEM.
+pub(crate) fn register() -> Result<()> {
+    let directory = sysfs::root().subdirectory("kernel/debug/provoke-crash")?;
+    directory.add_file("DIRECT", Attribute::shown(list).store(provoke))
+}
+
+fn list(text: &mut Text) -> Result<()> {
+    WAYS.iter().try_for_each(|(name, _)| Ok(writeln!(text, "{name}")?))
+}
+
+fn provoke(bytes: &[u8]) -> Result<()> {
+    let wanted = bytes.trim_ascii();
+    let (name, fail) =
+        WAYS.iter().find(|(name, _)| name.as_bytes() == wanted).ok_or(Errno::EINVAL)?;
+    log::info!("lkdtm: Performing direct entry {name}");
+    fail();
+    Ok(())
+}
+
+fn spin_unpreempted() {
+    let _here = PreemptGuard::new();
+    loop {
+        machine::cpu::relax();
+    }
+}
+
+fn spin_uninterrupted() {
+    let _here = IrqGuard::new();
+    loop {
+        machine::cpu::relax();
     }
 }
 

@@ -43,13 +43,16 @@ fn require_memory() {
     }
 }
 
-/// What user programs find: file systems, devices, terminals, system calls.
+/// The watchers, and what user programs find: file systems, devices, terminals, system calls.
 fn subsystems() -> Result<()> {
+    watchdog::init()?;
     fs::init()?;
     kmsg::init()?;
     tty::init()?;
     procfs::init()?;
     sysfs::init()?;
+    #[cfg(feature = "scenarios")]
+    crate::crash::register()?;
     syscall::init();
     start::set_user_fault(syscall::user_fault);
     start::set_console_input(tty::input_interrupt);

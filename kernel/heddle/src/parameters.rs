@@ -6,9 +6,12 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::sync::atomic::{AtomicI64, Ordering};
 
 use sched::CpuMask;
 use sync::Once;
+use watchdog::hung_task;
+use watchdog::lockup::{self, Preset};
 
 /// What the command line asks for.
 #[derive(Debug, Default)]
@@ -105,6 +108,21 @@ fn set<'a>(
         "oops" if value == "panic" => kthread::oops::set_panic_on_oops(true),
         "panic_on_oops" => kthread::oops::set_panic_on_oops(value != "0"),
         "isolcpus" => isolate(name, value)?,
+        "hung_task_panic" => switch(name, value, &hung_task::PANIC)?,
+        "softlockup_panic" => switch(name, value, &lockup::SOFTLOCKUP_PANIC)?,
+        "softlockup_all_cpu_backtrace" => {
+            switch(name, value, &lockup::SOFTLOCKUP_ALL_CPU_BACKTRACE)?;
+        }
+        "hardlockup_all_cpu_backtrace" => {
+            switch(name, value, &lockup::HARDLOCKUP_ALL_CPU_BACKTRACE)?;
+        }
+        "nowatchdog" => lockup::preset(Preset { any: Some(false), ..Preset::default() }),
+        "nosoftlockup" => lockup::preset(Preset { soft: Some(false), ..Preset::default() }),
+        "nmi_watchdog" => nmi_watchdog(name, value)?,
+        "watchdog_thresh" => {
+            let threshold = Some(number(name, value)?);
+            lockup::preset(Preset { threshold, ..Preset::default() });
+        }
         "quiet" => {
             klog::set_console_level(4);
         }
@@ -118,6 +136,33 @@ fn set<'a>(
         // Said by boot loaders and habit, and true in any case: there is one console, and the root is the initial file system.
         "console" | "ro" | "rw" | "root" => {}
         _ => return Err(Bad::Unknown(word)),
+    }
+    Ok(())
+}
+
+/// A setting that is on or off.
+fn switch<'a>(name: &'a str, value: &'a str, setting: &AtomicI64) -> Result<(), Bad<'a>> {
+    let on = match value {
+        "0" => 0,
+        "1" => 1,
+        _ => return Err(Bad::Value { name, value, wanted: "0 or 1" }),
+    };
+    setting.store(on, Ordering::Relaxed);
+    Ok(())
+}
+
+/// `nmi_watchdog=[panic|nopanic][,][0|1]`
+fn nmi_watchdog<'a>(name: &'a str, value: &'a str) -> Result<(), Bad<'a>> {
+    for word in value.split(',') {
+        let mut hard = None;
+        match word {
+            "panic" => lockup::HARDLOCKUP_PANIC.store(1, Ordering::Relaxed),
+            "nopanic" => lockup::HARDLOCKUP_PANIC.store(0, Ordering::Relaxed),
+            "0" => hard = Some(false),
+            "1" => hard = Some(true),
+            _ => return Err(Bad::Value { name, value, wanted: "panic, nopanic, 0 or 1" }),
+        }
+        lockup::preset(Preset { hard, ..Preset::default() });
     }
     Ok(())
 }

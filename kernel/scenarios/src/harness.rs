@@ -108,7 +108,7 @@ mod on_this_machine {
         assert!(fresh, "one scenario a kernel");
         sim::set_reporter(list_tasks);
         sim::set_task_number(|| sched::current().pid().into());
-        kthread::oops::set_final_hook(|message| sim::fail(message));
+        kthread::oops::set_final_hook(crate::tools::panicked);
         start::early();
         start::rest_init(init)
     }

@@ -25,6 +25,7 @@ mod stop;
 mod tools;
 #[cfg(target_os = "none")]
 mod user_mode;
+mod watchers;
 mod work;
 
 pub use harness::{boot_and_run, run_all};
@@ -106,6 +107,21 @@ scenarios! {
     s05_stop_machine: "stop_machine runs while all other CPUs stand still" = migration::stop_machine;
     s06_hotplug_under_load: "CPUs go and come under load, and nothing is lost" = hotplugging::under_load;
     s07_lazy_tlb: "a kernel thread borrows the address space; A, kernel, A costs no switch" = misc::lazy_tlb;
+    d01_hung_task_is_reported_once: "a task that sleeps too long in state D is reported with its backtrace, once an interval" = watchers::hung_task_is_reported_once;
+    d01_sleep_that_is_right: "short sleeps, other sleeps, and a timeout of 0 are not reported" = watchers::sleep_that_is_right_is_not_reported;
+    d01_warnings_are_counted: "hung_task_warnings limits the reports" = watchers::warnings_are_counted;
+    d02_soft_lockup / 10: "a CPU that does not switch is reported with its backtrace, once" = watchers::soft_lockup_is_reported;
+    d02_busy_is_no_lockup / 20: "a busy CPU, one stuck for less than the limit, and one that says so are not reported" = watchers::busy_cpu_is_no_lockup;
+    d02_hard_lockup: "a CPU that takes no interrupts is reported by another" = watchers::hard_lockup_is_reported;
+    #[cfg(not(target_os = "none"))]
+    d02_idle_cpus_are_not_woken: "the watch costs an idle machine no interrupts" = watchers::idle_cpus_are_not_woken;
+    d02_watch_against_hotplug / 20: "CPUs go and come, settings change, and the watch goes on" = watchers::watch_against_hotplug;
+    #[cfg(not(target_os = "none"))]
+    d01_hung_task_panic: "hung_task_panic ends the kernel" = watchers::hung_task_panic;
+    #[cfg(not(target_os = "none"))]
+    d02_softlockup_panic / 10: "softlockup_panic ends the kernel" = watchers::softlockup_panic;
+    #[cfg(not(target_os = "none"))]
+    d02_hardlockup_panic: "hardlockup_panic ends the kernel" = watchers::hardlockup_panic;
     sync_wait_queue_loses_no_wake_up: "wakers and sleepers on one queue" = work::wait_queue;
     sync_mutex_excludes: "a mutex under contention" = work::mutex;
     sync_completion_counts: "completions are handed over one by one" = work::completion;

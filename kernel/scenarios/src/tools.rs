@@ -17,6 +17,24 @@ pub(crate) fn expected_oopses() -> u64 {
     EXPECTED_OOPSES.load(Ordering::SeqCst)
 }
 
+#[cfg(not(target_os = "none"))]
+static EXPECTED_PANIC: sync::Once<&str> = sync::Once::new();
+
+/// Says that the scenario means to end the kernel by a panic, with this in its message.
+#[cfg(not(target_os = "none"))]
+pub(crate) fn expect_panic(message: &'static str) {
+    assert!(EXPECTED_PANIC.set(message).is_ok(), "a kernel panics once");
+}
+
+/// How a panic of the kernel ends the run.
+#[cfg(not(target_os = "none"))]
+pub(crate) fn panicked(message: &str) -> ! {
+    if EXPECTED_PANIC.get().is_some_and(|expected| message.contains(expected)) {
+        machine::sim::pass();
+    }
+    machine::sim::fail(message)
+}
+
 /// A number below `bound`: the seed's on the simulated machine, anybody's guess on a real one.
 pub(crate) fn random(bound: u64) -> u64 {
     if bound == 0 {

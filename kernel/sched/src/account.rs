@@ -88,6 +88,8 @@ pub struct TaskTimes {
     pub involuntary: u64,
     /// When it last began to run, on the monotonic clock.
     pub last_switch: u64,
+    /// When it last stopped running, or was last made runnable, on the monotonic clock.
+    pub waits_since: u64,
 }
 
 impl Task {
@@ -112,6 +114,7 @@ impl Task {
             voluntary: account.voluntary.load(Relaxed),
             involuntary: account.involuntary.load(Relaxed),
             last_switch: account.last_switch.load(Relaxed),
+            waits_since: account.queued_at.load(Relaxed),
         }
     }
 }

@@ -52,6 +52,7 @@ mod tick;
 mod upcalls;
 mod wait;
 mod wake;
+pub mod watch;
 mod worker;
 
 pub use account::{CpuTimes, TaskTimes, cpu_times};

@@ -15,7 +15,7 @@ use crate::current::{CURRENT, current};
 use crate::runqueue::RUN_QUEUES;
 use crate::state::{self, NOLOAD, OFF_QUEUE, UNINTERRUPTIBLE};
 use crate::task::{Task, TaskRef};
-use crate::{exit, sleep, space, tick, worker};
+use crate::{exit, sleep, space, tick, watch, worker};
 
 /// Who ended a sleep with a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +132,7 @@ fn switch(voluntary: bool) {
         drop(queue);
         if me.is_idle() {
             tick::resume();
+            watch::leave_idle(cpu);
         }
         space::switch_to(&next);
         let previous = CURRENT.switch(next, Task::context);

@@ -129,6 +129,8 @@ impl Gathering {
             self.step.store(step + 1, Ordering::Release);
         } else {
             while self.step.load(Ordering::Acquire) == step {
+                // Whoever does the work may take its time.
+                crate::watch::touch_nmi_watchdog();
                 machine::cpu::relax();
             }
         }

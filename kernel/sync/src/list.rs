@@ -217,8 +217,7 @@ impl<T: Linked + ?Sized> List<T> {
         while !links.is_null() {
             // SAFETY: by the invariant, an element's links and the element, both alive; `choose` cannot reach this list, which is
             // borrowed exclusively.
-            let (choice, next) =
-                unsafe { (choose(element_of(&*links).as_ref()), (*links).next.get()) };
+            let (choice, next) = unsafe { (choose(element_of(&*links).as_ref()), (*links).next.get()) };
             match choice {
                 Choice::Take(why) => taken(self.unlink(links), why),
                 Choice::Leave => {}

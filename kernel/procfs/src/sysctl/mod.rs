@@ -13,6 +13,7 @@ mod fs_values;
 mod kernel;
 mod random;
 mod vm_values;
+mod watchdog;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -111,7 +112,8 @@ pub(crate) fn register() -> Result<()> {
     kernel::register()?;
     random::register()?;
     fs_values::register()?;
-    vm_values::register()
+    vm_values::register()?;
+    watchdog::register()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod programs;
 mod scheduling;
 mod terminal;
 mod tool;
+mod watchers;
 
 use super::Arguments;
 use super::guest::Job;
@@ -59,6 +60,7 @@ fn cases() -> Vec<Case> {
         ("terminal", terminal::cases()),
         ("procfs", procfs::cases()),
         ("faults", faults::cases()),
+        ("watchers", watchers::cases()),
         ("bad_input", bad_input::cases()),
         (TOOL, tool::cases()),
     ];

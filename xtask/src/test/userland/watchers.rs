@@ -1,0 +1,129 @@
+//! Tasks that hang and CPUs that get stuck, as a user sees them.
+
+use super::Case;
+use crate::test::guest::lab::Lab;
+use anyhow::Result;
+
+/// Where a task asks to fail; the image that tests run has it.
+const PROVOKE: &str = "/sys/kernel/debug/provoke-crash/DIRECT";
+
+/// Waits until the log has this many lines with a text in them, or a minute has passed.
+const WAIT: &str = "\
+    seen() { for i in $(seq 300); do [ $(dmesg | grep -c \"$2\") -ge $1 ] && return; sleep 0.2; done; }
+    ";
+
+/// The tests.
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::new("d1_hung_task_is_reported", d1_hung_task_is_reported),
+        Case::new("d1_hung_task_panic", d1_hung_task_panic),
+        Case::new("d1_d2_settings", settings),
+        Case::new("d2_soft_lockup_is_reported", d2_soft_lockup_is_reported),
+        Case::new("d2_hard_lockup_is_reported", d2_hard_lockup_is_reported),
+        Case::new("d2_softlockup_panic", d2_softlockup_panic),
+        Case::new("d2_parameters_turn_it_off", d2_parameters_turn_it_off),
+    ]
+}
+
+fn d1_hung_task_is_reported(lab: &Lab) -> Result<()> {
+    let script = format!(
+        "{WAIT}
+        echo 5 > /proc/sys/kernel/hung_task_timeout_secs
+        echo 1 > /proc/sys/kernel/hung_task_warnings
+        sh -c 'echo HUNG_TASK > {PROVOKE}' & pid=$!; seen 1 \"INFO: task sh:$pid blocked for more than 5 seconds.\"
+        sleep 6; dmesg | grep -c ' blocked for more than'; cat /proc/sys/kernel/hung_task_warnings
+        dmesg | grep -A 5 'INFO: task' | grep -c -e 'task:sh  *state:D stack:' -e ' <TASK>' -e 'hung_task_timeout_secs'
+        dmesg | grep -A 1 '<TASK>' | grep -c '[[]<ffffffff'; kill -9 $pid; sleep 0.1; ps -o stat,comm | grep -c '^D .*sh$'"
+    );
+    // What hangs does not die; the log names the symbol of none of this kernel's functions, so that it is their addresses.
+    let outcome = lab.guest().sh(&script)?;
+    let right = outcome.output() == "1\n0\n3\n1\n1\n";
+    outcome.holds(right, "not one whole report")?.logged("INFO: task sh:").map(drop)
+}
+
+fn d1_hung_task_panic(lab: &Lab) -> Result<()> {
+    let script = format!(
+        "echo 2 > /proc/sys/kernel/hung_task_timeout_secs; exec sh -c 'echo HUNG_TASK > {PROVOKE}'"
+    );
+    lab.guest()
+        .append("hung_task_panic=1")
+        .sh(&script)?
+        .panic("Kernel panic - not syncing: hung_task: blocked tasks")?
+        .logged("INFO: task sh:")
+        .map(drop)
+}
+
+fn settings(lab: &Lab) -> Result<()> {
+    // Name and value; what may be written; what may not.
+    let script = "\
+        cd /proc/sys/kernel
+        check() {
+            [ $(cat $1) = $2 ] || echo \"$1 is $(cat $1)\"
+            for good in $3; do echo $good > $1 && [ $(cat $1) = $good ] || echo \"$1: $good\"; done
+            for bad in $4; do echo $bad 2>&- > $1 && echo \"$1 takes $bad\"; done 2>&-
+            echo $2 > $1
+        }
+        check hung_task_timeout_secs 120 '0 36893488147419103' '-1 x 99999999999999999'
+        check hung_task_check_interval_secs 0 '5' '-1'
+        check hung_task_check_count 4194304 '0 10' '-1 4294967296'
+        check hung_task_warnings 10 '-1 0 5' '-2'
+        check hung_task_panic 0 '1 0' '2 -1'
+        check hung_task_all_cpu_backtrace 0 '1 0' '2'
+        check watchdog 1 '0 1' '2'
+        check soft_watchdog 1 '0 1' '2'
+        check nmi_watchdog 1 '0 1' '2'
+        check watchdog_thresh 10 '0 1 60' '61 -1'
+        check softlockup_panic 0 '1 0' '2'
+        check hardlockup_panic 0 '1 0' '2'
+        check softlockup_all_cpu_backtrace 0 '1 0' '2'
+        check hardlockup_all_cpu_backtrace 0 '1 0' '2'
+        check watchdog_cpumask 0-1 '0 1 0-1' 'x 3-1'
+        ps -o comm | grep -c '^watchdog/'; ps -o comm | grep -c '^khungtaskd$'
+        echo 0 > watchdog; ps -o comm | grep -c '^watchdog/'; cat soft_watchdog nmi_watchdog";
+    lab.guest().cpus(2).sh(script)?.prints("2\n1\n0\n0\n0\n")
+}
+
+fn d2_soft_lockup_is_reported(lab: &Lab) -> Result<()> {
+    let script = format!(
+        "{WAIT}
+        echo 1 > /proc/sys/kernel/watchdog_thresh
+        taskset 2 sh -c 'echo SOFTLOCKUP > {PROVOKE}' & pid=$!
+        seen 2 \"watchdog: BUG: soft lockup - CPU#1 stuck for [0-9]*s! .sh:$pid\"
+        dmesg | grep -A 2 -m 1 'BUG: soft lockup' | grep -c -e 'CPU: 1 PID: '$pid' Comm: sh' -e 'Call Trace:'"
+    );
+    let outcome = lab.guest().cpus(2).sh(&script)?;
+    let right = outcome.output() == "2\n";
+    outcome
+        .holds(right, "not a whole report")?
+        .logged("soft lockup - CPU#1 stuck for 2s! [sh:")
+        .map(drop)
+}
+
+fn d2_hard_lockup_is_reported(lab: &Lab) -> Result<()> {
+    let script = format!(
+        "{WAIT}
+        echo 1 > /proc/sys/kernel/watchdog_thresh
+        taskset 2 sh -c 'echo HARDLOCKUP > {PROVOKE}' & pid=$!; seen 1 'hard LOCKUP on cpu 1'; sleep 0.5
+        dmesg | grep -A 3 'LOCKUP on' | grep -c -e 'CPU: 1 PID: '$pid' Comm: sh' -e 'Call Trace:'
+        awk '$1 == \"NMI:\" {{ print $3 }}' /proc/interrupts"
+    );
+    let outcome = lab.guest().cpus(2).sh(&script)?;
+    let right = outcome.output() == "2\n1\n";
+    outcome.holds(right, "not a whole report")?.logged("hard LOCKUP on cpu 1").map(drop)
+}
+
+fn d2_softlockup_panic(lab: &Lab) -> Result<()> {
+    let outcome = lab
+        .guest()
+        .append("softlockup_panic=1 watchdog_thresh=1")
+        .sh(&format!("echo SOFTLOCKUP > {PROVOKE}"))?
+        .panic("Kernel panic - not syncing: softlockup: hung tasks")?;
+    outcome.logged("watchdog: BUG: soft lockup - CPU#").map(drop)
+}
+
+fn d2_parameters_turn_it_off(lab: &Lab) -> Result<()> {
+    let script = "cd /proc/sys/kernel; cat watchdog soft_watchdog nmi_watchdog; ps -o comm | grep -c '^watchdog/'";
+    lab.guest().append("nowatchdog").sh(&format!("{script}; true"))?.prints("0\n0\n0\n0\n")?;
+    let script = "cd /proc/sys/kernel; cat watchdog soft_watchdog nmi_watchdog hardlockup_panic";
+    lab.guest().append("nosoftlockup nmi_watchdog=panic,1").sh(script)?.prints("1\n0\n1\n1\n")
+}
