@@ -125,7 +125,10 @@ fn notify(me: &TaskRef, is_last: bool) {
     let mut table = tasklist();
     if is_last {
         crate::reaper::give_children_away(&mut table, process, &mut released);
-        crate::job::hang_up_if_orphaned(&table, process, None);
+        // A kernel thread is in the group of its parent, so no group hung on it.
+        if !me.is_kthread() {
+            crate::job::hang_up_if_orphaned(&table, process, None);
+        }
     }
     process.usage.lock_irq().ended_threads.add(&Usage::of_task(me));
     let is_waitable = {

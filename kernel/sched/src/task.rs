@@ -11,7 +11,7 @@ use errno::Errno;
 use machine::memory::AddressSpace;
 use machine::thread::Context;
 use machine::{CpuId, NodeId};
-use sync::{Linked, Links, LockClass, Once, SpinLock};
+use sync::{AnyOnce, Linked, Links, LockClass, Once, SpinLock};
 use time::HrTimer;
 
 use crate::account::Account;
@@ -164,7 +164,7 @@ pub struct Task {
     pub(crate) wait_links: Links<Task>,
     /// With the lock of that queue.
     pub(crate) waits_exclusively: AtomicBool,
-    slots: [Once<Arc<dyn Any + Send + Sync>>; 3],
+    slots: [AnyOnce; 3],
 }
 
 impl Task {
@@ -246,7 +246,7 @@ impl Task {
             sleep_timer: Once::new(),
             wait_links: Links::new(),
             waits_exclusively: AtomicBool::new(false),
-            slots: [const { Once::new() }; 3],
+            slots: [const { AnyOnce::new() }; 3],
         }
     }
 
@@ -408,19 +408,19 @@ impl Task {
     /// # Panics
     /// If the slot is taken.
     pub fn attach_shared<T: Any + Send + Sync>(&self, slot: Slot, value: Arc<T>) {
-        let fresh = self.slots[slot as usize].set(value).is_ok();
+        let fresh = self.slots[slot as usize].set(value);
         assert!(fresh, "a task's {slot:?} slot was filled twice");
     }
 
     /// A layer's data, if it has been attached and is of this type.
     #[inline]
     pub fn attached<T: Any + Send + Sync>(&self, slot: Slot) -> Option<&T> {
-        self.slots[slot as usize].get()?.downcast_ref()
+        self.slots[slot as usize].get()
     }
 
     /// A layer's data, to keep, if it has been attached and is of this type.
     pub fn attached_shared<T: Any + Send + Sync>(&self, slot: Slot) -> Option<Arc<T>> {
-        self.slots[slot as usize].get()?.clone().downcast().ok()
+        self.slots[slot as usize].get_shared()
     }
 
     /// The list of sleeping locks it holds, for the lock checker.

@@ -16,6 +16,7 @@
 
 extern crate alloc;
 
+mod any;
 mod current;
 mod irq;
 mod keycell;
@@ -28,6 +29,7 @@ mod preempt;
 mod spin;
 mod trycell;
 
+pub use any::AnyOnce;
 pub use current::{Current, CurrentSlot};
 pub use irq::IrqGuard;
 pub use keycell::{Key, KeyCell};

@@ -14,11 +14,14 @@ use crate::thread::Thread;
 /// table is locked.
 pub(crate) fn send_child_ended(parent: &Arc<Process>, child: &Process) -> Zombie {
     let Some(signal) = Signal::from_number(child.exit_signal()) else { return Zombie::Wanted };
-    let Some(leader) = parent.signals().lock_irq().threads.first().cloned() else {
-        return Zombie::Wanted;
-    };
-    if leader.is_kthread() && !Thread::of(&leader).allowed_signals().contains(signal) {
-        return Zombie::Unwanted;
+    match parent.signals().lock_irq().threads.first() {
+        Some(leader)
+            if leader.is_kthread() && !Thread::of(leader).allowed_signals().contains(signal) =>
+        {
+            return Zombie::Unwanted;
+        }
+        Some(_) => {}
+        None => return Zombie::Wanted,
     }
     let action = parent.sighand().get(signal);
     let unwanted = signal == Signal::SIGCHLD

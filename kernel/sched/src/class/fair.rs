@@ -143,6 +143,7 @@ impl FairQueue {
     }
 
     /// Where a task starts that comes to this queue, and whether it has never been on one.
+    #[inline(always)]
     fn place(&self, task: &Task, weight: i64) -> (i64, bool) {
         let first_time = !task.entity.placed.load(Relaxed);
         if first_time {
