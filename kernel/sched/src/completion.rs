@@ -1,5 +1,7 @@
 //! Completions: one side waits until the other has said "done".
 
+use core::cell::Cell;
+
 use sync::{Choice, IrqGuard, List, LockClass, SpinLock, might_sleep};
 
 use crate::current::current;
@@ -41,31 +43,59 @@ impl Inner {
         }
     }
 
-    /// Hands an event to each of up to `count` waiters, longest waiting first, and gives those that slept to `woken`, with the state
-    /// that they slept in. Returns how many events are left.
+    /// Hands an event to the waiter that has waited longest, if there is one that can be woken, or counts it. Returns who has slept, and
+    /// in what state.
     #[inline(always)]
-    fn hand_out(&mut self, mut count: usize, mut woken: impl FnMut(TaskRef, u32)) -> usize {
+    fn hand_out(&mut self) -> Option<(TaskRef, u32)> {
+        match self.waiters.front().map(|task| claim(task, state::NORMAL)) {
+            Some(Claim::Asleep(slept_as)) => Some((self.waiters.pop_front()?, slept_as)),
+            Some(Claim::Awake) => {
+                // It runs, or waits on a run queue: this is not the last reference to it.
+                drop(self.waiters.pop_front());
+                None
+            }
+            // A signal or a deadline has woken it, and it is about to look at the count.
+            Some(Claim::Refused) => self.hand_to_another(),
+            None => {
+                self.count_one();
+                None
+            }
+        }
+    }
+
+    #[cold]
+    fn hand_to_another(&mut self) -> Option<(TaskRef, u32)> {
+        let (handed, mut woken) = (Cell::new(false), None);
         self.waiters.take_chosen(
             |task| {
-                if count == 0 {
+                if handed.get() {
                     return Choice::Stop;
                 }
-                let slept_as = match claim(task, state::NORMAL) {
-                    // Woken by a signal or its deadline, and about to take the lock and look at the count.
-                    Claim::Refused => return Choice::Leave,
-                    Claim::Awake => None,
-                    Claim::Asleep(state) => Some(state),
-                };
-                count -= 1;
-                Choice::Take(slept_as)
+                let choice = choice_of(task);
+                handed.set(!matches!(choice, Choice::Leave));
+                choice
             },
-            |task, slept_as| {
-                if let Some(state) = slept_as {
-                    woken(task, state);
-                }
-            },
+            |task, slept_as| woken = slept_as.map(|slept_as| (task, slept_as)),
         );
-        count
+        if !handed.get() {
+            self.count_one();
+        }
+        woken
+    }
+
+    fn count_one(&mut self) {
+        if self.done != FOR_EVER {
+            self.done += 1;
+        }
+    }
+}
+
+/// Takes a waiter that can be woken off the list, with the state that it slept in if it did.
+fn choice_of(task: &Task) -> Choice<Option<u32>> {
+    match claim(task, state::NORMAL) {
+        Claim::Refused => Choice::Leave,
+        Claim::Awake => Choice::Take(None),
+        Claim::Asleep(slept_as) => Choice::Take(Some(slept_as)),
     }
 }
 
@@ -78,12 +108,8 @@ impl Completion {
     /// Lets one waiter go on, now or when it comes. Any context.
     pub fn complete(&self) {
         let _irqs_off = IrqGuard::new();
-        let mut woken = None;
         let mut inner = self.inner.lock_irqs_off();
-        let left = inner.hand_out(1, |task, slept_as| woken = Some((task, slept_as)));
-        if left != 0 && inner.done != FOR_EVER {
-            inner.done += 1;
-        }
+        let woken = inner.hand_out();
         drop(inner);
         // Without the lock: the run queue's is enough.
         if let Some((task, slept_as)) = woken {
@@ -95,7 +121,11 @@ impl Completion {
     pub fn complete_all(&self) {
         let mut inner = self.inner.lock_irq();
         inner.done = FOR_EVER;
-        inner.hand_out(usize::MAX, activate);
+        inner.waiters.take_chosen(choice_of, |task, slept_as| {
+            if let Some(slept_as) = slept_as {
+                activate(task, slept_as);
+            }
+        });
     }
 
     /// Makes it not done again, after `complete_all`. No one may be waiting.

@@ -34,9 +34,7 @@ impl Key {
             self.number = NEXT.fetch_add(1, Ordering::Relaxed);
         }
         // Acquire pairs with the Release in `release`.
-        cell.owner
-            .compare_exchange(FREE, self.number, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
+        cell.owner.compare_exchange(FREE, self.number, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// Gives a cell back, for another key or this one to claim.

@@ -217,7 +217,8 @@ impl<T: Linked + ?Sized> List<T> {
         while !links.is_null() {
             // SAFETY: by the invariant, an element's links and the element, both alive; `choose` cannot reach this list, which is
             // borrowed exclusively.
-            let (choice, next) = unsafe { (choose(element_of(&*links).as_ref()), (*links).next.get()) };
+            let (choice, next) =
+                unsafe { (choose(element_of(&*links).as_ref()), (*links).next.get()) };
             match choice {
                 Choice::Take(why) => taken(self.unlink(links), why),
                 Choice::Leave => {}
@@ -313,6 +314,7 @@ mod tests {
             assert_eq!(Arc::strong_count(item), 2);
         }
         assert_eq!(numbers(&list), [0, 1, 2, 3, 4]);
+        assert_eq!(list.front().map(|item| item.number), Some(0));
         for (number, left) in [(2, &[0, 1, 3, 4][..]), (0, &[1, 3, 4]), (4, &[1, 3])] {
             let removed = list.remove(&items[number]);
             assert!(removed.is_some_and(|removed| Arc::ptr_eq(&removed, &items[number])));

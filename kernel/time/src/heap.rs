@@ -155,8 +155,7 @@ impl Heap {
         let mut at = Some(from);
         while let Some(node) = at {
             let branch = self.branch(&node);
-            let (left, right) =
-                (self.rank(branch.left.as_ref()), self.rank(branch.right.as_ref()));
+            let (left, right) = (self.rank(branch.left.as_ref()), self.rank(branch.right.as_ref()));
             let rank = left.min(right) + 1;
             let branch = self.branch_mut(&node);
             let same = branch.rank == rank;

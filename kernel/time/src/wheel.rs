@@ -88,13 +88,7 @@ pub(crate) struct Wheel {
 impl Wheel {
     /// Without buckets, until [`prepare`](Self::prepare).
     pub(crate) const fn new() -> Self {
-        Self {
-            buckets: Vec::new(),
-            occupied: [0; LEVELS],
-            clock: 0,
-            next: NEVER,
-            turning: false,
-        }
+        Self { buckets: Vec::new(), occupied: [0; LEVELS], clock: 0, next: NEVER, turning: false }
     }
 
     /// Buckets for a wheel, all empty.
@@ -125,7 +119,12 @@ impl Wheel {
 
     /// Puts a timer in that fires at a time in nanoseconds or after; `now` is the jiffy that has begun. Gives it back if it is in a wheel
     /// already.
-    pub(crate) fn insert(&mut self, timer: Arc<Spoke>, deadline: u64, now: u64) -> Result<(), Arc<Spoke>> {
+    pub(crate) fn insert(
+        &mut self,
+        timer: Arc<Spoke>,
+        deadline: u64,
+        now: u64,
+    ) -> Result<(), Arc<Spoke>> {
         if !self.turning {
             // Up to the present, but past nothing that has not fired: the nearer the clock, the finer the bucket.
             self.clock = self.clock.max(now.min(self.next));
@@ -270,7 +269,9 @@ mod tests {
     #[test]
     fn never_early_and_late_by_an_eighth_at_most() {
         for clock in [0, 1, 7, 8, 9, 63, 64, 511, 512, 12_345, 0xffff_ffff] {
-            for away in [0, 1, 62, 63, 64, 65, 503, 504, 505, 4_000, 32_255, 32_256, 1 << 20, 1 << 26] {
+            for away in
+                [0, 1, 62, 63, 64, 65, 503, 504, 505, 4_000, 32_255, 32_256, 1 << 20, 1 << 26]
+            {
                 let (level, slot) = place(clock, clock + away);
                 let begins = slot << shift(level);
                 assert!(begins >= clock + away, "{away} from {clock} is early");
@@ -305,7 +306,8 @@ mod tests {
             fire(&mut wheel, now, &mut fired);
             for (timer, jiffy) in fired.drain(..) {
                 let place = waiting.iter().position(|(one, _)| Arc::ptr_eq(one, &timer));
-                let (_, expires) = waiting.swap_remove(place.expect("it fired twice, or after it was cancelled"));
+                let (_, expires) =
+                    waiting.swap_remove(place.expect("it fired twice, or after it was cancelled"));
                 assert!(jiffy >= expires && jiffy <= now);
             }
             assert!(waiting.iter().all(|&(_, expires)| expires + 262_144 / 7 > now));

@@ -160,17 +160,15 @@ impl FairQueue {
         (self.origin + (self.whole_sum() - ahead) / self.load, false)
     }
 
-    /// Whether a task that was just added should run instead of the running one.
-    fn preempts(&self, policy: Preemption, vruntime: i64, deadline: i64, now: u64) -> bool {
+    /// Whether a task that was just added should run instead of the running one, which has had its least run or yields to all.
+    fn preempts(&self, policy: Preemption, vruntime: i64, deadline: i64) -> bool {
         let Some(running) = &self.running else { return true };
         match policy {
             Preemption::OfIdle => running.yields_to_all,
             Preemption::Never => false,
             Preemption::WhenDue => {
                 running.yields_to_all
-                    || now.saturating_sub(running.started) >= LEAST_RUN
-                        && deadline < running.deadline
-                        && self.is_eligible(self.whole_sum(), vruntime)
+                    || deadline < running.deadline && self.is_eligible(self.whole_sum(), vruntime)
             }
         }
     }
@@ -219,10 +217,14 @@ impl Queue for FairQueue {
             slice /= 2;
         }
         let deadline = vruntime + slice;
-        let preemption = Preemption::of(&task);
+        // The usual case first: the running task has only just begun.
+        let settled = self.running.as_ref().is_some_and(|running| {
+            !running.yields_to_all && now.saturating_sub(running.started) < LEAST_RUN
+        });
+        let preemption = if settled { Preemption::Never } else { Preemption::of(&task) };
         self.load += weight;
         self.insert(Waiting { deadline, vruntime, weight, task });
-        self.preempts(preemption, vruntime, deadline, now)
+        !settled && self.preempts(preemption, vruntime, deadline)
     }
 
     fn remove(&mut self, task: &Task) -> Option<TaskRef> {
