@@ -10,11 +10,15 @@ pub const O_RDONLY: usize = 0;
 pub const O_WRONLY: usize = 1;
 /// Read and write.
 pub const O_RDWR: usize = 2;
+/// Made if it is not there, readable and writable for its owner.
+pub const O_CREAT: usize = 0o100;
+/// Only if it is a directory.
+pub const O_DIRECTORY: usize = 0o200_000;
 
-/// Opens a file that exists.
+/// Opens a file.
 pub fn open(path: &CStr, flags: usize) -> Result<i32> {
     // SAFETY: the kernel only reads the string.
-    check(unsafe { sys::call(number::OPEN, [path.as_ptr() as usize, flags, 0, 0, 0, 0]) })
+    check(unsafe { sys::call(number::OPEN, [path.as_ptr() as usize, flags, 0o600, 0, 0, 0]) })
         .map(|descriptor| descriptor as i32)
 }
 
@@ -68,6 +72,36 @@ pub fn write_all(descriptor: i32, mut bytes: &[u8]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A pipe: the end to read from and the end to write to.
+pub fn pipe() -> Result<(i32, i32)> {
+    let mut ends = [0i32; 2];
+    // SAFETY: the kernel writes `ends` only.
+    check(unsafe { sys::call(number::PIPE, [ends.as_mut_ptr() as usize, 0, 0, 0, 0, 0]) })?;
+    Ok((ends[0], ends[1]))
+}
+
+/// Asks what there is to know of a file, and takes only that there is one.
+pub fn stat(path: &CStr) -> Result<()> {
+    let mut answer = [0u64; 18];
+    let arguments = [path.as_ptr() as usize, answer.as_mut_ptr() as usize, 0, 0, 0, 0];
+    // SAFETY: the kernel reads the string and writes `answer`, which has the size that it fills.
+    check(unsafe { sys::call(number::STAT, arguments) }).map(drop)
+}
+
+/// Removes a file's name.
+pub fn unlink(path: &CStr) -> Result<()> {
+    // SAFETY: the kernel only reads the string.
+    check(unsafe { sys::call(number::UNLINK, [path.as_ptr() as usize, 0, 0, 0, 0, 0]) }).map(drop)
+}
+
+/// Fills the buffer with entries of a directory, as the kernel lays them out; 0 at the end.
+pub fn read_entries(directory: i32, buffer: &mut [u8]) -> Result<usize> {
+    let (address, length) = (buffer.as_mut_ptr() as usize, buffer.len());
+    let arguments = [directory as usize, address, length, 0, 0, 0];
+    // SAFETY: the kernel writes within the buffer.
+    check(unsafe { sys::call(number::GETDENTS64, arguments) })
 }
 
 /// Makes a directory.

@@ -2,10 +2,11 @@
 //!
 //! A program names its main function with [`program!`]; [`start`] brings it to life with its
 //! arguments and ends the process with what it returns. The rest is a thin, typed layer over the
-//! system calls that these programs need ([`file`], [`process`], [`terminal`], [`memory`]), and
+//! system calls that these programs need ([`file`], [`process`], [`thread`], [`terminal`], [`memory`]), and
 //! [`sys`], the bare system call, for programs that want to do harm.
 #![no_std]
 
+pub mod clock;
 pub mod error;
 pub mod file;
 pub mod memory;
@@ -13,10 +14,12 @@ pub mod print;
 pub mod process;
 pub mod random;
 pub mod sched;
+pub mod signal;
 pub mod start;
 pub mod string;
 pub mod sys;
 pub mod terminal;
+pub mod thread;
 
 pub use error::{Errno, Result};
 pub use start::Arguments;

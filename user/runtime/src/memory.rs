@@ -23,6 +23,38 @@ pub fn map(length: usize, protection: usize, shared: bool) -> Result<usize> {
     check(unsafe { sys::call(number::MMAP, [0, length, protection, flags, usize::MAX, 0]) })
 }
 
+/// Private memory of this program's own. Dropping it unmaps it.
+pub struct Mapping {
+    address: usize,
+    length: usize,
+}
+
+impl Mapping {
+    /// So many bytes of zeros.
+    pub fn new(length: usize) -> Result<Self> {
+        let address = map(length, PROT_READ | PROT_WRITE, false)?;
+        Ok(Self { address, length })
+    }
+
+    /// Where it starts.
+    pub fn address(&self) -> usize {
+        self.address
+    }
+
+    /// Its bytes.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: mapped readable and writable until this value goes away, and known to nobody else.
+        unsafe { core::slice::from_raw_parts_mut(self.address as *mut u8, self.length) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: nothing borrows the memory any more. It was mapped, so unmapping it does not fail.
+        unsafe { sys::call(number::MUNMAP, [self.address, self.length, 0, 0, 0, 0]) };
+    }
+}
+
 /// Changes what may be done with whole pages that [`map`] gave.
 ///
 /// # Safety

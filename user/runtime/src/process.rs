@@ -120,6 +120,12 @@ pub fn id() -> i32 {
     unsafe { sys::call(number::GETPID, [0; 6]) as i32 }
 }
 
+/// The parent's PID.
+pub fn parent() -> i32 {
+    // SAFETY: no effect on memory.
+    unsafe { sys::call(number::GETPPID, [0; 6]) as i32 }
+}
+
 /// Starts a session, with this process as its leader and no controlling terminal.
 pub fn new_session() -> Result<()> {
     // SAFETY: no effect on memory.

@@ -9,14 +9,18 @@ pub mod number {
     pub const WRITE: usize = 1;
     pub const OPEN: usize = 2;
     pub const CLOSE: usize = 3;
+    pub const STAT: usize = 4;
     pub const MMAP: usize = 9;
     pub const MPROTECT: usize = 10;
     pub const MUNMAP: usize = 11;
     pub const RT_SIGACTION: usize = 13;
+    pub const RT_SIGRETURN: usize = 15;
     pub const IOCTL: usize = 16;
+    pub const PIPE: usize = 22;
     pub const DUP2: usize = 33;
     pub const NANOSLEEP: usize = 35;
     pub const GETPID: usize = 39;
+    pub const CLONE: usize = 56;
     pub const FORK: usize = 57;
     pub const EXECVE: usize = 59;
     pub const EXIT: usize = 60;
@@ -24,8 +28,10 @@ pub mod number {
     pub const KILL: usize = 62;
     pub const CHDIR: usize = 80;
     pub const MKDIR: usize = 83;
+    pub const UNLINK: usize = 87;
     pub const SYMLINK: usize = 88;
     pub const SETPGID: usize = 109;
+    pub const GETPPID: usize = 110;
     pub const SETSID: usize = 112;
     pub const IOPL: usize = 172;
     pub const MOUNT: usize = 165;
@@ -34,6 +40,8 @@ pub mod number {
     pub const SCHED_GETPARAM: usize = 143;
     pub const SCHED_SETSCHEDULER: usize = 144;
     pub const SCHED_GETSCHEDULER: usize = 145;
+    pub const FUTEX: usize = 202;
+    pub const GETDENTS64: usize = 217;
     pub const CLOCK_GETTIME: usize = 228;
     pub const EXIT_GROUP: usize = 231;
 }

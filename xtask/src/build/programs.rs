@@ -20,6 +20,8 @@ pub enum Program {
     Faults,
     /// Policies, priorities and nice values.
     Chrt,
+    /// What programs ask of a kernel, measured.
+    Measure,
     /// An ordinary program that uses `std`.
     Stdprog,
 }
@@ -32,6 +34,7 @@ impl Program {
             Self::Fuzz => "fuzz",
             Self::Faults => "faults",
             Self::Chrt => "chrt",
+            Self::Measure => "measure",
             Self::Stdprog => "stdprog",
         }
     }
@@ -40,7 +43,7 @@ impl Program {
         match self {
             // As anybody would build a static program.
             Self::Stdprog => "-Ctarget-feature=+crt-static",
-            Self::Init | Self::Fuzz | Self::Faults | Self::Chrt => "",
+            Self::Init | Self::Fuzz | Self::Faults | Self::Chrt | Self::Measure => "",
         }
     }
 }

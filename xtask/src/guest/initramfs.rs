@@ -18,8 +18,8 @@ pub struct Additions {
     pub packages: Vec<String>,
     /// Programs of the host, for `/bin`.
     pub binaries: Vec<PathBuf>,
-    /// A directory of the host to lay over the root.
-    pub root: Option<PathBuf>,
+    /// Directories of the host to lay over the root, one after another.
+    pub roots: Vec<PathBuf>,
 }
 
 impl Additions {
@@ -28,10 +28,10 @@ impl Additions {
         for path in &self.binaries {
             Binary::read(path)?;
         }
-        if let Some(root) = &self.root
-            && !fs::metadata(root).with_context(|| root.display().to_string())?.is_dir()
-        {
-            bail!("{}: not a directory", root.display());
+        for root in &self.roots {
+            if !fs::metadata(root).with_context(|| root.display().to_string())?.is_dir() {
+                bail!("{}: not a directory", root.display());
+            }
         }
         Ok(())
     }
@@ -80,7 +80,7 @@ pub fn pack(additions: &Additions, order: &Order) -> Result<Vec<u8>> {
             tree.overlay_but(&directory, debian::is_left_out)?;
         }
     }
-    if let Some(root) = &additions.root {
+    for root in &additions.roots {
         tree.overlay(root)?;
     }
     for path in &additions.binaries {

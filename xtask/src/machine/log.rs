@@ -68,14 +68,6 @@ pub fn message(line: &str) -> &str {
     parts(line).map_or(line, |(_, message)| message)
 }
 
-/// The line's time stamp in nanoseconds.
-pub fn time_stamp(line: &str) -> Option<u64> {
-    let (seconds, fraction) = parts(line)?.0.trim().split_once('.')?;
-    let digits = fraction.len().try_into().ok()?;
-    let fraction = fraction.parse::<u64>().ok()? * 10u64.checked_pow(9u32.checked_sub(digits)?)?;
-    Some(seconds.parse::<u64>().ok()? * 1_000_000_000 + fraction)
-}
-
 /// Time stamp and message of a line that has both.
 fn parts(line: &str) -> Option<(&str, &str)> {
     let (stamp, message) = line.strip_prefix('[')?.split_once("] ")?;
@@ -131,8 +123,6 @@ mod tests {
     fn stamps_are_cut_off() {
         assert_eq!(message("[    0.123456] hello"), "hello");
         assert_eq!(message("[kthreadd] hello"), "[kthreadd] hello");
-        assert_eq!(time_stamp("[    1.023456] hello"), Some(1_023_456_000));
-        assert_eq!(time_stamp("hello"), None);
         assert!(is_panic("[    1.0] Kernel panic - not syncing: Attempted to kill init!"));
         assert!(!is_panic("about Kernel panic - not syncing"));
     }

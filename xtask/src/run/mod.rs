@@ -99,7 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let additions = Additions {
         packages: arguments.packages.clone(),
         binaries: arguments.binaries.clone(),
-        root: arguments.root.clone(),
+        roots: arguments.root.iter().cloned().collect(),
     };
     additions.check()?;
     let mut options = arguments.options();

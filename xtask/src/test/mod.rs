@@ -16,7 +16,7 @@ mod scenarios;
 mod userland;
 
 use anyhow::Result;
-pub use guest::lab::{Lab, Outcome};
+pub use guest::lab::{Guest, Lab, Outcome};
 use report::Report;
 pub use scenarios::runner as scenario_runner;
 use std::path::PathBuf;

@@ -87,6 +87,12 @@ impl<'a> Guest<'a> {
         self
     }
 
+    /// On this kind of machine, whatever the kernel.
+    pub fn exactly(mut self, board: Board) -> Self {
+        self.options.board = board;
+        self
+    }
+
     /// A PC whose CPUs and memory are spread over so many NUMA nodes.
     pub fn nodes(mut self, nodes: u32) -> Self {
         self.options.nodes = nodes;
@@ -128,6 +134,18 @@ impl<'a> Guest<'a> {
     pub fn with(mut self, program: Program) -> Result<Self> {
         self.additions.binaries.push(programs::build(program)?);
         Ok(self)
+    }
+
+    /// With a program of the host's in `/bin`.
+    pub fn binary(mut self, path: &Path) -> Self {
+        self.additions.binaries.push(path.to_owned());
+        self
+    }
+
+    /// With a directory of the host laid over its root.
+    pub fn root(mut self, directory: &Path) -> Self {
+        self.additions.roots.push(directory.to_owned());
+        self
     }
 
     /// With so much time, in seconds.

@@ -1,0 +1,112 @@
+//! `cargo xtask bench`: how fast the kernel is, and beside it Linux on the same virtual machine.
+//!
+//! A workload is a path through the kernel, named in [`workloads`]; a [`subject`] is a kernel that goes these paths on a
+//! machine: Heddle, or Debian's Linux ([`linux`]). What comes back are [`results`], shown as a [`table`] and a [`plot`], kept as
+//! JSON, and compared with earlier ones ([`compare`]).
+//!
+//! There are two methods. *Instructions*: one CPU under QEMU's `-icount shift=0`, where a tick of every clock is one
+//! instruction; the same in every run, whatever else the host does. *Wall time*: the median of several runs, the two kernels in turn, on
+//! 1, 2 and 4 CPUs; only as good as the host is quiet.
+
+mod compare;
+mod linux;
+mod plot;
+mod programs;
+mod results;
+mod subject;
+mod table;
+mod ticks;
+mod workloads;
+
+use anyhow::Result;
+use results::{Method, Results};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use subject::{Heddle, Subject};
+
+/// Measure the kernel: hot paths, what programs ask of it, boot and memory; beside Linux if asked.
+///
+/// Without --wall, figures are counted instructions on one CPU, which do not depend on what else the host does.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Measure Debian's own Linux on the same virtual machine, too
+    #[arg(long)]
+    linux: bool,
+
+    /// Measure wall time on 1, 2 and 4 CPUs, too
+    #[arg(long)]
+    wall: bool,
+
+    /// How often wall time is measured
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=99))]
+    runs: u32,
+
+    /// Write the figures to a file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Compare with figures that --json wrote earlier
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
+
+    /// Put table and plot into docs/performance.md
+    #[arg(long)]
+    docs: bool,
+
+    /// Only workloads with this in their names
+    #[arg(default_value = "", hide_default_value = true)]
+    filter: String,
+}
+
+/// Counted figures are taken so often: once more shows that they repeat.
+const COUNTED_RUNS: u32 = 2;
+
+/// The machines on which wall time is measured.
+const CPUS: [u32; 3] = [1, 2, 4];
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    // Read before anything slow is begun: it may be missing.
+    let earlier = arguments.compare.as_deref().map(Results::read).transpose()?;
+    let mut subjects: Vec<Box<dyn Subject>> = vec![Box::new(Heddle::build(&arguments.filter)?)];
+    if arguments.linux {
+        subjects.push(Box::new(linux::Linux::get(&arguments.filter)?));
+    }
+    let mut about = vec![subject::about_machine()?];
+    about.extend(subjects.iter().map(|subject| subject.about()));
+    let mut results = Results::new(about);
+    for (method, runs) in arguments.methods() {
+        for round in 1..=runs {
+            for subject in &subjects {
+                eprintln!("xtask: {}, {}, run {round} of {runs}", subject.name(), method.title());
+                for (name, figure) in subject.measure(method)? {
+                    if name.contains(&arguments.filter) {
+                        results.add(method, &name, subject.name(), figure);
+                    }
+                }
+            }
+        }
+    }
+    print!("{}", table::text(&results));
+    if let Some(earlier) = earlier {
+        print!("{}", compare::text(&earlier, &results));
+    }
+    if let Some(file) = &arguments.json {
+        results.write(file)?;
+    }
+    if arguments.docs {
+        table::into_docs(&results)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Arguments {
+    /// The ways to measure that are wanted, and how often each.
+    fn methods(&self) -> Vec<(Method, u32)> {
+        let mut methods = vec![(Method::Instructions, if self.linux { COUNTED_RUNS } else { 1 })];
+        if self.wall {
+            methods.extend(CPUS.map(|cpus| (Method::Wall { cpus }, self.runs)));
+        }
+        methods
+    }
+}

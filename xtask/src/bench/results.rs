@@ -1,0 +1,214 @@
+//! Figures, by method, workload and subject.
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// How a figure was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Method {
+    /// Instructions, counted on one CPU.
+    Instructions,
+    /// Nanoseconds that passed.
+    Wall {
+        /// Of the machine.
+        cpus: u32,
+    },
+}
+
+impl Method {
+    /// A heading.
+    pub fn title(self) -> String {
+        match self {
+            Self::Instructions => "instructions, 1 CPU".into(),
+            Self::Wall { cpus: 1 } => "wall time, 1 CPU".into(),
+            Self::Wall { cpus } => format!("wall time, {cpus} CPUs"),
+        }
+    }
+
+    /// How many CPUs the machine has.
+    pub fn cpus(self) -> u32 {
+        match self {
+            Self::Instructions => 1,
+            Self::Wall { cpus } => cpus,
+        }
+    }
+}
+
+/// The name of the subject that is compared with the other.
+pub const HEDDLE: &str = "Heddle";
+/// The other.
+pub const LINUX: &str = "Linux";
+
+/// All figures of a run of this tool.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Results {
+    /// When, in UTC.
+    pub date: String,
+    /// What was measured on what: versions and settings, a line each.
+    pub about: Vec<String>,
+    rows: Vec<Row>,
+}
+
+/// The figures of one workload.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Row {
+    pub method: Method,
+    pub name: String,
+    /// Of each subject, one per run.
+    figures: BTreeMap<String, Vec<f64>>,
+}
+
+impl Results {
+    /// None yet.
+    pub fn new(about: Vec<String>) -> Self {
+        Self { date: today(), about, rows: Vec::new() }
+    }
+
+    /// Reads what [`Results::write`] wrote.
+    pub fn read(file: &Path) -> Result<Self> {
+        let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        serde_json::from_str(&text).with_context(|| format!("{}: not from --json", file.display()))
+    }
+
+    /// Writes everything to a file.
+    pub fn write(&self, file: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self)?;
+        fs::write(file, text + "\n").with_context(|| file.display().to_string())
+    }
+
+    /// Adds the figure of one run.
+    pub fn add(&mut self, method: Method, name: &str, subject: &str, figure: f64) {
+        let found = self.rows.iter().position(|row| row.method == method && row.name == name);
+        let row = found.unwrap_or_else(|| {
+            self.rows.push(Row { method, name: name.into(), figures: BTreeMap::new() });
+            self.rows.len() - 1
+        });
+        self.rows[row].figures.entry(subject.into()).or_default().push(figure);
+    }
+
+    /// The methods used.
+    pub fn methods(&self) -> Vec<Method> {
+        let mut methods: Vec<_> = self.rows.iter().map(|row| row.method).collect();
+        methods.sort_unstable();
+        methods.dedup();
+        methods
+    }
+
+    /// The rows of a method, in the order of the workloads; those without a place in it come last.
+    pub fn rows(&self, method: Method) -> Vec<&Row> {
+        let order = |row: &&Row| {
+            let known = &super::workloads::WORKLOADS;
+            known.iter().position(|workload| workload.name == row.name).unwrap_or(known.len())
+        };
+        let mut rows: Vec<_> = self.rows.iter().filter(|row| row.method == method).collect();
+        rows.sort_by_key(order);
+        rows
+    }
+
+    /// A row.
+    pub fn find(&self, method: Method, name: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.method == method && row.name == name)
+    }
+}
+
+impl Row {
+    /// The median of a subject's runs.
+    pub fn median(&self, subject: &str) -> Option<f64> {
+        let mut figures = self.figures.get(subject)?.clone();
+        figures.sort_unstable_by(f64::total_cmp);
+        let middle = figures.len() / 2;
+        match figures.len() {
+            0 => None,
+            length if length % 2 == 1 => Some(figures[middle]),
+            _ => Some(f64::midpoint(figures[middle - 1], figures[middle])),
+        }
+    }
+
+    /// How many times more Linux takes.
+    pub fn ratio(&self) -> Option<f64> {
+        let (ours, theirs) = (self.median(HEDDLE)?, self.median(LINUX)?);
+        (ours > 0.0 && theirs > 0.0).then(|| theirs / ours)
+    }
+
+    /// From the least to the most of a subject's runs, in parts of the median; the larger of the subjects'.
+    pub fn spread(&self) -> f64 {
+        let of = |(subject, figures): (&String, &Vec<f64>)| {
+            let least = figures.iter().copied().fold(f64::INFINITY, f64::min);
+            let most = figures.iter().copied().fold(0.0, f64::max);
+            self.median(subject)
+                .filter(|&median| median > 0.0)
+                .map(|median| (most - least) / median)
+        };
+        self.figures.iter().filter_map(of).fold(0.0, f64::max)
+    }
+}
+
+/// The date as `YYYY-MM-DD`.
+fn today() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    date(since.map_or(0, |time| time.as_secs()) / 86_400)
+}
+
+/// The date so many days after 1 January 1970.
+fn date(mut days: u64) -> String {
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
+    let mut year = 1970;
+    while days >= 365 + u64::from(is_leap(year)) {
+        days -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let february = 28 + u64::from(is_leap(year));
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    format!("{year}-{month:02}-{:02}", days + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_ratios_and_spread() {
+        let mut results = Results::new(vec![]);
+        for figure in [90.0, 110.0, 100.0] {
+            results.add(Method::Instructions, "getppid", HEDDLE, figure);
+        }
+        results.add(Method::Instructions, "getppid", LINUX, 150.0);
+        results.add(Method::Instructions, "getppid", LINUX, 250.0);
+        let row = results.find(Method::Instructions, "getppid").unwrap();
+        assert_eq!(row.median(HEDDLE), Some(100.0));
+        assert_eq!(row.median(LINUX), Some(200.0));
+        assert_eq!(row.ratio(), Some(2.0));
+        assert_eq!(row.spread(), 0.5);
+    }
+
+    #[test]
+    fn written_and_read_again() {
+        let mut results = Results::new(vec!["about".into()]);
+        results.add(Method::Wall { cpus: 2 }, "stat", HEDDLE, 1.5);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        results.write(file.path()).unwrap();
+        let again = Results::read(file.path()).unwrap();
+        let row = again.find(Method::Wall { cpus: 2 }, "stat").unwrap();
+        assert_eq!((row.median(HEDDLE), again.about.len()), (Some(1.5), 1));
+        assert!(Results::read(Path::new("/nonexistent")).is_err());
+    }
+
+    #[test]
+    fn dates() {
+        assert_eq!(date(0), "1970-01-01");
+        assert_eq!(date(11_016), "2000-02-29");
+        assert_eq!(date(20_453), "2025-12-31");
+    }
+}
