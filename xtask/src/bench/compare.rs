@@ -33,7 +33,7 @@ mod tests {
     use crate::bench::results::Method;
 
     #[test]
-    fn changes_are_shown_and_noise_is_not() {
+    fn r05_changes_are_shown_and_noise_is_not() {
         let results = |getppid, stat| {
             let mut results = Results::new(vec![]);
             results.add(Method::Instructions, "getppid", HEDDLE, getppid);

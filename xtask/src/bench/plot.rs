@@ -133,7 +133,7 @@ mod tests {
     use crate::bench::results::{HEDDLE, LINUX};
 
     #[test]
-    fn one_bar_for_each_ratio() {
+    fn r05_one_bar_for_each_ratio() {
         let mut results = Results::new(vec![]);
         for (name, ours, theirs) in [("getppid", 100.0, 250.0), ("stat", 300.0, 100.0)] {
             results.add(Method::Instructions, name, HEDDLE, ours);

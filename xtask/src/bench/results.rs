@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn medians_ratios_and_spread() {
+    fn r05_medians_ratios_and_spread() {
         let mut results = Results::new(vec![]);
         for figure in [90.0, 110.0, 100.0] {
             results.add(Method::Instructions, "getppid", HEDDLE, figure);

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_says_it_all() {
+    fn r05_a_row_says_it_all() {
         let text = text(&results());
         let line = text.lines().find(|line| line.starts_with("getppid")).unwrap();
         let words: Vec<_> = line.split_whitespace().collect();
