@@ -167,6 +167,12 @@ const _: () = {
 /// - `system_call`, `argument`: number and arguments of the system call that trapped. `set_result`: what it returns.
 /// - `restart_system_call`: the next `run` makes the same call again.
 /// - `deliver_signal`, `restore_signal`: the signal frame on the user stack, in Linux's layout.
+/// - `registers`, `set_registers`: the general registers as a debugger sees them. What user mode may not have is passed over:
+///   other selectors, privileged flags, addresses that are no user addresses.
+/// - `extended_state_size`, `extended_state`, `set_extended_state`: the floating-point and vector registers in the layout that debuggers know
+///   (XSAVE's on x86-64); the buffer is of that size. `set_extended_state` gives a `Fault` for what cannot be meant, and changes nothing then.
+/// - `set_single_step`: whether `run` comes back with `Trap::Debug` after one instruction. Not seen in the flags.
+/// - `debug_registers`, `set_debug_registers`: watched addresses; the caller has checked that they and the control word make sense. `fork` does not copy them.
 /// - `copy_from`, `copy_to`, `clear`, `copy_string_from`: user memory of the loaded address space. May sleep in `Upcalls::user_fault`. With preemption off or in an
 ///   interrupt a missing page is a `Fault`. `copy_string_from` stops after the first NUL and returns the length without it, or the buffer's
 ///   whole length if there was none.
@@ -190,6 +196,14 @@ const _: () = {
     let _: fn(&mut UserContext, usize) = UserContext::set_thread_pointer;
     let _: fn(&mut UserContext, &SignalFrame) -> Result<(), Fault> = UserContext::deliver_signal;
     let _: fn(&mut UserContext) -> Result<RestoredSignal, Fault> = UserContext::restore_signal;
+    let _: fn(&UserContext) -> UserRegisters = UserContext::registers;
+    let _: fn(&mut UserContext, &UserRegisters) = UserContext::set_registers;
+    let _: fn() -> usize = user::extended_state_size;
+    let _: fn(&UserContext, &mut [u8]) = UserContext::extended_state;
+    let _: fn(&mut UserContext, &[u8]) -> Result<(), Fault> = UserContext::set_extended_state;
+    let _: fn(&mut UserContext, bool) = UserContext::set_single_step;
+    let _: fn(&UserContext) -> DebugRegisters = UserContext::debug_registers;
+    let _: fn(&mut UserContext, &DebugRegisters) = UserContext::set_debug_registers;
     let _: fn(usize, &mut [u8]) -> Result<(), Fault> = user::copy_from;
     let _: fn(usize, &[u8]) -> Result<(), Fault> = user::copy_to;
     let _: fn(usize, usize) -> Result<(), Fault> = user::clear;

@@ -12,6 +12,7 @@ use errno::{Errno, Result};
 use fault::Point;
 use fs::Capabilities;
 use machine::NodeId;
+use machine::user::UserContext;
 use sched::{Attributes, Completion, CpuMask, Slot, Task, TaskFlags, TaskRef};
 
 use crate::exit;
@@ -19,6 +20,7 @@ use crate::flags::CloneFlags;
 use crate::namespace::Namespaces;
 use crate::pid::{NewPid, Pid};
 use crate::process::{NewProcess, Process};
+use crate::ptrace::{self, Event, Inherited};
 use crate::rlimit::Resource;
 use crate::signal::ThreadSignals;
 use crate::table::tasklist;
@@ -42,6 +44,8 @@ pub struct CloneArgs<'a> {
     /// User address for the child's number, in the child's memory (`CHILD_SETTID`,
     /// `CHILD_CLEARTID`).
     pub child_tid: usize,
+    /// The creator's tracer traces the child, too; [`kernel_clone`] finds out by itself.
+    pub traced: bool,
 }
 
 impl CloneArgs<'_> {
@@ -54,6 +58,7 @@ impl CloneArgs<'_> {
         set_tid: &[],
         parent_tid: 0,
         child_tid: 0,
+        traced: false,
     };
 }
 
@@ -79,11 +84,14 @@ impl NewTask {
     /// caller is killed.
     pub fn wake(self) -> TaskRef {
         sched::wake_up_new_task(&self.task);
-        if let Some(done) = self.vfork {
-            // Killed: the child goes on alone, and completes what nobody waits for.
-            let _ = done.wait_killable();
-        }
+        self.wait_for_vfork();
         self.task
+    }
+
+    /// Waits until the child of a `vfork` has left the memory. False: the caller was killed; the
+    /// child goes on alone, and completes what nobody waits for.
+    fn wait_for_vfork(&self) -> bool {
+        self.vfork.as_ref().is_none_or(|done| done.wait_killable().is_ok())
     }
 }
 
@@ -190,7 +198,7 @@ fn copy_process_boxed(
     task.set_address_space(mm.map(|mm| mm.address_space().clone()));
     task.attach(Slot::Process, thread);
     prepare(new_pid.pid())?;
-    link(flags, &me, &task, new_pid)?;
+    link(args, &me, &task, new_pid)?;
     Ok(NewTask { task, vfork })
 }
 
@@ -350,7 +358,8 @@ fn for_child(mut attributes: Attributes) -> Attributes {
 }
 
 /// Puts the task among the others: from here on it can be found, signalled and waited for.
-fn link(flags: CloneFlags, creator: &Task, task: &TaskRef, new_pid: NewPid) -> Result<()> {
+fn link(args: &CloneArgs<'_>, creator: &Task, task: &TaskRef, new_pid: NewPid) -> Result<()> {
+    let flags = args.flags;
     let thread = Thread::of(task);
     let process = thread.process();
     let mut table = tasklist();
@@ -363,6 +372,11 @@ fn link(flags: CloneFlags, creator: &Task, task: &TaskRef, new_pid: NewPid) -> R
     if namespace.as_ref().is_some_and(|namespace| namespace.is_closed()) {
         return Err(Errno::ENOMEM);
     }
+    let inherited = if args.traced || flags.contains(CloneFlags::PTRACE) {
+        Inherited::prepare(&table, Thread::of(creator))?
+    } else {
+        None
+    };
     if !flags.contains(CloneFlags::THREAD) {
         let mine = Thread::of(creator).process();
         let parent = if flags.contains(CloneFlags::PARENT) {
@@ -380,6 +394,9 @@ fn link(flags: CloneFlags, creator: &Task, task: &TaskRef, new_pid: NewPid) -> R
     process.thread_starts();
     process.signals().lock_irq().add_thread(task);
     new_pid.publish(task);
+    if let Some(inherited) = inherited {
+        inherited.give(&mut table, task);
+    }
     Ok(())
 }
 
@@ -406,8 +423,10 @@ pub fn kernel_clone<R: Reservation>(
     args: &CloneArgs<'_>,
     start: impl FnOnce() -> u32 + Send + 'static,
     prepare: impl FnOnce(&Arc<Pid>) -> Result<R>,
+    context: &mut UserContext,
 ) -> Result<u32> {
-    let new = copy_process(args, start, prepare)?;
+    let event = ptrace::clone_event(args.flags, args.exit_signal);
+    let new = copy_process(&CloneArgs { traced: event.is_some(), ..*args }, start, prepare)?;
     let pid = new.pid();
     let number = match crate::current_process().pid().namespace() {
         Some(namespace) => pid.number_in(namespace),
@@ -417,6 +436,22 @@ pub fn kernel_clone<R: Reservation>(
         // Too late to fail for a bad address, as in Linux.
         let _ = machine::user::copy_to(args.parent_tid, &number.to_ne_bytes());
     }
-    new.wake();
+    sched::wake_up_new_task(&new.task);
+    if let Some(event) = event {
+        tell_tracer(event, &pid, context);
+    }
+    if new.vfork.is_some() && new.wait_for_vfork() {
+        tell_tracer(Event::VforkDone, &pid, context);
+    }
     Ok(number)
+}
+
+/// An event about a child of the running thread.
+fn tell_tracer(event: Event, child: &Pid, context: &mut UserContext) {
+    let me = sched::current();
+    let thread = Thread::of(&me);
+    if thread.is_traced() {
+        let number = ptrace::number_for_tracer(thread, child);
+        ptrace::event_stop(event, number.into(), context);
+    }
 }

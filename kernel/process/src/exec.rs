@@ -94,10 +94,12 @@ fn become_only_thread(me: &TaskRef, process: &Arc<Process>) -> Result<()> {
             group::kill_thread(task);
         }
     }
+    // Gone, but for a leader that has ended; others may wait for their tracer as zombies.
     let others_have_ended = || {
         let signals = process.signals().lock_irq();
         let ended = |task: &TaskRef| {
-            Arc::ptr_eq(task, me) || Thread::of(task).exit_state() != ExitState::Alive
+            let thread = Thread::of(task);
+            Arc::ptr_eq(task, me) || thread.is_leader() && thread.exit_state() != ExitState::Alive
         };
         signals.threads.iter().all(ended).then_some(())
     };
@@ -122,6 +124,7 @@ fn take_leadership(me: &TaskRef, process: &Arc<Process>) {
         }
         let Some(leader) = process.leader() else { return };
         let old_leader = Thread::of(&leader);
+        crate::ptrace::forget(&mut table, &leader, &mut released);
         let mine = thread.set_pid(process.pid().clone());
         released.keep(process.pid().set_task(Some(me.clone())));
         released.keep(mine.set_task(Some(leader.clone())));

@@ -15,7 +15,9 @@
 //! *Released* means: out of the process table and of its thread group, its number free. The task's
 //! memory goes with the last reference, which is often that of the CPU that still runs it.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use sched::{TaskFlags, TaskRef};
 use smallvec::SmallVec;
@@ -23,6 +25,7 @@ use sync::Once;
 
 use crate::pid::Pid;
 use crate::process::Process;
+use crate::ptrace::{self, Trace};
 use crate::signal;
 use crate::table::{Leavings, Table, tasklist};
 use crate::thread::{ExitState, Thread};
@@ -124,6 +127,7 @@ fn notify(me: &TaskRef, is_last: bool) {
     let mut released = Released::default();
     let mut table = tasklist();
     if is_last {
+        ptrace::release_tracees(&mut table, process, &mut released);
         crate::reaper::give_children_away(&mut table, process, &mut released);
         // A kernel thread is in the group of its parent, so no group hung on it.
         if !me.is_kthread() {
@@ -131,9 +135,11 @@ fn notify(me: &TaskRef, is_last: bool) {
         }
     }
     process.usage.lock_irq().ended_threads.add(&Usage::of_task(me));
+    // With a tracer every thread stays until it has been waited for.
+    let is_traced = thread.is_traced();
     let is_waitable = {
         let mut group = process.signals().lock_irq();
-        if thread.is_leader() {
+        if thread.is_leader() || is_traced {
             thread.set_exit_state(ExitState::Zombie);
         } else {
             thread.set_exit_state(ExitState::Dead);
@@ -146,7 +152,14 @@ fn notify(me: &TaskRef, is_last: bool) {
         // Perhaps another thread wants to be the only one.
         process.children_changed.wake_all();
     }
-    if is_waitable && notify_parent(&table, process) == Zombie::Unwanted {
+    if is_traced
+        && !thread.is_leader()
+        && ptrace::notify_thread(&mut table, me, &mut released) == Zombie::Unwanted
+    {
+        ptrace::release_thread(&mut table, me, &mut released);
+    }
+    if is_waitable && ptrace::notify_zombie(&mut table, process, &mut released) == Zombie::Unwanted
+    {
         released.add_process(&mut table, process);
     }
     drop(table);
@@ -179,6 +192,7 @@ pub(crate) struct Released {
     tasks: SmallVec<[TaskRef; 2]>,
     pids: SmallVec<[Arc<Pid>; 1]>,
     processes: SmallVec<[Leavings; 1]>,
+    traces: Vec<Box<Trace>>,
 }
 
 impl Released {
@@ -200,6 +214,11 @@ impl Released {
             Thread::of(leader).set_exit_state(ExitState::Dead);
         }
         self.add(table, leader);
+    }
+
+    /// Keeps what was left of a trace.
+    pub(crate) fn keep_trace(&mut self, trace: Option<Box<Trace>>) {
+        self.traces.extend(trace);
     }
 
     /// Keeps a reference that may be the last one.

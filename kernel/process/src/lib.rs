@@ -46,6 +46,7 @@ mod namespace;
 mod numbers;
 mod pid;
 mod process;
+pub mod ptrace;
 mod reaper;
 mod rlimit;
 mod session;

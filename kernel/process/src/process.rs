@@ -5,6 +5,7 @@
 //! [`Thread`] for a thread's part.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI16, AtomicU32, Ordering};
 
 use sched::{TaskRef, WaitQueue};
@@ -25,6 +26,8 @@ static SIGNALS_LOCK: LockClass = LockClass::new("process.signals");
 static SIGHAND_LOCK: LockClass = LockClass::new("process.sighand");
 static LIMITS_LOCK: LockClass = LockClass::new("process.limits");
 static USAGE_LOCK: LockClass = LockClass::new("process.usage");
+/// Taken inside the process table's lock; `process.signals` of the tracees is taken inside.
+static TRACEES_LOCK: LockClass = LockClass::new("process.tracees");
 
 /// The threads of a process; the leader first.
 pub(crate) type Threads = SmallVec<[TaskRef; 1]>;
@@ -55,6 +58,12 @@ pub struct Process {
     pub(crate) usage: SpinLock<SharedUsage>,
     oom_score_adj: AtomicI16,
     start_time: u64,
+    /// The threads that it traces.
+    pub(crate) tracees: SpinLock<Vec<TaskRef>>,
+    /// Whether there are any. Changed and read with the process table locked.
+    traces: AtomicBool,
+    /// How many of its own threads are traced. Changed and read with the process table locked.
+    traced: AtomicU32,
     /// `ITIMER_REAL`, made at the first use.
     pub(crate) real_timer: crate::itimer::RealTimer,
 }
@@ -96,6 +105,9 @@ impl Process {
             usage: SpinLock::new(&USAGE_LOCK, SharedUsage::default()),
             oom_score_adj: AtomicI16::new(new.oom_score_adj),
             start_time: time::monotonic(),
+            tracees: SpinLock::new(&TRACEES_LOCK, Vec::new()),
+            traces: AtomicBool::new(false),
+            traced: AtomicU32::new(0),
             real_timer: crate::itimer::RealTimer::new(),
         })
     }
@@ -263,6 +275,28 @@ impl Process {
     pub(crate) fn final_exit_code(&self, leader: &TaskRef) -> u32 {
         let decided = self.signals.lock_irq().exit;
         decided.unwrap_or_else(|| Thread::of(leader).exit_code())
+    }
+
+    /// Whether it traces anybody. The process table is locked.
+    pub(crate) fn traces(&self) -> bool {
+        self.traces.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_traces(&self, traces: bool) {
+        self.traces.store(traces, Ordering::Relaxed);
+    }
+
+    /// Whether any of its threads is traced. The process table is locked.
+    pub(crate) fn is_traced(&self) -> bool {
+        self.traced.load(Ordering::Relaxed) != 0
+    }
+
+    pub(crate) fn one_more_traced(&self) {
+        self.traced.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn one_fewer_traced(&self) {
+        self.traced.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// When it was made, on the monotonic clock.

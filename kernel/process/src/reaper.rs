@@ -5,8 +5,9 @@
 
 use alloc::sync::Arc;
 
-use crate::exit::{Released, Zombie, notify_parent};
+use crate::exit::{Released, Zombie};
 use crate::process::Process;
+use crate::ptrace;
 use crate::signal::{self, Action, Handler, SigInfo, Signal};
 use crate::table::{Table, tasklist};
 use crate::thread::Thread;
@@ -27,7 +28,9 @@ pub(crate) fn give_children_away(
         }
         // Whoever adopts it expects the ordinary signal, whatever the parent had asked for.
         child.set_exit_signal(Signal::SIGCHLD.number());
-        if child.is_waitable_zombie() && notify_parent(table, &child) == Zombie::Unwanted {
+        if child.is_waitable_zombie()
+            && ptrace::notify_zombie(table, &child, released) == Zombie::Unwanted
+        {
             released.add_process(table, &child);
         }
         crate::job::hang_up_if_orphaned(table, &child, Some(process));

@@ -19,6 +19,7 @@ use vm::Mm;
 use crate::namespace::{Namespaces, PidNamespace, UtsNamespace};
 use crate::pid::Pid;
 use crate::process::Process;
+use crate::ptrace::TraceFlags;
 use crate::signal::{SigSet, ThreadSignals};
 use crate::user::User;
 
@@ -94,6 +95,8 @@ pub struct Thread {
     set_child_tid: AtomicUsize,
     robust_list: AtomicUsize,
     personality: AtomicU32,
+    /// [`TraceFlags`]. Changed with the signals locked, or by the tracer while it is stopped.
+    trace_flags: AtomicU32,
     start_time: u64,
 }
 
@@ -124,6 +127,7 @@ impl Thread {
             set_child_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
             personality: AtomicU32::new(new.personality),
+            trace_flags: AtomicU32::new(0),
             start_time: time::monotonic(),
         }
     }
@@ -301,6 +305,22 @@ impl Thread {
     /// `set_robust_list`.
     pub fn set_robust_list(&self, address: usize) {
         self.robust_list.store(address, Ordering::Relaxed);
+    }
+
+    /// What it has to look out for on a tracer's behalf.
+    #[inline]
+    pub fn trace_flags(&self) -> TraceFlags {
+        TraceFlags::from_bits_retain(self.trace_flags.load(Ordering::Relaxed))
+    }
+
+    /// Whether somebody traces it.
+    #[inline]
+    pub fn is_traced(&self) -> bool {
+        self.trace_flags().contains(TraceFlags::TRACED)
+    }
+
+    pub(crate) fn set_trace_flags(&self, flags: TraceFlags) {
+        self.trace_flags.store(flags.bits(), Ordering::Relaxed);
     }
 
     /// `personality`.

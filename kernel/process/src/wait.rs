@@ -9,11 +9,12 @@ use alloc::sync::Arc;
 
 use bitflags::bitflags;
 use errno::{Errno, Result};
-use sched::Sleep;
+use sched::{Sleep, TaskRef};
 
 use crate::exit::Released;
 use crate::pid::Pid;
 use crate::process::Process;
+use crate::ptrace::{self, TraceeEvent, look_at_tracees};
 use crate::signal::{JobState, Signal, info};
 use crate::table::{Table, tasklist};
 use crate::thread::Thread;
@@ -62,6 +63,8 @@ pub enum ChildEvent {
     Stopped(Signal),
     /// It goes on.
     Continued,
+    /// It has stopped for the caller, who traces it: the signal, and an event above it.
+    Traced(u32),
 }
 
 impl ChildEvent {
@@ -71,6 +74,7 @@ impl ChildEvent {
             Self::Ended(code) => code,
             Self::Stopped(signal) => signal.number() << 8 | 0x7f,
             Self::Continued => 0xffff,
+            Self::Traced(code) => code << 8 | 0x7f,
         }
     }
 
@@ -80,6 +84,7 @@ impl ChildEvent {
             Self::Ended(code) => info::end_of(code),
             Self::Stopped(signal) => (info::CLD_STOPPED, signal.number() as i32),
             Self::Continued => (info::CLD_CONTINUED, Signal::SIGCONT.number() as i32),
+            Self::Traced(code) => (info::CLD_TRAPPED, code as i32),
         }
     }
 }
@@ -135,13 +140,23 @@ fn look(
     let mut found = Found::Nobody;
     let mut taken = None;
     for child in table.children(parent) {
-        if !is_meant(&table, child, who, options) {
+        if !is_meant(&table, child, who, options) || is_tracee(child, parent) {
             continue;
         }
         found = Found::Nothing;
         if let Some(event) = event_of(child, options) {
             taken = Some((child.clone(), event));
             break;
+        }
+    }
+    if taken.is_none() && parent.traces() {
+        let meant = |thread: &Thread| is_meant_tracee(&table, thread, who);
+        let (any, event) = look_at_tracees(&table, parent, meant, options);
+        if let Some(TraceeEvent { task, event }) = event {
+            return Found::Event(take_tracee(&mut table, parent, &task, event, options, released));
+        }
+        if any {
+            found = Found::Nothing;
         }
     }
     let Some((child, event)) = taken else { return found };
@@ -151,6 +166,51 @@ fn look(
         released.add_process(&mut table, &child);
     }
     Found::Event(waited)
+}
+
+/// A child whose leader the parent traces is looked at among the tracees.
+fn is_tracee(child: &Process, parent: &Arc<Process>) -> bool {
+    child.is_traced()
+        && child
+            .leader()
+            .and_then(|leader| ptrace::tracer_of(&leader))
+            .is_some_and(|tracer| Arc::ptr_eq(&tracer, parent))
+}
+
+/// A tracee is waited for whatever signal it sends at its end.
+fn is_meant_tracee(table: &Table, thread: &Thread, who: &WaitFor) -> bool {
+    match who {
+        WaitFor::Any => true,
+        WaitFor::Process(pid) => Arc::ptr_eq(&thread.pid(), pid),
+        WaitFor::Group(id) => {
+            table.group_of(thread.process()).is_some_and(|of| Arc::ptr_eq(of, id))
+        }
+    }
+}
+
+/// Takes an event of a tracee.
+fn take_tracee(
+    table: &mut Table,
+    tracer: &Arc<Process>,
+    task: &TaskRef,
+    event: ChildEvent,
+    options: WaitOptions,
+    released: &mut Released,
+) -> Waited {
+    let thread = Thread::of(task);
+    let process = thread.process();
+    let waited = Waited {
+        pid: thread.number_in(&crate::current_pid_namespace()),
+        ..describe(process, event)
+    };
+    if matches!(event, ChildEvent::Ended(_))
+        && !options.contains(WaitOptions::NOWAIT)
+        && ptrace::reap(table, tracer, task, released)
+    {
+        tracer.usage.lock_irq().children.add(&waited.usage);
+        released.add_process(table, process);
+    }
+    waited
 }
 
 fn is_meant(table: &Table, child: &Process, who: &WaitFor, options: WaitOptions) -> bool {
@@ -172,6 +232,10 @@ fn event_of(child: &Process, options: WaitOptions) -> Option<ChildEvent> {
             return None;
         }
         let leader = child.leader()?;
+        if Thread::of(&leader).is_traced() {
+            // Its tracer comes first.
+            return None;
+        }
         return Some(ChildEvent::Ended(child.final_exit_code(&leader)));
     }
     let mut signals = child.signals().lock_irq();

@@ -21,7 +21,7 @@ struct ChildRegisters {
 
 /// Makes a child that comes out of the same system call with 0.
 fn make(
-    call: &Call<'_>,
+    call: &mut Call<'_>,
     args: &CloneArgs<'_>,
     registers: ChildRegisters,
     pidfd: UserPtr<i32>,
@@ -41,6 +41,7 @@ fn make(
         |pid| {
             if wants_pidfd { kill::install_pidfd(pid, pidfd) } else { Ok(()) }
         },
+        call.context,
     )?;
     Ok(number as usize)
 }

@@ -3,6 +3,8 @@
 use errno::Errno;
 use machine::SignalFrame;
 use machine::user::UserContext;
+use process::Thread;
+use process::ptrace::{self, TraceFlags};
 use process::signal::{self, Action, ActionFlags, Delivery, Handler, SigInfo, SigSet, Signal};
 
 /// How the task goes on.
@@ -31,8 +33,20 @@ pub fn is_restart(error: Errno) -> bool {
 /// interrupted; it has its result, or is about to be made again, when this is done. May sleep,
 /// while the process is stopped.
 pub fn deliver(context: &mut UserContext, mut interrupted: Option<Errno>) -> Next {
+    let me = sched::current_ref();
+    let thread = Thread::of(&me);
     loop {
-        match signal::next_delivery() {
+        if let Some(error) = interrupted
+            && thread.is_traced()
+        {
+            // A tracer sees the error, and may make it another result.
+            context.set_result(error.as_return());
+        }
+        let delivery = signal::next_delivery(context);
+        if interrupted.is_some() && thread.is_traced() {
+            interrupted = left_interrupted(context);
+        }
+        match delivery {
             Delivery::Terminate { code } => return Next::End(code),
             Delivery::Handler { action, info, saved_mask } => {
                 if let Some(error) = interrupted.take() {
@@ -52,6 +66,16 @@ pub fn deliver(context: &mut UserContext, mut interrupted: Option<Errno>) -> Nex
             Next::Go
         }
     }
+}
+
+/// What the registers say of a call that waits to be made again. A tracer may have seen to it that
+/// it is not.
+pub fn left_interrupted(context: &UserContext) -> Option<Errno> {
+    let registers = context.registers();
+    registers.system_call()?;
+    [Errno::ERESTARTSYS, Errno::ERESTARTNOINTR, Errno::ERESTARTNOHAND, Errno::ERESTART_RESTARTBLOCK]
+        .into_iter()
+        .find(|error| error.as_return() == registers.result())
 }
 
 /// A handler runs: it decides whether the interrupted call is made again after it.
@@ -86,13 +110,25 @@ fn enter_handler(context: &mut UserContext, action: &Action, info: &SigInfo, sav
         alternate_stack: (stack.address, stack.user_flags(stack_pointer), stack.size),
     };
     // Without a restorer there is no way back; C libraries always give one.
+    // The handler runs without single steps until its entry has been told of.
+    let steps = is_stepping();
+    if steps {
+        context.set_single_step(false);
+    }
     let delivered =
         action.flags.contains(ActionFlags::RESTORER) && context.deliver_signal(&frame).is_ok();
     if delivered {
         signal::handler_entered(info.signal, action);
+        if steps {
+            ptrace::handler_stop(context);
+        }
     } else {
         no_room_for_frame(info.signal);
     }
+}
+
+fn is_stepping() -> bool {
+    Thread::of(&sched::current()).trace_flags().contains(TraceFlags::STEP)
 }
 
 /// The frame could not be written: SIGSEGV, which must not go the same way.

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use errno::{Errno, Result};
 use exec::{Program, Strings};
 use fs::{LookupFlags, Start};
+use process::Thread;
 
 use crate::call::Call;
 use crate::current::{self, AT_FDCWD};
@@ -47,7 +48,11 @@ pub fn execveat(
         arguments: Strings::copy_from_user(arguments, limit)?,
         environment: Strings::copy_from_user(environment, limit)?,
     };
+    let before = Thread::of(&sched::current()).pid();
     exec::execute(call.context, program)?;
+    // The event comes before the call's result, which is that of a call that has worked.
+    call.context.set_result(0);
+    process::ptrace::exec_stop(&before, call.context);
     Ok(0)
 }
 

@@ -18,6 +18,7 @@
 //! | `memory`, [`futex`], `out_of_memory` | memory |
 //! | `clone`, [`execute`], `exit`, `wait`, `identity`, `credentials`, `resource`, `prctl` | processes |
 //! | `signal`, `kill` | signals |
+//! | `ptrace`, `traced_call` | tracing |
 //! | `clock`, `sleep`, `timer`, `posix_timer` | time |
 //! | `schedule`, `system`, `kernel_log`, `reboot`, `socket` | the rest |
 #![cfg_attr(not(test), no_std)]
@@ -51,6 +52,7 @@ mod out_of_memory;
 mod poll;
 mod posix_timer;
 mod prctl;
+mod ptrace;
 mod reboot;
 mod resource;
 mod schedule;
@@ -63,6 +65,7 @@ mod system;
 pub mod table;
 mod timer;
 mod timerfd;
+mod traced_call;
 mod transfer;
 pub mod user;
 pub mod user_loop;

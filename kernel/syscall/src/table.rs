@@ -12,8 +12,8 @@ use crate::user::Argument;
 use crate::{
     attributes, call, clock, clone, credentials, descriptor, directory, epoll, eventfd, execute,
     exit, futex, identity, kernel_log, kill, memory, mount, names, open, poll, posix_timer, prctl,
-    reboot, resource, schedule, select, signal, sleep, socket, stat, system, timer, timerfd,
-    transfer, wait, xattr,
+    ptrace, reboot, resource, schedule, select, signal, sleep, socket, stat, system, timer,
+    timerfd, transfer, wait, xattr,
 };
 
 type Handler = fn(&mut Call<'_>) -> Result<usize>;
@@ -208,7 +208,7 @@ system_calls! {
     98 getrusage = resource::getrusage [who, result];
     99 sysinfo = system::sysinfo [result];
     100 times = resource::times [result];
-    101 ptrace;
+    101 ptrace = ptrace::ptrace [request, pid, address, data];
     102 getuid = credentials::getuid [];
     103 syslog = kernel_log::syslog [action, buffer, length];
     104 getgid = credentials::getgid [];

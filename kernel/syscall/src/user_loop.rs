@@ -14,23 +14,33 @@
 
 use errno::Errno;
 use machine::user::UserContext;
-use machine::{Access, Trap};
+use machine::{Access, DebugRegisters, Trap};
 use process::Thread;
+use process::ptrace;
 use process::signal::info::{
     BUS_ADRALN, BUS_ADRERR, FPE_FLTUNK, FPE_INTDIV, ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR,
-    SI_KERNEL, TRAP_TRACE,
+    SI_KERNEL, TRAP_BRKPT, TRAP_HWBKPT, TRAP_TRACE,
 };
 use process::{SigInfo, Signal, force_signal};
 use vm::FaultError;
 
 use crate::call::{Call, Restart, restart_syscall};
 use crate::delivery::{self, Next};
-use crate::{out_of_memory, table};
+use crate::{out_of_memory, table, traced_call};
 
 /// Runs the program whose registers these are until the task's end, and returns its exit code. To
 /// be called by the task itself, last of all: its start function returns what this returns.
 pub fn run(mut context: UserContext) -> u32 {
+    let code = run_until_end(&mut context);
+    if Thread::of(&sched::current()).is_traced() {
+        ptrace::exit_stop(code, &mut context);
+    }
+    code
+}
+
+fn run_until_end(context: &mut UserContext) -> u32 {
     let me = sched::current_ref();
+    let thread = Thread::of(&me);
     let mut restart = None;
     loop {
         // A signal that comes after the look sends an interrupt, which finds the task in user mode
@@ -38,7 +48,7 @@ pub fn run(mut context: UserContext) -> u32 {
         machine::irq::disable();
         if me.signal_pending() {
             machine::irq::enable();
-            if let Next::End(code) = delivery::deliver(&mut context, None) {
+            if let Next::End(code) = delivery::deliver(context, None) {
                 return code;
             }
             continue;
@@ -48,12 +58,18 @@ pub fn run(mut context: UserContext) -> u32 {
         me.set_in_user(false);
         match trap {
             Trap::SystemCall => {
-                if let Some(code) = system_call(&mut context, &mut restart) {
+                let end = if ptrace::reports_calls(thread) {
+                    traced_call::make(context, &mut restart)
+                } else {
+                    system_call(context, &mut restart)
+                };
+                if let Some(code) = end {
                     return code;
                 }
             }
             Trap::Interrupt => {}
             Trap::PageFault { address, access, .. } => page_fault(address, access),
+            Trap::Debug => force_signal(debug_signal(context)),
             exception => force_signal(signal_of(exception, context.instruction_pointer())),
         }
     }
@@ -115,12 +131,24 @@ fn page_fault(address: usize, access: Access) {
     });
 }
 
+/// What the program is told of a single step or of a watched address.
+fn debug_signal(context: &UserContext) -> SigInfo {
+    let status = context.debug_registers().status;
+    let code = if status & DebugRegisters::STEP != 0 {
+        TRAP_TRACE
+    } else if status & DebugRegisters::HITS != 0 {
+        TRAP_HWBKPT
+    } else {
+        TRAP_BRKPT
+    };
+    SigInfo::fault(Signal::SIGTRAP, code, context.instruction_pointer())
+}
+
 /// What the program is told of an exception at an instruction.
 fn signal_of(exception: Trap, instruction: usize) -> SigInfo {
     let (signal, code) = match exception {
         Trap::DivideError => (Signal::SIGFPE, FPE_INTDIV),
         Trap::FloatingPoint => (Signal::SIGFPE, FPE_FLTUNK),
-        Trap::Debug => (Signal::SIGTRAP, TRAP_TRACE),
         Trap::Breakpoint => (Signal::SIGTRAP, SI_KERNEL),
         Trap::InvalidInstruction => (Signal::SIGILL, ILL_ILLOPN),
         Trap::AlignmentCheck => (Signal::SIGBUS, BUS_ADRALN),
@@ -129,6 +157,7 @@ fn signal_of(exception: Trap, instruction: usize) -> SigInfo {
         | Trap::BoundRange
         | Trap::GeneralProtection
         | Trap::SystemCall
+        | Trap::Debug
         | Trap::Interrupt
         | Trap::PageFault { .. } => (Signal::SIGSEGV, SI_KERNEL),
     };

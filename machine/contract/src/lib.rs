@@ -11,6 +11,7 @@ pub mod cpu;
 pub mod fault;
 pub mod frame;
 pub mod preempt;
+pub mod registers;
 pub mod signal;
 pub mod trap;
 pub mod upcalls;
@@ -20,6 +21,7 @@ pub use fault::{Access, Fault};
 pub use frame::{
     Frame, FrameRange, NodeId, OutOfFrames, PAGE_SHIFT, PAGE_SIZE, Protection, Region,
 };
+pub use registers::{DebugRegisters, REGISTER_WORDS, UserRegisters, WATCHES};
 pub use signal::{RestoredSignal, SignalFrame};
 pub use trap::Trap;
 pub use upcalls::{Ipi, Oops, OopsKind, Upcalls};

@@ -3,7 +3,7 @@
 mod context;
 mod script;
 
-pub use context::UserContext;
+pub use context::{UserContext, extended_state_size};
 pub use script::Step;
 pub(crate) use script::{Script, add as add_script};
 

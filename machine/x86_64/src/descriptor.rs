@@ -1,9 +1,10 @@
 //! Segments, the task state segment and the interrupt table.
 //!
 //! Selectors are laid out so that `syscall` and `sysret` find what they want, and user mode sees the
-//! values that Linux gives (CS 0x33, SS 0x2b). Three exceptions can come while the stack pointer is
+//! values that Linux gives (CS 0x33, SS 0x2b). Four exceptions can come while the stack pointer is
 //! worthless, and have stacks of their own: the double fault (a kernel stack that ran over), the
-//! non-maskable interrupt and the machine check (between `syscall` and the switch of stacks).
+//! non-maskable interrupt, the machine check and the debug exception (between `syscall` and the switch
+//! of stacks; the last if `syscall` follows a load of SS from a watched address).
 
 use crate::interrupt::stubs;
 use crate::percpu::PerCpu;
@@ -22,6 +23,7 @@ const TASK_STATE: u16 = 0x40;
 pub const DOUBLE_FAULT_STACK: u8 = 1;
 pub const NMI_STACK: u8 = 2;
 pub const MACHINE_CHECK_STACK: u8 = 3;
+pub const DEBUG_STACK: u8 = 4;
 
 /// The 64-bit task state segment.
 #[repr(C, packed(4))]
@@ -86,8 +88,8 @@ impl Descriptors {
     }
 
     /// Loads segments, task state and interrupt table on this CPU. `stacks` are the tops of the stacks
-    /// for double fault, NMI and machine check.
-    pub fn load(&'static self, stacks: [usize; 3]) {
+    /// for double fault, NMI, machine check and debug exception.
+    pub fn load(&'static self, stacks: [usize; 4]) {
         let state = self.state.get();
         let base = state as u64;
         let limit = size_of::<TaskState>() as u64 - 1;
@@ -151,6 +153,7 @@ pub fn fill_interrupt_table() {
     let table = unsafe { &mut *INTERRUPT_TABLE.0.get() };
     for (vector, entry) in stubs() {
         let (stack, ring) = match vector {
+            1 => (DEBUG_STACK, 0),
             2 => (NMI_STACK, 0),
             8 => (DOUBLE_FAULT_STACK, 0),
             18 => (MACHINE_CHECK_STACK, 0),

@@ -3,13 +3,14 @@
 use crate::interrupt::Frame;
 use crate::layout::USER_END;
 use crate::percpu::{self, count};
-use crate::registers::{RFLAGS_IF, cr2};
+use crate::registers::{RFLAGS_IF, cr2, set_dr};
 use crate::user::copy::fixup;
 use crate::{boot, cpu, irq, stack};
 use contract::preempt::{NMI_UNIT, NO_RESCHED};
 use contract::{Access, Oops, OopsKind};
 use core::sync::atomic::Ordering::Relaxed;
 
+pub const DEBUG: u64 = 1;
 pub const NMI: u64 = 2;
 pub const DOUBLE_FAULT: u64 = 8;
 pub const GENERAL_PROTECTION: u64 = 13;
@@ -64,7 +65,7 @@ fn bring_in(address: usize, access: Access) -> bool {
     there
 }
 
-/// Double fault, NMI or machine check, each on its own stack.
+/// Double fault, NMI, machine check or debug exception, each on its own stack.
 pub extern "C" fn on_own_stack(frame: &mut Frame) {
     match frame.vector {
         NMI => {
@@ -76,6 +77,8 @@ pub extern "C" fn on_own_stack(frame: &mut Frame) {
             }
             cpu::preempt_sub(NMI_UNIT);
         }
+        // The kernel touched an address that a program watches. Only the program's own accesses count.
+        DEBUG => set_dr::<6>(0),
         DOUBLE_FAULT if stack::is_guard(cr2() as usize) => {
             oops(frame, OopsKind::StackOverflow { address: cr2() as usize })
         }

@@ -11,7 +11,7 @@
 //! - **Kernel mode, exception.** All registers are saved in a [`Frame`], because the handler may
 //!   resume elsewhere (a fault in a user copy) or report them (an oops).
 //!
-//! Double fault, NMI and machine check have their own stacks and may come anywhere, even where GS does
+//! Double fault, NMI, machine check and debug exception have their own stacks and may come anywhere, even where GS does
 //! not point at the CPU's data yet. They find that pointer at the top of their stack and put it into
 //! GS for as long as they run.
 //!
@@ -121,7 +121,7 @@ pub fn stubs() -> impl Iterator<Item = (u8, usize)> {
     /// Vectors below 32 that exist.
     const EXCEPTIONS: [(u8, unsafe extern "C" fn()); 21] = [
         (0, exception_stub::<0, false>),
-        (1, exception_stub::<1, false>),
+        (1, debug_stub),
         (2, own_stack_stub::<2, false>),
         (3, exception_stub::<3, false>),
         (4, exception_stub::<4, false>),
@@ -231,6 +231,36 @@ unsafe extern "C" fn exception_stub<const VECTOR: u8, const CODE: bool>() {
         from_user = sym from_user,
         handle = sym exception::in_kernel,
         rip = const offset_of!(Frame, rip),
+    )
+}
+
+/// The stub of the debug exception. In user mode it is an exception like any other, but for the frame, which
+/// moves from the exception's own stack to the end of the program's registers.
+#[unsafe(naked)]
+unsafe extern "C" fn debug_stub() {
+    naked_asm!(
+        "test byte ptr [rsp + 8], 3",
+        "jz {in_kernel}",
+        "push 0",
+        "push 1",
+        "swapgs",
+        "mov gs:[{scratch}], rax",
+        "mov rax, gs:[{trap_stack}]",
+        "pop qword ptr [rax - 56]",
+        "pop qword ptr [rax - 48]",
+        "pop qword ptr [rax - 40]",
+        "pop qword ptr [rax - 32]",
+        "pop qword ptr [rax - 24]",
+        "pop qword ptr [rax - 16]",
+        "pop qword ptr [rax - 8]",
+        "lea rsp, [rax - 56]",
+        "mov rax, gs:[{scratch}]",
+        "swapgs",
+        "jmp {from_user}",
+        in_kernel = sym own_stack_stub::<1, false>,
+        from_user = sym from_user,
+        scratch = const offset_of!(PerCpu, user_stack),
+        trap_stack = const KERNEL_STACK_OFFSET,
     )
 }
 

@@ -34,6 +34,8 @@ pub struct PerCpu {
     pub live_state: AtomicPtr<UserState>,
     /// The user state that was loaded last: the registers still hold it if it was loaded nowhere else since.
     pub loaded_state: AtomicPtr<UserState>,
+    /// What is in DR7: not 0 while some program's addresses are watched.
+    pub watch_control: AtomicU64,
     /// The address space in CR3, null for the kernel's own.
     pub loaded_space: AtomicPtr<Space>,
     /// Flush requests from other CPUs.
@@ -84,6 +86,7 @@ impl PerCpu {
             user_stack: AtomicUsize::new(0),
             live_state: AtomicPtr::new(null_mut()),
             loaded_state: AtomicPtr::new(null_mut()),
+            watch_control: AtomicU64::new(0),
             loaded_space: AtomicPtr::new(null_mut()),
             mailbox: Mailbox::new(),
             deadline: AtomicU64::new(u64::MAX),

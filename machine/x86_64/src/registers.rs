@@ -110,6 +110,24 @@ pub unsafe fn wrmsr(register: u32, value: u64) {
     }
 }
 
+/// Reads a debug register.
+pub fn dr<const NUMBER: u8>() -> u64 {
+    let value;
+    // SAFETY: reads a register.
+    unsafe {
+        asm!("mov {}, dr{}", out(reg) value, const NUMBER, options(nomem, nostack, preserves_flags))
+    };
+    value
+}
+
+/// Writes a debug register. Only user addresses are watched.
+pub fn set_dr<const NUMBER: u8>(value: u64) {
+    // SAFETY: what it can cause is a debug exception, which the kernel is made for.
+    unsafe {
+        asm!("mov dr{}, {}", const NUMBER, in(reg) value, options(nomem, nostack, preserves_flags))
+    };
+}
+
 pub fn cr2() -> u64 {
     let value;
     // SAFETY: reads a register.

@@ -14,8 +14,8 @@ use contract::{CpuId, PAGE_SIZE, StartError};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::*};
 
-/// Pages of the stacks for double fault, NMI and machine check. The first also carries the report.
-const OWN_STACK_PAGES: [usize; 3] = [4, 2, 1];
+/// Pages of the stacks for double fault, NMI, machine check and debug exception. The first also carries the report.
+const OWN_STACK_PAGES: [usize; 4] = [4, 2, 1, 1];
 /// How long a CPU is waited for before it counts as silent, and between the start-up interrupts.
 const START_LIMIT: u64 = 1_000_000_000;
 const STARTUP_REPEAT: u64 = 10_000_000;
@@ -85,7 +85,7 @@ fn prepare(cpu: &'static PerCpu) -> bool {
 }
 
 /// The tops of the stacks, below the word.
-fn own_stacks(cpu: &PerCpu) -> [usize; 3] {
+fn own_stacks(cpu: &PerCpu) -> [usize; OWN_STACK_PAGES.len()] {
     let mut end = OWN_STACKS[cpu.id()].load(Relaxed);
     OWN_STACK_PAGES.map(|pages| {
         end += pages * PAGE_SIZE;

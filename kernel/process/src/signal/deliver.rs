@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use errno::{Errno, Result};
+use machine::user::UserContext;
 use sched::{TaskFlags, TaskRef};
 use sync::SpinIrqGuard;
 
@@ -11,6 +12,7 @@ use super::group::{self, GroupSignals};
 use super::info::SigInfo;
 use super::number::{DefaultAction, SigSet, Signal};
 use super::stop;
+use crate::ptrace;
 use crate::thread::Thread;
 
 /// What a thread has to do before it goes on in user mode.
@@ -38,8 +40,8 @@ pub enum Delivery {
 /// Takes the running thread's next signal, and with it all that can be dealt with here: ignored
 /// ones, stops, the end. Sleeps while the process is stopped. For user tasks, on the way to user
 /// mode with [`signal_pending`](sched::Task::signal_pending); called again until it gives
-/// [`Delivery::None`].
-pub fn next_delivery() -> Delivery {
+/// [`Delivery::None`]. A tracer may change `context` meanwhile.
+pub fn next_delivery(context: &mut UserContext) -> Delivery {
     let me = sched::current_ref();
     let thread = Thread::of(&me);
     let process = thread.process();
@@ -54,7 +56,12 @@ pub fn next_delivery() -> Delivery {
             return Delivery::Terminate { code };
         }
         if group.gives_way(&me) {
-            return Delivery::Terminate { code: Signal::SIGKILL.number() };
+            return Delivery::Terminate { code: 0 };
+        }
+        if must_trap(&me) {
+            drop(group);
+            ptrace::trap(&me, context);
+            continue;
         }
         if thread.signals.lock_irq().must_stop {
             stop::take_part(&me, group);
@@ -64,10 +71,40 @@ pub fn next_delivery() -> Delivery {
             group::recalculate(&me, &group);
             return Delivery::None;
         };
-        if let Some(delivery) = act(&me, group, info, saved_mask) {
-            return delivery;
+        if !thread.is_traced() || info.signal == Signal::SIGKILL {
+            if let Some(delivery) = act(&me, group, info, saved_mask, Continued::No) {
+                return delivery;
+            }
+            continue;
+        }
+        drop(group);
+        if let Some((info, continued)) = ptrace::signal_stop(&me, context, info) {
+            let group = process.signals().lock_irq();
+            let continued = if continued { Continued::Yes } else { Continued::No };
+            if let Some(delivery) = act(&me, group, info, saved_mask, continued) {
+                return delivery;
+            }
         }
     }
+}
+
+/// Whether the running thread has to stop for its tracer. With a tracer, that is also how it takes
+/// part in a stop of its process. The process's signals are locked.
+fn must_trap(me: &TaskRef) -> bool {
+    let thread = Thread::of(me);
+    if !thread.is_traced() {
+        return false;
+    }
+    let signals = thread.signals.lock_irq();
+    let must_stop = signals.must_stop;
+    signals.trace.as_ref().is_some_and(|t| must_stop || t.must_trap || t.must_notify)
+}
+
+/// Whether a SIGCONT came while a tracer looked at a signal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Continued {
+    No,
+    Yes,
 }
 
 /// Takes a signal out of the queues: the thread's own first. `wanted`: only these, blocked or not.
@@ -89,6 +126,7 @@ fn act(
     mut group: SpinIrqGuard<'_, GroupSignals>,
     info: SigInfo,
     saved_mask: SigSet,
+    continued: Continued,
 ) -> Option<Delivery> {
     let signal = info.signal;
     let process = Thread::of(me).process();
@@ -107,9 +145,10 @@ fn act(
             match signal.default_action() {
                 DefaultAction::Ignore | DefaultAction::Continue => None,
                 _ if protected => None,
+                DefaultAction::Stop if continued == Continued::Yes => None,
                 DefaultAction::Stop => {
                     if signal == Signal::SIGSTOP {
-                        stop::start(&mut group, signal);
+                        stop::start(me, &mut group, signal);
                     } else {
                         stop_unless_orphaned(me, group, signal);
                     }
@@ -133,7 +172,7 @@ fn stop_unless_orphaned(me: &TaskRef, group: SpinIrqGuard<'_, GroupSignals>, sig
     let mut group = thread.process().signals().lock_irq();
     let not_cancelled = core::mem::take(&mut thread.signals.lock_irq().takes_stop);
     if not_cancelled && !orphaned {
-        stop::start(&mut group, signal);
+        stop::start(me, &mut group, signal);
     }
 }
 

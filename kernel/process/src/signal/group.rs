@@ -1,5 +1,6 @@
 //! What signals have done and are about to do to a process and to its threads.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use sched::{SIGNAL_FATAL, SIGNAL_PENDING, TaskFlags, TaskRef, state};
@@ -7,6 +8,7 @@ use sched::{SIGNAL_FATAL, SIGNAL_PENDING, TaskFlags, TaskRef, state};
 use super::number::{SigSet, Signal};
 use super::pending::Pending;
 use crate::process::{Process, Threads};
+use crate::ptrace::{Stop, Trace};
 use crate::thread::{ExitState, Thread};
 
 /// Whether job control lets the process run.
@@ -109,6 +111,7 @@ pub(crate) fn kill_thread(task: &TaskRef) {
     {
         let mut signals = Thread::of(task).signals.lock_irq();
         signals.must_stop = false;
+        signals.owes_stop = false;
         signals.stopped = false;
         signals.pending.push_bare(Signal::SIGKILL);
     }
@@ -146,10 +149,16 @@ pub(crate) struct ThreadSignals {
     pub(crate) alternate_stack: super::stack::AlternateStack,
     /// It has to take part in the stop of its process.
     pub(crate) must_stop: bool,
-    /// It takes part in it.
+    /// It is among those whose stop is counted, and has not been counted.
+    pub(crate) owes_stop: bool,
+    /// It takes part in the stop, and sleeps.
     pub(crate) stopped: bool,
     /// It has taken a stop signal and not acted on it yet. SIGCONT cancels that too.
     pub(crate) takes_stop: bool,
+    /// Who traces it, and how.
+    pub(crate) trace: Option<Box<Trace>>,
+    /// It is stopped for its tracer.
+    pub(crate) trace_stop: Option<Box<Stop>>,
 }
 
 impl ThreadSignals {
@@ -161,8 +170,11 @@ impl ThreadSignals {
             waited_for: SigSet::EMPTY,
             alternate_stack: super::stack::AlternateStack::NONE,
             must_stop: false,
+            owes_stop: false,
             stopped: false,
             takes_stop: false,
+            trace: None,
+            trace_stop: None,
         }
     }
 
@@ -187,6 +199,7 @@ pub(crate) fn recalculate(task: &TaskRef, group: &GroupSignals) {
     let waiting = signals.pending.set().union(group.pending.set());
     let relevant = !waiting.minus(signals.blocked).is_empty()
         || signals.must_stop
+        || signals.trace.as_ref().is_some_and(|trace| trace.must_trap || trace.must_notify)
         || group.exit.is_some()
         || group.news.is_some();
     if relevant {

@@ -33,6 +33,8 @@ pub const FPE_FLTUNK: i32 = 14;
 pub const TRAP_BRKPT: i32 = 1;
 /// SIGTRAP: a single step.
 pub const TRAP_TRACE: i32 = 2;
+/// `si_code`: a watched address was accessed.
+pub const TRAP_HWBKPT: i32 = 4;
 
 /// SIGCHLD: the child has exited.
 pub const CLD_EXITED: i32 = 1;

@@ -17,7 +17,7 @@
 //! it with [`signal_pending`](sched::Task::signal_pending) and take it with [`dequeue_signal`].
 
 mod action;
-mod child;
+pub(crate) mod child;
 mod deliver;
 pub(crate) mod group;
 pub mod info;
@@ -29,7 +29,7 @@ mod pending;
 mod send;
 mod stack;
 mod status;
-mod stop;
+pub(crate) mod stop;
 
 pub use action::{Action, ActionFlags, Handler, Sighand};
 pub use deliver::{

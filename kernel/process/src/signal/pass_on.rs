@@ -48,8 +48,5 @@ fn pass_on(group: &GroupSignals, signals: SigSet) {
 /// The thread was to take part in a stop and ends instead; it may have been the last one that was
 /// waited for.
 fn leave_stop(group: &mut GroupSignals, thread: &Thread) {
-    let was_to_stop = core::mem::take(&mut thread.signals.lock_irq().must_stop);
-    if was_to_stop {
-        stop::one_less_to_stop(group);
-    }
+    stop::count_stopped(&mut thread.signals.lock_irq(), group);
 }

@@ -74,6 +74,11 @@ impl Pending {
         Some(info.unwrap_or(SigInfo::lost(signal)))
     }
 
+    /// What waits with what it carries, in the order of arrival.
+    pub(crate) fn queued(&self) -> impl Iterator<Item = SigInfo> {
+        self.queue.iter().map(|queued| queued.info)
+    }
+
     /// Throws signals away.
     pub(crate) fn discard(&mut self, signals: SigSet) {
         if self.set.and(signals).is_empty() {

@@ -146,8 +146,10 @@ fn job_control(group: &mut GroupSignals, signal: Signal) {
         {
             let mut signals = Thread::of(task).signals.lock_irq();
             signals.must_stop = false;
+            signals.owes_stop = false;
             signals.stopped = false;
             signals.takes_stop = false;
+            crate::ptrace::notify_listener(task, &mut signals);
         }
         sched::wake_up_state(task, state::STOPPED);
     }
@@ -191,6 +193,10 @@ fn is_ignored(
             // By the time it is unblocked there may be a handler.
             return false;
         }
+    }
+    if thread.is_traced() && signal != Signal::SIGKILL {
+        // The tracer decides.
+        return false;
     }
     let action = process.sighand().get(signal);
     let forced = match force {
@@ -267,7 +273,9 @@ fn complete(
     };
     // Nobody takes it now; it waits until somebody unblocks it.
     let Some(taker) = taker else { return };
+    let decides_itself = Thread::of(&taker).is_traced() && signal != Signal::SIGKILL;
     let ends_all = !taker.is_kthread()
+        && !decides_itself
         && signal.default_action() == DefaultAction::Terminate
         && process.sighand().get(signal).handler == Handler::Default
         && !Thread::of(&taker).signals.lock_irq().waited_for.contains(signal);
@@ -290,5 +298,5 @@ pub(super) fn wants(task: &TaskRef, signal: Signal) -> bool {
     if signals.waited_for.contains(signal) {
         return true;
     }
-    !signals.blocked.contains(signal) && !signals.stopped
+    !signals.blocked.contains(signal) && !signals.stopped && signals.trace_stop.is_none()
 }

@@ -16,7 +16,7 @@ use sched::{TaskFlags, TaskRef, state};
 use sync::SpinIrqGuard;
 
 use super::action::ActionFlags;
-use super::group::{self, ChildNews, GroupSignals, JobState};
+use super::group::{self, ChildNews, GroupSignals, JobState, ThreadSignals};
 use super::info::{CLD_CONTINUED, CLD_STOPPED};
 use super::number::Signal;
 use super::{child, send};
@@ -24,8 +24,15 @@ use crate::process::Process;
 use crate::table::tasklist;
 use crate::thread::Thread;
 
-/// One thread has stopped, or ends instead.
-pub(crate) fn one_less_to_stop(group: &mut GroupSignals) {
+/// The thread with these signals stops with its process, or ends instead: it is counted, once.
+pub(crate) fn count_stopped(signals: &mut ThreadSignals, group: &mut GroupSignals) {
+    signals.must_stop = false;
+    if core::mem::take(&mut signals.owes_stop) {
+        one_less_to_stop(group);
+    }
+}
+
+fn one_less_to_stop(group: &mut GroupSignals) {
     if let JobState::Stopping { signal, left } = group.job {
         group.job = match left {
             0 | 1 => {
@@ -37,9 +44,14 @@ pub(crate) fn one_less_to_stop(group: &mut GroupSignals) {
     }
 }
 
-/// A stop signal was taken: every thread has to stop.
-pub(crate) fn start(group: &mut GroupSignals, signal: Signal) {
-    if group.job != JobState::Running || group.exit.is_some() {
+/// The running thread has taken a stop signal: every thread has to stop.
+pub(crate) fn start(me: &TaskRef, group: &mut GroupSignals, signal: Signal) {
+    if group.exit.is_some() {
+        return;
+    }
+    if group.job != JobState::Running {
+        // Only a tracer has let it run until here; it stops again.
+        Thread::of(me).signals.lock_irq().must_stop = true;
         return;
     }
     let mut left = 0;
@@ -47,7 +59,12 @@ pub(crate) fn start(group: &mut GroupSignals, signal: Signal) {
         if task.flags().contains(TaskFlags::EXITING) {
             continue;
         }
-        Thread::of(task).signals.lock_irq().must_stop = true;
+        {
+            let mut signals = Thread::of(task).signals.lock_irq();
+            signals.must_stop = true;
+            signals.owes_stop = true;
+            crate::ptrace::notify_listener(task, &mut signals);
+        }
         group::wake(task, false);
         left += 1;
     }
@@ -61,10 +78,9 @@ pub(crate) fn take_part(me: &TaskRef, mut group: SpinIrqGuard<'_, GroupSignals>)
     let thread = Thread::of(me);
     {
         let mut signals = thread.signals.lock_irq();
-        signals.must_stop = false;
         signals.stopped = true;
+        count_stopped(&mut signals, &mut group);
     }
-    one_less_to_stop(&mut group);
     let news = group.news.take();
     drop(group);
     if let Some(news) = news {
@@ -87,6 +103,18 @@ pub(crate) fn take_part(me: &TaskRef, mut group: SpinIrqGuard<'_, GroupSignals>)
 pub(crate) fn tell_parent(process: &Arc<Process>, news: ChildNews) {
     let table = tasklist();
     let Some(parent) = table.parent(process) else { return };
+    tell(parent, process, news);
+    if process.is_traced()
+        && let Some(tracer) = process.leader().and_then(|leader| crate::ptrace::tracer_of(&leader))
+        && !Arc::ptr_eq(&tracer, parent)
+        && news == ChildNews::Continued
+    {
+        // Of a stop it hears from each thread.
+        tell(&tracer, process, news);
+    }
+}
+
+fn tell(parent: &Arc<Process>, process: &Arc<Process>, news: ChildNews) {
     let signal = process.signals().lock_irq().job;
     let (code, status) = match (news, signal) {
         (ChildNews::Continued, _) => (CLD_CONTINUED, Signal::SIGCONT),

@@ -9,7 +9,7 @@ use process::{
 };
 
 use crate::harness::{
-    Flag, THREAD, clone_with, fork, linger_until_killed, once, over_seeds, wait_for_end,
+    Flag, THREAD, clone_with, fork, linger_until_killed, once, over_seeds, registers, wait_for_end,
 };
 
 #[test]
@@ -28,7 +28,7 @@ fn c01_a_child_returns_its_status() {
 #[test]
 fn c02_refusals() {
     once(|| {
-        let clone = |args: &CloneArgs<'_>| kernel_clone(args, || 0, |_| Ok(()));
+        let clone = |args: &CloneArgs<'_>| kernel_clone(args, || 0, |_| Ok(()), &mut registers());
         let with = |flags| CloneArgs { flags, ..CloneArgs::FORK };
         assert_eq!(clone(&with(CloneFlags::THREAD)), Err(Errno::EINVAL));
         // PID 1's children have nobody above PID 1 to go to.
@@ -38,7 +38,8 @@ fn c02_refusals() {
         assert_eq!(clone(&taken), Err(Errno::EEXIST));
         let too_many = CloneArgs { set_tid: &[5, 5], ..CloneArgs::FORK };
         assert_eq!(clone(&too_many), Err(Errno::EINVAL));
-        let refused = kernel_clone(&CloneArgs::FORK, || 0, |_| Err::<(), _>(Errno::EMFILE));
+        let refused =
+            kernel_clone(&CloneArgs::FORK, || 0, |_| Err::<(), _>(Errno::EMFILE), &mut registers());
         assert_eq!(refused, Err(Errno::EMFILE));
         let chosen = CloneArgs { set_tid: &[77], ..CloneArgs::FORK };
         assert_eq!(clone(&chosen), Ok(77));

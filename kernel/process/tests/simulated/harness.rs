@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use contract::{Frame, NodeId, Upcalls};
 use errno::Errno;
 use machine::sim::{self, Config, Outcome};
+use machine::user::UserContext;
 use process::signal::{self, Delivery};
 use process::{CloneArgs, CloneFlags, KernelThread, WaitFor, WaitOptions, Waited, kernel_clone};
 use sched::{Sleep, TaskFlags, WaitQueue};
@@ -103,8 +104,18 @@ fn assert_nothing_is_left() {
 /// What a user task does about its signals on the way to user mode: none has a handler here unless
 /// a test counts it. Returns the exit code if the task is to end.
 pub fn take_signals(handled: &AtomicU32) -> Option<u32> {
+    take_signals_of(&mut registers(), handled)
+}
+
+/// The registers of a program that nobody looks at.
+pub fn registers() -> UserContext {
+    UserContext::new(0, 0).unwrap()
+}
+
+/// As [`take_signals`], with the program's registers.
+pub fn take_signals_of(context: &mut UserContext, handled: &AtomicU32) -> Option<u32> {
     loop {
-        match signal::next_delivery() {
+        match signal::next_delivery(context) {
             Delivery::None => {
                 signal::restore_saved_mask();
                 return None;
@@ -152,7 +163,7 @@ pub fn clone_with(flags: CloneFlags, body: impl FnOnce() -> u32 + Send + 'static
             let body = body.lock().unwrap().take();
             body.map_or(0, |body| body())
         };
-        match kernel_clone(&args, start, |_| Ok(())) {
+        match kernel_clone(&args, start, |_| Ok(()), &mut registers()) {
             Ok(number) => return number,
             // A signal comes first, as on the way back to user mode; then the call is made again.
             Err(Errno::ERESTARTNOINTR) => {

@@ -5,6 +5,8 @@ mod harness;
 mod jobs;
 mod kernel_threads;
 mod namespaces;
+mod ptrace;
+mod ptrace_stress;
 mod signals;
 mod stress;
 mod waiting;

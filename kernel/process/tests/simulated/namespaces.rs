@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicU32;
 use process::{CloneFlags, Signal, Thread, find_task_by_pid_ns, init_pid_ns, kill};
 
 use crate::harness::{
-    Flag, clone_with, fork, linger, linger_until_killed, over_seeds, take_signals, wait_for_end,
+    Flag, clone_with, fork, linger, linger_until_killed, over_seeds, registers, take_signals,
+    wait_for_end,
 };
 
 #[test]
@@ -45,7 +46,12 @@ fn c05_a_namespace_ends_with_its_first_process() {
                 fork(|| {
                     // Perhaps it comes to it, perhaps not.
                     let args = process::CloneArgs::FORK;
-                    let _ = process::kernel_clone(&args, linger_until_killed, |_| Ok(()));
+                    let _ = process::kernel_clone(
+                        &args,
+                        linger_until_killed,
+                        |_| Ok(()),
+                        &mut registers(),
+                    );
                     linger_until_killed()
                 });
             }

@@ -9,8 +9,8 @@ use process::signal::{self, Action, Details, Handler, How, set_action};
 use process::{SigInfo, SigSet, Signal, TimerSetting, kill, set_real_timer, tgkill};
 
 use crate::harness::{
-    Flag, THREAD, clone_with, fork, linger, linger_until_killed, once, over_seeds, take_signals,
-    wait_for_end,
+    Flag, THREAD, clone_with, fork, linger, linger_until_killed, once, over_seeds, registers,
+    take_signals, wait_for_end,
 };
 
 const HANDLER: Action = Action { handler: Handler::User(0x1000), ..Action::DEFAULT };
@@ -40,7 +40,7 @@ fn c07_kill_races_with_exit_and_fork() {
             for _ in 0..3 {
                 // The signal may come in the middle: then there is no child that has missed it.
                 let args = process::CloneArgs::FORK;
-                match process::kernel_clone(&args, || 0, |_| Ok(())) {
+                match process::kernel_clone(&args, || 0, |_| Ok(()), &mut registers()) {
                     Ok(_) => {}
                     Err(error) => assert_eq!(error, Errno::ERESTARTNOINTR),
                 }

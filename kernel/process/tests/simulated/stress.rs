@@ -8,7 +8,7 @@ use process::{
     kernel_clone, kill, setpgid, setsid, tgkill, wait_for_child,
 };
 
-use crate::harness::{THREAD, over_seeds, take_signals};
+use crate::harness::{THREAD, over_seeds, registers, take_signals};
 
 const SIGNALS: [Signal; 8] = [
     Signal::SIGTERM,
@@ -52,7 +52,7 @@ fn step(left: u64) -> Option<u32> {
             ];
             let flags = flags[random(flags.len() as u64) as usize];
             let args = CloneArgs { flags, ..CloneArgs::FORK };
-            let _ = kernel_clone(&args, move || live(left / 2), |_| Ok(()));
+            let _ = kernel_clone(&args, move || live(left / 2), |_| Ok(()), &mut registers());
         }
         4 => {
             let options = WaitOptions::EXITED | WaitOptions::STOPPED | WaitOptions::CONTINUED;
@@ -100,7 +100,7 @@ fn step(left: u64) -> Option<u32> {
 fn c07_families_leave_nothing_whatever_they_do() {
     over_seeds(400, 4, || {
         for _ in 0..3 {
-            let _ = kernel_clone(&CloneArgs::FORK, || live(16), |_| Ok(()));
+            let _ = kernel_clone(&CloneArgs::FORK, || live(16), |_| Ok(()), &mut registers());
         }
         sched::sleep_for(random(300_000));
         // Until nobody is left: a fork may have come before the signal, and its child after.

@@ -1,6 +1,9 @@
 //! A user context: registers, and running them.
 
-use contract::{Access, Fault, OutOfFrames, PAGE_SIZE, RestoredSignal, SignalFrame, Trap};
+use contract::{
+    Access, DebugRegisters, Fault, OutOfFrames, PAGE_SIZE, REGISTER_WORDS, RestoredSignal,
+    SignalFrame, Trap, UserRegisters,
+};
 
 use super::script::{self, STEP, Step};
 use super::{copy_from, copy_to};
@@ -11,6 +14,8 @@ use crate::schedule;
 /// The registers of a user program.
 #[derive(Clone, Copy, Debug, Default)]
 struct Registers {
+    /// The last trap was for a system call, and nobody has said that it is over.
+    in_call: bool,
     instruction: usize,
     stack: usize,
     thread: usize,
@@ -23,6 +28,19 @@ struct Registers {
 #[derive(Debug)]
 pub struct UserContext {
     registers: Registers,
+    /// It traps after each step.
+    stepping: bool,
+    debug: DebugRegisters,
+    extended: [u8; EXTENDED_STATE],
+}
+
+/// Bytes of floating-point state, which no program here uses.
+const EXTENDED_STATE: usize = 16;
+
+/// The size of what [`UserContext::extended_state`] copies.
+#[must_use]
+pub fn extended_state_size() -> usize {
+    EXTENDED_STATE
 }
 
 /// The first word of a signal frame.
@@ -39,7 +57,12 @@ impl UserContext {
     pub fn new(entry: usize, stack_pointer: usize) -> Result<Self, OutOfFrames> {
         let registers =
             Registers { instruction: entry, stack: stack_pointer, ..Registers::default() };
-        Ok(Self { registers })
+        Ok(Self::with(registers))
+    }
+
+    fn with(registers: Registers) -> Self {
+        let debug = DebugRegisters::default();
+        Self { registers, stepping: false, debug, extended: [0; EXTENDED_STATE] }
     }
 
     /// A copy of the registers.
@@ -47,13 +70,14 @@ impl UserContext {
     /// # Errors
     /// None here.
     pub fn fork(&self) -> Result<Self, OutOfFrames> {
-        Ok(Self { registers: self.registers })
+        Ok(Self { extended: self.extended, ..Self::with(self.registers) })
     }
 
     /// All registers cleared, then the given entry and stack pointer.
     pub fn reset(&mut self, entry: usize, stack_pointer: usize) {
-        self.registers =
+        let registers =
             Registers { instruction: entry, stack: stack_pointer, ..Registers::default() };
+        *self = Self::with(registers);
     }
 
     /// Runs the program at the instruction pointer ([`crate::sim::program`]) until it traps.
@@ -69,11 +93,16 @@ impl UserContext {
             );
             let taken = machine.interrupts_taken.get();
             schedule::point(machine);
+            self.registers.in_call = false;
             if machine.interrupts_taken.get() != taken {
                 return Trap::Interrupt;
             }
             if let Some(trap) = self.step() {
                 return trap;
+            }
+            if self.stepping {
+                self.debug.status = DebugRegisters::STEP;
+                return Trap::Debug;
             }
         }
     }
@@ -114,6 +143,7 @@ impl UserContext {
             Step::SystemCall(number, arguments) => {
                 registers.number = number;
                 registers.arguments = arguments;
+                registers.in_call = true;
                 Some(Trap::SystemCall)
             }
             Step::Expect(result) if registers.result == result => None,
@@ -196,6 +226,67 @@ impl UserContext {
         self.registers.thread = address;
     }
 
+    /// The registers in the places of `user_regs_struct`.
+    #[must_use]
+    pub fn registers(&self) -> UserRegisters {
+        let r = &self.registers;
+        let mut words = [0; REGISTER_WORDS];
+        for (place, argument) in UserRegisters::ARGUMENTS.into_iter().zip(r.arguments) {
+            words[place] = argument as u64;
+        }
+        words[UserRegisters::RESULT] = r.result as u64;
+        words[UserRegisters::SYSTEM_CALL] = if r.in_call { r.number as u64 } else { u64::MAX };
+        words[UserRegisters::INSTRUCTION_POINTER] = r.instruction as u64;
+        words[UserRegisters::STACK_POINTER] = r.stack as u64;
+        words[UserRegisters::THREAD_POINTER] = r.thread as u64;
+        UserRegisters(words)
+    }
+
+    /// Takes the registers from there.
+    pub fn set_registers(&mut self, new: &UserRegisters) {
+        let r = &mut self.registers;
+        let word = |place: usize| new.0[place] as usize;
+        r.arguments = UserRegisters::ARGUMENTS.map(word);
+        r.result = new.result();
+        r.in_call = new.system_call().is_some();
+        if let Some(number) = new.system_call() {
+            r.number = number;
+        }
+        r.instruction = word(UserRegisters::INSTRUCTION_POINTER);
+        r.stack = word(UserRegisters::STACK_POINTER);
+        r.thread = word(UserRegisters::THREAD_POINTER);
+    }
+
+    /// Copies the floating-point state into a buffer of [`extended_state_size`].
+    pub fn extended_state(&self, buffer: &mut [u8]) {
+        buffer.copy_from_slice(&self.extended);
+    }
+
+    /// Sets the floating-point state.
+    ///
+    /// # Errors
+    /// [`Fault`] for another size.
+    pub fn set_extended_state(&mut self, buffer: &[u8]) -> Result<(), Fault> {
+        self.extended = buffer.try_into().map_err(|_| Fault)?;
+        Ok(())
+    }
+
+    /// Whether the program traps after each step.
+    pub fn set_single_step(&mut self, on: bool) {
+        self.stepping = on;
+    }
+
+    /// The watched addresses, which nobody watches here.
+    #[must_use]
+    pub fn debug_registers(&self) -> DebugRegisters {
+        self.debug
+    }
+
+    /// Sets them.
+    pub fn set_debug_registers(&mut self, new: &DebugRegisters) {
+        self.debug = *new;
+    }
+
     /// Puts a frame on the user stack and goes on in the handler. The frame is this machine's own:
     /// sixteen words, then the signal's information.
     ///
@@ -265,6 +356,7 @@ impl UserContext {
             return Err(Fault);
         };
         self.registers = Registers {
+            in_call: false,
             instruction,
             stack,
             thread,

@@ -6,12 +6,14 @@
 //! is in `state` and stays in the processor for as long as nobody else needs it.
 
 pub(crate) mod copy;
+mod debug;
 pub(crate) mod enter;
 mod signal;
 pub(crate) mod state;
 
 pub use crate::layout::USER_END;
 pub use copy::{clear, compare_exchange_u32, copy_from, copy_string_from, copy_to, load_u32};
+pub use debug::extended_state_size;
 pub(crate) use enter::{start, start_cpu};
 
 use crate::descriptor::{USER_CODE, USER_DATA};
@@ -79,22 +81,36 @@ pub struct UserContext {
     state: State,
     /// The address of the last page fault.
     fault_address: u64,
+    /// The single-step flag is set on a debugger's behalf, and is nothing that the program has to see.
+    stepping: bool,
+    /// What the last debug exception was for (DR6).
+    debug_status: u64,
 }
 
 impl UserContext {
     /// The registers of a program about to start.
     pub fn new(entry: usize, stack_pointer: usize) -> Result<Self, OutOfFrames> {
         let registers = Registers::new(entry, stack_pointer);
-        Ok(Self { registers, state: State::new()?, fault_address: 0 })
+        Ok(Self {
+            registers,
+            state: State::new()?,
+            fault_address: 0,
+            stepping: false,
+            debug_status: 0,
+        })
     }
 
     /// A copy, taken by the task that owns it, while it is current.
     pub fn fork(&self) -> Result<Self, OutOfFrames> {
-        Ok(Self {
+        let mut copy = Self {
             registers: self.registers.clone(),
             state: self.state.duplicate()?,
             fault_address: self.fault_address,
-        })
+            stepping: self.stepping,
+            debug_status: 0,
+        };
+        copy.set_single_step(false);
+        Ok(copy)
     }
 
     /// All registers cleared, then the given entry and stack pointer.
@@ -102,6 +118,8 @@ impl UserContext {
         self.registers = Registers::new(entry, stack_pointer);
         self.state.reset();
         self.fault_address = 0;
+        self.debug_status = 0;
+        self.stepping = false;
     }
 
     /// Enters user mode and comes back at the next trap, with interrupts on. May be called with
@@ -137,7 +155,10 @@ impl UserContext {
                 Trap::PageFault { address: self.fault_address as usize, access, present }
             }
             0 => Trap::DivideError,
-            1 => Trap::Debug,
+            1 => {
+                self.note_debug_exception();
+                Trap::Debug
+            }
             3 => Trap::Breakpoint,
             4 => Trap::Overflow,
             5 => Trap::BoundRange,

@@ -22,7 +22,7 @@ const MAGIC_LAST: u32 = 0x4650_5845;
 const MAGIC_LAST_SIZE: usize = 4;
 
 /// The flags that a program may change: arithmetic, direction, single step, alignment, resume.
-const USER_FLAGS: u64 = 0xcd5 | RFLAGS_DF | RFLAGS_TF | RFLAGS_AC | RFLAGS_RF;
+pub(super) const USER_FLAGS: u64 = 0xcd5 | RFLAGS_DF | RFLAGS_TF | RFLAGS_AC | RFLAGS_RF;
 
 /// `struct rt_sigframe`, in 64-bit words but for what is marked.
 #[repr(C)]
@@ -116,7 +116,7 @@ impl UserContext {
                 r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rdi, r.rsi, r.rbp, r.rbx,
                 r.rdx, r.rax, r.rcx, r.rsp, r.rip,
             ],
-            rflags: r.rflags,
+            rflags: self.visible_flags(),
             selectors: u64::from(USER_CODE) | u64::from(USER_DATA) << 48,
             code: if r.vector < 32 { r.code } else { 0 },
             vector: if r.vector < 32 { r.vector } else { 0 },
@@ -224,7 +224,7 @@ fn is_extended(at: usize) -> Result<bool, Fault> {
 }
 
 /// Makes a state that the user wrote one that can be restored; false if it cannot be meant.
-fn make_valid(area: &mut [u8], extended: bool) -> bool {
+pub(super) fn make_valid(area: &mut [u8], extended: bool) -> bool {
     let mxcsr = area[MXCSR..MXCSR + 4].iter().rev().fold(0, |sum, b| sum << 8 | u32::from(*b));
     if mxcsr & !sizes().mxcsr_mask != 0 {
         return false;

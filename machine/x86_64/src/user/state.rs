@@ -11,9 +11,9 @@ use crate::features;
 use crate::irq;
 use crate::once::Once;
 use crate::percpu::{self, PerCpu};
-use crate::registers::{cpuid, msr, rdmsr, wrmsr};
+use crate::registers::{cpuid, msr, rdmsr, set_dr, wrmsr};
 use alloc::alloc::{Layout, alloc_zeroed, dealloc};
-use contract::OutOfFrames;
+use contract::{OutOfFrames, WATCHES};
 use core::arch::asm;
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
@@ -98,6 +98,9 @@ unsafe fn set_components(components: u64) {
 pub struct UserState {
     fs_base: AtomicU64,
     gs_base: AtomicU64,
+    /// The addresses that it watches, and how (DR0 to DR3, DR7).
+    watched: [AtomicU64; WATCHES],
+    watch_control: AtomicU64,
     /// The CPU whose registers hold this version, if that CPU still thinks so too.
     loaded_on: AtomicU32,
 }
@@ -161,6 +164,21 @@ fn write_fs_base(base: u64) {
             false => wrmsr(msr::FS_BASE, base),
         }
     }
+}
+
+/// Makes this CPU watch what the state that becomes live watches, which may be nothing. Interrupts off.
+#[cold]
+fn watch(cpu: &PerCpu, addresses: [u64; WATCHES], control: u64) {
+    // Off while the addresses change, so that no old way of watching meets a new address.
+    set_dr::<7>(0);
+    if control != 0 {
+        set_dr::<0>(addresses[0]);
+        set_dr::<1>(addresses[1]);
+        set_dr::<2>(addresses[2]);
+        set_dr::<3>(addresses[3]);
+        set_dr::<7>(control);
+    }
+    cpu.watch_control.store(control, Relaxed);
 }
 
 /// Saves the state that is live on this CPU. Interrupts off.
@@ -234,6 +252,11 @@ impl State {
             cpu.loaded_state.store(self.0.as_ptr(), Relaxed);
             state.loaded_on.store(id, Relaxed);
         }
+        let control = state.watch_control.load(Relaxed);
+        if control | cpu.watch_control.load(Relaxed) != 0 {
+            let watched = state.watched.each_ref().map(|address| address.load(Relaxed));
+            watch(cpu, watched, control);
+        }
         cpu.live_state.store(self.0.as_ptr(), Relaxed);
     }
 
@@ -283,6 +306,7 @@ impl State {
         self.reset_area();
         self.get().fs_base.store(0, Relaxed);
         self.get().gs_base.store(0, Relaxed);
+        self.set_watches([0; WATCHES], 0);
     }
 
     /// The same for all but the segment bases.
@@ -303,6 +327,40 @@ impl State {
         self.take_out();
         // SAFETY: as in `bytes`, and the reference is the only one.
         unsafe { core::slice::from_raw_parts_mut(self.get().area(), sizes().area) }
+    }
+
+    /// The addresses that it watches, and the control word.
+    pub fn watches(&self) -> ([u64; WATCHES], u64) {
+        let state = self.get();
+        (
+            state.watched.each_ref().map(|address| address.load(Relaxed)),
+            state.watch_control.load(Relaxed),
+        )
+    }
+
+    /// Watches other addresses, user addresses all of them, from the next entry into user mode on.
+    pub fn set_watches(&mut self, addresses: [u64; WATCHES], control: u64) {
+        // Not live any more: the way into user mode loads it, and the debug registers with it.
+        self.write_back();
+        let state = self.get();
+        for (place, address) in state.watched.iter().zip(addresses) {
+            place.store(address, Relaxed);
+        }
+        state.watch_control.store(control, Relaxed);
+    }
+
+    /// The base of GS.
+    pub fn gs_base(&self) -> u64 {
+        self.settled(|_, live| match live {
+            true => rdmsr(msr::KERNEL_GS_BASE),
+            false => self.get().gs_base.load(Relaxed),
+        })
+    }
+
+    /// Sets the base of GS to a user address.
+    pub fn set_gs_base(&mut self, base: u64) {
+        self.take_out();
+        self.get().gs_base.store(base, Relaxed);
     }
 
     /// The base of FS.

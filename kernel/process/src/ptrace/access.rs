@@ -1,0 +1,37 @@
+//! Who may look into whom.
+
+use alloc::sync::Arc;
+
+use fs::Capabilities;
+use sched::TaskRef;
+
+use crate::thread::Thread;
+
+/// Which of the asker's identities counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// The real one: for system calls that name a process by its number.
+    Real,
+    /// The one for files: for what is opened below `/proc`.
+    FileSystem,
+}
+
+/// Whether the running task may look into another's memory and files (Linux's
+/// `ptrace_may_access`): a thread of the same process, a process of the same user through and
+/// through with no more privileges, or with `CAP_SYS_PTRACE`.
+pub fn may_access(task: &TaskRef, identity: Identity) -> bool {
+    let current = sched::current();
+    let (me, other) = (Thread::of(&current), Thread::of(task));
+    if Arc::ptr_eq(me.process(), other.process()) {
+        return true;
+    }
+    let (mine, theirs) = (me.credentials(), other.credentials());
+    let (uid, gid) = match identity {
+        Identity::Real => (mine.uid, mine.gid),
+        Identity::FileSystem => (mine.fsuid, mine.fsgid),
+    };
+    let same_user = [theirs.uid, theirs.euid, theirs.suid].iter().all(|&their| their == uid);
+    let same_group = [theirs.gid, theirs.egid, theirs.sgid].iter().all(|&their| their == gid);
+    let no_less = mine.permitted.contains(theirs.permitted);
+    same_user && same_group && no_less || mine.capable(Capabilities::SYS_PTRACE)
+}
