@@ -3,9 +3,9 @@
 use alloc::sync::Arc;
 
 use errno::{Errno, Result};
-use fs::{File, FileOperations, OpenFlags, PollEvents, PollTable};
+use fs::{Fd, File, FileOperations, OpenFlags, PollEvents, PollTable};
 use process::signal::info::INFO_SIZE;
-use process::{ExitState, Pid, SigInfo, Signal, Thread};
+use process::{ExitState, Pid, SigInfo, Signal, Thread, ptrace};
 use zerocopy::IntoBytes;
 
 use crate::abi;
@@ -134,6 +134,19 @@ pub fn pidfd_send_signal(
     };
     process::pidfd_send_signal(&pid, signal, info)?;
     Ok(0)
+}
+
+/// `pidfd_getfd`: another descriptor for a file that a process has open.
+pub fn pidfd_getfd(pidfd: i32, fd: i32, flags: u32) -> Result<usize> {
+    if flags != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let task = pid_of(pidfd)?.task().ok_or(Errno::ESRCH)?;
+    let theirs = Thread::of(&task).files().ok_or(Errno::ESRCH)?;
+    if !ptrace::may_access(&task, ptrace::Identity::Real) {
+        return Err(Errno::EPERM);
+    }
+    current::install(theirs.get(fd as Fd)?, OpenFlags::CLOEXEC)
 }
 
 /// `rt_sigqueueinfo`.

@@ -18,7 +18,7 @@
 //! | `memory`, [`futex`], `out_of_memory` | memory |
 //! | `clone`, [`execute`], `exit`, `wait`, `identity`, `credentials`, `resource`, `prctl` | processes |
 //! | `signal`, `kill` | signals |
-//! | `ptrace`, `traced_call` | tracing |
+//! | `ptrace`, `traced_call`, `process_vm` | tracing |
 //! | `clock`, `sleep`, `timer`, `posix_timer` | time |
 //! | `schedule`, `system`, `kernel_log`, `reboot`, `socket` | the rest |
 #![cfg_attr(not(test), no_std)]
@@ -52,6 +52,7 @@ mod out_of_memory;
 mod poll;
 mod posix_timer;
 mod prctl;
+mod process_vm;
 mod ptrace;
 mod reboot;
 mod resource;

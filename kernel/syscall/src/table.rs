@@ -12,8 +12,8 @@ use crate::user::Argument;
 use crate::{
     attributes, call, clock, clone, credentials, descriptor, directory, epoll, eventfd, execute,
     exit, futex, identity, kernel_log, kill, memory, mount, names, open, poll, posix_timer, prctl,
-    ptrace, reboot, resource, schedule, select, signal, sleep, socket, stat, system, timer,
-    timerfd, transfer, wait, xattr,
+    process_vm, ptrace, reboot, resource, schedule, select, signal, sleep, socket, stat, system,
+    timer, timerfd, transfer, wait, xattr,
 };
 
 type Handler = fn(&mut Call<'_>) -> Result<usize>;
@@ -417,8 +417,8 @@ system_calls! {
     307 sendmmsg = socket::sendmmsg [fd, messages, count, flags];
     308 setns;
     309 getcpu = schedule::getcpu [cpu, node];
-    310 process_vm_readv;
-    311 process_vm_writev;
+    310 process_vm_readv = process_vm::readv [pid, local, local_count, remote, remote_count, flags];
+    311 process_vm_writev = process_vm::writev [pid, local, local_count, remote, remote_count, flags];
     312 kcmp;
     313 finit_module;
     314 sched_setattr = schedule::sched_setattr [pid, attributes, flags];
@@ -456,7 +456,7 @@ system_calls! {
     435 clone3 = clone::clone3 [call: arguments, size];
     436 close_range = descriptor::close_range [first, last, flags];
     437 openat2 = open::openat2 [directory, path, how, size];
-    438 pidfd_getfd;
+    438 pidfd_getfd = kill::pidfd_getfd [pidfd, fd, flags];
     439 faccessat2 = stat::faccessat2 [directory, path, mode, flags];
     440 process_madvise;
     441 epoll_pwait2 = epoll::epoll_pwait2 [call: epoll, events, count, timeout, mask, size];

@@ -11,7 +11,7 @@ use kernfs::{Contents, Snapshot, Text, list_with_dots};
 use sched::TaskRef;
 
 use super::subject::{Scope, Subject, may_inspect};
-use super::{descriptors, kernel, links, memory, mounts, settings, stat, status, threads};
+use super::{descriptors, kernel, links, mem, memory, mounts, settings, stat, status, threads};
 
 /// Writes a file's text.
 type Show = fn(&Subject, &TaskRef, &mut Text) -> Result<()>;
@@ -21,6 +21,7 @@ type Store = fn(&Subject, &TaskRef, &[u8]) -> Result<()>;
 /// What an entry is.
 enum Kind {
     Text { show: Show, store: Option<Store>, guard: Guard },
+    Memory,
     Link(fn(&TaskRef) -> Result<Path>),
     Directory(fn(Subject) -> Arc<dyn Inode>),
 }
@@ -64,6 +65,10 @@ const fn writable(name: &'static str, permissions: u32, show: Show, store: Store
     Entry { name, permissions, place: Place::Both, kind }
 }
 
+const fn user_memory(name: &'static str, permissions: u32) -> Entry {
+    Entry { name, permissions, place: Place::Both, kind: Kind::Memory }
+}
+
 const fn link(name: &'static str, target: fn(&TaskRef) -> Result<Path>) -> Entry {
     Entry { name, permissions: 0o777, place: Place::Both, kind: Kind::Link(target) }
 }
@@ -94,6 +99,7 @@ static ENTRIES: &[Entry] = &[
     text("statm", 0o444, stat::statm),
     guarded("maps", 0o444, memory::maps),
     guarded("numa_maps", 0o444, memory::numa_maps),
+    user_memory("mem", 0o600),
     link("cwd", links::cwd),
     link("root", links::root),
     link("exe", links::exe),
@@ -112,7 +118,7 @@ static ENTRIES: &[Entry] = &[
 impl Entry {
     fn file_type(&self) -> FileType {
         match self.kind {
-            Kind::Text { .. } => FileType::Regular,
+            Kind::Text { .. } | Kind::Memory => FileType::Regular,
             Kind::Link(_) => FileType::Symlink,
             Kind::Directory(_) => FileType::Directory,
         }
@@ -160,7 +166,9 @@ impl Inode for PidDirectory {
         let subject = self.subject.clone();
         Ok(match entry.kind {
             Kind::Directory(make) => make(subject),
-            Kind::Text { .. } | Kind::Link(_) => Arc::new(EntryInode { subject, index, entry }),
+            Kind::Text { .. } | Kind::Memory | Kind::Link(_) => {
+                Arc::new(EntryInode { subject, index, entry })
+            }
         })
     }
 
@@ -232,12 +240,21 @@ impl Inode for EntryInode {
     }
 
     fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Arc<dyn FileOperations>> {
-        let Kind::Text { show, store, guard } = self.entry.kind else { return Err(Errno::ELOOP) };
         let task = self.subject.task()?;
+        let guard = match self.entry.kind {
+            Kind::Text { guard, .. } => guard,
+            _ => Guard::Inspect,
+        };
         if guard == Guard::Inspect && !may_inspect(&task) {
             return Err(Errno::EACCES);
         }
-        Ok(Snapshot::new(EntryText { subject: self.subject.clone(), show, store }))
+        match self.entry.kind {
+            Kind::Text { show, store, .. } => {
+                Ok(Snapshot::new(EntryText { subject: self.subject.clone(), show, store }))
+            }
+            Kind::Memory => Ok(mem::Memory::of(&task)),
+            Kind::Link(_) | Kind::Directory(_) => Err(Errno::ELOOP),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod descriptors;
 mod directory;
 mod kernel;
 mod links;
+mod mem;
 mod memory;
 mod mounts;
 mod settings;

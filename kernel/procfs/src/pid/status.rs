@@ -38,7 +38,9 @@ fn who(subject: &Subject, task: &TaskRef, text: &mut Text) -> Result<()> {
     let group = process.pid().number_in(namespace);
     writeln!(text, "State:\t{letter} ({word})\nTgid:\t{group}\nNgid:\t0")?;
     let parent = parent.map_or(0, |parent| parent.pid().number_in(namespace));
-    writeln!(text, "Pid:\t{}\nPPid:\t{parent}\nTracerPid:\t0", subject.number())?;
+    let tracer = process::ptrace::tracer_of(task);
+    let tracer = tracer.map_or(0, |tracer| tracer.pid().number_in(namespace));
+    writeln!(text, "Pid:\t{}\nPPid:\t{parent}\nTracerPid:\t{tracer}", subject.number())?;
 
     let credentials = thread.credentials();
     let Credentials { uid, euid, suid, fsuid, gid, egid, sgid, fsgid, .. } = &*credentials;

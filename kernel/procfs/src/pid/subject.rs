@@ -3,8 +3,8 @@
 use alloc::sync::Arc;
 
 use errno::{Errno, Result};
-use fs::{Capabilities, FileType, Stat};
-use process::{Pid, PidNamespace, Thread};
+use fs::{FileType, Stat};
+use process::{Pid, PidNamespace, Thread, ptrace};
 use sched::TaskRef;
 
 use crate::instance::Instance;
@@ -95,18 +95,7 @@ impl Subject {
     }
 }
 
-/// Whether the running task may look into another's memory and files (Linux's `ptrace_may_access`
-/// for reading): a thread of the same process, a process of the same user through and through, or
-/// with `CAP_SYS_PTRACE`.
+/// Whether the running task may look into another's memory and files.
 pub(crate) fn may_inspect(task: &TaskRef) -> bool {
-    let current = sched::current();
-    let (me, other) = (Thread::of(&current), Thread::of(task));
-    if Arc::ptr_eq(me.process(), other.process()) {
-        return true;
-    }
-    let (mine, theirs) = (me.credentials(), other.credentials());
-    let same_user = [theirs.uid, theirs.euid, theirs.suid].iter().all(|&uid| uid == mine.fsuid);
-    let same_group = [theirs.gid, theirs.egid, theirs.sgid].iter().all(|&gid| gid == mine.fsgid);
-    let no_less = mine.permitted.contains(theirs.permitted);
-    same_user && same_group && no_less || mine.capable(Capabilities::SYS_PTRACE)
+    ptrace::may_access(task, ptrace::Identity::FileSystem)
 }

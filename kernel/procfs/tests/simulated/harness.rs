@@ -163,7 +163,8 @@ pub fn fork(body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
         let body = body.lock().unwrap().take();
         body.map_or(0, |body| body())
     };
-    kernel_clone(&CloneArgs::FORK, start, |_| Ok(())).unwrap()
+    let mut registers = machine::user::UserContext::new(0, 0).unwrap();
+    kernel_clone(&CloneArgs::FORK, start, |_| Ok(()), &mut registers).unwrap()
 }
 
 /// Runs `body` as a user without privileges.
