@@ -17,7 +17,6 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use sched::{TaskFlags, TaskRef};
 use smallvec::SmallVec;
@@ -192,7 +191,7 @@ pub(crate) struct Released {
     tasks: SmallVec<[TaskRef; 2]>,
     pids: SmallVec<[Arc<Pid>; 1]>,
     processes: SmallVec<[Leavings; 1]>,
-    traces: Vec<Box<Trace>>,
+    traces: SmallVec<[Box<Trace>; 1]>,
 }
 
 impl Released {

@@ -133,11 +133,11 @@ pub fn set_all(task: &TaskRef, set: usize, from: usize) -> Result<()> {
 fn part(task: &TaskRef, set: usize, segment: UserPtr<IoVec>) -> Result<(UserPtr<u8>, usize)> {
     ptrace::event_message(task)?;
     let given = segment.read()?;
-    let length = given.length as usize;
+    let length = given.length;
     if !length.is_multiple_of(WORD) {
         return Err(Errno::EINVAL);
     }
-    Ok((UserPtr::new(given.base as usize), length.min(size(set)?)))
+    Ok((UserPtr::new(given.base), length.min(size(set)?)))
 }
 
 /// Tells the caller how much it was.

@@ -193,7 +193,7 @@ pub fn set(file: &File, change: impl FnOnce(&mut Termios)) {
 /// What a user task does about its signals on the way to user mode. Returns the exit code if the
 /// task is to end.
 pub fn take_signals() -> Option<u32> {
-    match signal::next_delivery() {
+    match signal::next_delivery(&mut registers()) {
         Delivery::None => {
             signal::restore_saved_mask();
             None
@@ -219,6 +219,11 @@ pub fn call<R>(mut function: impl FnMut() -> Result<R>) -> std::result::Result<R
     }
 }
 
+/// The registers of a program that nobody looks at.
+fn registers() -> machine::user::UserContext {
+    machine::user::UserContext::new(0, 0).unwrap()
+}
+
 /// Makes a child process that runs `body`.
 pub fn fork(body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
     let body = Arc::new(Mutex::new(Some(body)));
@@ -228,7 +233,7 @@ pub fn fork(body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
             let body = body.lock().unwrap().take();
             body.map_or(0, |body| body())
         };
-        match kernel_clone(&CloneArgs::FORK, start, |_| Ok(())) {
+        match kernel_clone(&CloneArgs::FORK, start, |_| Ok(()), &mut registers()) {
             Ok(number) => return number,
             Err(Errno::ERESTARTNOINTR) => {
                 if let Some(code) = take_signals() {
