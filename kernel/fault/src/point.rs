@@ -22,6 +22,9 @@ macro_rules! points {
 points! {
     Page = "page", "A page frame for anybody: user memory, page tables, page cache. ENOMEM.";
     KernelStack = "kernel_stack", "A kernel stack, cached or new. ENOMEM.";
+    QueuePlace = "queue_place", "Room for one more task on the run queues. ENOMEM.";
+    ProcessTable = "process_table", "Room for one more process, group or session in the process table. ENOMEM.";
+    PidTable = "pid_table", "Room for a process number in its table. ENOMEM.";
     Task = "task", "The memory of a task. ENOMEM.";
     Pid = "pid", "A process number. EAGAIN.";
     CreateRequest = "create_request", "The request that a creator hands to kthreadd. ENOMEM.";

@@ -7,6 +7,7 @@
 use alloc::vec::Vec;
 
 use errno::Errno;
+use fault::Point;
 
 /// No place.
 const NONE: u32 = u32::MAX;
@@ -57,6 +58,9 @@ impl<T> List<T> {
     /// # Errors
     /// ENOMEM.
     pub(crate) fn reserve(&mut self) -> Result<(), Errno> {
+        if fault::should_fail(Point::ProcessTable) {
+            return Err(Errno::ENOMEM);
+        }
         if self.free == NONE {
             self.cells.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         }

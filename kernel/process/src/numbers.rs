@@ -9,6 +9,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use errno::Errno;
+use fault::Point;
 
 /// Numbers in a chunk: one word of the bitmap.
 const CHUNK: usize = 64;
@@ -88,6 +89,9 @@ impl<T> Numbers<T> {
     }
 
     fn take(&mut self, number: u32) -> Result<(), Errno> {
+        if fault::should_fail(Point::PidTable) {
+            return Err(Errno::ENOMEM);
+        }
         let (index, bit) = (number as usize / CHUNK, number as usize % CHUNK);
         if index >= self.chunks.len() {
             self.chunks.try_reserve(index + 1 - self.chunks.len()).map_err(|_| Errno::ENOMEM)?;

@@ -83,6 +83,7 @@ scenarios! {
     k06_park_against_hotplug: "per-CPU threads park and come back while the CPU goes and comes" = park::against_hotplug;
     k07_creator_killed_at_any_point: "a creator that is killed while it waits leaves nothing behind" = killed::at_any_point;
     k08_every_failure_reaches_the_creator: "each allocation on the way fails in turn, with the right error" = failure::every_point_in_turn;
+    k08_allocations_fail_by_chance: "creators at work while any allocation may fail" = failure::by_chance;
     k09_signals_are_ignored_until_allowed: "SIGKILL does nothing to a kernel thread; an allowed signal is pending" = misc::signals;
     k10_names: "comm holds 15 bytes and the full name is kept" = misc::names;
     k11_freeze_and_thaw: "freezing stops freezable threads and no others; thawing lets them go on" = freeze::freeze_and_thaw;

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering, Ordering::Relaxed};
 
 use errno::Errno;
+use fault::Point;
 
 use crate::runqueue::RUN_QUEUES;
 
@@ -17,6 +18,9 @@ static ROOM: AtomicUsize = AtomicUsize::new(0);
 /// # Errors
 /// ENOMEM.
 pub(crate) fn reserve_place() -> Result<(), Errno> {
+    if fault::should_fail(Point::QueuePlace) {
+        return Err(Errno::ENOMEM);
+    }
     let places = PLACES.fetch_add(1, Relaxed) + 1;
     if places <= ROOM.load(Ordering::Acquire) {
         return Ok(());

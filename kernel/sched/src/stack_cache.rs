@@ -1,6 +1,7 @@
 //! Kernel stacks, kept ready per CPU: making one means mapping it, using one again does not.
 
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use errno::Errno;
 use fault::Point;
@@ -22,8 +23,11 @@ struct Cache {
 static CACHES: PerCpu<LocalCell<Cache>> =
     per_cpu!(LocalCell::new(Cache { stacks: [const { None }; KEPT], count: 0 }));
 
-/// Stacks that no CPU has room for, until [`trim`] unmaps them: that cannot be done with interrupts off.
+/// Stacks that no CPU has room for, until [`trim`] unmaps them: that cannot be done with interrupts off. There is room for every stack
+/// that is mapped, so that putting one here takes no memory.
 static SPARE: SpinLock<Vec<Stack>> = SpinLock::new(&SPARE_LOCK, Vec::new());
+/// Stacks that are mapped, or about to be.
+static MAPPED: AtomicUsize = AtomicUsize::new(0);
 
 /// A stack whose memory is on the node. May sleep.
 ///
@@ -43,8 +47,34 @@ pub(crate) fn allocate(node: NodeId) -> Result<Stack, Errno> {
     });
     match cached {
         Some(stack) => Ok(stack),
-        None => Stack::new(node).map_err(|_| Errno::ENOMEM),
+        None => map(node),
     }
+}
+
+fn map(node: NodeId) -> Result<Stack, Errno> {
+    let mapped = MAPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    let stack = make_room(mapped).and_then(|()| Stack::new(node).map_err(|_| Errno::ENOMEM));
+    stack.inspect_err(|_| {
+        MAPPED.fetch_sub(1, Ordering::Relaxed);
+    })
+}
+
+/// Makes room for so many spare stacks. May sleep.
+fn make_room(stacks: usize) -> Result<(), Errno> {
+    if SPARE.lock_irq().capacity() >= stacks {
+        return Ok(());
+    }
+    let mut roomier = Vec::new();
+    roomier.try_reserve_exact(stacks.next_power_of_two().max(64)).map_err(|_| Errno::ENOMEM)?;
+    let mut spare = SPARE.lock_irq();
+    // Another CPU may have been faster, and have had more in mind.
+    if spare.capacity() < roomier.capacity() {
+        roomier.append(&mut spare);
+        core::mem::swap(&mut *spare, &mut roomier);
+    }
+    drop(spare);
+    drop(roomier);
+    Ok(())
 }
 
 /// Takes a dead task's stack. Any context.
@@ -70,8 +100,14 @@ pub fn has_spare() -> bool {
 
 /// Unmaps the stacks that no CPU keeps. May sleep.
 pub fn trim() {
-    let spare = core::mem::take(&mut *SPARE.lock_irq());
-    drop(spare);
+    loop {
+        let stack = SPARE.lock_irq().pop();
+        if stack.is_none() {
+            return;
+        }
+        drop(stack);
+        MAPPED.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Gives this CPU's stacks up for unmapping: for a CPU that goes offline. Any context.
