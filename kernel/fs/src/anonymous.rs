@@ -115,6 +115,16 @@ pub fn open(
     File::new(path, operations, flags, credentials)
 }
 
+/// A place that an inode without a name has; `shown` is what `/proc` shows for it.
+pub fn place(inode: Arc<dyn Inode>, shown: &[u8]) -> Path {
+    Path::new(mount().0.clone(), Dentry::anonymous(inode, shown))
+}
+
+/// The device number of inodes without a name.
+pub fn device() -> DeviceNumber {
+    mount().1
+}
+
 /// Opens something that has an inode of its own of this type and no name in a file system, such as a socket. `shown` says for
 /// its number how `/proc/PID/fd` shows it.
 ///

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use errno::Result;
 use sync::{LockClass, SpinLock};
 
 use crate::namespace::MountNamespace;
@@ -38,6 +39,22 @@ impl FsContext {
             namespace: self.namespace.clone(),
             places: SpinLock::new(&CONTEXT_LOCK, places),
         })
+    }
+
+    /// A copy that lives in a copy of the mount namespace, at the same places.
+    ///
+    /// # Errors
+    /// ENOSPC: there are too many mounts.
+    pub fn with_own_namespace(&self) -> Result<Arc<Self>> {
+        let mut places = self.places.lock().clone();
+        let (namespace, copies) = self.namespace.copy_all()?;
+        for place in [&mut places.root, &mut places.cwd] {
+            let copy = copies.iter().find(|(old, _)| Arc::ptr_eq(old, place.mount()));
+            if let Some((_, new)) = copy {
+                *place = Path::new(new.clone(), place.dentry().clone());
+            }
+        }
+        Ok(Arc::new(Self { namespace, places: SpinLock::new(&CONTEXT_LOCK, places) }))
     }
 
     /// The tree of mounts it lives in.

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use errno::{Errno, Result};
 use sync::{LockClass, SpinLock};
@@ -15,8 +16,15 @@ use crate::superblock::Superblock;
 /// One change to a tree of mounts at a time. Taken before `mount.links`.
 static NAMESPACE_LOCK: LockClass = LockClass::new("mount.namespace");
 
+/// The most mounts in a tree (`/proc/sys/fs/mount-max`).
+const MOUNTS_MAX: usize = 100_000;
+
+/// Mounts and their copies.
+type Copies = Vec<(Arc<Mount>, Arc<Mount>)>;
+
 /// A tree of mounts, shared by all who see it.
 pub struct MountNamespace {
+    inode: u64,
     root: Arc<Mount>,
     /// Held while the tree is changed.
     changes: SpinLock<()>,
@@ -26,10 +34,34 @@ impl MountNamespace {
     /// A tree with one mount, the root file system.
     pub fn new(superblock: Arc<Superblock>, source: &str) -> Arc<Self> {
         let root = superblock.root().clone();
-        Arc::new(Self {
-            root: Mount::new(superblock, root, source, MountFlags::empty()),
-            changes: SpinLock::new(&NAMESPACE_LOCK, ()),
-        })
+        Self::with_root(Mount::new(superblock, root, source, MountFlags::empty()))
+    }
+
+    fn with_root(root: Arc<Mount>) -> Arc<Self> {
+        /// Linux numbers namespaces other than its first ones from here on.
+        static NEXT: AtomicU64 = AtomicU64::new(0xf800_0000);
+        let inode = NEXT.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { inode, root, changes: SpinLock::new(&NAMESPACE_LOCK, ()) })
+    }
+
+    /// The number that `/proc/PID/ns/mnt` shows.
+    pub fn inode(&self) -> u64 {
+        self.inode
+    }
+
+    /// A tree with the same mounts, and which mount of it stands for which of this one.
+    ///
+    /// # Errors
+    /// ENOSPC: too many mounts.
+    pub(crate) fn copy_all(&self) -> Result<(Arc<Self>, Copies)> {
+        if self.mounts().len() > MOUNTS_MAX {
+            return Err(Errno::ENOSPC);
+        }
+        let top = Path::new(self.root.clone(), self.root.root().clone());
+        let root = self.copy(&top);
+        let mut copies = self.copy_children(&top, &root);
+        copies.push((self.root.clone(), root.clone()));
+        Ok((Self::with_root(root), copies))
     }
 
     /// The root directory, with whatever is mounted over it.
@@ -83,7 +115,8 @@ impl MountNamespace {
 
     /// Copies the mounts below `from` to the same places of `to`. The depth of mounts is a loop,
     /// not a recursion.
-    fn copy_children(&self, from: &Path, to: &Arc<Mount>) {
+    fn copy_children(&self, from: &Path, to: &Arc<Mount>) -> Copies {
+        let mut copies = Copies::new();
         let mut left = Vec::from([(from.mount().clone(), from.dentry().clone(), to.clone())]);
         while let Some((mount, top, copy)) = left.pop() {
             for child in mount.children() {
@@ -94,9 +127,11 @@ impl MountNamespace {
                 let child_root = Path::new(child.clone(), child.root().clone());
                 let child_copy = self.copy(&child_root);
                 child_copy.attach_to(&Path::new(copy.clone(), place.dentry().clone()));
+                copies.push((child.clone(), child_copy.clone()));
                 left.push((child, child_root.dentry().clone(), child_copy));
             }
         }
+        copies
     }
 
     fn attach(&self, mount: &Arc<Mount>, at: &Path) -> Result<()> {
@@ -176,5 +211,16 @@ impl MountNamespace {
             found.push(mount);
         }
         found
+    }
+}
+
+impl Drop for MountNamespace {
+    /// Nobody sees the tree any more: its mounts leave the places that they cover, which other trees may have too.
+    fn drop(&mut self) {
+        let mut left = self.root.children();
+        while let Some(mount) = left.pop() {
+            left.extend(mount.children());
+            mount.detach();
+        }
     }
 }

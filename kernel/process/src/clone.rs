@@ -242,6 +242,11 @@ pub fn unshare_namespaces(flags: CloneFlags) -> Result<()> {
     let me = sched::current();
     let thread = Thread::of(&me);
     let namespaces = copy_namespaces(flags, &thread.resources())?;
+    if flags.contains(CloneFlags::NEWNS)
+        && let Some(fs) = thread.fs()
+    {
+        drop(thread.set_fs(Some(fs.with_own_namespace()?)));
+    }
     let old = thread
         .change_resources(|resources| core::mem::replace(&mut resources.namespaces, namespaces));
     drop(old);
@@ -270,7 +275,10 @@ fn copy_resources(flags: CloneFlags, resources: &mut Resources) -> Result<()> {
     if !flags.contains(CloneFlags::FS)
         && let Some(fs) = &resources.fs
     {
-        resources.fs = Some(fs.fork_copy());
+        resources.fs = Some(match flags.contains(CloneFlags::NEWNS) {
+            true => fs.with_own_namespace()?,
+            false => fs.fork_copy(),
+        });
     }
     if !flags.contains(CloneFlags::FILES)
         && let Some(files) = &resources.files

@@ -82,8 +82,7 @@ impl CloneFlags {
         .union(Self::NEWIPC)
         .union(Self::NEWUSER)
         .union(Self::NEWNET)
-        .union(Self::NEWTIME)
-        .union(Self::NEWNS);
+        .union(Self::NEWTIME);
 
     /// Splits what `clone` is given into flags and the exit signal.
     pub const fn from_clone(bits: u64) -> (Self, u32) {

@@ -43,6 +43,7 @@ mod kernel_thread;
 mod kill;
 mod list;
 mod namespace;
+mod namespace_file;
 mod numbers;
 mod pid;
 mod process;
@@ -81,6 +82,7 @@ pub use kill::{
 pub use namespace::{
     Namespaces, PidNamespace, UTS_LENGTH, UtsNamespace, find_task_by_pid_ns, pid_max, set_pid_max,
 };
+pub use namespace_file::{InitialOnly, Namespace, NamespaceFile};
 pub use numbers::{PID_MAX_DEFAULT, PID_MAX_LIMIT, PID_MAX_MIN};
 pub use pid::Pid;
 pub use process::{Process, process_of};

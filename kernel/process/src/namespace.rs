@@ -104,6 +104,18 @@ impl PidNamespace {
         self.parent.as_ref()
     }
 
+    /// Whether it is another one or inside it.
+    pub fn is_within(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        let mut next = Some(self);
+        while let Some(namespace) = next {
+            if Arc::ptr_eq(namespace, other) {
+                return true;
+            }
+            next = namespace.parent();
+        }
+        false
+    }
+
     /// What `/proc/PID/ns/pid` shows.
     pub fn inode(&self) -> u64 {
         self.inode

@@ -250,6 +250,14 @@ impl Thread {
         self.change_resources(|resources| core::mem::replace(&mut resources.mm, mm))
     }
 
+    /// Gives it other namespaces.
+    pub(crate) fn change_namespaces(&self, change: impl FnOnce(&mut Namespaces)) {
+        let mut namespaces = (*self.namespaces()).clone();
+        change(&mut namespaces);
+        let new = Arc::new(namespaces);
+        drop(self.change_resources(|resources| core::mem::replace(&mut resources.namespaces, new)));
+    }
+
     /// Its namespaces.
     pub fn namespaces(&self) -> Arc<Namespaces> {
         self.held.lock_irq().resources.namespaces.clone()

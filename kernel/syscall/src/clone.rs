@@ -128,19 +128,57 @@ pub fn clone3(call: &mut Call<'_>, arguments: UserPtr<u8>, size: usize) -> Resul
     make(call, &args, registers, UserPtr::new(given.pidfd as usize))
 }
 
-/// `unshare`, of files and of the file system context; other things have no second one here.
+/// `unshare`, of files, the file system context and namespaces. What is each thread's own anyway, or shared by all of
+/// a process and by nobody else, is taken as done.
 pub fn unshare(flags: u64) -> Result<usize> {
     let flags = CloneFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
-    let known = CloneFlags::FILES | CloneFlags::FS | CloneFlags::SYSVSEM;
-    if !known.contains(flags) {
+    let of_process = CloneFlags::THREAD | CloneFlags::SIGHAND | CloneFlags::VM;
+    let own = CloneFlags::FILES | CloneFlags::FS | CloneFlags::SYSVSEM | of_process;
+    let namespaces = CloneFlags::NAMESPACES | CloneFlags::NEWUSER;
+    if !(own | namespaces).contains(flags) {
         return Err(Errno::EINVAL);
+    }
+    if flags.intersects(of_process) && current::process().thread_count() > 1 {
+        return Err(Errno::EINVAL);
+    }
+    if flags.intersects(namespaces) {
+        process::unshare_namespaces(flags)?;
     }
     if flags.contains(CloneFlags::FILES) {
         unshare_files()?;
     }
-    if flags.contains(CloneFlags::FS) {
+    // One's own mounts come with a context of one's own.
+    if flags.contains(CloneFlags::FS) && !flags.contains(CloneFlags::NEWNS) {
         let own = current::fs_context()?.fork_copy();
         drop(Thread::of(&sched::current()).set_fs(Some(own)));
+    }
+    Ok(0)
+}
+
+/// `setns`: enters the namespace that a file of `/proc/PID/ns` stands for, or those of a pidfd's process that are asked
+/// for.
+pub fn setns(fd: i32, kinds: u64) -> Result<usize> {
+    const ORDER: [&str; 8] = ["user", "cgroup", "ipc", "net", "time", "uts", "pid", "mnt"];
+    let kinds = CloneFlags::from_bits(kinds).ok_or(Errno::EINVAL)?;
+    let file = current::file(fd)?;
+    if let Some(file) = file.operations().downcast_ref::<process::NamespaceFile>() {
+        let namespace = file.namespace();
+        if !kinds.is_empty() && kinds != namespace.flag() {
+            return Err(Errno::EINVAL);
+        }
+        namespace.clone().enter()?;
+        return Ok(0);
+    }
+    let pid = kill::pid_of(fd).map_err(|_| Errno::EINVAL)?;
+    if kinds.is_empty() || !(CloneFlags::NAMESPACES | CloneFlags::NEWUSER).contains(kinds) {
+        return Err(Errno::EINVAL);
+    }
+    let task = pid.task().ok_or(Errno::ESRCH)?;
+    for name in ORDER {
+        let namespace = process::Namespace::of(Thread::of(&task), name).ok_or(Errno::ESRCH)?;
+        if kinds.contains(namespace.flag()) {
+            namespace.enter()?;
+        }
     }
     Ok(0)
 }

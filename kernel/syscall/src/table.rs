@@ -415,7 +415,7 @@ system_calls! {
     305 clock_adjtime;
     306 syncfs = transfer::syncfs [fd];
     307 sendmmsg = socket::sendmmsg [fd, messages, count, flags];
-    308 setns;
+    308 setns = clone::setns [fd, kinds];
     309 getcpu = schedule::getcpu [cpu, node];
     310 process_vm_readv = process_vm::readv [pid, local, local_count, remote, remote_count, flags];
     311 process_vm_writev = process_vm::writev [pid, local, local_count, remote, remote_count, flags];

@@ -54,9 +54,16 @@ fn main(_: runtime::Arguments) -> i32 {
 /// Mounts what the kernel has of the usual file systems. One that is missing is not an error: the command may
 /// well do without it.
 fn mount_all() {
-    for (kind, directory) in
-        [(c"devtmpfs", c"/dev"), (c"proc", c"/proc"), (c"sysfs", c"/sys"), (c"tmpfs", c"/tmp")]
-    {
+    for (kind, directory) in [
+        (c"devtmpfs", c"/dev"),
+        (c"proc", c"/proc"),
+        (c"sysfs", c"/sys"),
+        (c"tmpfs", c"/tmp"),
+        (c"tmpfs", c"/dev/shm"),
+        (c"cgroup2", c"/sys/fs/cgroup"),
+    ] {
+        // A directory that is there, or cannot be made, is the mount's concern.
+        let _ = file::make_directory(directory, 0o755);
         let _ = file::mount(kind, directory);
     }
     // What a device manager adds to the kernel's own nodes.

@@ -35,8 +35,9 @@ const FETCH: &str = "--download-only";
 
 /// Packages whose work is the installing of others. Nothing is installed in the guest's root, so they come only
 /// if they are asked for by name.
-const INSTALLERS: [&str; 9] = [
+const INSTALLERS: [&str; 10] = [
     "debconf",
+    "debianutils",
     "dpkg",
     "init-system-helpers",
     "install-info",

@@ -76,9 +76,7 @@ pub fn memory_for(archive: usize) -> u64 {
 pub fn pack(additions: &Additions, order: &Order) -> Result<Vec<u8>> {
     let mut tree = user_land()?;
     if !additions.packages.is_empty() {
-        for directory in debian::unpacked(&additions.packages)? {
-            tree.overlay_but(&directory, debian::is_left_out)?;
-        }
+        add_packages(&mut tree, &additions.packages)?;
     }
     for root in &additions.roots {
         tree.overlay(root)?;
@@ -140,6 +138,16 @@ fn user_land() -> Result<Tree> {
     let init = programs::build(Program::Init)?;
     tree.add_file("init", 0o755, fs::read(init)?)?;
     Ok(tree)
+}
+
+/// Packages, with Debian's shell: busybox's runs its own `ps` where a script says `ps`, whatever is in `PATH`.
+fn add_packages(tree: &mut Tree, packages: &[String]) -> Result<()> {
+    const SHELL: &str = "dash";
+    let with_shell = Vec::from_iter(packages.iter().cloned().chain([SHELL.to_owned()]));
+    for directory in debian::unpacked(&with_shell)? {
+        tree.overlay_but(&directory, debian::is_left_out)?;
+    }
+    tree.add_link("usr/bin/sh", SHELL)
 }
 
 fn add_binary(tree: &mut Tree, path: &Path) -> Result<()> {

@@ -11,7 +11,9 @@ use kernfs::{Contents, Snapshot, Text, list_with_dots};
 use sched::TaskRef;
 
 use super::subject::{Scope, Subject, may_inspect};
-use super::{descriptors, kernel, links, mem, memory, mounts, settings, stat, status, threads};
+use super::{
+    descriptors, kernel, links, mem, memory, mounts, namespaces, settings, stat, status, threads,
+};
 
 /// Writes a file's text.
 type Show = fn(&Subject, &TaskRef, &mut Text) -> Result<()>;
@@ -87,6 +89,7 @@ static ENTRIES: &[Entry] = &[
     directory("task", 0o555, Place::ProcessOnly, threads::directory),
     directory("fd", 0o500, Place::Both, descriptors::fd),
     directory("fdinfo", 0o555, Place::Both, descriptors::fdinfo),
+    directory("ns", 0o511, Place::Both, namespaces::directory),
     guarded("environ", 0o400, memory::environ),
     guarded("auxv", 0o400, memory::auxv),
     text("status", 0o444, status::status),

@@ -12,6 +12,7 @@
 //! | `kernel` | what the kernel does for it: `wchan`, `stack`, `schedstat`, `sched`, `io` |
 //! | `settings` | what can be set: `comm`, `oom_score_adj`; and `limits` |
 //! | `mounts` | `mounts`, `mountinfo` |
+//! | `namespaces` | `ns` |
 
 mod descriptors;
 mod directory;
@@ -20,6 +21,7 @@ mod links;
 mod mem;
 mod memory;
 mod mounts;
+mod namespaces;
 mod settings;
 mod stat;
 mod status;
