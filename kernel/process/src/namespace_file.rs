@@ -6,11 +6,13 @@ use alloc::sync::Arc;
 
 use errno::{Errno, Result};
 use fs::{
-    Capabilities, FileOperations, FileType, FsContext, Inode, MountNamespace, OpenFlags, Path, Stat,
+    Capabilities, File, FileOperations, FileType, FsContext, Inode, MountNamespace, OpenFlags,
+    Path, Stat,
 };
 
 use crate::flags::CloneFlags;
 use crate::namespace::{PidNamespace, UtsNamespace};
+use crate::rlimit::Resource;
 use crate::thread::Thread;
 
 /// A namespace that a file stands for.
@@ -195,4 +197,49 @@ impl NamespaceFile {
     }
 }
 
-impl FileOperations for NamespaceFile {}
+/// `NS_GET_USERNS`: the user namespace that it belongs to.
+const NS_GET_USERNS: u32 = 0xb701;
+/// `NS_GET_PARENT`: the namespace that it is in.
+const NS_GET_PARENT: u32 = 0xb702;
+/// `NS_GET_NSTYPE`: the flag of its kind.
+const NS_GET_NSTYPE: u32 = 0xb703;
+/// `NS_GET_OWNER_UID`: whose a user namespace is.
+const NS_GET_OWNER_UID: u32 = 0xb704;
+
+impl FileOperations for NamespaceFile {
+    fn ioctl(&self, _file: &File, command: u32, argument: usize) -> Result<usize> {
+        match command {
+            NS_GET_USERNS => install(Namespace::Initial(InitialOnly::User)),
+            NS_GET_PARENT => match &self.0 {
+                Namespace::Pid(namespace) => {
+                    // One that the caller cannot see is not shown either.
+                    let mine = crate::current_pid_namespace();
+                    let parent = namespace.parent().filter(|parent| parent.is_within(&mine));
+                    install(Namespace::Pid(parent.ok_or(Errno::EPERM)?.clone()))
+                }
+                Namespace::Initial(InitialOnly::User) => Err(Errno::EPERM),
+                _ => Err(Errno::EINVAL),
+            },
+            NS_GET_NSTYPE => Ok(self.0.flag().bits() as usize),
+            NS_GET_OWNER_UID => match self.0 {
+                Namespace::Initial(InitialOnly::User) => {
+                    let owner = 0_u32.to_ne_bytes();
+                    machine::user::copy_to(argument, &owner).map_err(|_| Errno::EFAULT)?;
+                    Ok(0)
+                }
+                _ => Err(Errno::EINVAL),
+            },
+            _ => Err(Errno::ENOTTY),
+        }
+    }
+}
+
+/// Opens a namespace for the running task; returns the descriptor.
+fn install(namespace: Namespace) -> Result<usize> {
+    let me = sched::current();
+    let thread = Thread::of(&me);
+    let file = File::open(namespace.place(), OpenFlags::empty(), &thread.credentials())?;
+    let limit = thread.process().limit(Resource::Files).soft;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    Ok(thread.files().ok_or(Errno::EBADF)?.add(file, true, limit)? as usize)
+}

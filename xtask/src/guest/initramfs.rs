@@ -140,11 +140,15 @@ fn user_land() -> Result<Tree> {
     Ok(tree)
 }
 
-/// Packages, with Debian's shell: busybox's runs its own `ps` where a script says `ps`, whatever is in `PATH`.
+/// What packages rely on without saying so: Debian's shell (busybox's runs its own `ps` where a script says `ps`,
+/// whatever is in `PATH`), what describes terminals, and the C library's programs and its locale.
+const ESSENTIAL: [&str; 3] = [SHELL, "ncurses-base", "libc-bin"];
+const SHELL: &str = "dash";
+
 fn add_packages(tree: &mut Tree, packages: &[String]) -> Result<()> {
-    const SHELL: &str = "dash";
-    let with_shell = Vec::from_iter(packages.iter().cloned().chain([SHELL.to_owned()]));
-    for directory in debian::unpacked(&with_shell)? {
+    let essential = ESSENTIAL.map(str::to_owned);
+    let all = Vec::from_iter(packages.iter().cloned().chain(essential));
+    for directory in debian::unpacked(&all)? {
         tree.overlay_but(&directory, debian::is_left_out)?;
     }
     tree.add_link("usr/bin/sh", SHELL)

@@ -18,6 +18,7 @@ pub use option::{getsockopt, setsockopt};
 
 const AF_UNSPEC: u16 = 0;
 const AF_UNIX: i32 = 1;
+const AF_NETLINK: i32 = 16;
 /// The first number that is no family.
 const AF_MAX: i32 = 46;
 const SOCK_TYPE_MASK: u32 = 0xf;
@@ -47,8 +48,11 @@ fn wanted(family: i32, kind: u32, protocol: i32) -> Result<(Kind, OpenFlags)> {
     if kind >= SOCK_MAX {
         return Err(Errno::EINVAL);
     }
-    if family != AF_UNIX {
-        return Err(Errno::EAFNOSUPPORT);
+    match family {
+        AF_UNIX => {}
+        // A family that is there, without a protocol yet: programs tell the two apart.
+        AF_NETLINK => return Err(Errno::EPROTONOSUPPORT),
+        _ => return Err(Errno::EAFNOSUPPORT),
     }
     if protocol != 0 && protocol != AF_UNIX {
         return Err(Errno::EPROTONOSUPPORT);
