@@ -61,6 +61,7 @@ mod select;
 mod signal;
 mod sleep;
 mod socket;
+mod splice;
 mod stat;
 mod system;
 pub mod table;

@@ -12,8 +12,8 @@ use crate::user::Argument;
 use crate::{
     attributes, call, clock, clone, credentials, descriptor, directory, epoll, eventfd, execute,
     exit, futex, identity, kernel_log, kill, memory, mount, names, open, poll, posix_timer, prctl,
-    process_vm, ptrace, reboot, resource, schedule, select, signal, sleep, socket, stat, system,
-    timer, timerfd, transfer, wait, xattr,
+    process_vm, ptrace, reboot, resource, schedule, select, signal, sleep, socket, splice, stat,
+    system, timer, timerfd, transfer, wait, xattr,
 };
 
 type Handler = fn(&mut Call<'_>) -> Result<usize>;
@@ -382,10 +382,10 @@ system_calls! {
     272 unshare = clone::unshare [flags];
     273 set_robust_list = futex::set_robust_list [head, size];
     274 get_robust_list = futex::get_robust_list [pid, head, size];
-    275 splice;
-    276 tee;
+    275 splice = splice::splice [input, input_position, output, output_position, length, flags];
+    276 tee = splice::tee [input, output, length, flags];
     277 sync_file_range;
-    278 vmsplice;
+    278 vmsplice = splice::vmsplice [fd, list, count, flags];
     279 move_pages;
     280 utimensat = attributes::utimensat [directory, path, times, flags];
     281 epoll_pwait = epoll::epoll_pwait [call: epoll, events, count, timeout, mask, size];

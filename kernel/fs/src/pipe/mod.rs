@@ -10,6 +10,7 @@
 
 mod fifo;
 mod ring;
+pub mod splice;
 
 use alloc::format;
 use alloc::sync::Arc;

@@ -8,12 +8,12 @@ use memory::{PAGE_SIZE, Page};
 use crate::io::{Sink, Source};
 
 /// A page with bytes to read.
-struct Piece {
-    page: Page,
-    start: usize,
-    end: usize,
+pub(super) struct Piece {
+    pub(super) page: Page,
+    pub(super) start: usize,
+    pub(super) end: usize,
     /// A packet of its own (O_DIRECT): it is not added to, and what a reader leaves of it is lost.
-    packet: bool,
+    pub(super) packet: bool,
 }
 
 /// A queue of bytes with a limit. One that is full or empty says so; waiting is not its affair.
@@ -72,7 +72,7 @@ impl Ring {
     /// Whether so many bytes fit at once.
     pub(super) fn fits(&self, length: usize, packet: bool) -> bool {
         let in_last = if packet { 0 } else { self.room_in_last() };
-        let free = (self.slots - self.pieces.len()) * PAGE_SIZE;
+        let free = self.slots.saturating_sub(self.pieces.len()) * PAGE_SIZE;
         // Whole pages: a write that begins in the last page does not leave its rest unused.
         length <= in_last + free
     }
@@ -150,6 +150,34 @@ impl Ring {
                 self.drop_first();
             }
             if moved < length || packet {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Puts back what was popped, even if that makes it fuller than it may be.
+    pub(super) fn put_back(&mut self, piece: Piece) {
+        self.bytes += piece.end - piece.start;
+        self.pieces.push_front(piece);
+    }
+
+    /// Gives a sink bytes and keeps them, from `skip` bytes after the first on; returns how many.
+    ///
+    /// # Errors
+    /// The sink's, if there were none.
+    pub(super) fn copy(&self, mut skip: usize, to: &mut dyn Sink) -> Result<usize> {
+        let mut done = 0;
+        for piece in &self.pieces {
+            let length = piece.end - piece.start;
+            if skip >= length {
+                skip -= length;
+                continue;
+            }
+            let wanted = (length - skip).min(to.remaining());
+            done += to.put_page(&piece.page, piece.start + skip, wanted)?;
+            skip = 0;
+            if to.remaining() == 0 {
                 break;
             }
         }
