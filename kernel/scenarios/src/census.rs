@@ -10,16 +10,40 @@ pub(crate) struct Census {
     threads: usize,
     requests: usize,
     spaces: usize,
+    /// Items of work that are queued or running.
+    items: usize,
 }
 
 impl Census {
+    /// What is alive when nothing is on its way any more.
+    pub(crate) fn settled() -> Self {
+        let mut last = Self::take();
+        for _ in 0..1000 {
+            sched::sleep_for(time::MILLISECOND);
+            let now = Self::take();
+            if now == last && now.items == 0 {
+                break;
+            }
+            last = now;
+        }
+        last
+    }
+
     pub(crate) fn take() -> Self {
-        let mut tasks = 0;
-        process::for_each_task(|_| tasks += 1);
+        let (mut tasks, mut workers) = (0, 0);
+        // Pools make workers as they need them, and keep them for minutes.
+        process::for_each_task(|task| {
+            if task.comm().as_bytes().starts_with(b"kworker/") {
+                workers += 1;
+            } else {
+                tasks += 1;
+            }
+        });
         Self {
             tasks,
-            pids: process::live_pids(),
-            threads: kthread::live_threads(),
+            pids: process::live_pids().wrapping_sub(workers),
+            threads: kthread::live_threads().wrapping_sub(workers),
+            items: workqueue::unfinished_items(),
             requests: kthread::requests_waiting(),
             spaces: live_spaces(),
         }
@@ -46,10 +70,11 @@ impl Census {
 
 impl fmt::Display for Census {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tasks, pids, threads, requests, spaces } = self;
+        let Self { tasks, pids, threads, requests, spaces, items } = self;
         write!(
             f,
-            "{tasks} tasks, {pids} PIDs, {threads} thread records, {requests} requests, {spaces} address spaces"
+            "{tasks} tasks, {pids} PIDs, {threads} thread records, {requests} requests, {spaces} address spaces, \
+             {items} items of work"
         )
     }
 }

@@ -31,7 +31,7 @@ impl fmt::Display for Failure {
 }
 
 fn run_one(scenario: &'static Scenario) -> Result<(), Failure> {
-    let before = Census::take();
+    let before = Census::settled();
     let oopses = kthread::oops::count();
     crate::tools::expect_oopses(0);
     let thread = Builder::new(format_args!("scenario"))

@@ -27,6 +27,7 @@ mod tools;
 mod user_mode;
 mod watchers;
 mod work;
+mod workqueue;
 
 pub use harness::{boot_and_run, run_all};
 
@@ -123,6 +124,34 @@ scenarios! {
     d02_softlockup_panic / 10: "softlockup_panic ends the kernel" = watchers::softlockup_panic;
     #[cfg(not(target_os = "none"))]
     d02_hardlockup_panic: "hardlockup_panic ends the kernel" = watchers::hardlockup_panic;
+    w04_a_blocked_worker_is_replaced: "an item that blocks makes way for the one it waits for" = self::workqueue::pools::blocked_worker_is_replaced;
+    w04_one_runs_at_a_time: "items that do not block do not share their CPU" = self::workqueue::pools::one_runs_at_a_time;
+    w04_unbound_items_run_at_once: "unbound items run as many at once as there are" = self::workqueue::pools::unbound_run_at_once;
+    w04_workers_come_and_go / 4: "workers are made for items that block, and go when they are idle for long" = self::workqueue::pools::workers_come_and_go;
+    w04_a_cpu_goes_with_work: "what is queued on a CPU that goes is done elsewhere" = self::workqueue::pools::cpu_goes_with_work;
+    w04_a_stall_is_reported / 20: "a pool that begins nothing for long is reported" = self::workqueue::pools::stall_is_reported;
+    w05_names: "workers bear their CPU or pool, and the queue they work for" = self::workqueue::pools::names;
+    w06_never_twice_at_once: "an item queued everywhere at once runs once for each time it was taken" = self::workqueue::items::never_twice_at_once;
+    w06_again_if_queued_while_running: "an item queued while it runs runs again" = self::workqueue::items::again_if_queued_while_running;
+    w06_an_item_queues_itself: "queueing from inside itself" = self::workqueue::items::queues_itself;
+    w06_queued_from_an_interrupt: "timers queue items" = self::workqueue::items::from_an_interrupt;
+    w06_items_come_back: "cancelling gives the item back, and nothing runs it afterwards" = self::workqueue::items::come_back;
+    w06_delayed_work: "delays, changed delays, and none" = self::workqueue::items::delayed;
+    w06_an_item_that_panics: "its worker dies alone, and nobody waits for it" = self::workqueue::items::panicking;
+    w06_work_on_cpu: "a function called on each CPU" = self::workqueue::items::work_on_cpu;
+    w06_flush_waits_for_what_was_before: "flush returns when all that was queued before is done" = self::workqueue::flush::what_was_before;
+    w06_flush_waits_for_nothing_else: "what is queued after a flush has begun is not waited for" = self::workqueue::flush::not_what_comes_after;
+    w06_more_flushes_than_colours: "eighteen flushes at once" = self::workqueue::flush::many_at_once;
+    w06_flush_of_one_item: "flushing an item waits for its present run" = self::workqueue::flush::one_item;
+    w06_cancel_against_run_against_requeue: "what was accepted is run once or taken back once" = self::workqueue::cancel::against_run_against_requeue;
+    w06_cancel_against_a_timer: "timers fire, are moved and cancelled at the same moment" = self::workqueue::cancel::against_a_timer;
+    w06_max_active: "no more of a queue's items at once than it says" = self::workqueue::queues::max_active;
+    w06_ordered: "an ordered queue runs one at a time, in order" = self::workqueue::queues::ordered;
+    w06_drain: "drain waits for what items queue, and keeps others out" = self::workqueue::queues::drain;
+    w06_destroy: "destroy does what is queued, and leaves no thread" = self::workqueue::queues::destroy;
+    w06_freezable: "a freezable queue stands still in a freeze" = self::workqueue::queues::freezable;
+    w06_cpu_intensive: "an item that uses the CPU for long holds nobody up" = self::workqueue::queues::cpu_intensive;
+    w07_the_rescuer_goes_on: "all workers block, none can be made, and the rescuer does it" = self::workqueue::pools::rescuer;
     sync_wait_queue_loses_no_wake_up: "wakers and sleepers on one queue" = work::wait_queue;
     sync_mutex_excludes: "a mutex under contention" = work::mutex;
     sync_completion_counts: "completions are handed over one by one" = work::completion;

@@ -12,6 +12,7 @@ pub fn early() {
     process::init();
     process::set_init_exit_hook(init_has_ended);
     kthread::reaper::install();
+    workqueue::early_init();
     machine::irq::enable();
 }
 

@@ -55,6 +55,7 @@ fn expect_pid(made: Result<u32, errno::Errno>, wanted: u32) {
 fn own_threads() -> Result<(), errno::Errno> {
     hotplug::init()?;
     ksoftirqd::start()?;
+    workqueue::init()?;
     kthread::reaper::start()
 }
 

@@ -1,0 +1,273 @@
+//! Items of work.
+//!
+//! An item owns its data: it is a closure, or a value whose type says what to do with it. A [`Work`] is the handle of
+//! whoever made it. While the item is queued or runs, the workqueue holds a reference of its own, so the handle may be
+//! dropped: what is queued is done all the same. Nobody else gets hold of the item, which is why [`Work::into_inner`] can give
+//! the value back.
+
+use alloc::boxed::Box;
+use alloc::sync::{Arc, Weak};
+use core::fmt;
+use core::ops::Deref;
+
+use errno::Errno;
+use sync::{Linked, Links};
+use time::Timer;
+
+use crate::delayed::Delay;
+use crate::home::HomeWord;
+use crate::pool::Pool;
+use crate::queue::Queue;
+use crate::state::State;
+use crate::{cancel, delayed, wait};
+
+/// Something to do in a worker, any number of times, one at a time.
+pub trait WorkItem: Send + Sync + 'static {
+    /// Does it. Runs in a worker and may sleep.
+    fn run(&self, running: &Running<'_>);
+
+    /// What reports call it.
+    fn name(&self) -> &'static str {
+        core::any::type_name::<Self>()
+    }
+}
+
+impl<F: Fn(&Running<'_>) + Send + Sync + 'static> WorkItem for F {
+    fn run(&self, running: &Running<'_>) {
+        self(running);
+    }
+}
+
+/// What the workqueue keeps with an item.
+pub(crate) struct Body<T: ?Sized> {
+    links: Links<AnyNode>,
+    pub(crate) state: State,
+    pub(crate) home: HomeWord,
+    /// For delayed work.
+    pub(crate) delay: Option<Box<Delay>>,
+    pub(crate) name: &'static str,
+    pub(crate) item: T,
+}
+
+/// An item of a known type.
+type Node<T> = Body<T>;
+/// An item as queues and workers see it.
+pub(crate) type AnyNode = Body<dyn WorkItem>;
+
+impl Linked for AnyNode {
+    fn links(&self) -> &Links<Self> {
+        &self.links
+    }
+}
+
+fn node<T: WorkItem>(name: &'static str, delay: Option<Box<Delay>>, item: T) -> Node<T> {
+    let (state, home) = (State::new(), HomeWord::new());
+    Body { links: Links::new(), state, home, delay, name, item }
+}
+
+/// An item of work: its maker's handle.
+///
+/// ```
+/// # fn example(queue: &workqueue::WorkQueue) {
+/// use workqueue::{Running, Work, WorkItem};
+///
+/// struct Flush { device: u32 }
+/// impl WorkItem for Flush {
+///     fn run(&self, _: &Running<'_>) { let _ = self.device; }
+/// }
+///
+/// let flush = Work::new(Flush { device: 3 });
+/// queue.queue(&flush);
+/// flush.flush();
+/// let Ok(Flush { device }) = flush.into_inner() else { return };
+/// assert_eq!(device, 3);
+/// # }
+/// ```
+pub struct Work<T: WorkItem> {
+    node: Arc<Node<T>>,
+}
+
+impl<F: Fn(&Running<'_>) + Send + Sync + 'static> Work<F> {
+    /// An item that calls a function; `name` is for reports. May allocate; any context.
+    pub fn from_fn(name: &'static str, function: F) -> Self {
+        Self { node: Arc::new(node(name, None, function)) }
+    }
+}
+
+impl<T: WorkItem> Work<T> {
+    /// An item that is nowhere queued. May allocate; any context.
+    pub fn new(item: T) -> Self {
+        Self { node: Arc::new(node(item.name(), None, item)) }
+    }
+
+    pub(crate) fn any(&self) -> Arc<AnyNode> {
+        self.node.clone()
+    }
+
+    /// Whether it waits to be run. Any context; true tomorrow only if the caller sees to that.
+    pub fn is_pending(&self) -> bool {
+        self.node.state.is_pending()
+    }
+
+    /// Whether it waits to be run or is being run (`work_busy`). Any context.
+    pub fn is_busy(&self) -> bool {
+        self.node.state.unfinished().is_some()
+    }
+
+    /// Waits until what has been queued by now has been done or taken back; not for what is queued meanwhile. Returns whether there
+    /// was anything to wait for. May sleep; not from the item itself.
+    pub fn flush(&self) -> bool {
+        wait::flush(&self.node)
+    }
+
+    /// Takes the item back if it has not been started. Returns whether it waited. Any context.
+    pub fn cancel(&self) -> bool {
+        cancel::cancel(&self.any())
+    }
+
+    /// Takes the item back and waits until it is not being run; meanwhile nobody can queue it, not even itself. Returns whether
+    /// it waited. May sleep; not from the item itself.
+    pub fn cancel_sync(&self) -> bool {
+        cancel::cancel_sync(&self.any())
+    }
+
+    /// Cancels as [`cancel_sync`](Self::cancel_sync) and gives the value back. May sleep; not from the item itself.
+    ///
+    /// # Errors
+    /// EIO: a worker died of a panic in the item, and what it had in its hands is lost with it.
+    pub fn into_inner(self) -> Result<T, Errno> {
+        cancel::cancel_sync(&self.any());
+        take_back(self.node)
+    }
+}
+
+impl<T: WorkItem> Deref for Work<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.node.item
+    }
+}
+
+/// Gives back the value of an item that is idle. A worker that has just finished it may hold its reference for some instructions more.
+fn take_back<T: WorkItem>(node: Arc<Node<T>>) -> Result<T, Errno> {
+    let mut node = node;
+    loop {
+        if node.state.is_poisoned() {
+            return Err(Errno::EIO);
+        }
+        match Arc::try_unwrap(node) {
+            Ok(alone) => return Ok(alone.item),
+            Err(shared) => node = shared,
+        }
+        sched::sleep_for(time::MICROSECOND);
+    }
+}
+
+/// An item that can be queued for later.
+pub struct DelayedWork<T: WorkItem> {
+    node: Arc<Node<T>>,
+}
+
+impl<F: Fn(&Running<'_>) + Send + Sync + 'static> DelayedWork<F> {
+    /// An item that calls a function; `name` is for reports. May allocate; any context.
+    pub fn from_fn(name: &'static str, function: F) -> Self {
+        Self::build(name, function)
+    }
+}
+
+impl<T: WorkItem> DelayedWork<T> {
+    /// An item that is nowhere queued. May allocate; any context.
+    pub fn new(item: T) -> Self {
+        Self::build(item.name(), item)
+    }
+
+    fn build(name: &'static str, item: T) -> Self {
+        let node = Arc::new_cyclic(|me: &Weak<Node<T>>| {
+            let me: Weak<AnyNode> = me.clone();
+            let timer = Timer::new(move || {
+                if let Some(node) = me.upgrade() {
+                    delayed::timer_fires(node);
+                }
+            });
+            node(name, Some(Box::new(Delay::new(timer))), item)
+        });
+        Self { node }
+    }
+
+    pub(crate) fn any(&self) -> Arc<AnyNode> {
+        self.node.clone()
+    }
+
+    /// Whether its timer runs or it waits to be run. Any context.
+    pub fn is_pending(&self) -> bool {
+        self.node.state.is_pending()
+    }
+
+    /// Whether its timer runs, it waits to be run, or is being run. Any context.
+    pub fn is_busy(&self) -> bool {
+        self.node.state.unfinished().is_some()
+    }
+
+    /// As [`Work::flush`]; what its timer would queue is queued at once. May sleep; not from the item itself.
+    pub fn flush(&self) -> bool {
+        delayed::queue_now(&self.any());
+        wait::flush(&self.node)
+    }
+
+    /// As [`Work::cancel`], whether its time has come or not. Any context.
+    pub fn cancel(&self) -> bool {
+        cancel::cancel(&self.any())
+    }
+
+    /// As [`Work::cancel_sync`], whether its time has come or not. May sleep; not from the item itself.
+    pub fn cancel_sync(&self) -> bool {
+        cancel::cancel_sync(&self.any())
+    }
+
+    /// As [`Work::into_inner`]. May sleep; not from the item itself.
+    ///
+    /// # Errors
+    /// EIO: a worker died of a panic in the item.
+    pub fn into_inner(self) -> Result<T, Errno> {
+        cancel::cancel_sync(&self.any());
+        take_back(self.node)
+    }
+}
+
+impl<T: WorkItem> Deref for DelayedWork<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.node.item
+    }
+}
+
+/// The item that runs, as its own function sees it: the way to queue oneself again.
+pub struct Running<'a> {
+    pub(crate) node: &'a Arc<AnyNode>,
+    pub(crate) pool: &'a Pool,
+    /// The row in the pool of the queue that it runs for.
+    pub(crate) slot: u32,
+}
+
+impl Running<'_> {
+    /// The queue stays while one of its items runs: who destroys it waits for them.
+    fn queue(&self) -> Arc<Queue> {
+        self.pool.lock().pwq(self.slot).queue()
+    }
+
+    /// Queues the item again on the queue that it runs for. Returns false if somebody has done so already or takes it back.
+    pub fn requeue(&self) -> bool {
+        self.queue().queue(self.node, None)
+    }
+
+    /// As [`requeue`](Self::requeue) after so many nanoseconds. An item that is not a [`DelayedWork`] has no timer, and is queued at once.
+    pub fn requeue_after(&self, nanoseconds: u64) -> bool {
+        delayed::queue(&self.queue(), self.node, None, nanoseconds)
+    }
+}
+
+impl fmt::Debug for Running<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Running({})", self.node.name)
+    }
+}

@@ -1,0 +1,200 @@
+//! Which pools there are: two for each CPU, and unbound ones, which queues share that want the same.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use errno::Errno;
+use machine::{CpuId, NodeId};
+use sched::CpuMask;
+use sync::{LockClass, Once, PerCpu, SpinLock, per_cpu};
+
+use crate::manager;
+use crate::pool::Pool;
+
+/// Pools of a CPU: normal and high priority.
+pub(crate) const KINDS: usize = 2;
+
+static CPU_POOLS: PerCpu<Once<[Arc<Pool>; KINDS]>> = per_cpu!(Once::new());
+
+/// Innermost but for pool locks; not held with one.
+static UNBOUND_LOCK: LockClass = LockClass::new("wq_unbound_pools");
+
+struct Shared {
+    pool: Arc<Pool>,
+    /// Parts of queues that use it.
+    users: usize,
+}
+
+static UNBOUND: SpinLock<Vec<Shared>> = SpinLock::new(&UNBOUND_LOCK, Vec::new());
+
+/// Workers can be made.
+static READY: AtomicBool = AtomicBool::new(false);
+/// `workqueue.power_efficient`.
+static SAVES_POWER: AtomicBool = AtomicBool::new(false);
+/// Where work goes that is not meant for a CPU: the housekeeping CPUs. 0 before the start-up has got so far: any CPU.
+static UNBOUND_CPUS: AtomicU64 = AtomicU64::new(0);
+/// For dealing work out to them in turn.
+static TURN: AtomicUsize = AtomicUsize::new(0);
+
+/// Makes the pools of all CPUs that may come, without workers. Before the first queue.
+pub(crate) fn make_cpu_pools() {
+    for cpu in 0..machine::cpu::count() {
+        let node = machine::cpu::node(cpu);
+        let pool = |kind: usize| {
+            let nice = if kind == 0 { 0 } else { -20 };
+            Pool::new((cpu * KINDS + kind) as u32, Some(cpu), node, nice)
+        };
+        let fresh = CPU_POOLS.of(cpu).set([pool(0), pool(1)]).is_ok();
+        assert!(fresh, "the workqueue starts once");
+    }
+}
+
+/// Workers can be made from now on.
+pub(crate) fn set_ready() {
+    UNBOUND_CPUS.store(sched::housekeeping().bits(), Ordering::Relaxed);
+    READY.store(true, Ordering::SeqCst);
+}
+
+pub(crate) fn is_ready() -> bool {
+    READY.load(Ordering::SeqCst)
+}
+
+pub(crate) fn saves_power() -> bool {
+    SAVES_POWER.load(Ordering::Relaxed)
+}
+
+/// Has queues that ask for it made unbound, so that idle CPUs are left asleep. Before they are made.
+pub fn set_power_efficient(on: bool) {
+    SAVES_POWER.store(on, Ordering::Relaxed);
+}
+
+/// A CPU's pools.
+pub(crate) fn all_of_cpu(cpu: CpuId) -> &'static [Arc<Pool>] {
+    CPU_POOLS.of(cpu).get().map_or(&[], |pools| pools.as_slice())
+}
+
+/// The pool of a CPU with this nice value.
+///
+/// # Errors
+/// EINVAL: there is no such CPU, or the workqueue has not been started.
+pub(crate) fn of_cpu(cpu: CpuId, nice: i8) -> Result<Arc<Pool>, Errno> {
+    all_of_cpu(cpu).get(usize::from(nice < 0)).cloned().ok_or(Errno::EINVAL)
+}
+
+/// How many nodes have CPUs.
+pub(crate) fn nodes() -> usize {
+    (0..machine::cpu::count()).map(machine::cpu::node).max().unwrap_or(0) + 1
+}
+
+/// The CPUs where a node's unbound workers run.
+pub(crate) fn unbound_cpus(node: NodeId) -> CpuMask {
+    let all = sched::housekeeping();
+    let mut near = CpuMask::NONE;
+    for cpu in all.iter().filter(|&cpu| machine::cpu::node(cpu) == node) {
+        near = near.with(cpu);
+    }
+    if near.is_empty() { all } else { near }
+}
+
+/// This CPU, or if work is to be kept off it, another in turn.
+#[inline]
+pub(crate) fn local_cpu() -> CpuId {
+    let here = machine::cpu::id();
+    let cpus = UNBOUND_CPUS.load(Ordering::Relaxed);
+    if cpus == 0 || cpus & 1 << here != 0 { here } else { next_cpu(cpus) }
+}
+
+#[cold]
+fn next_cpu(cpus: u64) -> CpuId {
+    let usable = CpuMask::from_bits(cpus).and(sched::online());
+    let turn = TURN.fetch_add(1, Ordering::Relaxed) % usable.count().max(1);
+    usable.iter().nth(turn).unwrap_or_else(machine::cpu::id)
+}
+
+/// A CPU if it has workers, or had some before it went; None otherwise: nobody would do what is queued there.
+pub(crate) fn with_workers(cpu: CpuId) -> Option<CpuId> {
+    if cpu >= machine::cpu::count() {
+        return None;
+    }
+    let has =
+        !is_ready() || all_of_cpu(cpu).first().is_some_and(|pool| pool.lock().nr_workers != 0);
+    has.then_some(cpu)
+}
+
+/// The pool with this number. Any context.
+pub(crate) fn find(id: u32) -> Option<Arc<Pool>> {
+    let index = id as usize;
+    if index < machine::cpu::count() * KINDS {
+        return all_of_cpu(index / KINDS).get(index % KINDS).cloned();
+    }
+    UNBOUND.lock_irq().iter().find(|shared| shared.pool.id == id).map(|shared| shared.pool.clone())
+}
+
+/// Visits all pools. Any context.
+pub(crate) fn for_each(mut visit: impl FnMut(&Arc<Pool>)) {
+    for cpu in 0..machine::cpu::count() {
+        all_of_cpu(cpu).iter().for_each(&mut visit);
+    }
+    // One by one, so that the table is not locked while a pool is.
+    let mut last = 0;
+    loop {
+        let next = UNBOUND
+            .lock_irq()
+            .iter()
+            .filter(|shared| shared.pool.id > last)
+            .min_by_key(|shared| shared.pool.id)
+            .map(|shared| shared.pool.clone());
+        let Some(pool) = next else { return };
+        last = pool.id;
+        visit(&pool);
+    }
+}
+
+/// The unbound pool of a node with this nice value, for one more user; made if there is none. May sleep.
+///
+/// # Errors
+/// ENOMEM; as making a worker.
+pub(crate) fn get_unbound(nice: i8, node: NodeId) -> Result<Arc<Pool>, Errno> {
+    let (pool, fresh) = {
+        let mut all = UNBOUND.lock_irq();
+        let fits = |shared: &&mut Shared| shared.pool.nice == nice && shared.pool.node == node;
+        if let Some(shared) = all.iter_mut().find(fits) {
+            shared.users += 1;
+            (shared.pool.clone(), false)
+        } else {
+            all.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            let first = (machine::cpu::count() * KINDS) as u32;
+            let id = (first..).find(|&id| all.iter().all(|shared| shared.pool.id != id));
+            let pool = Pool::new(id.unwrap_or(u32::MAX), None, node, nice);
+            all.push(Shared { pool: pool.clone(), users: 1 });
+            (pool, true)
+        }
+    };
+    if fresh
+        && is_ready()
+        && let Err(error) = manager::make_worker(&pool)
+    {
+        put(&pool);
+        return Err(error);
+    }
+    Ok(pool)
+}
+
+/// A user of a pool less. The last one of an unbound pool ends it: waits until its workers are gone. May sleep.
+pub(crate) fn put(pool: &Arc<Pool>) {
+    if pool.cpu.is_some() {
+        return;
+    }
+    let ended = {
+        let mut all = UNBOUND.lock_irq();
+        let place = all.iter().position(|shared| shared.pool.id == pool.id);
+        place.and_then(|place| {
+            all[place].users -= 1;
+            (all[place].users == 0).then(|| all.swap_remove(place))
+        })
+    };
+    if ended.is_some() {
+        manager::end_pool(pool);
+    }
+}

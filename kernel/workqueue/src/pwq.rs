@@ -1,0 +1,161 @@
+//! A queue's part in one pool (Linux's `pool_workqueue`): how many of its items are active there, which are held back, and how many
+//! of each colour are not done.
+
+use alloc::sync::Arc;
+
+use sync::List;
+
+use crate::flush::COLOURS;
+use crate::home::Place;
+use crate::item::AnyNode;
+use crate::queue::Queue;
+
+/// A row in a pool's table; its number is the *slot*. All of it is protected by the pool's lock.
+pub(crate) struct Pwq {
+    /// None: the row is free.
+    queue: Option<Arc<Queue>>,
+    /// The queue's number, 0 in a free row.
+    pub(crate) queue_id: u64,
+    /// Which of the queue's pools this is.
+    pub(crate) index: usize,
+    pub(crate) cpu_intensive: bool,
+    pub(crate) max_active: u32,
+    pub(crate) active: u32,
+    inactive: List<AnyNode>,
+    /// The colour of what is queued now.
+    pub(crate) colour: u8,
+    in_flight: [u32; COLOURS],
+    /// What the queue's rescuer runs for this pool.
+    pub(crate) rescued: Option<Arc<AnyNode>>,
+}
+
+impl Pwq {
+    pub(crate) const fn vacant() -> Self {
+        Self {
+            queue: None,
+            queue_id: 0,
+            index: 0,
+            cpu_intensive: false,
+            max_active: 0,
+            active: 0,
+            inactive: List::new(),
+            colour: 0,
+            in_flight: [0; COLOURS],
+            rescued: None,
+        }
+    }
+
+    pub(crate) fn occupy(&mut self, queue: Arc<Queue>, index: usize, max_active: u32) {
+        *self = Self {
+            queue_id: queue.id,
+            cpu_intensive: queue.is_cpu_intensive(),
+            queue: Some(queue),
+            index,
+            max_active,
+            ..Self::vacant()
+        };
+    }
+
+    pub(crate) fn is_vacant(&self) -> bool {
+        self.queue.is_none()
+    }
+
+    /// The queue.
+    ///
+    /// # Panics
+    /// If the row is free: an item names a row only while its queue has it.
+    pub(crate) fn queue(&self) -> Arc<Queue> {
+        self.queue.clone().expect("a row that an item names is its queue's")
+    }
+
+    /// The queue, to look at.
+    pub(crate) fn queue_ref(&self) -> Option<&Arc<Queue>> {
+        self.queue.as_ref()
+    }
+
+    /// Frees the row and returns what it held, to be dropped without the lock.
+    pub(crate) fn vacate(&mut self) -> Self {
+        core::mem::replace(self, Self::vacant())
+    }
+
+    /// How many of its items are not done.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.in_flight.iter().map(|&count| count as usize).sum()
+    }
+
+    /// Whether it has nothing to do.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.active == 0 && self.inactive.is_empty()
+    }
+
+    /// How many items of a colour are not done.
+    pub(crate) fn in_flight(&self, colour: u8) -> u32 {
+        self.in_flight[usize::from(colour) % COLOURS]
+    }
+
+    /// Counts a new item, and says whether it is active at once.
+    #[inline]
+    pub(crate) fn enter(&mut self) -> Place {
+        self.in_flight[usize::from(self.colour) % COLOURS] += 1;
+        if self.active < self.max_active {
+            self.active += 1;
+            Place::Active
+        } else {
+            Place::Inactive
+        }
+    }
+
+    pub(crate) fn hold_back(&mut self, node: Arc<AnyNode>) {
+        let refused = self.inactive.push_back(node).is_err();
+        debug_assert!(!refused, "a pending item is on one list");
+    }
+
+    pub(crate) fn take_from_inactive(&mut self, node: &AnyNode) -> Option<Arc<AnyNode>> {
+        self.inactive.remove(node)
+    }
+
+    pub(crate) fn inactive(&self) -> &List<AnyNode> {
+        &self.inactive
+    }
+
+    /// The next item that may become active, which it is by this.
+    #[inline]
+    pub(crate) fn activate(&mut self) -> Option<Arc<AnyNode>> {
+        if self.inactive.is_empty() || self.active >= self.max_active {
+            return None;
+        }
+        self.active += 1;
+        self.inactive.pop_front()
+    }
+
+    /// Counts an item out. Returns whether it was the last of a colour that a flush waits for.
+    #[inline]
+    pub(crate) fn leave(&mut self, colour: u8, was_active: bool) -> bool {
+        self.active -= u32::from(was_active);
+        let left = &mut self.in_flight[usize::from(colour) % COLOURS];
+        *left -= 1;
+        // The colour of what is queued now is not flushed here.
+        *left == 0 && colour != self.colour && self.is_last_of(colour)
+    }
+
+    #[cold]
+    fn is_last_of(&self, colour: u8) -> bool {
+        self.queue.as_ref().is_some_and(|queue| queue.flush.one_pool_less(colour))
+    }
+
+    /// What is queued from now on has another colour. Returns whether items of the old one are not done.
+    pub(crate) fn change_colour(&mut self, new: u8) -> bool {
+        let old = core::mem::replace(&mut self.colour, new);
+        self.in_flight(old) != 0
+    }
+}
+
+/// Telling those who wait for a queue.
+pub(crate) struct News;
+
+impl News {
+    /// A flush of this queue may have ended. No pool locked.
+    pub(crate) fn announce(queue: &Queue) {
+        queue.flush.announce();
+    }
+}

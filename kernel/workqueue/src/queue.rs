@@ -1,0 +1,417 @@
+//! Queues: what items are queued on.
+//!
+//! ```text
+//!   WorkQueue "events"            pool of CPU 0            pool of CPU 1
+//!     part 0 ───────────────────> row: active, held back
+//!     part 1 ──────────────────────────────────────────> row: active, held back
+//! ```
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use errno::Errno;
+use machine::CpuId;
+use sched::{Mutex, NameBuffer};
+use sync::{LockClass, Once, SpinLock};
+
+use crate::flags::{DEFAULT_ACTIVE, MAX_ACTIVE, WqFlags};
+use crate::flush::{self, Flush};
+use crate::item::{AnyNode, DelayedWork, Work, WorkItem};
+use crate::pool::Pool;
+use crate::rescuer::{self, Rescuer};
+use crate::{delayed, freeze, pools, wait, worker};
+
+/// Outside pool locks.
+static QUEUES_LOCK: LockClass = LockClass::new("workqueues");
+/// All queues, for freezing, for `/sys` and for reports.
+static QUEUES: SpinLock<Vec<Arc<Queue>>> = SpinLock::new(&QUEUES_LOCK, Vec::new());
+
+/// Outside everything of the workqueue's: how many drain a queue.
+static DRAIN_LOCK: LockClass = LockClass::new("wq_drain");
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// Only the queue's own items may queue.
+const DRAINING: u32 = 1 << 0;
+/// Nobody may.
+const DESTROYED: u32 = 1 << 1;
+
+/// How much of a queue's name is kept.
+const NAME_LENGTH: usize = 24;
+
+/// A queue's name.
+pub(crate) struct Name(NameBuffer<NAME_LENGTH>);
+
+impl Name {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(core::str::from_utf8(self.as_bytes()).unwrap_or("?"))
+    }
+}
+
+/// A queue's part in one pool.
+pub(crate) struct Part {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) slot: u32,
+}
+
+/// A queue, as pools and timers hold it.
+pub(crate) struct Queue {
+    pub(crate) id: u64,
+    pub(crate) name: Arc<Name>,
+    pub(crate) flags: WqFlags,
+    closed: AtomicU32,
+    max_active: AtomicU32,
+    /// By CPU; by node, if unbound; one, if ordered. Set once, before the first item comes.
+    parts: Once<Vec<Part>>,
+    pub(crate) flush: Flush,
+    pub(crate) rescuer: Rescuer,
+    drainers: Mutex<u32>,
+}
+
+impl Queue {
+    #[inline]
+    pub(crate) fn parts(&self) -> &[Part] {
+        self.parts.get().map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn is_cpu_intensive(&self) -> bool {
+        self.flags.contains(WqFlags::CPU_INTENSIVE)
+    }
+
+    pub(crate) fn max_active(&self) -> u32 {
+        self.max_active.load(Ordering::Relaxed)
+    }
+
+    /// Where an item goes that is queued on this CPU, or for another.
+    #[inline]
+    fn part_for(&self, cpu: Option<CpuId>) -> Option<&Part> {
+        let cpu = cpu.unwrap_or_else(pools::local_cpu);
+        let parts = self.parts();
+        let index = if self.flags.contains(WqFlags::UNBOUND) {
+            if parts.len() == 1 { 0 } else { machine::cpu::node(cpu) }
+        } else {
+            cpu
+        };
+        parts.get(index).or_else(|| parts.first())
+    }
+
+    /// Queues an item that is not pending. Any context.
+    #[inline]
+    pub(crate) fn queue(&self, node: &Arc<AnyNode>, cpu: Option<CpuId>) -> bool {
+        if !node.state.may_claim() {
+            return false;
+        }
+        let Some(part) = self.part_for(cpu) else { return false };
+        // Interrupts are off from the claim to the end: nobody above this code finds the item pending and nowhere.
+        let mut held = part.pool.lock();
+        if !self.takes() || !node.state.claim() {
+            return false;
+        }
+        held.insert(part.pool.id, part.slot, node.clone());
+        true
+    }
+
+    /// Queues an item that the caller has claimed. Any context, interrupts off.
+    pub(crate) fn queue_claimed(&self, node: &Arc<AnyNode>, cpu: Option<CpuId>) {
+        if let Some(part) = self.part_for(cpu) {
+            let mut held = part.pool.lock();
+            if self.takes() {
+                held.insert(part.pool.id, part.slot, node.clone());
+                return;
+            }
+        }
+        if node.state.unclaim() {
+            wait::announce(node);
+        }
+    }
+
+    /// Whether the running code may queue. Under the lock of the pool: after the queue has been closed and the lock been held once,
+    /// nothing is added.
+    #[inline]
+    fn takes(&self) -> bool {
+        let closed = self.closed.load(Ordering::Relaxed);
+        closed == 0 || self.takes_although(closed)
+    }
+
+    #[cold]
+    fn takes_although(&self, closed: u32) -> bool {
+        let takes = closed & DESTROYED == 0 && worker::runs_item_of(self);
+        if !takes {
+            log::warn!("workqueue: {} is drained and takes no work", self.name);
+        }
+        takes
+    }
+
+    fn is_idle(&self) -> bool {
+        self.parts().iter().all(|part| part.pool.lock().pwq(part.slot).is_idle())
+    }
+
+    fn drain(&self) {
+        {
+            let mut drainers = self.drainers.lock();
+            *drainers += 1;
+            self.closed.fetch_or(DRAINING, Ordering::SeqCst);
+        }
+        // Items may queue others of this queue, so once may not be enough.
+        loop {
+            flush::flush(self);
+            if self.is_idle() {
+                break;
+            }
+        }
+        let mut drainers = self.drainers.lock();
+        *drainers -= 1;
+        if *drainers == 0 {
+            self.closed.fetch_and(!DRAINING, Ordering::SeqCst);
+        }
+    }
+
+    fn destroy(self: &Arc<Self>) {
+        self.drain();
+        self.closed.fetch_or(DESTROYED, Ordering::SeqCst);
+        // What came between the two.
+        self.drain();
+        rescuer::end(self);
+        QUEUES.lock_irq().retain(|other| other.id != self.id);
+        self.leave_pools();
+    }
+
+    fn leave_pools(&self) {
+        for part in self.parts() {
+            part.pool.remove_queue(part.slot);
+            pools::put(&part.pool);
+        }
+    }
+
+    /// Puts in force how many items may be active now. The caller holds [`QUEUES`]: freezing is not begun or ended meanwhile.
+    pub(crate) fn adjust_max_active(&self) {
+        let frozen = self.flags.contains(WqFlags::FREEZABLE) && freeze::is_freezing();
+        let max_active = if frozen { 0 } else { self.max_active() };
+        for part in self.parts() {
+            part.pool.lock().set_max_active(part.slot, max_active);
+        }
+    }
+}
+
+/// Visits all queues. Any context; `visit` may lock pools.
+pub(crate) fn for_each(mut visit: impl FnMut(&Arc<Queue>)) {
+    for queue in QUEUES.lock_irq().iter() {
+        visit(queue);
+    }
+}
+
+/// A queue of work.
+///
+/// Dropping it waits for all that is queued, as [`destroy`](Self::destroy) does.
+pub struct WorkQueue {
+    queue: Arc<Queue>,
+}
+
+/// Makes a queue with a formatted name. `max_active` is how many of its items may be active at once for each CPU (each node, if
+/// unbound); 0: 256. An ordered queue has one. May sleep.
+///
+/// # Errors
+/// ENOMEM; as [`kthread::Builder::create`], for the rescuer. EINVAL: ordered and not unbound, or several at a time.
+pub fn alloc_workqueue(
+    name: fmt::Arguments<'_>,
+    flags: WqFlags,
+    max_active: u32,
+) -> Result<WorkQueue, Errno> {
+    let queue = prepare(name, flags, max_active)?;
+    if flags.contains(WqFlags::MEM_RECLAIM)
+        && pools::is_ready()
+        && let Err(error) = rescuer::make(&queue)
+    {
+        queue.leave_pools();
+        return Err(error);
+    }
+    let added = {
+        let mut all = QUEUES.lock_irq();
+        let room = all.try_reserve(1).map_err(|_| Errno::ENOMEM);
+        if room.is_ok() {
+            all.push(queue.clone());
+            queue.adjust_max_active();
+        }
+        room
+    };
+    if let Err(error) = added {
+        rescuer::end(&queue);
+        queue.leave_pools();
+        return Err(error);
+    }
+    Ok(WorkQueue { queue })
+}
+
+/// Makes an unbound queue that runs one item at a time, in the order of queueing. May sleep.
+///
+/// # Errors
+/// As [`alloc_workqueue`].
+pub fn alloc_ordered_workqueue(
+    name: fmt::Arguments<'_>,
+    flags: WqFlags,
+) -> Result<WorkQueue, Errno> {
+    alloc_workqueue(name, flags | WqFlags::UNBOUND | WqFlags::ORDERED, 1)
+}
+
+/// Makes a queue and its parts.
+fn prepare(
+    name: fmt::Arguments<'_>,
+    mut flags: WqFlags,
+    max_active: u32,
+) -> Result<Arc<Queue>, Errno> {
+    if flags.contains(WqFlags::POWER_EFFICIENT) && pools::saves_power() {
+        flags |= WqFlags::UNBOUND;
+    }
+    if flags.contains(WqFlags::ORDERED) && !(flags.contains(WqFlags::UNBOUND) && max_active == 1) {
+        return Err(Errno::EINVAL);
+    }
+    let max_active = if max_active == 0 { DEFAULT_ACTIVE } else { max_active.min(MAX_ACTIVE) };
+    let mut buffer = NameBuffer::new();
+    buffer.format(name);
+    let queue = Arc::new(Queue {
+        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+        name: Arc::new(Name(buffer)),
+        flags,
+        closed: AtomicU32::new(0),
+        max_active: AtomicU32::new(max_active),
+        parts: Once::new(),
+        flush: Flush::new(),
+        rescuer: Rescuer::new(),
+        drainers: Mutex::new(&DRAIN_LOCK, 0),
+    });
+    let nice = if flags.contains(WqFlags::HIGHPRI) { -20 } else { 0 };
+    let count = match () {
+        () if flags.contains(WqFlags::ORDERED) => 1,
+        () if flags.contains(WqFlags::UNBOUND) => pools::nodes(),
+        () => machine::cpu::count(),
+    };
+    let mut parts = Vec::new();
+    parts.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    let mut outcome = Ok(());
+    for index in 0..count {
+        let pool = if flags.contains(WqFlags::UNBOUND) {
+            pools::get_unbound(nice, index)
+        } else {
+            pools::of_cpu(index, nice)
+        };
+        let added = pool.and_then(|pool| {
+            let slot =
+                pool.add_queue(&queue, index, max_active).inspect_err(|_| pools::put(&pool))?;
+            Ok(Part { pool, slot })
+        });
+        match added {
+            Ok(part) => parts.push(part),
+            Err(error) => {
+                outcome = Err(error);
+                break;
+            }
+        }
+    }
+    // The queue was made just now: nobody else sets its parts.
+    let _ = queue.parts.set(parts);
+    match outcome {
+        Ok(()) => Ok(queue),
+        Err(error) => {
+            queue.leave_pools();
+            Err(error)
+        }
+    }
+}
+
+impl WorkQueue {
+    /// The queue's name.
+    pub fn name(&self) -> impl fmt::Display + '_ {
+        &*self.queue.name
+    }
+
+    /// Queues an item, on this CPU unless the queue is unbound. Returns false if it is pending already or is being taken back; what the
+    /// caller wrote before is then seen by the instance that is pending. Any context; never allocates.
+    #[inline]
+    pub fn queue<T: WorkItem>(&self, work: &Work<T>) -> bool {
+        self.queue.queue(&work.any(), None)
+    }
+
+    /// As [`queue`](Self::queue), on a CPU; on this one if that has never been there. The items of a CPU that is gone are run elsewhere.
+    pub fn queue_on<T: WorkItem>(&self, cpu: CpuId, work: &Work<T>) -> bool {
+        self.queue.queue(&work.any(), pools::with_workers(cpu))
+    }
+
+    /// Queues an item after so many nanoseconds; returns false if it is pending. Any context.
+    pub fn queue_delayed<T: WorkItem>(&self, work: &DelayedWork<T>, nanoseconds: u64) -> bool {
+        delayed::queue(&self.queue, &work.any(), None, nanoseconds)
+    }
+
+    /// As [`queue_delayed`](Self::queue_delayed), on a CPU.
+    pub fn queue_delayed_on<T: WorkItem>(
+        &self,
+        cpu: CpuId,
+        work: &DelayedWork<T>,
+        nanoseconds: u64,
+    ) -> bool {
+        delayed::queue(&self.queue, &work.any(), pools::with_workers(cpu), nanoseconds)
+    }
+
+    /// Queues an item after so many nanoseconds, in place of when it would have been queued or run. Returns whether it was pending.
+    /// An item that is being taken back stays away. Any context.
+    pub fn mod_delayed<T: WorkItem>(&self, work: &DelayedWork<T>, nanoseconds: u64) -> bool {
+        delayed::modify(&self.queue, &work.any(), None, nanoseconds)
+    }
+
+    /// As [`mod_delayed`](Self::mod_delayed), on a CPU.
+    pub fn mod_delayed_on<T: WorkItem>(
+        &self,
+        cpu: CpuId,
+        work: &DelayedWork<T>,
+        nanoseconds: u64,
+    ) -> bool {
+        delayed::modify(&self.queue, &work.any(), pools::with_workers(cpu), nanoseconds)
+    }
+
+    /// Waits for exactly what is queued now. May sleep; not from one of the queue's items.
+    pub fn flush(&self) {
+        flush::flush(&self.queue);
+    }
+
+    /// Waits until the queue is empty; meanwhile only its own items may queue on it. May sleep; not from one of them.
+    pub fn drain(&self) {
+        self.queue.drain();
+    }
+
+    /// Sets how many items may be active at once; 0: 256. Not for an ordered queue, which ignores it. May sleep.
+    pub fn set_max_active(&self, max_active: u32) {
+        if self.queue.flags.contains(WqFlags::ORDERED) {
+            return;
+        }
+        let max_active = if max_active == 0 { DEFAULT_ACTIVE } else { max_active.min(MAX_ACTIVE) };
+        let all = QUEUES.lock_irq();
+        self.queue.max_active.store(max_active, Ordering::Relaxed);
+        self.queue.adjust_max_active();
+        drop(all);
+    }
+
+    /// Whether items queued for a CPU are held back (`workqueue_congested`). Any context.
+    pub fn is_congested(&self, cpu: CpuId) -> bool {
+        self.queue
+            .part_for(Some(cpu))
+            .is_some_and(|part| !part.pool.lock().pwq(part.slot).inactive().is_empty())
+    }
+
+    /// Does what is queued and ends the queue. What timers would queue on it later is not done. May sleep.
+    pub fn destroy(self) {
+        // By being dropped.
+    }
+}
+
+impl Drop for WorkQueue {
+    fn drop(&mut self) {
+        self.queue.destroy();
+    }
+}

@@ -1,0 +1,291 @@
+//! The life of a worker.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use sched::{Slot, TaskFlags, WorkerHooks, state};
+
+use crate::item::{AnyNode, Running};
+use crate::pool::{Held, Pool, WorkerFlags};
+use crate::pwq::News;
+use crate::queue::Queue;
+use crate::{manager, pools, wait};
+
+/// What a worker's task carries, for those who meet the task: the scheduler's hooks, `/proc`, the items it runs.
+pub(crate) struct Tag {
+    pub(crate) kind: Kind,
+    /// The number of the queue whose item it runs; 0: none.
+    queue: AtomicU64,
+    /// The address of the item it runs; 0: none.
+    item: AtomicUsize,
+}
+
+/// The two kinds of workers.
+pub(crate) enum Kind {
+    /// One of a pool's.
+    Pool { pool: Arc<Pool>, id: u32 },
+    /// A queue's rescuer, with the part of the queue that it helps out.
+    Rescuer { queue: Arc<Queue>, part: AtomicU32 },
+}
+
+impl Tag {
+    pub(crate) const fn new(kind: Kind) -> Self {
+        Self { kind, queue: AtomicU64::new(0), item: AtomicUsize::new(0) }
+    }
+
+    /// The worker begins an item of a queue.
+    #[inline]
+    pub(crate) fn enter(&self, queue: u64, item: usize) {
+        self.queue.store(queue, Relaxed);
+        self.item.store(item, Relaxed);
+    }
+
+    /// The worker has ended the item.
+    #[inline]
+    pub(crate) fn leave(&self) {
+        self.enter(0, 0);
+    }
+
+    /// The tag of a task, if it is a worker.
+    pub(crate) fn of(task: &sched::Task) -> Option<&Arc<Self>> {
+        task.attached::<Arc<Self>>(Slot::Worker)
+    }
+}
+
+/// Whether the running task is a worker that runs this item.
+pub(crate) fn runs(address: usize) -> bool {
+    Tag::of(&sched::current()).is_some_and(|tag| tag.item.load(Relaxed) == address)
+}
+
+/// Whether the running task is a worker that runs an item of this queue.
+pub(crate) fn runs_item_of(queue: &Queue) -> bool {
+    !sync::in_interrupt()
+        && Tag::of(&sched::current()).is_some_and(|tag| tag.queue.load(Relaxed) == queue.id)
+}
+
+/// Whether the running task is a worker in the middle of an item.
+pub fn current_is_worker() -> bool {
+    Tag::of(&sched::current()).is_some_and(|tag| tag.item.load(Relaxed) != 0)
+}
+
+/// Whether the running task is a rescuer in the middle of an item.
+pub fn current_is_rescuer() -> bool {
+    Tag::of(&sched::current())
+        .is_some_and(|tag| matches!(tag.kind, Kind::Rescuer { .. }) && tag.item.load(Relaxed) != 0)
+}
+
+/// A worker's function.
+pub(crate) fn live(pool: &Arc<Pool>, id: u32) -> i32 {
+    let tag = Arc::new(Tag::new(Kind::Pool { pool: pool.clone(), id }));
+    sched::current().attach(Slot::Worker, tag.clone());
+    let me = sched::current();
+    loop {
+        let mut held = pool.lock();
+        if held.worker(id).flags.contains(WorkerFlags::DYING) {
+            let gone = held.part(id);
+            drop(held);
+            drop(gone);
+            pool.news.wake_all();
+            return 0;
+        }
+        held.leave_idle(id);
+        loop {
+            if !held.need_more_workers() {
+                break;
+            }
+            if held.nr_idle() == 0 && held.become_manager() {
+                // Before anything else: should what it works at block, somebody must be there to be woken.
+                drop(held);
+                manager::make_workers(pool);
+                held = pool.lock();
+                continue;
+            }
+            held = work(&me, pool, held, id, &tag);
+        }
+        held.enter_idle(id);
+        // Under the lock: who finds the worker idle finds it asleep, too, so that no wake-up is lost.
+        sched::set_current_state(state::UNINTERRUPTIBLE | state::NOLOAD);
+        let (too_many, dying) = (held.too_many_workers(), held.dying);
+        drop(held);
+        if too_many {
+            manager::watch_idle_workers(pool);
+        }
+        if dying {
+            pool.news.wake_all();
+        }
+        sched::schedule();
+        sched::set_current_running();
+    }
+}
+
+/// Takes items until there are none, or others run as well.
+fn work<'p>(me: &sched::Task, pool: &'p Pool, mut held: Held<'p>, id: u32, tag: &Tag) -> Held<'p> {
+    held.change_flags(id, WorkerFlags::empty(), WorkerFlags::PREPARING);
+    me.add_flags(TaskFlags::WQ_WORKER);
+    let mut finished: Option<Arc<AnyNode>> = None;
+    while held.keep_working() {
+        let Some(node) = held.next_item() else { break };
+        let home = node.home.get();
+        let slot = home.slot;
+        begin(&mut held, id, slot, &node);
+        let pwq = held.pwq(slot);
+        let intensive = pwq.cpu_intensive;
+        tag.enter(pwq.queue_id, wait::address(&node));
+        if intensive {
+            held.change_flags(id, WorkerFlags::CPU_INTENSIVE, WorkerFlags::empty());
+        }
+        if held.need_more_workers() {
+            // The pool is unbound, or this item does not count: the next one need not wait for it.
+            held.wake_worker();
+        }
+        drop(held);
+        // It may be the last reference, and then the item's own code runs: not under the lock.
+        drop(finished.take());
+        run(pool, slot, &node);
+        tag.leave();
+        held = pool.lock();
+        if intensive {
+            held.change_flags(id, WorkerFlags::empty(), WorkerFlags::CPU_INTENSIVE);
+        }
+        // Not the last reference: `node` is another.
+        drop(held.worker(id).current.take());
+        held = finish(pool, held, slot, home.colour, &node);
+        finished = Some(node);
+    }
+    me.remove_flags(TaskFlags::WQ_WORKER);
+    held.change_flags(id, WorkerFlags::PREPARING, WorkerFlags::empty());
+    if let Some(node) = finished {
+        drop(held);
+        drop(node);
+        held = pool.lock();
+    }
+    held
+}
+
+/// Writes down what the worker is at.
+#[inline]
+fn begin(held: &mut Held<'_>, id: u32, slot: u32, node: &Arc<AnyNode>) {
+    held.progress += 1;
+    let queue = held.pwq(slot).queue_id;
+    let worker = held.worker(id);
+    worker.current = Some(node.clone());
+    worker.current_slot = slot;
+    if worker.last_queue != queue {
+        rename(held, id, slot, queue);
+    }
+}
+
+#[cold]
+fn rename(held: &mut Held<'_>, id: u32, slot: u32, queue: u64) {
+    let name = held.pwq(slot).queue_ref().map(|queue| queue.name.clone());
+    let worker = held.worker(id);
+    worker.last_queue = queue;
+    // A name is freed under the lock at most: it is a few bytes.
+    worker.description = name;
+}
+
+/// Runs an item, and looks at what it leaves behind.
+#[inline]
+pub(crate) fn run(pool: &Pool, slot: u32, node: &Arc<AnyNode>) {
+    node.item.run(&Running { node, pool, slot });
+    if sync::in_atomic() {
+        panic!("workqueue: {} returned with preemption or interrupts off", node.name);
+    }
+}
+
+/// An item's function has returned: says so to all who need to know. The lock may be released for that and taken again.
+#[inline]
+pub(crate) fn finish<'p>(
+    pool: &'p Pool,
+    mut held: Held<'p>,
+    slot: u32,
+    colour: u8,
+    node: &Arc<AnyNode>,
+) -> Held<'p> {
+    let finished = node.state.finish();
+    let news = held.leave(slot, colour, true);
+    if finished.is_plain() && !news {
+        return held;
+    }
+    let queue = news.then(|| held.pwq(slot).queue());
+    drop(held);
+    tell(node, finished, queue);
+    pool.lock()
+}
+
+#[cold]
+fn tell(node: &Arc<AnyNode>, finished: crate::state::Finished, queue: Option<Arc<Queue>>) {
+    if let Some(instance) = finished.passes_on() {
+        // Another worker found the next instance while this one ran.
+        let home = node.home.get();
+        if let Some(pool) = pools::find(home.pool) {
+            let mut held = pool.lock();
+            if node.home.get() == home && node.state.take_deferred(instance) {
+                held.put_back(node.clone());
+            }
+        }
+    }
+    if finished.is_waited_for() {
+        wait::announce(node);
+    }
+    if let Some(queue) = queue {
+        News::announce(&queue);
+    }
+}
+
+/// The scheduler's news of workers that block in an item.
+pub(crate) static HOOKS: WorkerHooks = WorkerHooks { sleeping, running };
+
+fn sleeping() {
+    let me = sched::current();
+    let Some(Kind::Pool { pool, id }) = Tag::of(&me).map(|tag| &tag.kind) else { return };
+    let mut held = pool.lock();
+    held.change_flags(*id, WorkerFlags::ASLEEP, WorkerFlags::empty());
+    if held.need_more_workers() {
+        held.wake_worker();
+    }
+}
+
+fn running() {
+    let me = sched::current();
+    let Some(Kind::Pool { pool, id }) = Tag::of(&me).map(|tag| &tag.kind) else { return };
+    pool.lock().change_flags(*id, WorkerFlags::empty(), WorkerFlags::ASLEEP);
+}
+
+/// A thread dies of an oops. If it is a worker, the item it was in has ended, and the pool is one worker short.
+pub(crate) fn thread_dies() {
+    let me = sched::current();
+    let Some(tag) = Tag::of(&me) else { return };
+    if tag.item.load(Relaxed) == 0 {
+        return;
+    }
+    me.remove_flags(TaskFlags::WQ_WORKER);
+    match &tag.kind {
+        Kind::Pool { pool, id } => {
+            let mut held = pool.lock();
+            let Some(worker) = held.part(*id) else { return };
+            if let Some(node) = &worker.current {
+                bury_item(pool, held, worker.current_slot, node);
+                held = pool.lock();
+            }
+            if held.need_more_workers() {
+                held.wake_worker();
+            }
+            drop(held);
+            pool.news.wake_all();
+        }
+        Kind::Rescuer { queue, part } => {
+            let Some(part) = queue.parts().get(part.load(Relaxed) as usize) else { return };
+            let mut held = part.pool.lock();
+            if let Some(node) = held.pwq(part.slot).rescued.take() {
+                bury_item(&part.pool, held, part.slot, &node);
+            }
+        }
+    }
+}
+
+fn bury_item(pool: &Pool, held: Held<'_>, slot: u32, node: &Arc<AnyNode>) {
+    node.state.poison();
+    let colour = node.home.get().colour;
+    drop(finish(pool, held, slot, colour, node));
+}
