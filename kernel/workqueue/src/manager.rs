@@ -9,7 +9,7 @@ use sched::{Attributes, CpuMask, Mutex};
 use sync::LockClass;
 
 use crate::pool::Pool;
-use crate::{rescuer, worker};
+use crate::{pools, rescuer, worker};
 
 /// Outside pool locks: workers join a pool and change where they may run one at a time.
 static ATTACH_LOCK: LockClass = LockClass::new("wq_attach");
@@ -24,9 +24,15 @@ const MAYDAY_INTERVAL: u64 = 100 * time::MILLISECOND;
 /// After a failure to make a worker, the next try.
 const COOLDOWN: u64 = time::SECOND;
 
-/// Sets how long a worker that is one too many stays, in nanoseconds. For those idle from now on.
+/// Sets how long a worker that is one too many stays, in nanoseconds. Any context.
 pub fn set_idle_timeout(nanoseconds: u64) {
     IDLE_TIMEOUT.store(nanoseconds.max(1), Relaxed);
+    // A timer that runs already may have the old time before it; it finds out who has been idle for how long.
+    pools::for_each(|pool| {
+        if pool.idle_timer.is_pending() {
+            pool.idle_timer.start(time::monotonic().saturating_add(nanoseconds));
+        }
+    });
 }
 
 /// Makes one worker, which joins the pool idle and looks for work. May sleep.
