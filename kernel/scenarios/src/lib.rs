@@ -21,7 +21,9 @@ mod migration;
 mod misc;
 mod park;
 mod schedule;
+mod softirqs;
 mod stop;
+mod timers;
 mod tools;
 #[cfg(target_os = "none")]
 mod user_mode;
@@ -152,6 +154,18 @@ scenarios! {
     w06_freezable: "a freezable queue stands still in a freeze" = self::workqueue::queues::freezable;
     w06_cpu_intensive: "an item that uses the CPU for long holds nobody up" = self::workqueue::queues::cpu_intensive;
     w07_the_rescuer_goes_on: "all workers block, none can be made, and the rescuer does it" = self::workqueue::pools::rescuer;
+    w01_raised_from_everywhere: "a softirq is served at the end of whatever kept it back" = softirqs::raised_from_everywhere;
+    w01_softirqs_off_excludes_handlers: "no handler comes into a section with softirqs off" = softirqs::softirqs_off_excludes_handlers;
+    w01_a_storm_leaves_tasks_their_share / 20: "softirqs and tasklets that raise themselves leave a task its share" = softirqs::a_storm_leaves_tasks_their_share;
+    w01_pending_against_hotplug: "what is pending on a CPU that goes is served elsewhere" = softirqs::pending_against_hotplug;
+    w02_a_tasklet_runs_on_one_cpu: "scheduled from everywhere, a tasklet runs once for each and never twice at once" = softirqs::a_tasklet_runs_on_one_cpu;
+    w02_disable_and_kill_against_schedule: "a disabled or killed tasklet does not run" = softirqs::disable_and_kill_against_schedule;
+    w02_tasklets_against_hotplug: "tasklets of a CPU that goes run elsewhere" = softirqs::tasklets_against_hotplug;
+    w03_never_early_never_lost: "timers of both kinds fire once, not before their time" = timers::never_early_never_lost;
+    w03_started_from_everywhere: "a timer that several CPUs start runs on one at a time" = timers::started_from_everywhere;
+    w03_cancel_sync_against_run: "after cancel_sync a timer does not run, even if it starts itself" = timers::cancel_sync_outruns_a_timer_that_starts_itself;
+    w03_timers_against_hotplug: "timers of a CPU that goes fire elsewhere" = timers::against_hotplug;
+    w03_idle_cpus_are_left_alone / 20: "with nothing to do there is no tick" = timers::idle_cpus_are_left_alone;
     sync_wait_queue_loses_no_wake_up: "wakers and sleepers on one queue" = work::wait_queue;
     sync_mutex_excludes: "a mutex under contention" = work::mutex;
     sync_completion_counts: "completions are handed over one by one" = work::completion;

@@ -220,7 +220,7 @@ impl Tasklet {
     }
 
     /// Has it run once from now on. Returns false if it is scheduled already or has been killed. One that runs may be
-    /// scheduled: it runs once more. As [`raise`](crate::raise) for the context.
+    /// scheduled: it runs once more. (If it only looked as if it would run, and was disabled, once is for both.) As [`raise`](crate::raise) for the context.
     pub fn schedule(&self) -> bool {
         self.core.schedule(false)
     }
@@ -261,7 +261,7 @@ impl Tasklet {
                 return was_scheduled;
             }
             was_scheduled |= state & SCHEDULED != 0;
-            if state & HELD != 0 {
+            if state & HELD != 0 && core.disabled.load(SeqCst) != 0 {
                 // Whoever takes the mark off has it: here it is dropped.
                 let _ = core.update(|state| {
                     (state & HELD != 0).then_some(state & !(HELD | SCHEDULED | HIGH))

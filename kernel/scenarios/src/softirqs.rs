@@ -1,0 +1,388 @@
+//! Softirqs and tasklets.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+
+use kthread::Builder;
+use machine::CpuId;
+use sched::CpuMask;
+use softirq::{BottomHalfGuard, Tasklet, Vector};
+use sync::{IrqGuard, Once};
+use time::HrTimer;
+
+use crate::tools::{SLACK, cpus, dawdle, join_all, random, spawn, spin_until};
+
+/// What the scenarios' vector does. They have it to themselves: there are no disks.
+static HANDLER: Once<()> = Once::new();
+const OURS: Vector = Vector::Block;
+
+/// Asked for and not yet done.
+static WANTED: AtomicU64 = AtomicU64::new(0);
+static DONE: AtomicU64 = AtomicU64::new(0);
+/// The handler raises its vector again, and takes its time.
+static STORM: AtomicBool = AtomicBool::new(false);
+/// Whom the storm must not starve, by address, and what it has taken of that task's time.
+static VICTIM: AtomicUsize = AtomicUsize::new(0);
+static STOLEN: AtomicU64 = AtomicU64::new(0);
+/// The handler was not where it should be.
+static ASTRAY: AtomicU64 = AtomicU64::new(0);
+
+fn open() {
+    if HANDLER.set(()).is_ok() {
+        softirq::open(OURS, handler);
+    }
+    for counter in [&WANTED, &DONE, &STOLEN, &ASTRAY] {
+        counter.store(0, SeqCst);
+    }
+}
+
+fn handler() {
+    let in_place = sync::in_serving_softirq() && !sync::in_hardirq() && machine::irq::enabled();
+    if !in_place {
+        ASTRAY.fetch_add(1, SeqCst);
+    }
+    DONE.fetch_add(WANTED.swap(0, SeqCst), SeqCst);
+    if STORM.load(SeqCst) {
+        steal(30 * time::MICROSECOND);
+        softirq::raise(OURS);
+    }
+}
+
+/// Uses the CPU for a while, and notes it if that was the victim's time.
+fn steal(nanoseconds: u64) {
+    let start = time::monotonic();
+    spin_until(start + nanoseconds);
+    if core::ptr::from_ref::<sched::Task>(&sched::current()).addr() == VICTIM.load(SeqCst) {
+        STOLEN.fetch_add(time::monotonic() - start, SeqCst);
+    }
+}
+
+fn raise_ours() {
+    WANTED.fetch_add(1, SeqCst);
+    softirq::raise(OURS);
+}
+
+/// Waits until something holds; a second is more than any softirq has to wait.
+fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let deadline = time::monotonic() + SLACK * time::SECOND;
+    while !condition() {
+        assert!(time::monotonic() < deadline, "it never came to pass: {what}");
+        sched::sleep_for(20_000);
+    }
+}
+
+pub(crate) fn raised_from_everywhere() {
+    open();
+    let before: u64 = served();
+    // In a task that could be preempted: at once, as ksoftirqd is asleep when nothing has been going on.
+    sched::sleep_for(SLACK * time::MILLISECOND);
+    raise_ours();
+    assert_eq!(DONE.load(SeqCst), 1, "it was not served where it was raised");
+    // With interrupts off: by ksoftirqd, or by an interrupt after that.
+    {
+        let _irqs_off = IrqGuard::new();
+        raise_ours();
+        assert_eq!(DONE.load(SeqCst), 1, "it was served with interrupts off");
+    }
+    wait_for("raised with interrupts off", || DONE.load(SeqCst) == 2);
+    // In an interrupt: at its end, before the task that was interrupted goes on.
+    let timer = HrTimer::new(raise_ours);
+    timer.start(time::monotonic() + 10_000);
+    wait_for("raised in an interrupt", || DONE.load(SeqCst) == 3);
+    // With softirqs off: at the end of the outermost section, whoever raised it.
+    {
+        let _outer = BottomHalfGuard::new();
+        timer.start(time::monotonic());
+        {
+            let _inner = BottomHalfGuard::new();
+            raise_ours();
+            let until = time::monotonic() + 100_000;
+            spin_until(until);
+        }
+        assert_eq!(DONE.load(SeqCst), 3, "it was served with softirqs off");
+    }
+    wait_for("raised with softirqs off", || DONE.load(SeqCst) == 5);
+    timer.cancel_sync();
+    assert_eq!(ASTRAY.load(SeqCst), 0, "a handler ran outside of a softirq, or with interrupts off");
+    assert!(served() - before >= 4, "what was served was not counted");
+}
+
+fn served() -> u64 {
+    (0..machine::cpu::count()).map(|cpu| softirq::count(cpu, OURS)).sum()
+}
+
+pub(crate) fn softirqs_off_excludes_handlers() {
+    // Not atomic on purpose: the section is what keeps the two apart.
+    let (low, high) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (low_there, high_there) = (low.clone(), high.clone());
+    let add = move || {
+        let value = low_there.load(SeqCst);
+        machine::cpu::relax();
+        low_there.store(value + 1, SeqCst);
+        high_there.store(value + 1, SeqCst);
+    };
+    let runs = Arc::new(AtomicU64::new(0));
+    let (counted, body) = (runs.clone(), add.clone());
+    let tasklet = Arc::new(Tasklet::new(move || {
+        body();
+        counted.fetch_add(1, SeqCst);
+    }));
+    let theirs = tasklet.clone();
+    let timer = HrTimer::new(move || {
+        theirs.schedule();
+    });
+    let sections = 20;
+    let thread = Builder::new(format_args!("sections"))
+        .cpu(0)
+        .run(move |_| {
+            for _ in 0..sections {
+                timer.start(time::monotonic() + random(5_000));
+                let section = BottomHalfGuard::new();
+                add();
+                (0..random(10)).for_each(|_| machine::cpu::relax());
+                drop(section);
+            }
+            timer.cancel_sync();
+            0
+        })
+        .expect("a thread can be made");
+    join_all([thread].into_iter().collect());
+    tasklet.kill();
+    assert_eq!(low.load(SeqCst), sections + runs.load(SeqCst), "a softirq came into the section");
+}
+
+/// Of CPU 0's time, so much goes to a fair thread in the storm, in hundredths.
+fn share_in_a_storm(begin: impl FnOnce() + Send + 'static) -> u64 {
+    const SPAN: u64 = 300 * time::MILLISECOND;
+    STOLEN.store(0, SeqCst);
+    STORM.store(true, SeqCst);
+    let thread = Builder::new(format_args!("victim"))
+        .bound_to(CpuMask::of(0))
+        .run(move |_| {
+            let me = sched::current();
+            VICTIM.store(core::ptr::from_ref::<sched::Task>(&me).addr(), SeqCst);
+            begin();
+            let start = time::monotonic();
+            let (ran, stolen) = (me.times().run, STOLEN.load(SeqCst));
+            while time::monotonic() < start + SPAN {
+                machine::cpu::relax();
+            }
+            let took = time::monotonic() - start;
+            let kept = me.times().run - ran - (STOLEN.load(SeqCst) - stolen);
+            VICTIM.store(0, SeqCst);
+            (kept * 100 / took) as i32
+        })
+        .expect("a thread can be made");
+    let kthread::Exit::Returned(share) = thread.join() else { panic!("the victim died") };
+    STORM.store(false, SeqCst);
+    u64::from(share.unsigned_abs())
+}
+
+pub(crate) fn a_storm_leaves_tasks_their_share() {
+    open();
+    let share = share_in_a_storm(|| softirq::raise(OURS));
+    // ksoftirqd/0 is a task like the other one: half for each.
+    assert!((35..=65).contains(&share), "beside a storm of softirqs a task got {share} %");
+    wait_for("the end of the storm", || !softirq::is_pending(0));
+    let slot: Arc<Once<Tasklet>> = Arc::new(Once::new());
+    let again = Arc::downgrade(&slot);
+    let fresh = slot.set(Tasklet::new(move || {
+        steal(30 * time::MICROSECOND);
+        if STORM.load(SeqCst)
+            && let Some(slot) = again.upgrade()
+            && let Some(tasklet) = slot.get()
+        {
+            tasklet.schedule();
+        }
+    }));
+    assert!(fresh.is_ok());
+    let ours = slot.clone();
+    let share = share_in_a_storm(move || {
+        ours.get().map(Tasklet::schedule);
+    });
+    // Each tick's interrupt gives tasklets ten rounds more.
+    assert!((25..=65).contains(&share), "beside a storm of tasklets a task got {share} %");
+    slot.get().map(Tasklet::kill);
+}
+
+/// A CPU that can be taken away, if there is one.
+fn any_but_the_first(all: &[CpuId]) -> Option<CpuId> {
+    all.get(1 + random(all.len().max(2) as u64 - 1) as usize).copied()
+}
+
+/// Takes CPUs away and brings them back until told to end.
+fn unplug_until(over: &Arc<AtomicBool>) -> kthread::Handle {
+    let over = over.clone();
+    spawn("unplug", move |_| {
+        let all = cpus();
+        while !over.load(SeqCst) {
+            if let Some(cpu) = any_but_the_first(&all) {
+                hotplug::down(cpu).expect("it is not the last");
+                dawdle();
+                hotplug::up(cpu).expect("it was there before");
+            }
+            dawdle();
+        }
+        0
+    })
+}
+
+/// Goes to a CPU that is there.
+pub(crate) fn go_anywhere() {
+    let all = cpus();
+    let cpu = all[random(all.len() as u64) as usize];
+    // It may go at any moment; then it does not matter where this runs.
+    let _ = sched::set_allowed(&sched::current_ref(), CpuMask::of(cpu));
+}
+
+pub(crate) fn pending_against_hotplug() {
+    open();
+    let over = Arc::new(AtomicBool::new(false));
+    let unplugger = unplug_until(&over);
+    for turn in 1..=12 {
+        go_anywhere();
+        if random(2) == 0 {
+            raise_ours();
+        } else {
+            let _irqs_off = IrqGuard::new();
+            raise_ours();
+        }
+        wait_for("raised on a CPU that may go", || DONE.load(SeqCst) == turn);
+    }
+    over.store(true, SeqCst);
+    join_all([unplugger].into_iter().collect());
+}
+
+/// A tasklet that notes what goes wrong.
+struct Probe {
+    inside: AtomicUsize,
+    overlapped: AtomicBool,
+    /// It must not run now.
+    forbidden: AtomicBool,
+    trespassed: AtomicBool,
+    runs: AtomicU64,
+    /// Calls of `schedule` that said it would run.
+    promised: AtomicU64,
+}
+
+impl Probe {
+    fn new() -> (Arc<Self>, Arc<Tasklet>) {
+        let probe = Arc::new(Self {
+            inside: AtomicUsize::new(0),
+            overlapped: AtomicBool::new(false),
+            forbidden: AtomicBool::new(false),
+            trespassed: AtomicBool::new(false),
+            runs: AtomicU64::new(0),
+            promised: AtomicU64::new(0),
+        });
+        let theirs = probe.clone();
+        (probe, Arc::new(Tasklet::new(move || theirs.run())))
+    }
+
+    fn run(&self) {
+        if self.inside.fetch_add(1, SeqCst) != 0 {
+            self.overlapped.store(true, SeqCst);
+        }
+        let check = || {
+            if self.forbidden.load(SeqCst) {
+                self.trespassed.store(true, SeqCst);
+            }
+        };
+        check();
+        (0..random(30)).for_each(|_| machine::cpu::relax());
+        check();
+        self.runs.fetch_add(1, SeqCst);
+        self.inside.fetch_sub(1, SeqCst);
+    }
+
+    fn schedule(&self, tasklet: &Tasklet) {
+        let promised =
+            if random(2) == 0 { tasklet.schedule() } else { tasklet.schedule_high() };
+        self.promised.fetch_add(u64::from(promised), SeqCst);
+    }
+
+    /// No scheduling is under way any more. `merged`: one that was scheduled a second time while it turned out to be disabled ran once
+    /// for both.
+    fn check(&self, tasklet: &Tasklet, merged: u64) {
+        wait_for("the tasklet's last run", || {
+            let (runs, promised) = (self.runs.load(SeqCst), self.promised.load(SeqCst));
+            !tasklet.is_scheduled() && (promised.saturating_sub(merged)..=promised).contains(&runs)
+        });
+        assert!(!self.overlapped.load(SeqCst), "a tasklet ran on two CPUs at once");
+        assert!(!self.trespassed.load(SeqCst), "a disabled or killed tasklet ran");
+    }
+}
+
+/// Threads that schedule a tasklet from all CPUs, and from interrupts.
+fn schedulers(probe: &Arc<Probe>, tasklet: &Arc<Tasklet>, turns: usize) -> Vec<kthread::Handle> {
+    (0..3)
+        .map(|_| {
+            let (probe, tasklet) = (probe.clone(), tasklet.clone());
+            spawn("scheduler", move |_| {
+                let (its_probe, its_tasklet) = (probe.clone(), tasklet.clone());
+                let timer = HrTimer::new(move || its_probe.schedule(&its_tasklet));
+                for _ in 0..turns {
+                    if random(3) == 0 {
+                        timer.start(time::monotonic() + random(20_000));
+                    } else {
+                        probe.schedule(&tasklet);
+                    }
+                    if random(4) == 0 {
+                        go_anywhere();
+                    }
+                    dawdle();
+                }
+                timer.cancel_sync();
+                0
+            })
+        })
+        .collect()
+}
+
+pub(crate) fn a_tasklet_runs_on_one_cpu() {
+    let (probe, tasklet) = Probe::new();
+    join_all(schedulers(&probe, &tasklet, 10));
+    probe.check(&tasklet, 0);
+    assert!(probe.runs.load(SeqCst) > 0);
+}
+
+pub(crate) fn disable_and_kill_against_schedule() {
+    const DISABLED: u64 = 6;
+    let (probe, tasklet) = Probe::new();
+    let threads = schedulers(&probe, &tasklet, 8);
+    for _ in 0..DISABLED {
+        dawdle();
+        let disabled = tasklet.disable();
+        probe.forbidden.store(true, SeqCst);
+        dawdle();
+        probe.forbidden.store(false, SeqCst);
+        drop(disabled);
+    }
+    dawdle();
+    tasklet.kill();
+    probe.forbidden.store(true, SeqCst);
+    join_all(threads);
+    assert!(!tasklet.schedule(), "a killed tasklet was scheduled");
+    probe.check(&tasklet, DISABLED);
+}
+
+pub(crate) fn tasklets_against_hotplug() {
+    let over = Arc::new(AtomicBool::new(false));
+    let unplugger = unplug_until(&over);
+    let (probe, tasklet) = Probe::new();
+    join_all(schedulers(&probe, &tasklet, 6));
+    // Held while its CPU goes, and let go afterwards.
+    for _ in 0..2 {
+        let disabled = tasklet.disable();
+        go_anywhere();
+        probe.schedule(&tasklet);
+        dawdle();
+        drop(disabled);
+    }
+    over.store(true, SeqCst);
+    join_all([unplugger].into_iter().collect());
+    probe.check(&tasklet, 0);
+    // One that is dropped with a run to come holds nothing back.
+    probe.schedule(&tasklet);
+}
