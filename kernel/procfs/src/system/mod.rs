@@ -30,6 +30,7 @@ const FILES: &[(&str, Show)] = &[
     ("uptime", load::uptime),
     ("loadavg", load::loadavg),
     ("interrupts", interrupts::interrupts),
+    ("softirqs", interrupts::softirqs),
     ("meminfo", memory_use::meminfo),
     ("vmstat", memory_use::vmstat),
     ("buddyinfo", memory_use::buddyinfo),
