@@ -72,7 +72,7 @@ pub fn leave(code: u32) {
     signal::stop_taking(&me);
     let is_last = process.thread_exits();
     if is_last {
-        process.real_timer.stop();
+        process.interval_timers.stop();
         die_with_init(process, code);
     }
     thread.set_exit_code(code);
@@ -133,11 +133,11 @@ fn notify(me: &TaskRef, is_last: bool) {
             crate::job::hang_up_if_orphaned(&table, process, None);
         }
     }
-    process.usage.lock_irq().ended_threads.add(&Usage::of_task(me));
     // With a tracer every thread stays until it has been waited for.
     let is_traced = thread.is_traced();
     let is_waitable = {
         let mut group = process.signals().lock_irq();
+        process.usage.lock_irq().ended_threads.add(&Usage::of_task(me));
         if thread.is_leader() || is_traced {
             thread.set_exit_state(ExitState::Zombie);
         } else {

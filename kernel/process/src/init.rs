@@ -28,6 +28,7 @@ pub fn init() {
     });
     let fresh = INITIAL.set(namespaces.clone()).is_ok();
     assert!(fresh, "the first process is made once");
+    sched::set_tick_hook(crate::cpu_timer::tick);
     let pid = Arc::new(Pid::idle());
     let process = Process::new(NewProcess {
         pid: pid.clone(),

@@ -1,15 +1,52 @@
-//! `ITIMER_REAL`: SIGALRM after a time, once or again and again.
+//! The interval timers: a signal after a time, once or again and again.
 
 use alloc::sync::{Arc, Weak};
 
+use errno::Errno;
 use sync::{LockClass, Once, SpinLock};
-use time::HrTimer;
 
+use crate::clock_timer::{ClockTimer, TimeBase};
+use crate::cpu_timer::CpuClock;
 use crate::process::Process;
 use crate::signal::{self, SigInfo, Signal};
 
-/// Taken by the timer's function, in an interrupt; the timer queue's lock is taken inside.
+/// Taken by the timer's function, in an interrupt; takes nothing.
 static SETTING_LOCK: LockClass = LockClass::new("process.itimer");
+
+/// Which of a process's three timers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntervalTimer {
+    /// `ITIMER_REAL`: time that passes, and SIGALRM.
+    Real = 0,
+    /// `ITIMER_VIRTUAL`: the process's time in user mode, and SIGVTALRM.
+    Virtual = 1,
+    /// `ITIMER_PROF`: the process's CPU time, and SIGPROF.
+    Prof = 2,
+}
+
+impl IntervalTimer {
+    /// From its number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        [Self::Real, Self::Virtual, Self::Prof].get(number as usize).copied()
+    }
+
+    fn signal(self) -> Signal {
+        match self {
+            Self::Real => Signal::SIGALRM,
+            Self::Virtual => Signal::SIGVTALRM,
+            Self::Prof => Signal::SIGPROF,
+        }
+    }
+
+    fn base(self, process: &Arc<Process>) -> TimeBase {
+        let process = Arc::downgrade(process);
+        match self {
+            Self::Real => TimeBase::Monotonic,
+            Self::Virtual => TimeBase::Cpu(CpuClock::ProcessUser(process)),
+            Self::Prof => TimeBase::Cpu(CpuClock::Process(process)),
+        }
+    }
+}
 
 /// What a timer is set to; nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,105 +59,120 @@ pub struct TimerSetting {
 
 #[derive(Clone, Copy, Default)]
 struct Armed {
-    /// On the monotonic clock; 0: off.
+    /// On the timer's clock; 0: off.
     deadline: u64,
     interval: u64,
 }
 
 struct Made {
-    timer: HrTimer,
+    timer: ClockTimer,
     armed: Arc<SpinLock<Armed>>,
 }
 
-/// A process's real-time timer; costs nothing until it is first set.
-pub(crate) struct RealTimer {
-    made: Once<Made>,
+impl Made {
+    fn new(which: IntervalTimer, process: &Arc<Process>) -> Result<Self, Errno> {
+        let armed = Arc::new(SpinLock::new(&SETTING_LOCK, Armed::default()));
+        let (of_timer, owner) = (armed.clone(), Arc::downgrade(process));
+        let timer = ClockTimer::new(which.base(process), move || expire(which, &owner, &of_timer))?;
+        Ok(Self { timer, armed })
+    }
+
+    fn stop(&self) {
+        *self.armed.lock_irq() = Armed::default();
+        self.timer.cancel();
+    }
 }
 
-impl RealTimer {
+/// A process's interval timers; they cost nothing until they are first set.
+pub(crate) struct IntervalTimers {
+    made: [Once<Made>; 3],
+}
+
+impl IntervalTimers {
     pub(crate) const fn new() -> Self {
-        Self { made: Once::new() }
+        Self { made: [const { Once::new() }; 3] }
     }
 
-    /// Turns it off for good.
+    /// Turns them off for good.
     pub(crate) fn stop(&self) {
-        if let Some(made) = self.made.get() {
-            *made.armed.lock_irq() = Armed::default();
-            made.timer.cancel();
-        }
+        self.made.iter().filter_map(Once::get).for_each(Made::stop);
     }
 
-    fn get(&self) -> TimerSetting {
-        let Some(made) = self.made.get() else { return TimerSetting::default() };
+    fn get(&self, which: IntervalTimer) -> TimerSetting {
+        let Some(made) = self.made[which as usize].get() else { return TimerSetting::default() };
         let armed = *made.armed.lock_irq();
         let value = match armed.deadline {
             0 => 0,
             // One that is about to expire is still on.
-            deadline => deadline.saturating_sub(time::monotonic()).max(1),
+            deadline => deadline.saturating_sub(made.timer.now().unwrap_or(0)).max(1),
         };
         TimerSetting { value, interval: armed.interval }
     }
 
-    fn set(&self, process: &Arc<Process>, setting: TimerSetting) {
-        if self.made.get().is_none() {
+    fn set(
+        &self,
+        which: IntervalTimer,
+        process: &Arc<Process>,
+        setting: TimerSetting,
+    ) -> Result<(), Errno> {
+        let place = &self.made[which as usize];
+        if place.get().is_none() && setting.value != 0 {
             // Another thread may be first; its timer serves as well.
-            let _ = self.made.set(make(Arc::downgrade(process)));
+            let _ = place.set(Made::new(which, process)?);
         }
-        let Some(made) = self.made.get() else { return };
+        let Some(made) = place.get() else { return Ok(()) };
         if setting.value == 0 {
-            *made.armed.lock_irq() = Armed::default();
-            made.timer.cancel();
-            return;
+            made.stop();
+            return Ok(());
         }
-        let deadline = time::monotonic().saturating_add(setting.value);
+        let now = made.timer.now().ok_or(Errno::ESRCH)?;
+        let deadline = now.saturating_add(setting.value);
         *made.armed.lock_irq() = Armed { deadline, interval: setting.interval };
         made.timer.start(deadline);
+        Ok(())
     }
 }
 
-fn make(process: Weak<Process>) -> Made {
-    let armed = Arc::new(SpinLock::new(&SETTING_LOCK, Armed::default()));
-    let of_timer = armed.clone();
-    let timer = HrTimer::new(move || {
-        if let Some(process) = process.upgrade() {
-            expire(&process, &of_timer);
-        }
-    });
-    Made { timer, armed }
-}
-
 /// In the timer's interrupt.
-fn expire(process: &Arc<Process>, armed: &SpinLock<Armed>) {
+fn expire(which: IntervalTimer, process: &Weak<Process>, armed: &SpinLock<Armed>) {
+    let Some(process) = process.upgrade() else { return };
+    let Some(made) = process.interval_timers.made[which as usize].get() else { return };
+    let Some(now) = made.timer.now() else { return };
     let next = {
         let mut armed = armed.lock_irq();
-        if armed.deadline == 0 || time::monotonic() < armed.deadline {
+        if armed.deadline == 0 || now < armed.deadline {
             // It was turned off, or set anew, while this interrupt was on its way.
             return;
         }
-        armed.deadline = match armed.interval {
-            0 => 0,
-            interval => time::monotonic().saturating_add(interval),
-        };
+        // In step with the first time; what has been missed is missed.
+        let missed = (now - armed.deadline).checked_div(armed.interval);
+        armed.deadline = missed.map_or(0, |missed| {
+            armed.deadline.saturating_add((missed + 1).saturating_mul(armed.interval))
+        });
         armed.deadline
     };
     // It may have ended just now.
-    let _ = signal::signal_process(process, SigInfo::kernel(Signal::SIGALRM));
-    if next != 0
-        && let Some(made) = process.real_timer.made.get()
-    {
+    let _ = signal::signal_process(&process, SigInfo::kernel(which.signal()));
+    if next != 0 {
         made.timer.start(next);
     }
 }
 
-/// The running process's `ITIMER_REAL`.
-pub fn real_timer() -> TimerSetting {
-    crate::current_process().real_timer.get()
+/// One of the running process's interval timers.
+pub fn interval_timer(which: IntervalTimer) -> TimerSetting {
+    crate::current_process().interval_timers.get(which)
 }
 
-/// Sets the running process's `ITIMER_REAL` and returns what it was.
-pub fn set_real_timer(setting: TimerSetting) -> TimerSetting {
+/// Sets one of the running process's interval timers and returns what it was. In a task.
+///
+/// # Errors
+/// ENOMEM.
+pub fn set_interval_timer(
+    which: IntervalTimer,
+    setting: TimerSetting,
+) -> Result<TimerSetting, Errno> {
     let process = crate::current_process();
-    let old = process.real_timer.get();
-    process.real_timer.set(&process, setting);
-    old
+    let old = process.interval_timers.get(which);
+    process.interval_timers.set(which, &process, setting)?;
+    Ok(old)
 }

@@ -29,7 +29,9 @@
 extern crate alloc;
 
 mod chain;
+mod clock_timer;
 mod clone;
+mod cpu_timer;
 mod credentials;
 mod current;
 mod daemonize;
@@ -59,7 +61,9 @@ mod user;
 mod uts;
 mod wait;
 
+pub use clock_timer::{ClockTimer, TimeBase};
 pub use clone::{CloneArgs, NewTask, Reservation, copy_process, kernel_clone, unshare_namespaces};
+pub use cpu_timer::{CpuClock, CpuTimer};
 pub use credentials::set_credentials;
 pub use current::{
     credentials, current_pid_namespace, current_process, find_task, for_each_task, live_pids,
@@ -70,7 +74,7 @@ pub use exec::{NewProgram, begin_new_exec};
 pub use exit::{do_exit, exit_code_of_status, set_init_exit_hook, set_memory_release_hook};
 pub use flags::CloneFlags;
 pub use init::{init, init_pid_ns, init_uts_ns, max_threads, set_root};
-pub use itimer::{TimerSetting, real_timer, set_real_timer};
+pub use itimer::{IntervalTimer, TimerSetting, interval_timer, set_interval_timer};
 pub use job::{
     find_session, getpgid, getsid, group_members, group_of, is_orphaned_group, session_of,
     session_of_group, setpgid, setsid,

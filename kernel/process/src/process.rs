@@ -12,6 +12,8 @@ use sched::{TaskRef, WaitQueue};
 use smallvec::SmallVec;
 use sync::{LockClass, SpinLock};
 
+use crate::cpu_timer::CpuTimers;
+use crate::itimer::IntervalTimers;
 use crate::list::Place;
 use crate::pid::Pid;
 use crate::rlimit::{Limit, Limits, Resource};
@@ -64,8 +66,10 @@ pub struct Process {
     traces: AtomicBool,
     /// How many of its own threads are traced. Changed and read with the process table locked.
     traced: AtomicU32,
-    /// `ITIMER_REAL`, made at the first use.
-    pub(crate) real_timer: crate::itimer::RealTimer,
+    /// What `setitimer` sets, each made at its first use.
+    pub(crate) interval_timers: IntervalTimers,
+    /// The timers that count its CPU time.
+    pub(crate) cpu_timers: CpuTimers,
 }
 
 /// Usage that outlives those who caused it.
@@ -108,7 +112,8 @@ impl Process {
             tracees: SpinLock::new(&TRACEES_LOCK, Vec::new()),
             traces: AtomicBool::new(false),
             traced: AtomicU32::new(0),
-            real_timer: crate::itimer::RealTimer::new(),
+            interval_timers: IntervalTimers::new(),
+            cpu_timers: CpuTimers::new(),
         })
     }
 
@@ -241,12 +246,14 @@ impl Process {
         self.parent_death_signal.store(signal.map_or(0, Signal::number), Ordering::Relaxed);
     }
 
-    /// What its threads have used, those that have ended included.
+    /// What its threads have used, those that have ended included. Any context.
     pub fn usage(&self) -> Usage {
+        // A thread that ends goes over from one to the other under this lock.
+        let signals = self.signals.lock_irq();
         let mut sum = self.usage.lock_irq().ended_threads;
-        for task in self.threads() {
-            if Thread::of(&task).exit_state() == ExitState::Alive {
-                sum.add(&Usage::of_task(&task));
+        for task in &signals.threads {
+            if Thread::of(task).exit_state() == ExitState::Alive {
+                sum.add(&Usage::of_task(task));
             }
         }
         sum

@@ -30,6 +30,11 @@ impl Usage {
         }
     }
 
+    /// Nanoseconds in both.
+    pub fn total(&self) -> u64 {
+        self.user + self.system
+    }
+
     /// Adds what somebody else used.
     pub fn add(&mut self, other: &Self) {
         self.user += other.user;

@@ -104,7 +104,11 @@ pub(crate) fn raised_from_everywhere() {
     }
     wait_for("raised with softirqs off", || DONE.load(SeqCst) == 5);
     timer.cancel_sync();
-    assert_eq!(ASTRAY.load(SeqCst), 0, "a handler ran outside of a softirq, or with interrupts off");
+    assert_eq!(
+        ASTRAY.load(SeqCst),
+        0,
+        "a handler ran outside of a softirq, or with interrupts off"
+    );
     assert!(served() - before >= 4, "what was served was not counted");
 }
 
@@ -297,8 +301,7 @@ impl Probe {
     }
 
     fn schedule(&self, tasklet: &Tasklet) {
-        let promised =
-            if random(2) == 0 { tasklet.schedule() } else { tasklet.schedule_high() };
+        let promised = if random(2) == 0 { tasklet.schedule() } else { tasklet.schedule_high() };
         self.promised.fetch_add(u64::from(promised), SeqCst);
     }
 

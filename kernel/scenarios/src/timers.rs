@@ -18,7 +18,11 @@ enum Either {
 
 impl Either {
     fn new(precise: bool, function: impl Fn() + Send + Sync + 'static) -> Self {
-        if precise { Self::Precise(HrTimer::new(function)) } else { Self::Wheel(Timer::new(function)) }
+        if precise {
+            Self::Precise(HrTimer::new(function))
+        } else {
+            Self::Wheel(Timer::new(function))
+        }
     }
 
     fn start(&self, deadline: u64) {
@@ -140,7 +144,11 @@ fn use_timers(turns: usize, moves: bool) {
                 // It has noted, and is perhaps still on its way out.
                 timer.cancel_sync();
             }
-            assert_eq!(notes.fired.load(SeqCst), expected, "fired after it was cancelled, or twice");
+            assert_eq!(
+                notes.fired.load(SeqCst),
+                expected,
+                "fired after it was cancelled, or twice"
+            );
         }
         notes.check();
     }
@@ -152,9 +160,7 @@ pub(crate) fn never_early_never_lost() {
 
 pub(crate) fn against_hotplug() {
     let over = Arc::new(AtomicBool::new(false));
-    let users: Vec<_> = (0..2)
-        .map(|_| spawn("timers", |_| (use_timers(4, true), 0).1))
-        .collect();
+    let users: Vec<_> = (0..2).map(|_| spawn("timers", |_| (use_timers(4, true), 0).1)).collect();
     let theirs = over.clone();
     let unplugger = spawn("unplug", move |_| {
         let all = cpus();

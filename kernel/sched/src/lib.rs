@@ -79,7 +79,7 @@ pub use state::Sleep;
 pub use task::{
     COMM_LENGTH, Comm, NewTask, SIGNAL_FATAL, SIGNAL_PENDING, Slot, Task, TaskFlags, TaskRef,
 };
-pub use tick::TICK;
+pub use tick::{TICK, set_tick_hook};
 pub use upcalls::{interrupt_exit, reschedule_interrupt};
 pub use wait::{Notify, PollSleeper, WaitError, WaitQueue, Watch};
 pub use wake::{kick, wake_up, wake_up_new_task, wake_up_state};

@@ -11,6 +11,7 @@ use time::HrTimer;
 
 use crate::current::{CURRENT, current};
 use crate::runqueue::RUN_QUEUES;
+use crate::task::Task;
 use crate::wake::reschedule;
 use crate::{balance, load};
 
@@ -20,6 +21,16 @@ pub const TICK: u64 = time::JIFFY;
 struct Tick {
     timer: Once<HrTimer>,
     count: AtomicU64,
+}
+
+/// What else is done at each tick.
+static HOOK: Once<fn(&Task)> = Once::new();
+
+/// Says what is called at each tick of a CPU that is not idle, in the timer interrupt, with the task that runs. Its time on the CPU
+/// has been brought up to date. Once.
+pub fn set_tick_hook(hook: fn(&Task)) {
+    let fresh = HOOK.set(hook).is_ok();
+    assert!(fresh, "the tick hook is set once");
 }
 
 static TICKS: PerCpu<Tick> = per_cpu!(Tick { timer: Once::new(), count: AtomicU64::new(0) });
@@ -82,6 +93,11 @@ fn tick() {
     }
     let now = queue.clock;
     drop(queue);
+    if !me.is_idle()
+        && let Some(hook) = HOOK.get()
+    {
+        hook(&me);
+    }
     load::at_tick(now);
     klog::wake_readers();
     if switch {

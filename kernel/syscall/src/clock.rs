@@ -1,11 +1,14 @@
 //! The clocks: reading and setting them.
 
+use alloc::sync::Arc;
+
 use errno::{Errno, Result};
 use fs::Capabilities;
-use process::Usage;
+use process::{CpuClock, TimeBase, Usage};
 use time::SECOND;
 
 use crate::abi::time::{Timespec, Timeval};
+use crate::current;
 use crate::user::UserPtr;
 
 /// Which clock a system call names.
@@ -19,6 +22,12 @@ pub enum Clock {
     Process,
     /// CPU time of the calling thread.
     Thread,
+    /// CPU time of a process, by its number.
+    ProcessOf(i32),
+    /// CPU time in user mode of a process, by its number.
+    UserOf(i32),
+    /// CPU time of a thread of the calling process, by its number.
+    ThreadOf(i32),
 }
 
 /// How fine the clocks count, in nanoseconds.
@@ -39,35 +48,67 @@ impl Clock {
             1 | 4 | 6 | 7 | 9 => Self::Monotonic,
             2 => Self::Process,
             3 => Self::Thread,
+            // Somebody's CPU time: the number inverted, whether it is a thread's, and which part of the time.
+            number if number < 0 => {
+                let id = !(number >> 3);
+                match (number & 4 != 0, number & 3) {
+                    (false, 0 | 2) => Self::ProcessOf(id),
+                    (false, 1) => Self::UserOf(id),
+                    (true, 0 | 2) => Self::ThreadOf(id),
+                    _ => return Err(Errno::EINVAL),
+                }
+            }
             _ => return Err(Errno::EINVAL),
         })
     }
 
+    /// What timers on it count by; absolute times of the date are to be brought to the monotonic clock first.
+    ///
+    /// # Errors
+    /// EINVAL: nobody has the number, or the thread is another process's.
+    pub fn base(self) -> Result<TimeBase> {
+        let found = |id| current::find_task(id).map_err(|_| Errno::EINVAL);
+        let process = |id| found(id).map(|task| Arc::downgrade(process::process_of(&task)));
+        Ok(TimeBase::Cpu(match self {
+            Self::Realtime | Self::Monotonic => return Ok(TimeBase::Monotonic),
+            Self::Process => CpuClock::Process(process(0)?),
+            Self::ProcessOf(id) => CpuClock::Process(process(id)?),
+            Self::UserOf(id) => CpuClock::ProcessUser(process(id)?),
+            Self::Thread => CpuClock::Thread(Arc::downgrade(&sched::current_ref())),
+            Self::ThreadOf(id) => {
+                let task = found(id)?;
+                if !Arc::ptr_eq(process::process_of(&task), &current::process()) {
+                    return Err(Errno::EINVAL);
+                }
+                CpuClock::Thread(Arc::downgrade(&task))
+            }
+        }))
+    }
+
     /// What it shows, in nanoseconds.
-    pub fn now(self) -> u64 {
+    ///
+    /// # Errors
+    /// EINVAL: whose time it is has gone.
+    pub fn now(self) -> Result<u64> {
         match self {
-            Self::Realtime => time::realtime(),
-            Self::Monotonic => time::monotonic(),
-            Self::Process => cpu_time(process::current_process().usage()),
-            Self::Thread => cpu_time(Usage::of_task(&sched::current())),
+            Self::Realtime => Ok(time::realtime()),
+            Self::Monotonic => Ok(time::monotonic()),
+            Self::Thread => Ok(Usage::of_task(&sched::current()).total()),
+            _ => self.base()?.now().ok_or(Errno::EINVAL),
         }
     }
 }
 
-fn cpu_time(usage: Usage) -> u64 {
-    usage.user + usage.system
-}
-
 /// `clock_gettime`.
 pub fn clock_gettime(clock: i32, result: UserPtr<Timespec>) -> Result<usize> {
-    let now = Clock::from_number(clock)?.now();
+    let now = Clock::from_number(clock)?.now()?;
     result.write(&Timespec::from_nanoseconds(now))?;
     Ok(0)
 }
 
 /// `clock_getres`.
 pub fn clock_getres(clock: i32, result: UserPtr<Timespec>) -> Result<usize> {
-    Clock::from_number(clock)?;
+    Clock::from_number(clock)?.now()?;
     let resolution = if matches!(clock, 5 | 6) { COARSE_RESOLUTION } else { RESOLUTION };
     result.write_unless_null(&Timespec::from_nanoseconds(resolution))?;
     Ok(0)

@@ -83,4 +83,5 @@ pub fn init() {
         futex::release_current_thread();
         posix_timer::release();
     });
+    process::signal::set_timer_signal_hook(posix_timer::signal_taken);
 }

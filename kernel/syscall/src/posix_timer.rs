@@ -6,13 +6,12 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 
-use ::time::HrTimer;
 use errno::{Errno, Result};
 use process::signal::Details;
 use process::signal::info::SI_TIMER;
-use process::{Process, SigInfo, Signal, signal_process, signal_thread};
+use process::{ClockTimer, Process, SigInfo, Signal, signal_process, signal_thread};
 use sched::Task;
-use sync::{LockClass, SpinLock};
+use sync::{LockClass, Once, SpinLock};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::abi::time::{IntervalTimespec, Timespec};
@@ -20,7 +19,7 @@ use crate::clock::Clock;
 use crate::current;
 use crate::user::UserPtr;
 
-/// Nothing is taken inside.
+/// Taken inside the locks of signals, when one is taken; nothing is taken inside.
 static TABLE_LOCK: LockClass = LockClass::new("posix_timers");
 /// Taken in the timer's interrupt; takes nothing inside.
 static SETTING_LOCK: LockClass = LockClass::new("posix_timer");
@@ -58,11 +57,12 @@ enum Receiver {
     Thread(Weak<Task>),
 }
 
-/// On the monotonic clock, in nanoseconds.
+/// In nanoseconds of the timer's clock; of the date's, on the monotonic clock.
 #[derive(Clone, Copy, Default)]
 struct Setting {
     next: Option<u64>,
     interval: u64,
+    /// For how many expirations more the signal stood that was taken last.
     overrun: i32,
 }
 
@@ -80,23 +80,21 @@ struct PosixTimer {
     owner: Weak<Process>,
     clock: Clock,
     alarm: Arc<Alarm>,
-    timer: Arc<HrTimer>,
+    timer: Arc<ClockTimer>,
 }
 
 impl Alarm {
     /// In the timer's interrupt: tells of the expiration, and gives the time of the next.
-    fn expire(&self) -> Option<u64> {
+    fn expire(&self, now: u64) -> Option<u64> {
         let overrun = {
-            let now = ::time::monotonic();
             let mut setting = self.setting.lock_irq();
             let due = setting.next.filter(|&due| due <= now)?;
             let missed = (now - due).checked_div(setting.interval).unwrap_or(0);
-            setting.overrun = i32::try_from(missed).unwrap_or(i32::MAX);
             setting.next = match setting.interval {
                 0 => None,
                 interval => Some(due.saturating_add((missed + 1).saturating_mul(interval))),
             };
-            setting.overrun
+            i32::try_from(missed).unwrap_or(i32::MAX)
         };
         let told = self.tell(overrun);
         let mut setting = self.setting.lock_irq();
@@ -126,25 +124,34 @@ impl Alarm {
 }
 
 impl PosixTimer {
-    fn new(owner: &Arc<Process>, clock: Clock, alarm: Arc<Alarm>) -> Self {
+    fn new(owner: &Arc<Process>, clock: Clock, alarm: Arc<Alarm>) -> Result<Self> {
         let of_timer = alarm.clone();
-        let timer = Arc::new_cyclic(|timer: &Weak<HrTimer>| {
-            let timer = timer.clone();
-            HrTimer::new(move || {
-                if let Some(next) = of_timer.expire()
-                    && let Some(timer) = timer.upgrade()
-                {
-                    timer.start(next);
-                }
-            })
-        });
-        Self { owner: Arc::downgrade(owner), clock, alarm, timer }
+        // The function starts the timer again, so it has to know it, without keeping it.
+        let itself: Arc<Once<Weak<ClockTimer>>> = Arc::new(Once::new());
+        let known = itself.clone();
+        let timer = Arc::new(ClockTimer::new(clock.base()?, move || {
+            if let Some(timer) = known.get().and_then(Weak::upgrade)
+                && let Some(now) = timer.now()
+                && let Some(next) = of_timer.expire(now)
+            {
+                timer.start(next);
+            }
+        })?);
+        // It is new, and nobody else's.
+        let _ = itself.set(Arc::downgrade(&timer));
+        Ok(Self { owner: Arc::downgrade(owner), clock, alarm, timer })
+    }
+
+    /// What its deadlines are counted by.
+    fn now(&self) -> u64 {
+        // Whose CPU time is gone uses no more.
+        self.timer.now().unwrap_or(u64::MAX)
     }
 
     fn show(&self) -> IntervalTimespec {
         let setting = *self.alarm.setting.lock_irq();
         // One that is about to expire is still on.
-        let left = setting.next.map_or(0, |next| next.saturating_sub(::time::monotonic()).max(1));
+        let left = setting.next.map_or(0, |next| next.saturating_sub(self.now()).max(1));
         IntervalTimespec {
             interval: Timespec::from_nanoseconds(setting.interval),
             value: Timespec::from_nanoseconds(left),
@@ -154,7 +161,7 @@ impl PosixTimer {
     fn set(&self, absolute: bool, value: u64, interval: u64) {
         let next = match (absolute, self.clock) {
             _ if value == 0 => None,
-            (false, _) => Some(::time::monotonic().saturating_add(value)),
+            (false, _) => Some(self.now().saturating_add(value)),
             (true, Clock::Realtime) => Some(value.saturating_sub(::time::realtime_offset())),
             (true, _) => Some(value),
         };
@@ -204,10 +211,7 @@ fn alarm_of(process: &Arc<Process>, id: i32, event: Option<SigEvent>) -> Result<
 /// `timer_create`.
 pub fn timer_create(clock: i32, event: UserPtr<SigEvent>, result: UserPtr<i32>) -> Result<usize> {
     ::memory::require_free()?;
-    let clock = match Clock::from_number(clock)? {
-        clock @ (Clock::Realtime | Clock::Monotonic) => clock,
-        Clock::Process | Clock::Thread => return Err(Errno::EOPNOTSUPP),
-    };
+    let clock = Clock::from_number(clock)?;
     let event = event.non_null().map(UserPtr::read).transpose()?;
     let process = current::process();
     forget_orphans();
@@ -222,7 +226,7 @@ pub fn timer_create(clock: i32, event: UserPtr<SigEvent>, result: UserPtr<i32>) 
         let free = (0..).zip(&taken).find(|(id, taken)| id != *taken);
         let id = free.map_or(taken.len() as i32, |(id, _)| id);
         let alarm = Arc::new(alarm_of(&process, id, event)?);
-        let timer = Arc::new(PosixTimer::new(&process, clock, alarm));
+        let timer = Arc::new(PosixTimer::new(&process, clock, alarm)?);
         let mut timers = TIMERS.lock_irq();
         if timers.contains_key(&(key(&process), id)) {
             continue;
@@ -271,6 +275,14 @@ pub fn timer_delete(id: i32) -> Result<usize> {
     let timer = removed.ok_or(Errno::EINVAL)?;
     timer.timer.cancel_sync();
     Ok(0)
+}
+
+/// The running thread takes a timer's signal, which stands for so many expirations more.
+pub fn signal_taken(id: u32, overrun: i32) {
+    let Ok(id) = i32::try_from(id) else { return };
+    if let Ok(timer) = find(id) {
+        timer.alarm.setting.lock_irq().overrun = overrun;
+    }
 }
 
 /// The running process's program goes, with its last thread: so do its timers.

@@ -1,11 +1,15 @@
 //! Sleeping for a time.
 
+use alloc::sync::Arc;
+
 use errno::{Errno, Result};
-use sched::WaitError;
+use process::{CpuTimer, TimeBase};
+use sched::{Completion, WaitError};
 
 use crate::abi::time::Timespec;
 use crate::call::{Call, Restart};
 use crate::clock::Clock;
+use crate::current;
 use crate::user::UserPtr;
 
 const TIMER_ABSTIME: u32 = 1;
@@ -13,7 +17,8 @@ const TIMER_ABSTIME: u32 = 1;
 /// A sleep, as it is begun and, after a signal, gone on with.
 #[derive(Clone, Copy, Debug)]
 pub struct NanosleepWait {
-    /// A time of the monotonic clock.
+    clock: Clock,
+    /// A time of that clock; for the date, of the monotonic clock.
     deadline: u64,
     /// Where what is left of the time goes if a handler ends the sleep.
     remaining: UserPtr<Timespec>,
@@ -26,7 +31,7 @@ pub fn nanosleep(
     remaining: UserPtr<Timespec>,
 ) -> Result<usize> {
     let length = length.read()?.to_nanoseconds()?;
-    sleep_for(call, length, remaining)
+    sleep_for(call, Clock::Monotonic, length, remaining)
 }
 
 /// `clock_nanosleep`.
@@ -38,28 +43,60 @@ pub fn clock_nanosleep(
     remaining: UserPtr<Timespec>,
 ) -> Result<usize> {
     let clock = match Clock::from_number(clock)? {
-        clock @ (Clock::Realtime | Clock::Monotonic) => clock,
-        Clock::Process => return Err(Errno::EOPNOTSUPP),
+        // A thread that sleeps uses no CPU time.
         Clock::Thread => return Err(Errno::EINVAL),
+        Clock::ThreadOf(id) if current::find_task(id)?.pid() == sched::current().pid() => {
+            return Err(Errno::EINVAL);
+        }
+        clock => clock,
     };
     let time = time.read()?.to_nanoseconds()?;
     if flags & TIMER_ABSTIME == 0 {
-        return sleep_for(call, time, remaining);
+        return sleep_for(call, clock, time, remaining);
     }
     let deadline = match clock {
         Clock::Realtime => time.saturating_sub(time::realtime_offset()),
         _ => time,
     };
-    match sched::sleep_interruptible(deadline) {
+    match sleep_until(clock, deadline)? {
         // The same call with the same time sleeps what is left.
         Err(WaitError::Interrupted) => Err(Errno::ERESTARTNOHAND),
         _ => Ok(0),
     }
 }
 
-fn sleep_for(call: &mut Call<'_>, length: u64, remaining: UserPtr<Timespec>) -> Result<usize> {
-    let deadline = time::monotonic().saturating_add(length);
-    wait(call, NanosleepWait { deadline, remaining })
+fn sleep_for(
+    call: &mut Call<'_>,
+    clock: Clock,
+    length: u64,
+    remaining: UserPtr<Timespec>,
+) -> Result<usize> {
+    let deadline = elapsing(clock)?.saturating_add(length);
+    wait(call, NanosleepWait { clock, deadline, remaining })
+}
+
+/// What deadlines are counted by: of the date, the time that passes.
+fn elapsing(clock: Clock) -> Result<u64> {
+    match clock {
+        Clock::Realtime | Clock::Monotonic => Ok(time::monotonic()),
+        cpu_time => cpu_time.now(),
+    }
+}
+
+/// Sleeps until a deadline or a signal.
+fn sleep_until(clock: Clock, deadline: u64) -> Result<core::result::Result<(), WaitError>> {
+    let cpu_time = match clock.base()? {
+        TimeBase::Monotonic => return Ok(sched::sleep_interruptible(deadline)),
+        TimeBase::Cpu(cpu_time) => cpu_time,
+    };
+    let expired = Arc::new(Completion::new());
+    let told = expired.clone();
+    let timer = CpuTimer::new(cpu_time.clone(), move || told.complete_all())?;
+    if cpu_time.now().is_none_or(|now| now >= deadline) {
+        return Ok(Ok(()));
+    }
+    timer.start(deadline);
+    Ok(expired.wait_interruptible())
 }
 
 /// Sleeps until the deadline.
@@ -67,9 +104,9 @@ fn sleep_for(call: &mut Call<'_>, length: u64, remaining: UserPtr<Timespec>) -> 
 /// # Errors
 /// EFAULT, and a restart after a signal.
 pub fn wait(call: &mut Call<'_>, wait: NanosleepWait) -> Result<usize> {
-    match sched::sleep_interruptible(wait.deadline) {
+    match sleep_until(wait.clock, wait.deadline)? {
         Err(WaitError::Interrupted) => {
-            let left = wait.deadline.saturating_sub(time::monotonic());
+            let left = wait.deadline.saturating_sub(elapsing(wait.clock)?);
             wait.remaining.write_unless_null(&Timespec::from_nanoseconds(left))?;
             Err(call.restart_with(Restart::Nanosleep(wait)))
         }

@@ -1,7 +1,7 @@
 //! Interval timers: `alarm`, `setitimer`.
 
 use errno::{Errno, Result};
-use process::TimerSetting;
+use process::{IntervalTimer, TimerSetting};
 use time::{MICROSECOND, SECOND};
 
 use crate::abi::time::{IntervalTimeval, Timeval};
@@ -10,7 +10,7 @@ use crate::user::UserPtr;
 /// `alarm`: seconds that were left of the last one.
 pub fn alarm(seconds: u32) -> Result<usize> {
     let new = TimerSetting { value: u64::from(seconds) * SECOND, interval: 0 };
-    let old = process::set_real_timer(new);
+    let old = process::set_interval_timer(IntervalTimer::Real, new)?;
     let whole = old.value / SECOND;
     // An alarm that is still on never shows as 0.
     let rounded =
@@ -26,9 +26,8 @@ fn show(setting: TimerSetting) -> IntervalTimeval {
     }
 }
 
-/// Only `ITIMER_REAL` is there: the others count CPU time.
-fn require_real(which: u32) -> Result<()> {
-    if which == 0 { Ok(()) } else { Err(Errno::EINVAL) }
+fn timer_of(which: u32) -> Result<IntervalTimer> {
+    IntervalTimer::from_number(which).ok_or(Errno::EINVAL)
 }
 
 /// `setitimer`.
@@ -37,7 +36,7 @@ pub fn setitimer(
     new: UserPtr<IntervalTimeval>,
     old: UserPtr<IntervalTimeval>,
 ) -> Result<usize> {
-    require_real(which)?;
+    let which = timer_of(which)?;
     let new = match new.non_null() {
         // As in Linux, nothing means off.
         None => TimerSetting::default(),
@@ -49,14 +48,14 @@ pub fn setitimer(
             }
         }
     };
-    let before = process::set_real_timer(new);
+    let before = process::set_interval_timer(which, new)?;
     old.write_unless_null(&show(before))?;
     Ok(0)
 }
 
 /// `getitimer`.
 pub fn getitimer(which: u32, result: UserPtr<IntervalTimeval>) -> Result<usize> {
-    require_real(which)?;
-    result.write(&show(process::real_timer()))?;
+    let which = timer_of(which)?;
+    result.write(&show(process::interval_timer(which)))?;
     Ok(0)
 }

@@ -149,7 +149,7 @@ impl FileOperations for TimerFd {
 pub fn timerfd_create(clock: i32, flags: u32) -> Result<usize> {
     let clock = match Clock::from_number(clock)? {
         clock @ (Clock::Realtime | Clock::Monotonic) => clock,
-        Clock::Process | Clock::Thread => return Err(Errno::EINVAL),
+        _ => return Err(Errno::EINVAL),
     };
     let flags = OpenFlags::from_bits(flags)
         .filter(|flags| (OpenFlags::NONBLOCK | OpenFlags::CLOEXEC).contains(*flags))

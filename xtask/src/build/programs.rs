@@ -24,6 +24,8 @@ pub enum Program {
     Measure,
     /// An ordinary program that uses `std`.
     Stdprog,
+    /// Every kind of timer that a program has.
+    Timers,
 }
 
 impl Program {
@@ -36,13 +38,14 @@ impl Program {
             Self::Chrt => "chrt",
             Self::Measure => "measure",
             Self::Stdprog => "stdprog",
+            Self::Timers => "timers",
         }
     }
 
     fn flags(self) -> &'static str {
         match self {
             // As anybody would build a static program.
-            Self::Stdprog => "-Ctarget-feature=+crt-static",
+            Self::Stdprog | Self::Timers => "-Ctarget-feature=+crt-static",
             Self::Init | Self::Fuzz | Self::Faults | Self::Chrt | Self::Measure => "",
         }
     }

@@ -5,11 +5,11 @@ use alloc::sync::Arc;
 use errno::{Errno, Result};
 use machine::user::UserContext;
 use sched::{TaskFlags, TaskRef};
-use sync::SpinIrqGuard;
+use sync::{Once, SpinIrqGuard};
 
 use super::action::{Action, ActionFlags, Handler, Sighand};
 use super::group::{self, GroupSignals};
-use super::info::SigInfo;
+use super::info::{Details, SigInfo};
 use super::number::{DefaultAction, SigSet, Signal};
 use super::stop;
 use crate::ptrace;
@@ -117,7 +117,22 @@ fn take(
     let wanted = wanted.unwrap_or(SigSet::ALL.minus(signals.blocked));
     let saved_mask = signals.saved_mask.unwrap_or(signals.blocked);
     let info = signals.pending.take(wanted).or_else(|| group.pending.take(wanted))?;
+    if let Details::Timer { id, overrun, .. } = info.details
+        && let Some(hook) = TIMER_HOOK.get()
+    {
+        hook(id, overrun);
+    }
     Some((info, saved_mask))
+}
+
+/// Who wants to know of the signals of timers that are taken.
+static TIMER_HOOK: Once<fn(u32, i32)> = Once::new();
+
+/// Says what is called when the running thread takes a timer's signal, with the timer's number and for how many expirations more
+/// the signal stands. Signal locks are held. Once.
+pub fn set_timer_signal_hook(hook: fn(u32, i32)) {
+    let fresh = TIMER_HOOK.set(hook).is_ok();
+    assert!(fresh, "the timer signal hook is set once");
 }
 
 /// What the process has chosen to do about a signal. None: it has been dealt with.

@@ -34,6 +34,7 @@ pub(crate) mod stop;
 pub use action::{Action, ActionFlags, Handler, Sighand};
 pub use deliver::{
     Delivery, dequeue_signal, group_exit, handler_entered, next_delivery, set_action,
+    set_timer_signal_hook,
 };
 pub use info::{Details, SigInfo};
 pub use kernel::{allow_signal, disallow_signal, ignore_signals};

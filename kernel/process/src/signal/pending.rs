@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
-use super::info::SigInfo;
+use super::info::{Details, SigInfo};
 use super::number::{SigSet, Signal};
 use crate::user::User;
 
@@ -55,6 +55,19 @@ impl Pending {
         true
     }
 
+    /// A timer's signal that waits already stands for one more expiration. Returns whether there is one.
+    pub(crate) fn merge_timer(&mut self, info: &SigInfo) -> bool {
+        let Details::Timer { id, overrun: more, .. } = info.details else { return false };
+        let same = |queued: &mut Queued| match &mut queued.info.details {
+            Details::Timer { id: other, overrun, .. } if *other == id => {
+                *overrun = overrun.saturating_add(more).saturating_add(1);
+                true
+            }
+            _ => false,
+        };
+        self.queue.iter_mut().any(same)
+    }
+
     /// Notes a signal without what it carries.
     pub(crate) fn push_bare(&mut self, signal: Signal) {
         self.set = self.set.with(signal);
@@ -92,7 +105,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signal::info::{Details, SI_QUEUE};
+    use crate::signal::info::{SI_QUEUE, SI_TIMER};
 
     fn valued(signal: Signal, value: u64) -> SigInfo {
         let details = Details::Value { pid: 1, uid: 0, value };
@@ -113,6 +126,23 @@ mod tests {
         assert_eq!(pending.take(SigSet::ALL), Some(valued(real_time, 2)));
         assert!(!pending.has(real_time));
         assert_eq!(pending.take(SigSet::ALL), None);
+    }
+
+    #[test]
+    fn w03_one_signal_stands_for_all_expirations_of_a_timer() {
+        let of_timer = |id, overrun| {
+            let details = Details::Timer { id, overrun, value: 0 };
+            SigInfo { signal: Signal::from_number(40).unwrap(), errno: 0, code: SI_TIMER, details }
+        };
+        let user = User::for_test();
+        let mut pending = Pending::new();
+        assert!(!pending.merge_timer(&of_timer(1, 0)));
+        pending.push(of_timer(1, 0), user.clone());
+        assert!(!pending.merge_timer(&of_timer(2, 0)));
+        pending.push(of_timer(2, 0), user);
+        assert!(pending.merge_timer(&of_timer(1, 0)) && pending.merge_timer(&of_timer(1, 3)));
+        assert_eq!(pending.take(SigSet::ALL), Some(of_timer(1, 5)));
+        assert_eq!(pending.take(SigSet::ALL), Some(of_timer(2, 0)));
     }
 
     #[test]

@@ -228,7 +228,7 @@ fn queue(
 
 fn note(process: &Process, pending: &mut Pending, main: &TaskRef, info: SigInfo) -> Result<bool> {
     let signal = info.signal;
-    if !signal.is_real_time() && pending.has(signal) {
+    if pending.merge_timer(&info) || !signal.is_real_time() && pending.has(signal) {
         return Ok(false);
     }
     if signal == Signal::SIGKILL {

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use errno::Errno;
 use process::signal::info::{SEGV_MAPERR, SI_QUEUE, SI_USER};
 use process::signal::{self, Action, Details, Handler, How, set_action};
-use process::{SigInfo, SigSet, Signal, TimerSetting, kill, set_real_timer, tgkill};
+use process::{
+    IntervalTimer, SigInfo, SigSet, Signal, TimerSetting, kill, set_interval_timer, tgkill,
+};
 
 use crate::harness::{
     Flag, THREAD, clone_with, fork, linger, linger_until_killed, once, over_seeds, registers,
@@ -225,15 +227,17 @@ fn w03_the_alarm_rings() {
     over_seeds(20, 2, || {
         set_action(Signal::SIGALRM, Some(HANDLER)).unwrap();
         let setting = TimerSetting { value: 300_000, interval: 200_000 };
-        assert_eq!(set_real_timer(setting), TimerSetting::default());
+        let before = set_interval_timer(IntervalTimer::Real, setting);
+        assert_eq!(before, Ok(TimerSetting::default()));
         let handled = AtomicU32::new(0);
         for _ in 0..3 {
             handled.store(0, Ordering::SeqCst);
             let code = linger(&handled, || handled.load(Ordering::SeqCst) != 0);
             assert_eq!((code, handled.load(Ordering::SeqCst)), (0, 1 << 14));
         }
-        let left = set_real_timer(TimerSetting::default());
+        let off = TimerSetting::default();
+        let left = set_interval_timer(IntervalTimer::Real, off).unwrap();
         assert!(left.value > 0 && left.value <= 200_000 && left.interval == 200_000);
-        assert_eq!(process::real_timer(), TimerSetting::default());
+        assert_eq!(process::interval_timer(IntervalTimer::Real), off);
     });
 }

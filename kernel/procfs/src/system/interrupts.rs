@@ -78,9 +78,8 @@ pub(super) fn totals(text: &mut Text) -> Result<()> {
 
 /// The line of `stat` with all softirqs, and those of each vector.
 pub(super) fn softirq_totals(text: &mut Text) -> Result<()> {
-    let served = |vector| -> u64 {
-        CpuMask::present().iter().map(|cpu| softirq::count(cpu, vector)).sum()
-    };
+    let served =
+        |vector| -> u64 { CpuMask::present().iter().map(|cpu| softirq::count(cpu, vector)).sum() };
     write!(text, "softirq {}", Vector::ALL.into_iter().map(served).sum::<u64>())?;
     for vector in Vector::ALL {
         write!(text, " {}", served(vector))?;

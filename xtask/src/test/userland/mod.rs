@@ -6,6 +6,7 @@
 mod bad_input;
 mod boot;
 mod debian;
+mod deferred;
 mod faults;
 mod fuzz;
 mod processes;
@@ -57,6 +58,7 @@ fn cases() -> Vec<Case> {
         ("programs", programs::cases()),
         ("boot", boot::cases()),
         ("debian", debian::cases()),
+        ("deferred", deferred::cases()),
         ("terminal", terminal::cases()),
         ("procfs", procfs::cases()),
         ("faults", faults::cases()),

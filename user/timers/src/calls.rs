@@ -1,0 +1,240 @@
+//! The system calls of timers, with times in nanoseconds and errors as values.
+
+use libc::{c_int, clockid_t, itimerspec, itimerval, sigevent, sigset_t, timespec, timeval};
+use std::io;
+use std::mem::zeroed;
+
+/// Milliseconds.
+pub const fn milli(count: u64) -> u64 {
+    count * 1_000_000
+}
+
+/// Microseconds.
+pub const fn micro(count: u64) -> u64 {
+    count * 1_000
+}
+
+fn spec(time: u64) -> timespec {
+    timespec { tv_sec: (time / 1_000_000_000) as i64, tv_nsec: (time % 1_000_000_000) as i64 }
+}
+
+fn of_spec(spec: timespec) -> u64 {
+    spec.tv_sec as u64 * 1_000_000_000 + spec.tv_nsec as u64
+}
+
+fn val(time: u64) -> timeval {
+    timeval {
+        tv_sec: (time / 1_000_000_000) as i64,
+        tv_usec: (time % 1_000_000_000 / 1_000) as i64,
+    }
+}
+
+fn of_val(val: timeval) -> u64 {
+    val.tv_sec as u64 * 1_000_000_000 + val.tv_usec as u64 * 1_000
+}
+
+fn errno() -> c_int {
+    io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+#[track_caller]
+fn check(result: c_int) {
+    assert!(result >= 0, "error {}", errno());
+}
+
+/// What a clock shows.
+pub fn now(clock: clockid_t) -> u64 {
+    let mut time = spec(0);
+    // SAFETY: writes to `time`.
+    check(unsafe { libc::clock_gettime(clock, &mut time) });
+    of_spec(time)
+}
+
+/// The clock of this process's CPU time, by its number.
+pub fn own_cpu_clock() -> clockid_t {
+    let mut clock = 0;
+    // SAFETY: writes to `clock`.
+    assert_eq!(unsafe { libc::clock_getcpuclockid(libc::getpid(), &mut clock) }, 0);
+    assert!(clock < 0);
+    clock
+}
+
+/// `clock_nanosleep`.
+pub fn sleep(clock: clockid_t, absolute: bool, time: u64) -> Result<(), c_int> {
+    let flags = if absolute { libc::TIMER_ABSTIME } else { 0 };
+    // SAFETY: reads a local.
+    match unsafe { libc::clock_nanosleep(clock, flags, &spec(time), std::ptr::null_mut()) } {
+        0 => Ok(()),
+        error => Err(error),
+    }
+}
+
+fn set_of(signal: c_int) -> sigset_t {
+    // SAFETY: a set of zeros is an empty set; the call changes a local.
+    unsafe {
+        let mut set = zeroed();
+        libc::sigaddset(&mut set, signal);
+        set
+    }
+}
+
+/// Blocks a signal, in this thread and those that it makes.
+pub fn block(signal: c_int) {
+    // SAFETY: reads a local.
+    check(unsafe { libc::sigprocmask(libc::SIG_BLOCK, &set_of(signal), std::ptr::null_mut()) });
+}
+
+/// What came with a signal.
+pub struct Info {
+    /// The timer's value.
+    pub value: usize,
+    /// For how many expirations more it stands.
+    pub overrun: c_int,
+}
+
+/// `sigtimedwait`.
+pub fn wait_for(signal: c_int, within: u64) -> Option<Info> {
+    // SAFETY: all zeros is a `siginfo_t`.
+    let mut info: libc::siginfo_t = unsafe { zeroed() };
+    // SAFETY: reads locals and writes to `info`.
+    let taken = unsafe { libc::sigtimedwait(&set_of(signal), &mut info, &spec(within)) };
+    // SAFETY: the fields of a timer's signal lie within `info`, whatever kind it is of.
+    (taken == signal).then(|| unsafe {
+        Info { value: info.si_value().sival_ptr.addr(), overrun: info.si_overrun() }
+    })
+}
+
+/// The number of the running thread.
+pub fn thread_id() -> c_int {
+    // SAFETY: has no arguments.
+    unsafe { libc::gettid() }
+}
+
+/// `setitimer`.
+pub fn set_interval(which: c_int, value: u64, interval: u64) {
+    let new = itimerval { it_interval: val(interval), it_value: val(value) };
+    // SAFETY: reads a local.
+    check(unsafe { libc::setitimer(which as _, &new, std::ptr::null_mut()) });
+}
+
+/// `getitimer`: what is left, and the interval.
+pub fn interval(which: c_int) -> (u64, u64) {
+    // SAFETY: all zeros is an `itimerval`; the call writes to it.
+    let timer: itimerval = unsafe {
+        let mut timer = zeroed();
+        check(libc::getitimer(which as _, &mut timer));
+        timer
+    };
+    (of_val(timer.it_value), of_val(timer.it_interval))
+}
+
+/// A file descriptor of `timerfd_create`.
+pub struct TimerFile(c_int);
+
+impl TimerFile {
+    /// A new one.
+    pub fn new(clock: clockid_t, flags: c_int) -> Self {
+        // SAFETY: has no pointers.
+        let file = unsafe { libc::timerfd_create(clock, flags) };
+        check(file);
+        Self(file)
+    }
+
+    /// `timerfd_settime`.
+    pub fn set(&self, flags: c_int, value: u64, interval: u64) {
+        let new = itimerspec { it_interval: spec(interval), it_value: spec(value) };
+        // SAFETY: reads a local.
+        check(unsafe { libc::timerfd_settime(self.0, flags, &new, std::ptr::null_mut()) });
+    }
+
+    /// `timerfd_gettime`: what is left, and the interval.
+    pub fn get(&self) -> (u64, u64) {
+        let mut timer = itimerspec { it_interval: spec(0), it_value: spec(0) };
+        // SAFETY: writes to a local.
+        check(unsafe { libc::timerfd_gettime(self.0, &mut timer) });
+        (of_spec(timer.it_value), of_spec(timer.it_interval))
+    }
+
+    /// `read`.
+    pub fn expirations(&self) -> Result<u64, c_int> {
+        let mut count = 0u64;
+        // SAFETY: writes at most so many bytes to a local.
+        let read = unsafe { libc::read(self.0, (&raw mut count).cast(), size_of::<u64>()) };
+        if read == 8 { Ok(count) } else { Err(errno()) }
+    }
+
+    /// `poll`, for so many milliseconds.
+    pub fn is_readable(&self, within: c_int) -> bool {
+        let mut poll = libc::pollfd { fd: self.0, events: libc::POLLIN, revents: 0 };
+        // SAFETY: reads and writes one local.
+        let ready = unsafe { libc::poll(&mut poll, 1, within) };
+        check(ready);
+        ready == 1
+    }
+}
+
+impl Drop for TimerFile {
+    fn drop(&mut self) {
+        // SAFETY: the descriptor is this value's.
+        check(unsafe { libc::close(self.0) });
+    }
+}
+
+/// A timer of `timer_create`.
+pub struct Id(libc::timer_t);
+
+impl Id {
+    /// A new one, which sends a signal with a value, to the process or to one thread.
+    pub fn new(
+        clock: clockid_t,
+        signal: c_int,
+        value: usize,
+        thread: Option<c_int>,
+    ) -> Result<Self, c_int> {
+        // SAFETY: all zeros is a `sigevent` and a `timer_t`.
+        let (mut event, mut timer): (sigevent, libc::timer_t) = unsafe { (zeroed(), zeroed()) };
+        event.sigev_signo = signal;
+        event.sigev_value.sival_ptr = std::ptr::without_provenance_mut(value);
+        event.sigev_notify = match thread {
+            None => libc::SIGEV_SIGNAL,
+            Some(thread) => {
+                event.sigev_notify_thread_id = thread;
+                libc::SIGEV_THREAD_ID
+            }
+        };
+        // SAFETY: reads and writes locals.
+        match unsafe { libc::timer_create(clock, &mut event, &mut timer) } {
+            0 => Ok(Self(timer)),
+            _ => Err(errno()),
+        }
+    }
+
+    /// `timer_settime`.
+    pub fn set(&self, absolute: bool, value: u64, interval: u64) {
+        let new = itimerspec { it_interval: spec(interval), it_value: spec(value) };
+        let flags = if absolute { libc::TIMER_ABSTIME } else { 0 };
+        // SAFETY: reads a local.
+        check(unsafe { libc::timer_settime(self.0, flags, &new, std::ptr::null_mut()) });
+    }
+
+    /// `timer_gettime`: what is left, and the interval.
+    pub fn get(&self) -> (u64, u64) {
+        let mut timer = itimerspec { it_interval: spec(0), it_value: spec(0) };
+        // SAFETY: writes to a local.
+        check(unsafe { libc::timer_gettime(self.0, &mut timer) });
+        (of_spec(timer.it_value), of_spec(timer.it_interval))
+    }
+
+    /// `timer_getoverrun`.
+    pub fn overrun(&self) -> c_int {
+        // SAFETY: has no pointers.
+        unsafe { libc::timer_getoverrun(self.0) }
+    }
+}
+
+impl Drop for Id {
+    fn drop(&mut self) {
+        // SAFETY: the timer is this value's.
+        check(unsafe { libc::timer_delete(self.0) });
+    }
+}

@@ -1,0 +1,195 @@
+//! A program's timers, as it sees them: sleeps, timer files, interval timers, POSIX timers.
+//!
+//! It prints one line for each kind that works, and panics at the first that does not.
+
+mod calls;
+
+use calls::{Id, Info, micro, milli};
+use libc::{
+    CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_THREAD_CPUTIME_ID, EAGAIN,
+    EINVAL, ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, SIGALRM, SIGPROF, SIGRTMIN, SIGUSR1,
+    SIGVTALRM, TFD_NONBLOCK, TFD_TIMER_ABSTIME,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+fn main() {
+    // For all threads: signals are waited for, never handled.
+    for signal in [SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1, SIGRTMIN()] {
+        calls::block(signal);
+    }
+    sleeps();
+    timer_files();
+    interval_timers();
+    cpu_interval_timers();
+    posix_timers();
+    overruns();
+    cpu_timers();
+}
+
+/// Uses so much of this thread's CPU time.
+fn compute(nanoseconds: u64) {
+    let end = calls::now(CLOCK_THREAD_CPUTIME_ID) + nanoseconds;
+    while calls::now(CLOCK_THREAD_CPUTIME_ID) < end {
+        std::hint::spin_loop();
+    }
+}
+
+/// The signal comes within so many nanoseconds, or not.
+fn comes(signal: i32, within: u64) -> Option<Info> {
+    calls::wait_for(signal, within)
+}
+
+fn sleeps() {
+    for (clock, absolute) in [
+        (CLOCK_MONOTONIC, false),
+        (CLOCK_MONOTONIC, true),
+        (CLOCK_REALTIME, false),
+        (CLOCK_REALTIME, true),
+    ] {
+        let start = calls::now(clock);
+        let length = milli(5);
+        calls::sleep(clock, absolute, if absolute { start + length } else { length }).unwrap();
+        assert!(calls::now(clock) >= start + length, "a sleep was cut short");
+    }
+    // One whose time has passed does not sleep.
+    calls::sleep(CLOCK_MONOTONIC, true, 1).unwrap();
+    assert_eq!(calls::sleep(CLOCK_THREAD_CPUTIME_ID, false, 1), Err(EINVAL));
+    // Until this process has used CPU time, which another thread does.
+    let over = Arc::new(AtomicBool::new(false));
+    let theirs = over.clone();
+    let busy = thread::spawn(move || {
+        while !theirs.load(Relaxed) {
+            std::hint::spin_loop();
+        }
+    });
+    let start = calls::now(CLOCK_PROCESS_CPUTIME_ID);
+    calls::sleep(CLOCK_PROCESS_CPUTIME_ID, false, milli(30)).unwrap();
+    assert!(calls::now(CLOCK_PROCESS_CPUTIME_ID) >= start + milli(30));
+    over.store(true, Relaxed);
+    busy.join().unwrap();
+    println!("sleeps");
+}
+
+fn timer_files() {
+    let file = calls::TimerFile::new(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    assert_eq!(file.expirations(), Err(EAGAIN));
+    assert!(!file.is_readable(0));
+    let start = Instant::now();
+    file.set(0, milli(5), 0);
+    assert!(file.is_readable(2_000), "poll did not see it");
+    assert!(start.elapsed() >= Duration::from_millis(5), "it was early");
+    assert_eq!(file.expirations(), Ok(1));
+    assert_eq!(file.expirations(), Err(EAGAIN), "it expired twice");
+    // Every millisecond; those that nobody reads add up.
+    file.set(0, milli(1), milli(1));
+    thread::sleep(Duration::from_millis(20));
+    let count = file.expirations().unwrap();
+    assert!(count >= 19, "{count} expirations in 20 ms");
+    let (left, interval) = file.get();
+    assert!(left <= milli(1) && interval == milli(1));
+    file.set(0, 0, 0);
+    assert_eq!(file.get().0, 0);
+    assert_eq!(file.expirations(), Err(EAGAIN), "it was switched off");
+    // A time that has passed.
+    file.set(TFD_TIMER_ABSTIME, 1, 0);
+    assert!(file.is_readable(2_000));
+    let date = calls::TimerFile::new(CLOCK_REALTIME, 0);
+    date.set(TFD_TIMER_ABSTIME, calls::now(CLOCK_REALTIME) + milli(3), 0);
+    assert_eq!(date.expirations(), Ok(1));
+    println!("timer files");
+}
+
+fn interval_timers() {
+    let start = Instant::now();
+    calls::set_interval(ITIMER_REAL, milli(4), milli(4));
+    for turn in 1..=3 {
+        assert!(comes(SIGALRM, milli(2_000)).is_some(), "no SIGALRM");
+        assert!(start.elapsed() >= Duration::from_millis(4 * turn), "SIGALRM {turn} was early");
+    }
+    let (left, interval) = calls::interval(ITIMER_REAL);
+    assert!(left > 0 && left <= milli(4) && interval == milli(4));
+    calls::set_interval(ITIMER_REAL, 0, 0);
+    let _ = comes(SIGALRM, 0);
+    assert!(comes(SIGALRM, milli(12)).is_none(), "SIGALRM after it was switched off");
+    println!("interval timers");
+}
+
+fn cpu_interval_timers() {
+    for (which, signal) in [(ITIMER_VIRTUAL, SIGVTALRM), (ITIMER_PROF, SIGPROF)] {
+        calls::set_interval(which, milli(60), 0);
+        assert!(comes(signal, milli(150)).is_none(), "a sleeper's CPU time passed");
+        let (left, _) = calls::interval(which);
+        assert!(left > 0 && left <= milli(60));
+        let start = calls::now(CLOCK_PROCESS_CPUTIME_ID);
+        let mut turns = 0;
+        while comes(signal, 0).is_none() {
+            compute(milli(5));
+            turns += 1;
+            assert!(turns < 400, "no signal after 2 s of CPU time");
+        }
+        // Some of the time before was counted, too, but little.
+        let used = calls::now(CLOCK_PROCESS_CPUTIME_ID) - start;
+        assert!(used >= milli(30), "the signal came after {used} ns");
+        assert_eq!(calls::interval(which).0, 0);
+    }
+    println!("CPU interval timers");
+}
+
+fn posix_timers() {
+    for (clock, absolute) in [(CLOCK_MONOTONIC, false), (CLOCK_REALTIME, true)] {
+        let timer = Id::new(clock, SIGRTMIN(), 77, None).unwrap();
+        let begin = calls::now(clock);
+        let value = if absolute { begin + milli(5) } else { milli(5) };
+        timer.set(absolute, value, 0);
+        assert!(timer.get().0 > 0);
+        let info = comes(SIGRTMIN(), milli(2_000)).expect("no signal");
+        assert!(calls::now(clock) >= begin + milli(5), "it was early");
+        assert_eq!((info.value, info.overrun), (77, 0));
+        assert_eq!(timer.get().0, 0);
+    }
+    // To one thread only.
+    let (send, receive) = std::sync::mpsc::channel();
+    let thread = thread::spawn(move || {
+        send.send(calls::thread_id()).unwrap();
+        comes(SIGUSR1, milli(2_000)).is_some()
+    });
+    let timer = Id::new(CLOCK_MONOTONIC, SIGUSR1, 0, Some(receive.recv().unwrap())).unwrap();
+    timer.set(false, milli(2), 0);
+    assert!(thread.join().unwrap(), "the thread was not told");
+    assert_eq!(Id::new(12_345, SIGUSR1, 0, None).err(), Some(EINVAL));
+    println!("POSIX timers");
+}
+
+fn overruns() {
+    let timer = Id::new(CLOCK_MONOTONIC, SIGRTMIN(), 5, None).unwrap();
+    timer.set(false, micro(500), micro(500));
+    thread::sleep(Duration::from_millis(20));
+    // One signal for all that expired while nobody took it.
+    let info = comes(SIGRTMIN(), 0).expect("no signal");
+    assert!(info.overrun >= 35, "an overrun of {} in 40 periods", info.overrun);
+    assert_eq!(timer.overrun(), info.overrun);
+    drop(timer);
+    let _ = comes(SIGRTMIN(), 0);
+    assert!(comes(SIGRTMIN(), milli(3)).is_none(), "a deleted timer sent a signal");
+    println!("overruns");
+}
+
+fn cpu_timers() {
+    for clock in [CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, calls::own_cpu_clock()] {
+        let timer = Id::new(clock, SIGRTMIN(), 1, None).unwrap();
+        timer.set(false, milli(20), milli(20));
+        assert!(comes(SIGRTMIN(), milli(60)).is_none(), "a sleeper's CPU time passed");
+        let mut signals = 0;
+        let start = calls::now(clock);
+        while signals < 3 {
+            compute(milli(4));
+            signals += u64::from(comes(SIGRTMIN(), 0).is_some());
+            assert!(calls::now(clock) - start < milli(2_000), "no signal");
+        }
+        assert!(calls::now(clock) - start >= milli(40), "three signals too early");
+    }
+    println!("CPU timers");
+}
