@@ -38,7 +38,7 @@ pub(crate) fn schedule_as(me: &Current<Task>) {
     sync::might_sleep();
     let is_worker = worker::goes_to_sleep(me);
     loop {
-        switch(true);
+        switch(me, true);
         if machine::cpu::preempt_count() != 0 {
             break;
         }
@@ -74,7 +74,7 @@ pub fn yield_now() {
 
 /// The last switch of a task that is dead. Interrupts off.
 pub(crate) fn leave_for_ever() -> ! {
-    switch(true);
+    switch(&current(), true);
     unreachable!("a dead task was run again")
 }
 
@@ -83,8 +83,9 @@ fn preempt() {
     if !CURRENT.is_set() {
         return;
     }
+    let me = current();
     loop {
-        switch(false);
+        switch(&me, false);
         if machine::cpu::preempt_count() != 0 {
             return;
         }
@@ -94,22 +95,22 @@ fn preempt() {
 /// The end of an interrupt: preempts the interrupted task if that is wanted. Interrupts are off, and stay off.
 pub(crate) fn preempt_from_interrupt() {
     if CURRENT.is_set() {
+        let me = current();
         while machine::cpu::preempt_count() == 0 {
-            switch(false);
+            switch(&me, false);
         }
     }
 }
 
 /// One choice, and a switch if it falls on another task. `voluntary`: a task that has set its state to asleep does
 /// sleep; a preempted one stays runnable, whatever its state says, so that it can finish what it began.
-fn switch(voluntary: bool) {
+fn switch(me: &Current<Task>, voluntary: bool) {
     let were_enabled = machine::irq::disable();
-    let me = current();
     let cpu = machine::cpu::id();
     let shared = RUN_QUEUES.of(cpu);
     let mut queue = shared.queue.lock_irqs_off();
     machine::cpu::clear_need_resched();
-    queue.charge(&me);
+    queue.charge(me);
     let mut runnable = true;
     if voluntary {
         let state = me.state.load();
@@ -118,13 +119,13 @@ fn switch(voluntary: bool) {
                 me.state.set_running();
             } else if me.state.exchange(state, state | OFF_QUEUE).is_ok() {
                 let counts_as_load = state & (UNINTERRUPTIBLE | NOLOAD) == UNINTERRUPTIBLE;
-                queue.stop_for_sleep(shared, &me, counts_as_load);
+                queue.stop_for_sleep(shared, me, counts_as_load);
                 runnable = false;
             }
             // Otherwise a waker came first and has set it running.
         }
     }
-    let next = queue.choose(cpu, shared, &me, runnable);
+    let next = queue.choose(cpu, shared, me, runnable);
     if let Some(next) = next {
         next.on_cpu.store(true, Ordering::Relaxed);
         shared.switches.store(shared.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -217,6 +218,6 @@ pub(crate) fn install_idle(task: &TaskRef) {
 /// From the idle loop, which runs with preemption off: runs whatever there is to run.
 pub(crate) fn schedule_from_idle() {
     machine::cpu::preempt_sub(PREEMPT_UNIT);
-    switch(false);
+    switch(&current(), false);
     machine::cpu::preempt_add(PREEMPT_UNIT);
 }
