@@ -9,15 +9,18 @@ use kernfs::{Attribute, Text};
 use kthread::Builder;
 use sched::Completion;
 use sync::{IrqGuard, PreemptGuard};
+use workqueue::Work;
 
 /// A way to fail: its name, and what it does to the task that asks for it.
-const WAYS: [(&str, fn()); 6] = [
+const WAYS: [(&str, fn()); 8] = [
     ("PANIC", || kthread::oops::panic(format_args!("dumptest"))),
     ("BUG", || panic!("a task asked for this")),
     ("EXHAUST_STACK", || _ = black_box(deeper(0))),
     ("SOFTLOCKUP", spin_unpreempted),
     ("HARDLOCKUP", spin_uninterrupted),
     ("HUNG_TASK", || Completion::new().wait()),
+    ("BLOCKED_WORK", block_workers),
+    ("WORKQUEUE_LOCKUP", hog_a_pool),
 ];
 
 /// Has a thread of the name `crash` fail in this way.
@@ -69,6 +72,31 @@ fn spin_uninterrupted() {
     loop {
         machine::cpu::relax();
     }
+}
+
+/// So many items of work that sleep, on CPU 0, all at once.
+const BLOCKED: usize = 8;
+/// For so long.
+const BLOCKED_FOR: u64 = 4 * time::SECOND;
+
+/// Gives CPU 0 items of work that sleep: as many workers are made, and go again.
+fn block_workers() {
+    for _ in 0..BLOCKED {
+        let sleep = Work::from_fn("sleep", |_| sched::sleep_for(BLOCKED_FOR));
+        workqueue::system_wq().queue_on(0, &sleep);
+    }
+}
+
+/// Keeps a worker of CPU 0 busy, with another item behind it, until the detector of stalls has said so.
+fn hog_a_pool() {
+    let before = workqueue::watchdog::reports();
+    let hog = Work::from_fn("hog", move |_| {
+        while workqueue::watchdog::reports() == before {
+            machine::cpu::relax();
+        }
+    });
+    workqueue::system_wq().queue_on(0, &hog);
+    workqueue::system_wq().queue_on(0, &Work::from_fn("behind", |_| ()));
 }
 
 /// Calls itself until the stack is used up.

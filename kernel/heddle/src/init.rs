@@ -46,6 +46,7 @@ fn require_memory() {
 /// The watchers, and what user programs find: file systems, devices, terminals, system calls.
 fn subsystems() -> Result<()> {
     watchdog::init()?;
+    workqueue::watchdog::start();
     fs::init()?;
     kmsg::init()?;
     tty::init()?;

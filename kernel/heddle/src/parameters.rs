@@ -119,6 +119,14 @@ fn set<'a>(
         "nowatchdog" => lockup::preset(Preset { any: Some(false), ..Preset::default() }),
         "nosoftlockup" => lockup::preset(Preset { soft: Some(false), ..Preset::default() }),
         "nmi_watchdog" => nmi_watchdog(name, value)?,
+        "workqueue.watchdog_thresh" => workqueue::watchdog::set_threshold(number(name, value)?),
+        "workqueue.power_efficient" => {
+            workqueue::set_power_efficient(matches!(value, "" | "1" | "Y" | "y" | "on"));
+        }
+        "workqueue.idle_timeout" => {
+            let seconds: u64 = number(name, value)?;
+            workqueue::set_idle_timeout(seconds.saturating_mul(time::SECOND));
+        }
         "watchdog_thresh" => {
             let threshold = Some(number(name, value)?);
             lockup::preset(Preset { threshold, ..Preset::default() });

@@ -1,20 +1,25 @@
 //! The reaper: takes apart what dead tasks leave behind.
 //!
 //! A task dies on its own stack, so somebody else has to give back the stack, the page tables and the task itself. A kernel thread leaves
-//! little and is dropped by the next task on its CPU. What takes long, or may sleep, goes on a list that the reaper thread works off.
+//! little and is dropped by the next task on its CPU. What takes long, or may sleep, goes on a list that a worker works off: the
+//! workqueue is above this crate, so whoever starts the kernel says how to have [`reap`] called there.
 
-use sched::{Slot, Task, TaskRef, WaitQueue};
-use sync::{List, LockClass, SpinLock};
+use sched::{Slot, Task, TaskRef};
+use sync::{List, LockClass, Once, SpinLock};
 
 use crate::thread::{Record, record_of};
 
 /// Taken with interrupts off; takes nothing.
 static DEAD_LOCK: LockClass = LockClass::new("reaper.dead");
 static DEAD: SpinLock<List<Task>> = SpinLock::new(&DEAD_LOCK, List::new());
-static WAKE: WaitQueue = WaitQueue::new();
+/// Has [`reap`] called.
+static KICK: Once<fn()> = Once::new();
 
-/// Takes over the dead from the scheduler. Once, before the first task can end.
-pub fn install() {
+/// Takes over the dead from the scheduler. `kick` has [`reap`] called soon, in a task that may sleep; it is called with interrupts off, and
+/// must not sleep. Once, before the first task can end.
+pub fn install(kick: fn()) {
+    let fresh = KICK.set(kick).is_ok();
+    assert!(fresh, "the reaper is installed once");
     sched::set_leaving_task_hook(announce);
     sched::set_dead_task_hook(bury);
 }
@@ -36,35 +41,25 @@ fn bury(task: TaskRef) {
         // Refused only if it died, by an oops, on a wait queue, which then holds it: it goes with that.
         let refused = DEAD.lock_irq().push_back(task).err();
         drop(refused);
-        WAKE.wake_one();
+        kick();
     }
     if let Some(record) = record {
         record.set_gone();
     }
     if sched::stack_cache::has_spare() {
-        WAKE.wake_one();
+        kick();
     }
 }
 
-/// Starts the reaper thread. May sleep.
-///
-/// # Errors
-/// As [`Builder::create`](crate::Builder::create).
-pub fn start() -> errno::Result<()> {
-    let thread = crate::Builder::new(format_args!("kreaper")).run(|this| {
-        while !this.should_stop() {
-            this.wait(&WAKE, has_work);
-            let dead = core::mem::take(&mut *DEAD.lock_irq());
-            drop(dead);
-            sched::stack_cache::trim();
-        }
-        0
-    })?;
-    // Nobody stops it: it goes on without its holder.
-    drop(thread);
-    Ok(())
+fn kick() {
+    if let Some(kick) = KICK.get() {
+        kick();
+    }
 }
 
-fn has_work() -> bool {
-    !DEAD.lock_irq().is_empty() || sched::stack_cache::has_spare()
+/// Takes apart what has died by now. May sleep.
+pub fn reap() {
+    let dead = core::mem::take(&mut *DEAD.lock_irq());
+    drop(dead);
+    sched::stack_cache::trim();
 }

@@ -1,5 +1,6 @@
 //! The first steps: what must be there before there are tasks.
 
+use crate::reaper;
 use crate::upcalls::UPCALLS;
 
 /// Starts the log, memory and the scheduler, and lets interrupts in. On the boot CPU, once, with interrupts and preemption off; afterwards this
@@ -11,8 +12,7 @@ pub fn early() {
     sched::start_on_boot_cpu();
     process::init();
     process::set_init_exit_hook(init_has_ended);
-    kthread::reaper::install();
-    workqueue::early_init();
+    kthread::reaper::install(reaper::kick);
     machine::irq::enable();
 }
 

@@ -6,6 +6,8 @@ use process::{CloneFlags, KernelThread};
 use sched::Completion;
 use sync::Once;
 
+use crate::reaper;
+
 /// What PID 1 does when the threads' machinery works. Its return value is its exit status.
 pub type Init = fn() -> i32;
 
@@ -22,6 +24,9 @@ static INIT: Once<Init> = Once::new();
 pub fn rest_init(init: Init) -> ! {
     let fresh = INIT.set(init).is_ok();
     assert!(fresh, "the kernel starts once");
+    // When the command line has been read, and before a task can end.
+    workqueue::early_init();
+    reaper::prepare();
     let first = process::kernel_thread(KernelThread {
         name: b"swapper/0",
         node: None,
@@ -55,8 +60,7 @@ fn expect_pid(made: Result<u32, errno::Errno>, wanted: u32) {
 fn own_threads() -> Result<(), errno::Errno> {
     hotplug::init()?;
     ksoftirqd::start()?;
-    workqueue::init()?;
-    kthread::reaper::start()
+    workqueue::init()
 }
 
 /// PID 1.

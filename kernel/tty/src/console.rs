@@ -1,16 +1,16 @@
 //! The serial console: `ttyS0`.
 //!
-//! Its interrupt only moves bytes into a ring. A kernel thread takes them from there through the
-//! line discipline, which may echo, send signals and wait for locks; it runs also when no program
-//! reads, so that ^C always works.
+//! Its interrupt only moves bytes into a ring. A work item takes them from there through the
+//! line discipline, which may echo, send signals and wait for locks; it is queued by the interrupt,
+//! so ^C works also when no program reads.
 
 use alloc::string::ToString;
 use alloc::sync::Arc;
 
 use errno::Result;
 use fs::DeviceNumber;
-use sched::{Sleep, WaitQueue};
 use sync::{LockClass, Once, SpinLock};
+use workqueue::{Running, Work, WorkItem};
 
 use crate::driver::Driver;
 use crate::ring::Ring;
@@ -22,8 +22,8 @@ static INPUT_LOCK: LockClass = LockClass::new("console.input");
 
 /// What the interrupt has brought and the line discipline has not taken.
 static INPUT: SpinLock<Ring<4096>> = SpinLock::new(&INPUT_LOCK, Ring::new());
-/// Where the thread sleeps.
-static WANTED: WaitQueue = WaitQueue::new();
+/// What takes it from there; no program's business, so it belongs to no CPU.
+static FLUSH: Once<Work<FlushToLdisc>> = Once::new();
 
 static CONSOLE: Once<Arc<Tty>> = Once::new();
 
@@ -46,7 +46,7 @@ pub fn input_interrupt() {
         }
         INPUT.lock_irq().push(&bytes[..count]);
     }
-    WANTED.wake_all();
+    kick();
 }
 
 /// Sends by the machine's console, which waits for the line where it must.
@@ -62,35 +62,48 @@ impl Driver for Serial {
     }
 
     fn input_wanted(&self) {
-        WANTED.wake_all();
+        kick();
     }
 }
 
-/// Makes the terminal and starts its thread.
+/// Makes the terminal, and the item that brings it its input.
 pub(crate) fn init() -> Result<()> {
     let tty = Tty::new("ttyS0".to_string(), SERIAL, Termios::serial(), Arc::new(Serial))?;
-    let terminal = tty.clone();
-    kthread::Builder::new(format_args!("kttyd")).run(move |this| {
-        while !this.should_stop() {
-            pass_input_on(this, &terminal);
-        }
-        0
-    })?;
     // `init` is called once.
+    let _ = FLUSH.set(Work::new(FlushToLdisc { tty: tty.clone() }));
     let _ = CONSOLE.set(tty);
+    // What was typed before.
+    kick();
     Ok(())
 }
 
-/// Waits for input that the terminal has room for, and gives it some.
-fn pass_input_on(this: &kthread::This, tty: &Tty) {
-    let mut bytes = [0; 256];
-    let count = WANTED.wait_map(Sleep::Idle, None, || {
-        if this.should_stop() {
-            return Some(0);
+/// Gives the terminal the input that waits, as long as it has room.
+struct FlushToLdisc {
+    tty: Arc<Tty>,
+}
+
+impl WorkItem for FlushToLdisc {
+    fn run(&self, _: &Running<'_>) {
+        let mut bytes = [0; 256];
+        loop {
+            let count = INPUT.lock_irq().peek(&mut bytes);
+            // Without room it stays where it is until a program has read: `input_wanted`.
+            if count == 0 || !self.tty.has_input_room() {
+                return;
+            }
+            let taken = self.tty.receive(&bytes[..count]);
+            INPUT.lock_irq().consume(taken);
         }
-        let count = INPUT.lock_irq().peek(&mut bytes);
-        (count > 0 && tty.has_input_room()).then_some(count)
-    });
-    let taken = tty.receive(&bytes[..count.unwrap_or(0)]);
-    INPUT.lock_irq().consume(taken);
+    }
+
+    fn name(&self) -> &'static str {
+        "flush_to_ldisc"
+    }
+}
+
+/// There is input, or room for it. Any context.
+fn kick() {
+    if let Some(flush) = FLUSH.get() {
+        workqueue::system_unbound_wq().queue(flush);
+    }
 }

@@ -56,8 +56,11 @@ fn state_of(task: &Task) -> (char, &'static str) {
     (letter, word)
 }
 
-/// The name that `comm`, `stat` and `status` show: a kernel thread's in full.
+/// The name that `comm`, `stat` and `status` show: a kernel thread's in full, a worker's with what it works at.
 fn name_of(task: &Task) -> alloc::vec::Vec<u8> {
+    if let Some(name) = workqueue::worker_name(task) {
+        return name.as_bytes().to_vec();
+    }
     match kthread::full_name(task) {
         Some(name) => name.to_vec(),
         None => task.comm().as_bytes().to_vec(),

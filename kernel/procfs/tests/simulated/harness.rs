@@ -23,6 +23,8 @@ pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
     }
 }
 
+static REAP: sync::Once<workqueue::Work<fn(&workqueue::Running<'_>)>> = sync::Once::new();
+
 static UPCALLS: Upcalls = Upcalls {
     timer: time::interrupt,
     reschedule: sched::reschedule_interrupt,
@@ -50,7 +52,11 @@ fn boot(test: fn()) {
         sched::set_active(cpu, true);
     }
     process::init();
-    kthread::reaper::install();
+    kthread::reaper::install(|| {
+        if let Some(reap) = REAP.get() {
+            workqueue::schedule_work(reap);
+        }
+    });
     machine::irq::enable();
     let first = process::kernel_thread(KernelThread {
         name: b"init",
@@ -61,7 +67,10 @@ fn boot(test: fn()) {
                 sched::sleep_for(time::MILLISECOND);
             }
             sched::current().remove_flags(TaskFlags::KTHREAD);
-            kthread::reaper::start().unwrap();
+            workqueue::early_init();
+            workqueue::init().unwrap();
+            let reap: fn(&workqueue::Running<'_>) = |_| kthread::reaper::reap();
+            assert!(REAP.set(workqueue::Work::from_fn("reap", reap)).is_ok());
             mount_proc();
             test();
             sim::pass()

@@ -93,6 +93,8 @@ fn boot(test: fn()) {
 
 fn make_devices() {
     fs::init().unwrap();
+    workqueue::early_init();
+    workqueue::init().unwrap();
     tty::init().unwrap();
     let namespace = MountNamespace::new(devtmpfs::superblock().unwrap(), "devtmpfs");
     process::set_root(&FsContext::new(namespace));

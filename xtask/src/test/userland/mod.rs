@@ -16,6 +16,7 @@ mod scheduling;
 mod terminal;
 mod tool;
 mod watchers;
+mod workers;
 
 use super::Arguments;
 use super::guest::Job;
@@ -63,6 +64,7 @@ fn cases() -> Vec<Case> {
         ("procfs", procfs::cases()),
         ("faults", faults::cases()),
         ("watchers", watchers::cases()),
+        ("workers", workers::cases()),
         ("bad_input", bad_input::cases()),
         (TOOL, tool::cases()),
     ];
