@@ -12,6 +12,7 @@ extern crate alloc;
 mod deferred;
 mod switches;
 mod threads;
+mod work;
 
 const WARM_UP: u64 = 20;
 const TURNS: u64 = 200;
@@ -56,7 +57,9 @@ impl Workload {
 /// Runs all workloads whose name contains `filter`. From a task that may sleep.
 pub fn run(filter: &str) {
     let cpus = sched::online().iter().count() as u32;
-    let all = [threads::WORKLOADS, switches::WORKLOADS, deferred::WORKLOADS].into_iter().flatten();
+    let all = [threads::WORKLOADS, switches::WORKLOADS, deferred::WORKLOADS, work::WORKLOADS]
+        .into_iter()
+        .flatten();
     for workload in all.filter(|workload| workload.name.contains(filter) && workload.cpus <= cpus) {
         sched::sleep_for(REST);
         report(workload.name, workload.figure());
