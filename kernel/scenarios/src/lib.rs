@@ -168,6 +168,8 @@ scenarios! {
     w03_idle_cpus_are_left_alone / 20: "with nothing to do there is no tick" = timers::idle_cpus_are_left_alone;
     sync_wait_queue_loses_no_wake_up: "wakers and sleepers on one queue" = work::wait_queue;
     sync_mutex_excludes: "a mutex under contention" = work::mutex;
+    sync_rw_semaphore_excludes: "one writer or many readers" = work::rw_semaphore;
+    sync_rw_semaphore_is_fair: "a stream of readers holds up no writer, and the other way round" = work::rw_semaphore_is_fair;
     sync_completion_counts: "completions are handed over one by one" = work::completion;
     #[cfg(target_os = "none")]
     machine_traps: "what a program may not do comes back as the right trap" = user_mode::traps;

@@ -6,10 +6,10 @@ use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use kthread::worker::{Work, Worker};
 use kthread::{Builder, Exit};
-use sched::{Completion, Mutex, WaitQueue};
+use sched::{Completion, Mutex, RwSemaphore, WaitQueue};
 use sync::LockClass;
 
-use crate::tools::{dawdle, expect_oopses, join_all, random, spawn};
+use crate::tools::{SLACK, dawdle, expect_oopses, join_all, random, spawn};
 
 fn new_worker() -> Worker {
     Worker::new(Builder::new(format_args!("kworker_test"))).expect("a thread can be made")
@@ -138,6 +138,96 @@ pub(crate) fn mutex() {
         .collect();
     join_all(threads);
     assert_eq!(*mutex.lock(), 20, "two were inside at once");
+}
+
+static TEST_SEMAPHORE: LockClass = LockClass::new("test_rw_semaphore");
+
+pub(crate) fn rw_semaphore() {
+    let lock = Arc::new(RwSemaphore::new(&TEST_SEMAPHORE, 0u64));
+    let inside = Arc::new(AtomicU64::new(0));
+    let threads: Vec<_> = (0..6)
+        .map(|number| {
+            let (lock, inside) = (lock.clone(), inside.clone());
+            spawn("locker", move |_| {
+                for _ in 0..5 {
+                    dawdle();
+                    if number % 3 == 0 {
+                        let mut value = lock.write();
+                        let before = *value;
+                        assert_eq!(inside.load(Ordering::SeqCst), 0, "a reader beside a writer");
+                        dawdle();
+                        *value = before + 1;
+                    } else {
+                        let value = lock.read();
+                        inside.fetch_add(1, Ordering::SeqCst);
+                        let before = *value;
+                        dawdle();
+                        assert_eq!(*value, before, "written while it was read");
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                    }
+                }
+                0
+            })
+        })
+        .collect();
+    join_all(threads);
+    assert_eq!(*lock.read(), 10, "two writers at once");
+}
+
+/// How long those who crowd a lock stay inside, in nanoseconds.
+const STAY: u64 = 200_000 * SLACK;
+
+/// Threads that are inside the lock all the time, between them, until told to end; each counts its visits.
+fn crowd(
+    over: &Arc<AtomicBool>,
+    visits: &Arc<AtomicU64>,
+    visit: impl Fn() + Clone + Send + 'static,
+) -> Vec<kthread::Handle> {
+    (0..3)
+        .map(|number| {
+            let (over, visits, visit) = (over.clone(), visits.clone(), visit.clone());
+            spawn("crowd", move |_| {
+                sched::sleep_for(number * STAY / 3);
+                while !over.load(Ordering::SeqCst) && visits.load(Ordering::SeqCst) < 3000 {
+                    visit();
+                    visits.fetch_add(1, Ordering::SeqCst);
+                }
+                0
+            })
+        })
+        .collect()
+}
+
+/// Has somebody come to a crowded lock, and counts the visits that others make before it is inside.
+fn come_to_crowd(visit: impl Fn() + Clone + Send + 'static, enter: impl FnOnce()) -> u64 {
+    let (over, visits) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let threads = crowd(&over, &visits, visit);
+    sched::sleep_for(3 * STAY + random(STAY));
+    let before = visits.load(Ordering::SeqCst);
+    enter();
+    let passed = visits.load(Ordering::SeqCst) - before;
+    over.store(true, Ordering::SeqCst);
+    join_all(threads);
+    passed
+}
+
+pub(crate) fn rw_semaphore_is_fair() {
+    let lock = Arc::new(RwSemaphore::new(&TEST_SEMAPHORE, 0u64));
+    let theirs = lock.clone();
+    let read = move || {
+        let _inside = theirs.read();
+        sched::sleep_for(STAY);
+    };
+    // Those who are inside when it comes, and those who come while it is on its way.
+    let passed = come_to_crowd(read, || drop(lock.write()));
+    assert!(passed <= 6, "{passed} readers went in before a writer that waited");
+    let theirs = lock.clone();
+    let write = move || {
+        let _inside = theirs.write();
+        sched::sleep_for(STAY);
+    };
+    let passed = come_to_crowd(write, || drop(lock.read()));
+    assert!(passed <= 3, "{passed} writers went in before a reader that waited");
 }
 
 pub(crate) fn completion() {

@@ -41,6 +41,7 @@ mod mutex;
 mod name;
 mod places;
 mod runqueue;
+mod rw_semaphore;
 mod schedule;
 mod sleep;
 mod space;
@@ -67,9 +68,10 @@ pub use current::{current, current_ref, has_current, set_current_running, set_cu
 pub use exit::{exit_current, set_dead_task_hook, set_leaving_task_hook};
 pub use idle::{idle_loop, idle_task, leave_when_idle, new_idle, set_idle_offline_hook};
 pub use load::{load_average, runnable, uninterruptible};
-pub use mutex::{Mutex, MutexGuard, RwReadGuard, RwSemaphore, RwWriteGuard};
+pub use mutex::{Mutex, MutexGuard};
 pub use name::Buffer as NameBuffer;
 pub use runqueue::{CpuCounters, counters, rt_bandwidth, set_rt_bandwidth, total_switches};
+pub use rw_semaphore::{RwReadGuard, RwSemaphore, RwWriteGuard};
 pub use schedule::{
     Woken, schedule, schedule_until, start_on_boot_cpu, start_on_this_cpu, yield_now,
 };

@@ -119,6 +119,15 @@ impl Tracker {
         }
     }
 
+    /// Called when a sleeping lock was taken without waiting, which no order can make wrong.
+    #[inline]
+    pub fn acquired_sleeping_by_trying(&self, held: &Held) {
+        #[cfg(debug_assertions)]
+        checker::acquired_sleeping_by_trying(self.class, held);
+        #[cfg(not(debug_assertions))]
+        held.change(1);
+    }
+
     /// Called when a sleeping lock is released.
     #[inline]
     pub fn release_sleeping(&self, held: &Held) {

@@ -58,6 +58,11 @@ impl<T: ?Sized> TryCell<T> {
             .map(|_| ReadGuard { cell: self })
     }
 
+    /// Whether nobody is inside. SeqCst: as leaving, and before the look for waiters.
+    pub fn is_free(&self) -> bool {
+        self.users.load(Ordering::SeqCst) == FREE
+    }
+
     /// Whether a writer is inside.
     pub fn has_writer(&self) -> bool {
         self.users.load(Ordering::Relaxed) == WRITER

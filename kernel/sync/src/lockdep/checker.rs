@@ -266,6 +266,12 @@ pub(super) fn acquire_sleeping(class: &'static LockClass, held: &Held, nested: b
     held.push(class);
 }
 
+pub(super) fn acquired_sleeping_by_trying(class: &'static LockClass, held: &Held) {
+    if !QUIET.load(Ordering::Relaxed) {
+        held.push(class);
+    }
+}
+
 #[track_caller]
 pub(super) fn report_sleep_in_atomic() -> ! {
     let count = machine::cpu::preempt_count();
