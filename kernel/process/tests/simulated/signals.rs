@@ -7,8 +7,10 @@ use errno::Errno;
 use process::signal::info::{SEGV_MAPERR, SI_QUEUE, SI_USER};
 use process::signal::{self, Action, Details, Handler, How, set_action};
 use process::{
-    IntervalTimer, SigInfo, SigSet, Signal, TimerSetting, kill, set_interval_timer, tgkill,
+    IntervalTimer, NewProgram, SigInfo, SigSet, Signal, Thread, TimerSetting, kill,
+    set_interval_timer, tgkill,
 };
+use vm::Mm;
 
 use crate::harness::{
     Flag, THREAD, clone_with, fork, linger, linger_until_killed, once, over_seeds, registers,
@@ -32,6 +34,29 @@ fn c07_a_signal_ends_a_process() {
         ready.wait();
         kill(child as i32, Some(Signal::SIGTERM)).unwrap();
         assert_eq!(wait_for_end().event.status(), 15);
+    });
+}
+
+#[test]
+fn c07_no_signal_is_lost_in_exec() {
+    over_seeds(300, 3, || {
+        let executed = Flag::default();
+        let told = executed.clone();
+        let child = fork(move || {
+            loop {
+                let credentials = Thread::of(&sched::current()).credentials();
+                let program = NewProgram { mm: Mm::new().unwrap(), credentials, comm: b"again" };
+                process::begin_new_exec(program).unwrap();
+                told.raise();
+                if let Some(code) = take_signals(&AtomicU32::new(0)) {
+                    return code;
+                }
+            }
+        });
+        executed.wait();
+        sched::sleep_for(machine::sim::random(30_000));
+        kill(child as i32, Some(Signal::SIGQUIT)).unwrap();
+        assert_eq!(wait_for_end().event.status(), 3);
     });
 }
 

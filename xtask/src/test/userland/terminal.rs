@@ -107,7 +107,7 @@ fn ctrl_c_interrupts(lab: &Lab) -> Result<()> {
     }
     terminal.send("sh -c 'echo begun; exec sleep 100'\n")?;
     terminal.expect("begun\r\n")?;
-    // While it sleeps: what becomes of a key in the middle of an `exec` is another question.
+    // Shells ignore SIGQUIT, this one too until the moment of its `exec`.
     terminal.pause()?;
     terminal.send(CTRL_BACKSLASH)?;
     terminal.prompt()?;
