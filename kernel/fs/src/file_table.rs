@@ -170,6 +170,11 @@ impl FileTable {
         Ok(())
     }
 
+    /// Closes a descriptor if it is one of this file.
+    pub fn close_file(&self, fd: Fd, file: &Arc<File>) {
+        self.close_where(fd..=fd, |slot| Arc::ptr_eq(&slot.file, file));
+    }
+
     /// What every close of a descriptor does: the process loses its record locks on the file.
     fn closed(&self, slot: Option<Slot>) {
         if let Some(slot) = slot {

@@ -38,9 +38,7 @@ fn make(
     let number = kernel_clone(
         args,
         move || user_loop::run(context),
-        |pid| {
-            if wants_pidfd { kill::install_pidfd(pid, pidfd) } else { Ok(()) }
-        },
+        |pid| wants_pidfd.then(|| kill::install_pidfd(pid, pidfd)).transpose(),
         call.context,
     )?;
     Ok(number as usize)

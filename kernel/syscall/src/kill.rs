@@ -3,9 +3,9 @@
 use alloc::sync::Arc;
 
 use errno::{Errno, Result};
-use fs::{Fd, File, FileOperations, OpenFlags, PollEvents, PollTable};
+use fs::{Fd, File, FileOperations, FileTable, OpenFlags, PollEvents, PollTable};
 use process::signal::info::INFO_SIZE;
-use process::{ExitState, Pid, SigInfo, Signal, Thread, ptrace};
+use process::{ExitState, Pid, Reservation, SigInfo, Signal, Thread, ptrace};
 use zerocopy::IntoBytes;
 
 use crate::abi;
@@ -79,18 +79,39 @@ fn open(pid: &Arc<Pid>, flags: OpenFlags) -> Result<usize> {
     current::install_anonymous("pidfd", Arc::new(PidFd { pid: pid.clone() }), flags)
 }
 
+/// The pidfd of a child that is being made: closed again if there will be none.
+pub struct NewPidFd {
+    files: Arc<FileTable>,
+    fd: Fd,
+    /// None: the child is there.
+    file: Option<Arc<File>>,
+}
+
 /// For `CLONE_PIDFD`: opens the child's, and tells the user which descriptor it is.
 ///
 /// # Errors
 /// EFAULT, EMFILE, ENFILE, ENOMEM.
-pub fn install_pidfd(pid: &Arc<Pid>, result: UserPtr<i32>) -> Result<()> {
-    let fd = open(pid, OpenFlags::empty())?;
-    if let Err(error) = result.write(&(fd as i32)) {
-        // Another thread may have closed it meanwhile.
-        let _ = current::files()?.close(fd as u32);
-        return Err(error);
+pub fn install_pidfd(pid: &Arc<Pid>, result: UserPtr<i32>) -> Result<NewPidFd> {
+    let files = current::files()?;
+    let fd = open(pid, OpenFlags::empty())? as Fd;
+    let pidfd = NewPidFd { file: files.get(fd).ok(), files, fd };
+    result.write(&(fd as i32))?;
+    Ok(pidfd)
+}
+
+impl Reservation for NewPidFd {
+    fn commit(mut self) {
+        self.file = None;
     }
-    Ok(())
+}
+
+impl Drop for NewPidFd {
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take() {
+            // Another thread may have closed it meanwhile, and opened something else.
+            self.files.close_file(self.fd, &file);
+        }
+    }
 }
 
 /// `pidfd_open`.

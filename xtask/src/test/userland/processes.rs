@@ -17,6 +17,7 @@ pub fn cases() -> Vec<Case> {
         })
         .collect();
     cases.extend([
+        Case::new("c5_unshare_gives_namespaces", c5_unshare_gives_namespaces),
         Case::new("exit_status_comes_through", exit_status_comes_through),
         Case::new("exit_status_comes_through_on_q35", |lab| {
             lab.guest().board(Board::Q35).sh("exit 7")?.status(7).map(drop)
@@ -117,4 +118,12 @@ fn deep_recursion_of_processes(lab: &Lab) -> Result<()> {
         echo 'if [ $1 = 0 ]; then echo bottom; exit 3; fi; sh /tmp/r $(($1-1)); exit $?' > /tmp/r
         sh /tmp/r 60; echo $?";
     lab.guest().sh(script)?.prints("bottom\n3\n")
+}
+
+fn c5_unshare_gives_namespaces(lab: &Lab) -> Result<()> {
+    let script = "\
+        hostname before; unshare -u sh -c 'hostname inside; hostname'; hostname
+        unshare -p -f sh -c 'echo $$'
+        unshare -n true 2> /dev/null; echo $?";
+    lab.guest().sh(script)?.prints("inside\nbefore\n1\n1\n")
 }
