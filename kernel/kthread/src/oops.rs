@@ -1,12 +1,14 @@
-//! When kernel code fails: a thread dies alone where that is safe, and the kernel panics where it is not.
+//! When kernel code fails: a task dies alone where that is safe, and the kernel panics where it is not.
 //!
-//! It is safe in a kernel thread, outside interrupts, with no spin lock and no sleeping lock held. What the thread had on its stack is lost; its
-//! joiner learns of the end.
+//! It is safe in a kernel thread that kthreadd made and in a user task's system call, outside interrupts, with no spin lock and
+//! no sleeping lock held, on no wait queue, and not on the way out already. What the task had on its stack is lost. A thread's
+//! joiner learns of the end; a user task's parent sees it killed by SIGSEGV.
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use machine::{Oops, OopsKind};
+use sched::TaskFlags;
 use sync::Once;
 
 use crate::backtrace;
@@ -101,6 +103,8 @@ pub fn oops(oops: &Oops<'_>) -> ! {
         record.finish(End::Panicked, 0);
     }
     drop(me);
+    // It may have been about to sleep.
+    sched::set_current_running();
     machine::irq::enable();
     if let Some(hook) = DEATH.get() {
         hook();
@@ -130,7 +134,7 @@ impl fmt::Display for Reason<'_> {
     }
 }
 
-/// Whether the rest of the kernel can go on without the running thread.
+/// Whether the rest of the kernel can go on without the running task.
 fn dies_alone(oops: &Oops<'_>) -> bool {
     if panic_on_oops()
         || matches!(oops.kind, OopsKind::StackOverflow { .. })
@@ -145,7 +149,9 @@ fn dies_alone(oops: &Oops<'_>) -> bool {
     let held = machine::cpu::preempt_count() & machine::preempt::PREEMPT_MASK != 0
         || sync::lockdep::held_spinning() != 0
         || !me.held_locks().is_empty();
-    !held && !me.is_idle() && record_of(&me).is_some()
+    // Whoever waits stands on the queue with links that its end may need for another.
+    let stuck = me.is_on_wait_queue() || me.flags().contains(TaskFlags::EXITING);
+    !held && !stuck && !me.is_idle() && (record_of(&me).is_some() || !me.is_kthread())
 }
 
 /// Ends the kernel: says why and from where, and halts or resets the machine. Any context.

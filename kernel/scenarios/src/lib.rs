@@ -96,6 +96,7 @@ scenarios! {
     k14_work_never_runs_twice_at_once: "work queued from everywhere runs one at a time" = work::never_twice_at_once;
     k14_work_that_panics: "a worker that dies of its work blocks nobody" = work::panicking_work;
     k16_a_panic_kills_one_thread: "a thread that panics dies alone and its joiner learns of it" = misc::panic_dies_alone;
+    k16_a_panic_in_a_system_call: "a user task whose system call panics dies alone" = misc::panic_in_a_system_call;
     k17_wait_until_asked: "a daemon sleeps until there is work" = misc::wait_until_asked;
     k17_every_so_often: "a daemon runs once a period" = misc::every_so_often;
     k18_use_mm: "a kernel thread works in a user address space for a while" = misc::use_mm;

@@ -125,6 +125,28 @@ pub(crate) fn panic_dies_alone() {
     assert_eq!(spawn("after", |_| 6).join(), Exit::Returned(6), "the kernel goes on");
 }
 
+pub(crate) fn panic_in_a_system_call() {
+    expect_oopses(1);
+    let child = process::kernel_thread(KernelThread {
+        name: b"program",
+        node: None,
+        flags: CloneFlags::FS | CloneFlags::FILES,
+        function: || {
+            // As after `execve`.
+            sched::current().remove_flags(TaskFlags::KTHREAD);
+            dawdle();
+            panic!("this system call is meant to panic")
+        },
+    })
+    .expect("a task can be made");
+    let pid = child.pid();
+    drop(child);
+    while process::find_task(pid).is_some() {
+        sched::sleep_for(10_000);
+    }
+    assert_eq!(spawn("after", |_| 6).join(), Exit::Returned(6), "the kernel goes on");
+}
+
 pub(crate) fn wait_until_asked() {
     static QUEUE: WaitQueue = WaitQueue::new();
     static WORK: AtomicUsize = AtomicUsize::new(0);

@@ -423,6 +423,11 @@ impl Task {
         self.slots[slot as usize].get_shared()
     }
 
+    /// Whether it stands on a wait queue: asleep there, or about to be.
+    pub fn is_on_wait_queue(&self) -> bool {
+        self.wait_links.is_linked()
+    }
+
     /// The list of sleeping locks it holds, for the lock checker.
     pub fn held_locks(&self) -> &sync::lockdep::Held {
         &self.held

@@ -5,9 +5,10 @@
 #![no_main]
 
 use core::arch::asm;
+use core::ffi::CStr;
 use core::hint::black_box;
 use runtime::memory::{self, PROT_READ, PROT_WRITE};
-use runtime::sys;
+use runtime::{file, sys};
 
 runtime::program!(main);
 
@@ -44,6 +45,7 @@ fn main(mut arguments: runtime::Arguments) -> i32 {
             0
         }
         ("unknown-call", None) => unknown_call(),
+        ("provoke", None) => arguments.next().map_or(2, provoke),
         (_, None) => {
             runtime::eprintln!("faults: no such fault: {name}");
             2
@@ -64,6 +66,21 @@ fn unknown_call() -> i32 {
         }
     }
     0
+}
+
+/// Has the kernel fail in this way, in a system call that holds no lock: one that does not move the file's position.
+fn provoke(way: &CStr) -> i32 {
+    const PWRITE64: usize = 18;
+    const O_WRONLY: usize = 1;
+    let Ok(file) = file::open(c"/sys/kernel/debug/provoke-crash/DIRECT", O_WRONLY) else {
+        return 1;
+    };
+    let bytes = way.to_bytes();
+    let arguments = [file as usize, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0];
+    // SAFETY: the kernel reads the bytes and changes nothing.
+    let returned = unsafe { sys::call(PWRITE64, arguments) };
+    runtime::println!("{returned}");
+    1
 }
 
 /// Reads a byte where the address may be wrong on purpose.

@@ -33,6 +33,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("a_command_that_crashes_has_its_status", a_command_that_crashes_has_its_status),
         Case::new("unknown_calls_are_logged_once", unknown_calls_are_logged_once),
         Case::new("k12_kernel_stack_overrun_names_the_thread", kernel_stack_overrun),
+        Case::new("k16_a_panic_in_a_system_call_ends_the_task", panic_in_a_system_call),
     ]
 }
 
@@ -66,4 +67,14 @@ fn kernel_stack_overrun(lab: &Lab) -> Result<()> {
         .panic("Kernel panic - not syncing: kernel stack overflow")?;
     let named = outcome.log().iter().any(|line| line.contains("Comm: crash"));
     outcome.holds(named, "the log does not name the thread").map(drop)
+}
+
+fn panic_in_a_system_call(lab: &Lab) -> Result<()> {
+    let script = "faults provoke BUG; echo $?; ls -d /proc/1; cat /proc/sys/kernel/panic_on_oops";
+    let guest = lab.guest().with(Program::Faults)?;
+    let outcome = guest.sh(&format!("exec 2> /dev/null\n{script}"))?;
+    let right = outcome.output() == "139\n/proc/1\n0\n";
+    outcome.holds(right, "the task did not die alone")?.logged("Oops: kernel code panicked")?;
+    let fatal = lab.guest().with(Program::Faults)?.append("oops=panic");
+    fatal.run(&["faults", "provoke", "BUG"])?.panic("not syncing: Fatal exception").map(drop)
 }
