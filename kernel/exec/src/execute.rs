@@ -7,6 +7,7 @@ use errno::{Errno, Result};
 use fs::{Caller, File, LookupFlags, Start};
 use machine::user::UserContext;
 use process::{Resource, Thread};
+use trace::{SCHED_PROCESS_EXEC, SchedProcessExec, Text};
 use vm::Limits;
 
 use crate::credentials;
@@ -103,11 +104,17 @@ fn replace_program(mut program: Program) -> Result<Image> {
         },
         &caller,
     )?;
+    let before = me.pid();
     process::begin_new_exec(process::NewProgram {
         mm: image.mm.clone(),
         credentials: identity.credentials,
         comm: name_of(&program.path),
     })?;
+    SCHED_PROCESS_EXEC.record(|| SchedProcessExec {
+        filename: Text::new(&program.path),
+        pid: me.pid() as i32,
+        old_pid: before as i32,
+    });
     Ok(image)
 }
 

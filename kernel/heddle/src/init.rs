@@ -52,6 +52,7 @@ fn subsystems() -> Result<()> {
     tty::init()?;
     procfs::init()?;
     sysfs::init()?;
+    tracefs::init()?;
     #[cfg(feature = "scenarios")]
     crate::crash::register()?;
     syscall::init();

@@ -12,6 +12,7 @@ use crate::tree::Tree;
 
 type Show = Box<dyn Fn(&mut Text) -> Result<()> + Send + Sync>;
 type Store = Box<dyn Fn(&[u8]) -> Result<()> + Send + Sync>;
+type Truncate = Box<dyn Fn() + Send + Sync>;
 
 /// What a registered file shows and takes. Its functions are called by tasks holding no lock, and
 /// may sleep.
@@ -26,12 +27,13 @@ pub struct Attribute {
     permissions: Option<u32>,
     show: Option<Show>,
     store: Option<Store>,
+    truncate: Option<Truncate>,
 }
 
 impl Attribute {
     /// A file that can neither be read nor written.
     pub const fn new() -> Self {
-        Self { permissions: None, show: None, store: None }
+        Self { permissions: None, show: None, store: None, truncate: None }
     }
 
     /// A file that is only shown.
@@ -50,6 +52,14 @@ impl Attribute {
     #[must_use]
     pub fn store(mut self, store: impl Fn(&[u8]) -> Result<()> + Send + Sync + 'static) -> Self {
         self.store = Some(Box::new(store));
+        self
+    }
+
+    /// What cutting it to nothing does, as the shell's `>` does before it writes. Without this,
+    /// nothing.
+    #[must_use]
+    pub fn truncate(mut self, truncate: impl Fn() + Send + Sync + 'static) -> Self {
+        self.truncate = Some(Box::new(truncate));
         self
     }
 
@@ -91,7 +101,13 @@ impl Inode for AttributeNode {
     }
 
     fn set_attributes(&self, set: &SetAttributes) -> Result<()> {
-        accept_truncation(set)
+        accept_truncation(set)?;
+        if set.size == Some(0)
+            && let Some(truncate) = &self.attribute.truncate
+        {
+            truncate();
+        }
+        Ok(())
     }
 
     /// What has no function for it cannot be opened for it, whatever the privileges.

@@ -28,7 +28,8 @@ impl Tree {
         self.device
     }
 
-    pub(crate) fn take_inode_number(&self) -> u64 {
+    /// A number for a node that nobody else has.
+    pub fn take_inode_number(&self) -> u64 {
         self.next_inode.fetch_add(1, Ordering::Relaxed)
     }
 

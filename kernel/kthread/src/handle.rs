@@ -53,6 +53,7 @@ use alloc::sync::Arc;
 use errno::Errno;
 use machine::CpuId;
 use sched::{CpuMask, TaskRef, state};
+use trace::{SCHED_KTHREAD_STOP, SCHED_KTHREAD_STOP_RET, SchedKthreadStop, SchedKthreadStopRet};
 
 use crate::thread::{End, PARK, Record, STARTED, STOP, wait_inactive};
 
@@ -188,8 +189,16 @@ impl Handle {
     /// Asks the thread to stop, unparks and wakes it, and waits until it has ended and left its stack. A thread
     /// that never asks is waited for as long as it runs. May sleep; uninterruptible.
     pub fn stop(self) -> Exit {
+        SCHED_KTHREAD_STOP.record(|| {
+            let (comm, pid, _) = self.task.trace_identity();
+            SchedKthreadStop { comm, pid }
+        });
         self.ask_to_stop();
-        self.join()
+        let exit = self.join();
+        SCHED_KTHREAD_STOP_RET.record(|| SchedKthreadStopRet {
+            ret: exit.result().unwrap_or_else(|error| error.as_return() as i32),
+        });
+        exit
     }
 
     /// Waits until the thread has ended by itself. May sleep; uninterruptible.

@@ -14,6 +14,7 @@ use fs::Capabilities;
 use machine::NodeId;
 use machine::user::UserContext;
 use sched::{Attributes, Completion, CpuMask, Slot, Task, TaskFlags, TaskRef};
+use trace::{SCHED_PROCESS_FORK, SchedProcessFork};
 
 use crate::exit;
 use crate::flags::CloneFlags;
@@ -199,6 +200,11 @@ fn copy_process_boxed(
     task.attach(Slot::Process, thread);
     prepare(new_pid.pid())?;
     link(args, &me, &task, new_pid)?;
+    SCHED_PROCESS_FORK.record(|| {
+        let (parent_comm, parent_pid, _) = me.trace_identity();
+        let (child_comm, child_pid, _) = task.trace_identity();
+        SchedProcessFork { parent_comm, parent_pid, child_comm, child_pid }
+    });
     Ok(NewTask { task, vfork })
 }
 

@@ -21,6 +21,7 @@ use alloc::sync::Arc;
 use sched::{TaskFlags, TaskRef};
 use smallvec::SmallVec;
 use sync::Once;
+use trace::{SCHED_PROCESS_EXIT, SCHED_PROCESS_FREE, SchedProcessExit, SchedProcessFree};
 
 use crate::pid::Pid;
 use crate::process::Process;
@@ -70,6 +71,10 @@ pub fn leave(code: u32) {
     let process = thread.process();
     debug_assert!(!me.flags().contains(TaskFlags::EXITING), "{me:?} ends twice");
     signal::stop_taking(&me);
+    SCHED_PROCESS_EXIT.record(|| {
+        let (comm, pid, prio) = me.trace_identity();
+        SchedProcessExit { comm, pid, prio }
+    });
     let is_last = process.thread_exits();
     if is_last {
         process.interval_timers.stop();
@@ -198,6 +203,10 @@ impl Released {
     /// Takes over an ended thread that has been taken out of its group, and frees its number.
     pub(crate) fn add(&mut self, _table: &mut Table, task: Option<TaskRef>) {
         let Some(task) = task else { return };
+        SCHED_PROCESS_FREE.record(|| {
+            let (comm, pid, prio) = task.trace_identity();
+            SchedProcessFree { comm, pid, prio }
+        });
         let pid = Thread::of(&task).pid();
         self.keep(pid.set_task(None));
         self.keep(Some(task));

@@ -10,6 +10,7 @@ use alloc::sync::Arc;
 use bitflags::bitflags;
 use errno::{Errno, Result};
 use sched::{Sleep, TaskRef};
+use trace::{SCHED_PROCESS_WAIT, SchedProcessWait};
 
 use crate::exit::Released;
 use crate::pid::Pid;
@@ -108,6 +109,14 @@ pub struct Waited {
 /// # Errors
 /// ECHILD: there is no such child. ERESTARTSYS: a signal came.
 pub fn wait_for_child(who: &WaitFor, options: WaitOptions) -> Result<Option<Waited>> {
+    SCHED_PROCESS_WAIT.record(|| {
+        let (comm, _, prio) = sched::current().trace_identity();
+        let pid = match who {
+            WaitFor::Any => 0,
+            WaitFor::Process(pid) | WaitFor::Group(pid) => pid.number() as i32,
+        };
+        SchedProcessWait { comm, pid, prio }
+    });
     let parent = crate::current_process();
     let mut released = Released::default();
     let look = || match look(&parent, who, options, &mut released) {

@@ -23,6 +23,7 @@ use crate::runqueue;
 use crate::state::{NEW, WAKING};
 use crate::stopper;
 use crate::task::{Task, TaskRef};
+use crate::tracepoints;
 use crate::wake::reschedule;
 
 /// CPUs that run the scheduler.
@@ -192,6 +193,7 @@ pub(crate) fn move_between(task: &TaskRef, from: CpuId, to: CpuId) {
         return;
     }
     let Some(task) = queues.first.remove(task) else { return };
+    tracepoints::migrate(&task, to);
     let preempts = queues.second.enqueue(to, task, time::monotonic());
     drop(queues);
     if preempts {

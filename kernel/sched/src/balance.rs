@@ -14,6 +14,7 @@ use sync::{PerCpu, per_cpu};
 use crate::affinity;
 use crate::runqueue::{RUN_QUEUES, RunQueue};
 use crate::task::TaskRef;
+use crate::tracepoints;
 use crate::wake::reschedule;
 
 /// The last tick of each CPU was one at which it compares itself with the busiest.
@@ -40,6 +41,7 @@ fn pull(queue: &mut RunQueue, cpu: CpuId, ours: u32) -> bool {
     };
     let Some(found) = source.find_movable(&fits) else { return false };
     let Some(task) = source.remove(&found) else { return false };
+    tracepoints::migrate(&task, cpu);
     queue.enqueue(cpu, task, time::monotonic());
     // Not before: who holds the lock of the task's queue sees it on one, and may move it if its mask has changed.
     drop(source);

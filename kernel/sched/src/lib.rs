@@ -50,6 +50,7 @@ pub mod state;
 pub mod stopper;
 mod task;
 mod tick;
+mod tracepoints;
 mod upcalls;
 mod wait;
 mod wake;

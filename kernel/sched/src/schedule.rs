@@ -15,7 +15,7 @@ use crate::current::{CURRENT, current};
 use crate::runqueue::RUN_QUEUES;
 use crate::state::{self, NOLOAD, OFF_QUEUE, UNINTERRUPTIBLE};
 use crate::task::{Task, TaskRef};
-use crate::{exit, sleep, space, tick, watch, worker};
+use crate::{exit, sleep, space, tick, tracepoints, watch, worker};
 
 /// Who ended a sleep with a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +112,7 @@ fn switch(me: &Current<Task>, voluntary: bool) {
     machine::cpu::clear_need_resched();
     queue.charge(me);
     let mut runnable = true;
+    let mut slept_as = state::RUNNING;
     if voluntary {
         let state = me.state.load();
         if state != state::RUNNING {
@@ -121,6 +122,7 @@ fn switch(me: &Current<Task>, voluntary: bool) {
                 let counts_as_load = state & (UNINTERRUPTIBLE | NOLOAD) == UNINTERRUPTIBLE;
                 queue.stop_for_sleep(shared, me, counts_as_load);
                 runnable = false;
+                slept_as = state;
             }
             // Otherwise a waker came first and has set it running.
         }
@@ -131,6 +133,7 @@ fn switch(me: &Current<Task>, voluntary: bool) {
         shared.switches.store(shared.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         me.account.switched(voluntary && !runnable, queue.clock);
         drop(queue);
+        tracepoints::switch(&me, &next, voluntary, slept_as);
         if me.is_idle() {
             tick::resume();
             watch::leave_idle(cpu);
@@ -177,6 +180,7 @@ pub fn start_on_boot_cpu() {
     let task = Arc::new(Task::idle(0, machine::thread::Context::boot()));
     install_idle(&task);
     CURRENT.adopt(task);
+    trace::set_running_hook(tracepoints::running);
     softirq::init();
     softirq::open(Vector::Sched, crate::balance::rebalance);
     time::prepare(0).expect("there is memory for the boot CPU's timers");

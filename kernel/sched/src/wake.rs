@@ -11,6 +11,7 @@ use crate::cpumask::CpuMask;
 use crate::runqueue::RUN_QUEUES;
 use crate::state::{self, NEW, NOLOAD, OFF_QUEUE, UNINTERRUPTIBLE, WAKING};
 use crate::task::{Task, TaskRef};
+use crate::tracepoints;
 
 /// Wakes a task that sleeps an ordinary sleep. Returns whether this call woke it. Any context without a run-queue lock.
 pub fn wake_up(task: &TaskRef) -> bool {
@@ -75,6 +76,7 @@ pub fn wake_up_new_task(task: &TaskRef) {
 
 /// Queues a task whose sleep this CPU has claimed. Interrupts off: preempted between the two, it would leave others spinning.
 pub(crate) fn activate(task: TaskRef, slept_as: u32) {
+    tracepoints::waking(&task);
     // Acquire pairs with the Release at the end of the switch: it has left its old stack for good.
     while task.on_cpu.load(Ordering::Acquire) {
         machine::cpu::relax();
@@ -91,6 +93,7 @@ pub(crate) fn activate(task: TaskRef, slept_as: u32) {
         if slept_as & (UNINTERRUPTIBLE | NOLOAD) == UNINTERRUPTIBLE {
             queue.uninterruptible -= 1;
         }
+        tracepoints::wakeup(&task, slept_as, cpu);
         // The CPU first: who sees it no longer waking looks for it on that queue, and waits there for the lock.
         task.cpu.store(cpu, Ordering::Relaxed);
         task.state.set_running();

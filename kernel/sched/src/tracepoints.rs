@@ -1,0 +1,124 @@
+//! The scheduler's trace events, from tasks.
+
+use trace::{
+    Comm, PREEMPTED, Running, SCHED_MIGRATE_TASK, SCHED_SWITCH, SCHED_WAKEUP, SCHED_WAKEUP_NEW,
+    SCHED_WAKING, SchedMigrateTask, SchedSwitch, SchedWakeup, SchedWakeupNew, SchedWaking,
+};
+
+use machine::CpuId;
+
+use crate::attributes::Policy;
+use crate::current::{current, has_current};
+use crate::state;
+use crate::task::Task;
+
+impl Task {
+    /// Its `comm`, number and priority as trace events show them. Interrupts off.
+    pub fn trace_identity(&self) -> (Comm, i32, i32) {
+        let name = self.try_comm();
+        let name = name.as_ref().map_or(&b"?"[..], |comm| comm.as_bytes());
+        (Comm::new(name), self.pid() as i32, self.trace_priority())
+    }
+
+    /// As Linux counts inside: 0 to 99 is real time, 100 to 139 is nice -20 to 19.
+    fn trace_priority(&self) -> i32 {
+        let attributes = self.attributes();
+        match attributes.policy {
+            Policy::Stop | Policy::Fifo | Policy::RoundRobin => 99 - i32::from(attributes.priority),
+            _ => 120 + i32::from(attributes.nice),
+        }
+    }
+}
+
+/// Which task runs, for every record.
+pub(crate) fn running() -> Running {
+    let mut running = Running { pid: 0, comm: [0; _] };
+    if has_current() {
+        let me = current();
+        running.pid = me.pid();
+        if let Some(comm) = me.try_comm() {
+            running.comm[..comm.as_bytes().len()].copy_from_slice(comm.as_bytes());
+        }
+    }
+    running
+}
+
+/// A state of ours in the bits of Linux's `TASK_*`.
+fn linux_state(state: u32) -> i64 {
+    match state {
+        _ if state & state::DEAD != 0 => 0x10,
+        _ if state & state::STOPPED != 0 => 0x4,
+        _ if state & state::TRACED != 0 => 0x8,
+        _ if state & state::PARKED != 0 => 0x40,
+        _ if state & (state::UNINTERRUPTIBLE | state::NOLOAD)
+            == state::UNINTERRUPTIBLE | state::NOLOAD =>
+        {
+            0x80
+        }
+        _ if state & (state::UNINTERRUPTIBLE | state::FROZEN) != 0 => 0x2,
+        _ if state & state::INTERRUPTIBLE != 0 => 0x1,
+        _ => 0,
+    }
+}
+
+/// This CPU leaves one task for another. `slept_as`: the state in which the one that is left goes to sleep, if it does.
+#[inline(always)]
+pub(crate) fn switch(previous: &Task, next: &Task, voluntary: bool, slept_as: u32) {
+    SCHED_SWITCH.record(|| {
+        let (prev_comm, prev_pid, prev_prio) = previous.trace_identity();
+        let (next_comm, next_pid, next_prio) = next.trace_identity();
+        SchedSwitch {
+            prev_comm,
+            prev_pid,
+            prev_prio,
+            prev_state: match (voluntary || previous.is_idle(), previous.state()) {
+                (false, _) => PREEMPTED,
+                (true, state) if state & state::DEAD != 0 => linux_state(state),
+                (true, _) => linux_state(slept_as),
+            },
+            next_comm,
+            next_pid,
+            next_prio,
+        }
+    });
+}
+
+/// Somebody has claimed a sleeping task.
+#[inline(always)]
+pub(crate) fn waking(task: &Task) {
+    SCHED_WAKING.record(|| {
+        let (comm, pid, prio) = task.trace_identity();
+        SchedWaking { comm, pid, prio, target_cpu: task.cpu() as i32 }
+    });
+}
+
+/// A task is about to be queued on a CPU after its sleep in a state.
+#[inline(always)]
+pub(crate) fn wakeup(task: &Task, slept_as: u32, cpu: CpuId) {
+    let target_cpu = cpu as i32;
+    let is_new = slept_as & state::NEW != 0;
+    migrate(task, cpu);
+    SCHED_WAKEUP_NEW.record_some(|| {
+        let (comm, pid, prio) = task.trace_identity();
+        is_new.then_some(SchedWakeupNew { comm, pid, prio, target_cpu })
+    });
+    SCHED_WAKEUP.record_some(|| {
+        let (comm, pid, prio) = task.trace_identity();
+        (!is_new).then_some(SchedWakeup { comm, pid, prio, target_cpu })
+    });
+}
+
+/// A task that is not running goes to a CPU, which may be the one where it is.
+#[inline(always)]
+pub(crate) fn migrate(task: &Task, to: CpuId) {
+    SCHED_MIGRATE_TASK.record_some(|| {
+        let (comm, pid, prio) = task.trace_identity();
+        (task.cpu() != to).then(|| SchedMigrateTask {
+            comm,
+            pid,
+            prio,
+            orig_cpu: task.cpu() as i32,
+            dest_cpu: to as i32,
+        })
+    });
+}

@@ -1,0 +1,235 @@
+//! Events and their switches.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use errno::Result;
+
+use crate::control;
+
+/// Bytes that Linux puts before an event's own fields, and that `format` counts offsets from.
+pub const COMMON_SIZE: usize = 8;
+/// The most bytes of an event's own fields.
+pub const PAYLOAD_MAX: usize = 320;
+
+/// The fields of an event, with how they are stored and shown.
+pub trait Record: Sized {
+    /// Stores the fields, and returns how many bytes that took.
+    fn encode(&self, bytes: &mut [u8; PAYLOAD_MAX]) -> usize;
+
+    /// Shows stored fields as Linux does.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn print(bytes: &[u8], out: &mut dyn fmt::Write) -> fmt::Result;
+
+    /// Writes the field lines of the event's `format` file.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn describe(out: &mut dyn fmt::Write) -> fmt::Result;
+}
+
+/// A trace event with the fields `R`.
+pub struct Event<R> {
+    system: &'static str,
+    name: &'static str,
+    id: u16,
+    format: &'static str,
+    enabled: AtomicBool,
+    record: PhantomData<fn() -> R>,
+}
+
+impl<R: Record> Event<R> {
+    pub(crate) const fn new(
+        system: &'static str,
+        name: &'static str,
+        id: u16,
+        format: &'static str,
+    ) -> Self {
+        let enabled = AtomicBool::new(false);
+        Self { system, name, id, format, enabled, record: PhantomData }
+    }
+
+    /// Notes that it has happened, if it is on. `make` is called only then, with interrupts off; it
+    /// must not take locks that could be held here. Any context.
+    #[inline(always)]
+    pub fn record(&self, make: impl FnOnce() -> R) {
+        self.record_some(|| Some(make()));
+    }
+
+    /// As [`record`](Self::record), where only `make` finds out whether it has happened.
+    #[inline(always)]
+    pub fn record_some(&self, make: impl FnOnce() -> Option<R>) {
+        // Relaxed: who turns it on waits for nobody.
+        if self.enabled.load(Ordering::Relaxed) {
+            self.write(make);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write(&self, make: impl FnOnce() -> Option<R>) {
+        let Some(place) = control::here() else { return };
+        // What `make` looks at may be locked by what an interrupt could look at, too.
+        let _irqs_off = sync::IrqGuard::new();
+        let mut bytes = [0; PAYLOAD_MAX];
+        if let Some(record) = make() {
+            let length = record.encode(&mut bytes);
+            control::append(self.id, place, &bytes[..length]);
+        }
+    }
+}
+
+/// An event, whatever its fields.
+pub trait AnyEvent: Sync {
+    /// The part of the kernel that it belongs to: a directory in `events`.
+    fn system(&self) -> &'static str;
+
+    /// Its name in there.
+    fn name(&self) -> &'static str;
+
+    /// Its number.
+    fn id(&self) -> u16;
+
+    /// Whether it is on.
+    fn is_enabled(&self) -> bool;
+
+    /// Turns it on or off. May sleep: the first one brings the rings.
+    ///
+    /// # Errors
+    /// ENOMEM: there are no rings.
+    fn set_enabled(&self, enabled: bool) -> Result<()>;
+
+    /// Shows stored fields.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn print(&self, bytes: &[u8], out: &mut dyn fmt::Write) -> fmt::Result;
+
+    /// Writes the `format` file.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn write_format(&self, out: &mut dyn fmt::Write) -> fmt::Result;
+}
+
+impl<R: Record> AnyEvent for Event<R> {
+    fn system(&self) -> &'static str {
+        self.system
+    }
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn id(&self) -> u16 {
+        self.id
+    }
+
+    fn is_enabled(&self) -> bool {
+        self.enabled.load(Ordering::Relaxed)
+    }
+
+    fn set_enabled(&self, enabled: bool) -> Result<()> {
+        if enabled {
+            control::require_rings()?;
+        }
+        self.enabled.store(enabled, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn print(&self, bytes: &[u8], out: &mut dyn fmt::Write) -> fmt::Result {
+        R::print(bytes, out)
+    }
+
+    fn write_format(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        writeln!(out, "name: {}\nID: {}\nformat:", self.name, self.id)?;
+        let common = [
+            ("unsigned short common_type", 0, 2, 0),
+            ("unsigned char common_flags", 2, 1, 0),
+            ("unsigned char common_preempt_count", 3, 1, 0),
+            ("int common_pid", 4, 4, 1),
+        ];
+        for (field, offset, size, signed) in common {
+            writeln!(out, "\tfield:{field};\toffset:{offset};\tsize:{size};\tsigned:{signed};")?;
+        }
+        writeln!(out)?;
+        R::describe(out)?;
+        writeln!(out, "\nprint fmt: {}", self.format)
+    }
+}
+
+/// Declares events: for each the struct of its fields, its static, and a place in the table.
+macro_rules! events {
+    ($(
+        $(#[$doc:meta])*
+        $system:ident $name:literal $number:literal $event:ident $record:ident {
+            $($(#[$field_doc:meta])* $field:ident: $kind:ty,)*
+        }
+        format $format:literal
+        print |$this:ident, $out:ident| $print:expr;
+    )*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug)]
+            pub struct $record {
+                $($(#[$field_doc])* pub $field: $kind,)*
+            }
+
+            #[doc = concat!("The event `", $name, "`.")]
+            pub static $event: Event<$record> =
+                Event::new(stringify!($system), $name, $number, $format);
+
+            impl Record for $record {
+                fn encode(&self, bytes: &mut [u8; PAYLOAD_MAX]) -> usize {
+                    let mut end = COMMON_SIZE;
+                    $(
+                        let start = end.next_multiple_of(<$kind as Field>::ALIGN);
+                        end = start + <$kind as Field>::SIZE;
+                        self.$field.put(&mut bytes[start - COMMON_SIZE..end - COMMON_SIZE]);
+                    )*
+                    end - COMMON_SIZE
+                }
+
+                fn print(bytes: &[u8], $out: &mut dyn fmt::Write) -> fmt::Result {
+                    let mut end = COMMON_SIZE;
+                    $(
+                        let start = end.next_multiple_of(<$kind as Field>::ALIGN);
+                        end = start + <$kind as Field>::SIZE;
+                        let place = start - COMMON_SIZE..end - COMMON_SIZE;
+                        let Some(stored) = bytes.get(place) else { return Ok(()) };
+                        let $field = <$kind as Field>::get(stored);
+                    )*
+                    let _ = end;
+                    let $this = Self { $($field,)* };
+                    $print
+                }
+
+                fn describe(out: &mut dyn fmt::Write) -> fmt::Result {
+                    let mut end = COMMON_SIZE;
+                    $(
+                        let start = end.next_multiple_of(<$kind as Field>::ALIGN);
+                        end = start + <$kind as Field>::SIZE;
+                        out.write_str("\tfield:")?;
+                        <$kind as Field>::declare(out, stringify!($field))?;
+                        writeln!(
+                            out,
+                            ";\toffset:{start};\tsize:{};\tsigned:{};",
+                            <$kind as Field>::SIZE,
+                            u8::from(<$kind as Field>::SIGNED),
+                        )?;
+                    )*
+                    let _ = end;
+                    Ok(())
+                }
+            }
+        )*
+
+        /// Every event.
+        pub static EVENTS: &[&dyn AnyEvent] = &[$(&$event),*];
+    };
+}
+
+pub(crate) use events;

@@ -1,0 +1,300 @@
+//! The events that there are, with the names, fields and texts that Linux gives them.
+
+use core::fmt;
+
+use crate::event::{AnyEvent, COMMON_SIZE, Event, PAYLOAD_MAX, Record, events};
+use crate::field::{COMM_SIZE, Field, Name};
+
+/// A task's short name.
+pub type Comm = Name<COMM_SIZE>;
+/// A file's name, or another text, cut to fit.
+pub type Text = Name<256>;
+
+/// A task's state as `sched_switch` shows it: the bits of Linux's `TASK_*`, in their letters.
+struct StateLetters(i64);
+
+impl fmt::Display for StateLetters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LETTERS: [(i64, &str); 8] = [
+            (0x1, "S"),
+            (0x2, "D"),
+            (0x4, "T"),
+            (0x8, "t"),
+            (0x10, "X"),
+            (0x20, "Z"),
+            (0x40, "P"),
+            (0x80, "I"),
+        ];
+        let mut any = false;
+        for (bit, letter) in LETTERS {
+            if self.0 & bit != 0 {
+                f.write_str(if any { "|" } else { "" })?;
+                f.write_str(letter)?;
+                any = true;
+            }
+        }
+        if !any {
+            f.write_str("R")?;
+        }
+        if self.0 & PREEMPTED != 0 { f.write_str("+") } else { Ok(()) }
+    }
+}
+
+/// In `prev_state`: the task was preempted, and goes on where it was.
+pub const PREEMPTED: i64 = 0x100;
+
+/// The names of the softirq vectors.
+const VECTORS: [&str; 10] =
+    ["HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET", "SCHED", "HRTIMER", "RCU"];
+
+fn vector_name(vector: u32) -> &'static str {
+    VECTORS.get(vector as usize).copied().unwrap_or("?")
+}
+
+events! {
+    /// A kernel thread is asked to stop.
+    sched "sched_kthread_stop" 330 SCHED_KTHREAD_STOP SchedKthreadStop {
+        /// Its name.
+        comm: Comm,
+        /// Its number.
+        pid: i32,
+    }
+    format "\"comm=%s pid=%d\", REC->comm, REC->pid"
+    print |e, out| write!(out, "comm={} pid={}", e.comm, e.pid);
+
+    /// A kernel thread that was asked to stop has stopped.
+    sched "sched_kthread_stop_ret" 329 SCHED_KTHREAD_STOP_RET SchedKthreadStopRet {
+        /// What it returned.
+        ret: i32,
+    }
+    format "\"ret=%d\", REC->ret"
+    print |e, out| write!(out, "ret={}", e.ret);
+
+    /// A task is about to be woken.
+    sched "sched_waking" 325 SCHED_WAKING SchedWaking {
+        /// Its name.
+        comm: Comm,
+        /// Its number.
+        pid: i32,
+        /// Its priority, as the kernel counts: 120 is nice 0.
+        prio: i32,
+        /// Where it ran last.
+        target_cpu: i32,
+    }
+    format "\"comm=%s pid=%d prio=%d target_cpu=%03d\", REC->comm, REC->pid, REC->prio, REC->target_cpu"
+    print |e, out| write!(
+        out, "comm={} pid={} prio={} target_cpu={:03}", e.comm, e.pid, e.prio, e.target_cpu
+    );
+
+    /// A task is runnable again.
+    sched "sched_wakeup" 324 SCHED_WAKEUP SchedWakeup {
+        /// Its name.
+        comm: Comm,
+        /// Its number.
+        pid: i32,
+        /// Its priority.
+        prio: i32,
+        /// Where it will run.
+        target_cpu: i32,
+    }
+    format "\"comm=%s pid=%d prio=%d target_cpu=%03d\", REC->comm, REC->pid, REC->prio, REC->target_cpu"
+    print |e, out| write!(
+        out, "comm={} pid={} prio={} target_cpu={:03}", e.comm, e.pid, e.prio, e.target_cpu
+    );
+
+    /// A new task is runnable for the first time.
+    sched "sched_wakeup_new" 323 SCHED_WAKEUP_NEW SchedWakeupNew {
+        /// Its name.
+        comm: Comm,
+        /// Its number.
+        pid: i32,
+        /// Its priority.
+        prio: i32,
+        /// Where it will run.
+        target_cpu: i32,
+    }
+    format "\"comm=%s pid=%d prio=%d target_cpu=%03d\", REC->comm, REC->pid, REC->prio, REC->target_cpu"
+    print |e, out| write!(
+        out, "comm={} pid={} prio={} target_cpu={:03}", e.comm, e.pid, e.prio, e.target_cpu
+    );
+
+    /// A CPU goes on with another task.
+    sched "sched_switch" 322 SCHED_SWITCH SchedSwitch {
+        /// The name of the one that is left.
+        prev_comm: Comm,
+        /// Its number.
+        prev_pid: i32,
+        /// Its priority.
+        prev_prio: i32,
+        /// Its state, in Linux's bits.
+        prev_state: i64,
+        /// The name of the one that runs now.
+        next_comm: Comm,
+        /// Its number.
+        next_pid: i32,
+        /// Its priority.
+        next_prio: i32,
+    }
+    format "\"prev_comm=%s prev_pid=%d prev_prio=%d prev_state=%s%s ==> next_comm=%s next_pid=%d next_prio=%d\", REC->prev_comm, REC->prev_pid, REC->prev_prio, (REC->prev_state & ((((0x00000000 | 0x00000001 | 0x00000002 | 0x00000004 | 0x00000008 | 0x00000010 | 0x00000020 | 0x00000040) + 1) << 1) - 1)) ? __print_flags(REC->prev_state & ((((0x00000000 | 0x00000001 | 0x00000002 | 0x00000004 | 0x00000008 | 0x00000010 | 0x00000020 | 0x00000040) + 1) << 1) - 1), \"|\", { 0x00000001, \"S\" }, { 0x00000002, \"D\" }, { 0x00000004, \"T\" }, { 0x00000008, \"t\" }, { 0x00000010, \"X\" }, { 0x00000020, \"Z\" }, { 0x00000040, \"P\" }, { 0x00000080, \"I\" }) : \"R\", REC->prev_state & (((0x00000000 | 0x00000001 | 0x00000002 | 0x00000004 | 0x00000008 | 0x00000010 | 0x00000020 | 0x00000040) + 1) << 1) ? \"+\" : \"\", REC->next_comm, REC->next_pid, REC->next_prio"
+    print |e, out| write!(
+        out,
+        "prev_comm={} prev_pid={} prev_prio={} prev_state={} ==> next_comm={} next_pid={} next_prio={}",
+        e.prev_comm, e.prev_pid, e.prev_prio, StateLetters(e.prev_state),
+        e.next_comm, e.next_pid, e.next_prio
+    );
+
+    /// A task goes to another CPU.
+    sched "sched_migrate_task" 321 SCHED_MIGRATE_TASK SchedMigrateTask {
+        /// Its name.
+        comm: Comm,
+        /// Its number.
+        pid: i32,
+        /// Its priority.
+        prio: i32,
+        /// Where it was.
+        orig_cpu: i32,
+        /// Where it goes.
+        dest_cpu: i32,
+    }
+    format "\"comm=%s pid=%d prio=%d orig_cpu=%d dest_cpu=%d\", REC->comm, REC->pid, REC->prio, REC->orig_cpu, REC->dest_cpu"
+    print |e, out| write!(
+        out, "comm={} pid={} prio={} orig_cpu={} dest_cpu={}",
+        e.comm, e.pid, e.prio, e.orig_cpu, e.dest_cpu
+    );
+
+    /// Nobody will ask for an ended task any more.
+    sched "sched_process_free" 320 SCHED_PROCESS_FREE SchedProcessFree {
+        /// Its name.
+        comm: Comm,
+        /// Its number.
+        pid: i32,
+        /// Its priority.
+        prio: i32,
+    }
+    format "\"comm=%s pid=%d prio=%d\", REC->comm, REC->pid, REC->prio"
+    print |e, out| write!(out, "comm={} pid={} prio={}", e.comm, e.pid, e.prio);
+
+    /// The running task ends.
+    sched "sched_process_exit" 319 SCHED_PROCESS_EXIT SchedProcessExit {
+        /// Its name.
+        comm: Comm,
+        /// Its number.
+        pid: i32,
+        /// Its priority.
+        prio: i32,
+    }
+    format "\"comm=%s pid=%d prio=%d\", REC->comm, REC->pid, REC->prio"
+    print |e, out| write!(out, "comm={} pid={} prio={}", e.comm, e.pid, e.prio);
+
+    /// The running task waits for a child.
+    sched "sched_process_wait" 317 SCHED_PROCESS_WAIT SchedProcessWait {
+        /// Its name.
+        comm: Comm,
+        /// The number that it waits for, 0 for any.
+        pid: i32,
+        /// Its priority.
+        prio: i32,
+    }
+    format "\"comm=%s pid=%d prio=%d\", REC->comm, REC->pid, REC->prio"
+    print |e, out| write!(out, "comm={} pid={} prio={}", e.comm, e.pid, e.prio);
+
+    /// The running task has made another.
+    sched "sched_process_fork" 316 SCHED_PROCESS_FORK SchedProcessFork {
+        /// Its name.
+        parent_comm: Comm,
+        /// Its number.
+        parent_pid: i32,
+        /// The name of the new one.
+        child_comm: Comm,
+        /// Its number.
+        child_pid: i32,
+    }
+    format "\"comm=%s pid=%d child_comm=%s child_pid=%d\", REC->parent_comm, REC->parent_pid, REC->child_comm, REC->child_pid"
+    print |e, out| write!(
+        out, "comm={} pid={} child_comm={} child_pid={}",
+        e.parent_comm, e.parent_pid, e.child_comm, e.child_pid
+    );
+
+    /// The running task executes a program.
+    sched "sched_process_exec" 315 SCHED_PROCESS_EXEC SchedProcessExec {
+        /// The program's file.
+        filename: Text,
+        /// The task's number.
+        pid: i32,
+        /// What it was before, for a thread that was not the leader.
+        old_pid: i32,
+    }
+    format "\"filename=%s pid=%d old_pid=%d\", REC->filename, REC->pid, REC->old_pid"
+    print |e, out| write!(out, "filename={} pid={} old_pid={}", e.filename, e.pid, e.old_pid);
+
+    /// A softirq vector is about to be served.
+    irq "softirq_entry" 150 SOFTIRQ_ENTRY SoftirqEntry {
+        /// The vector.
+        vec: u32,
+    }
+    format "\"vec=%u [action=%s]\", REC->vec, __print_symbolic(REC->vec, { 0, \"HI\" }, { 1, \"TIMER\" }, { 2, \"NET_TX\" }, { 3, \"NET_RX\" }, { 4, \"BLOCK\" }, { 5, \"IRQ_POLL\" }, { 6, \"TASKLET\" }, { 7, \"SCHED\" }, { 8, \"HRTIMER\" }, { 9, \"RCU\" })"
+    print |e, out| write!(out, "vec={} [action={}]", e.vec, vector_name(e.vec));
+
+    /// A softirq vector has been served.
+    irq "softirq_exit" 149 SOFTIRQ_EXIT SoftirqExit {
+        /// The vector.
+        vec: u32,
+    }
+    format "\"vec=%u [action=%s]\", REC->vec, __print_symbolic(REC->vec, { 0, \"HI\" }, { 1, \"TIMER\" }, { 2, \"NET_TX\" }, { 3, \"NET_RX\" }, { 4, \"BLOCK\" }, { 5, \"IRQ_POLL\" }, { 6, \"TASKLET\" }, { 7, \"SCHED\" }, { 8, \"HRTIMER\" }, { 9, \"RCU\" })"
+    print |e, out| write!(out, "vec={} [action={}]", e.vec, vector_name(e.vec));
+
+    /// A softirq vector is wanted.
+    irq "softirq_raise" 148 SOFTIRQ_RAISE SoftirqRaise {
+        /// The vector.
+        vec: u32,
+    }
+    format "\"vec=%u [action=%s]\", REC->vec, __print_symbolic(REC->vec, { 0, \"HI\" }, { 1, \"TIMER\" }, { 2, \"NET_TX\" }, { 3, \"NET_RX\" }, { 4, \"BLOCK\" }, { 5, \"IRQ_POLL\" }, { 6, \"TASKLET\" }, { 7, \"SCHED\" }, { 8, \"HRTIMER\" }, { 9, \"RCU\" })"
+    print |e, out| write!(out, "vec={} [action={}]", e.vec, vector_name(e.vec));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c06_every_number_and_name_is_used_once() {
+        for (place, event) in EVENTS.iter().enumerate() {
+            for other in &EVENTS[..place] {
+                assert_ne!(event.id(), other.id());
+                assert_ne!((event.system(), event.name()), (other.system(), other.name()));
+            }
+        }
+    }
+
+    #[test]
+    fn c06_a_format_says_where_the_fields_are() {
+        let mut text = String::new();
+        SCHED_SWITCH.write_format(&mut text).unwrap();
+        assert!(text.starts_with("name: sched_switch\nID: 322\nformat:\n\tfield:unsigned short"));
+        assert!(text.contains("\tfield:char prev_comm[16];\toffset:8;\tsize:16;\tsigned:0;\n"));
+        assert!(text.contains("\tfield:long prev_state;\toffset:32;\tsize:8;\tsigned:1;\n"));
+        assert!(text.contains("\tfield:int next_prio;\toffset:60;\tsize:4;\tsigned:1;\n"));
+    }
+
+    #[test]
+    fn c06_what_is_stored_is_shown() {
+        let switch = SchedSwitch {
+            prev_comm: Comm::new(b"sh"),
+            prev_pid: 7,
+            prev_prio: 120,
+            prev_state: 2,
+            next_comm: Comm::new(b"swapper/0"),
+            next_pid: 0,
+            next_prio: 120,
+        };
+        let mut bytes = [0; PAYLOAD_MAX];
+        let length = switch.encode(&mut bytes);
+        let mut text = String::new();
+        SchedSwitch::print(&bytes[..length], &mut text).unwrap();
+        assert_eq!(
+            text,
+            "prev_comm=sh prev_pid=7 prev_prio=120 prev_state=D ==> next_comm=swapper/0 next_pid=0 next_prio=120"
+        );
+        assert_eq!(StateLetters(PREEMPTED).to_string(), "R+");
+    }
+}
