@@ -133,7 +133,7 @@ fn switch(me: &Current<Task>, voluntary: bool) {
         shared.switches.store(shared.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         me.account.switched(voluntary && !runnable, queue.clock);
         drop(queue);
-        tracepoints::switch(&me, &next, voluntary, slept_as);
+        tracepoints::switch(me, &next, voluntary, slept_as);
         if me.is_idle() {
             tick::resume();
             watch::leave_idle(cpu);

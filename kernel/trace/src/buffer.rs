@@ -53,6 +53,12 @@ pub struct Ring {
     counts: Counts,
 }
 
+impl Default for Ring {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Ring {
     /// A ring without room.
     pub const fn new() -> Self {
