@@ -22,8 +22,8 @@ pub(crate) trait Queue {
     fn pick(&mut self, now: u64) -> Option<TaskRef>;
     /// The running task has come into this class while running.
     fn adopt_running(&mut self, task: &Task, now: u64);
-    /// The running task's time goes on until `now`.
-    fn charge(&mut self, task: &Task, now: u64);
+    /// The running task has run for so many nanoseconds more.
+    fn charge(&mut self, task: &Task, ran: u64);
     /// The running task of this class stops running; if it is still runnable it is enqueued again by [`requeue`](Self::requeue).
     fn stop_running(&mut self, task: &Task, sleeps: bool);
     /// Adds the task that just stopped running and is still runnable.

@@ -183,7 +183,7 @@ impl RunQueue {
         let ran = now.saturating_sub(self.clock);
         self.clock = now;
         task.account.ran(ran);
-        in_class!(self, self.running, queue => queue.charge(task, now), idle => ());
+        in_class!(self, self.running, queue => queue.charge(task, ran), idle => ());
         if self.running == Class::RealTime {
             self.rt_time += self.real_time.take_time();
         }

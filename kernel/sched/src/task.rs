@@ -246,7 +246,7 @@ impl Task {
             sleep_timer: Once::new(),
             wait_links: Links::new(),
             waits_exclusively: AtomicBool::new(false),
-            slots: [const { AnyOnce::new() }; 3],
+            slots: [AnyOnce::new(), AnyOnce::new(), AnyOnce::new()],
         }
     }
 

@@ -43,7 +43,6 @@ struct Running {
     /// Runs only when nobody else of its class waits.
     yields_to_all: bool,
     started: u64,
-    charged_until: u64,
 }
 
 pub(crate) struct FairQueue {
@@ -257,7 +256,6 @@ impl Queue for FairQueue {
             weight,
             yields_to_all: task.entity.is(Policy::Idle),
             started: now,
-            charged_until: now,
         });
         Some(task)
     }
@@ -273,14 +271,11 @@ impl Queue for FairQueue {
             weight,
             yields_to_all: task.entity.is(Policy::Idle),
             started: now,
-            charged_until: now,
         });
     }
 
-    fn charge(&mut self, _task: &Task, now: u64) {
+    fn charge(&mut self, _task: &Task, ran: u64) {
         let Some(running) = &mut self.running else { return };
-        let ran = now.saturating_sub(running.charged_until);
-        running.charged_until = now;
         running.vruntime += virtual_time(ran, running.weight);
     }
 

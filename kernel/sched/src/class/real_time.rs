@@ -16,8 +16,6 @@ pub(crate) const TURN: u64 = 100 * time::MILLISECOND;
 pub(crate) struct RealTimeQueue {
     /// Sorted by falling priority. Has room for every task there is, so that adding one never allocates.
     waiting: Vec<TaskRef>,
-    /// When the running task was last charged.
-    charged_until: u64,
     /// What charging found and the throttle has not yet seen.
     uncounted: u64,
     /// The running task goes behind its equals when it stops.
@@ -28,13 +26,7 @@ pub(crate) struct RealTimeQueue {
 
 impl RealTimeQueue {
     pub(crate) const fn new() -> Self {
-        Self {
-            waiting: Vec::new(),
-            charged_until: 0,
-            uncounted: 0,
-            turn_over: false,
-            running_priority: 0,
-        }
+        Self { waiting: Vec::new(), uncounted: 0, turn_over: false, running_priority: 0 }
     }
 
     /// Takes over a list with more room.
@@ -83,15 +75,12 @@ impl Queue for RealTimeQueue {
         Some(task)
     }
 
-    fn adopt_running(&mut self, task: &Task, now: u64) {
-        self.charged_until = now;
+    fn adopt_running(&mut self, task: &Task, _now: u64) {
         self.turn_over = false;
         self.running_priority = task.entity.rt_priority();
     }
 
-    fn charge(&mut self, task: &Task, now: u64) {
-        let ran = now.saturating_sub(self.charged_until);
-        self.charged_until = now;
+    fn charge(&mut self, task: &Task, ran: u64) {
         self.uncounted += ran;
         if task.entity.is(Policy::RoundRobin) {
             let left = task.entity.turn_left.load(Relaxed).saturating_sub(ran);

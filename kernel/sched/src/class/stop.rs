@@ -35,7 +35,7 @@ impl Queue for StopQueue {
 
     fn adopt_running(&mut self, _task: &Task, _now: u64) {}
 
-    fn charge(&mut self, _task: &Task, _now: u64) {}
+    fn charge(&mut self, _task: &Task, _ran: u64) {}
 
     fn stop_running(&mut self, _task: &Task, _sleeps: bool) {}
 
