@@ -181,14 +181,14 @@ fn copy_process_boxed(
     // it to itself.
     let keeps_stack = !flags.contains(CloneFlags::VM) || flags.contains(CloneFlags::VFORK);
     let vfork = flags.contains(CloneFlags::VFORK).then(|| Arc::new(Completion::new()));
-    let thread = Thread::new(NewThread {
+    let thread = Arc::new(Thread::new(NewThread {
         pid: new_pid.pid().clone(),
         process,
         signals: ThreadSignals::for_child(creator, keeps_stack),
         resources,
         vfork_done: vfork.clone(),
         personality: creator.personality(),
-    });
+    }));
     if flags.contains(CloneFlags::CHILD_SETTID) {
         thread.set_child_tid(args.child_tid);
     }
@@ -197,7 +197,7 @@ fn copy_process_boxed(
     }
     let task = new_task(args, &me, new_pid.pid().number(), start)?;
     task.set_address_space(mm.map(|mm| mm.address_space().clone()));
-    task.attach(Slot::Process, thread);
+    task.attach_shared(Slot::Process, thread);
     prepare(new_pid.pid())?;
     link(args, &me, &task, new_pid)?;
     SCHED_PROCESS_FORK.record(|| {
@@ -337,7 +337,14 @@ fn new_task(
     pid: u32,
     start: Box<dyn FnOnce() + Send>,
 ) -> Result<TaskRef> {
-    let comm = creator.comm();
+    let creators_name;
+    let name = match args.kernel {
+        Some(name) => name,
+        None => {
+            creators_name = creator.comm();
+            creators_name.as_bytes()
+        }
+    };
     let mut flags = creator.flags().difference(NOT_INHERITED) | TaskFlags::FORKNOEXEC;
     if args.kernel.is_some() {
         flags |= TaskFlags::KTHREAD;
@@ -348,15 +355,7 @@ fn new_task(
     } else {
         (for_child(creator.attributes()), creator.allowed())
     };
-    Task::new(sched::NewTask {
-        pid,
-        name: args.kernel.unwrap_or(comm.as_bytes()),
-        node: args.node,
-        flags,
-        attributes,
-        allowed,
-        start,
-    })
+    Task::new(sched::NewTask { pid, name, node: args.node, flags, attributes, allowed, start })
 }
 
 /// What a child inherits of its creator's scheduling.

@@ -111,6 +111,8 @@ pub(crate) struct NewThread {
 }
 
 impl Thread {
+    /// Inlined, so that it is built where it will lie.
+    #[inline(always)]
     pub(crate) fn new(new: NewThread) -> Self {
         new.resources.user.task_made();
         let held = Held { resources: new.resources, vfork_done: new.vfork_done };

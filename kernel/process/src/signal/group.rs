@@ -180,6 +180,7 @@ impl ThreadSignals {
 
     /// What a thread starts with: its creator's mask, nothing pending; the alternate stack only in
     /// memory of its own, or in memory that its creator does not use meanwhile.
+    #[inline(always)]
     pub(crate) fn for_child(creator: &Thread, keeps_stack: bool) -> Self {
         let (blocked, stack) = {
             let signals = creator.signals.lock_irq();
