@@ -16,6 +16,7 @@ use sync::LockClass;
 use crate::credentials::Credentials;
 use crate::flags::OpenFlags;
 use crate::inode::{DirectorySink, Inode};
+use crate::inotify::{self, Events};
 use crate::io::{Sink, Source};
 use crate::lock;
 use crate::operations::FileOperations;
@@ -195,13 +196,23 @@ impl File {
     /// EBADF: not open for reading. EISDIR. As [`FileOperations::read`].
     pub fn read(&self, to: &mut dyn Sink) -> Result<usize> {
         self.require_readable()?;
-        match self.position() {
+        let outcome = match self.position() {
             Position::Shared(mut position) => {
                 let outcome = self.operations.read(self, to, &mut position);
                 self.last_position.store(*position, Ordering::Relaxed);
                 outcome
             }
             Position::Stream => self.operations.read(self, to, &mut 0),
+        };
+        self.tell_moved(&outcome, Events::ACCESS);
+        outcome
+    }
+
+    /// Tells who watches the file that bytes were read or written.
+    #[inline]
+    fn tell_moved(&self, outcome: &Result<usize>, event: Events) {
+        if matches!(outcome, Ok(1..)) {
+            inotify::tell(self.path.dentry(), event);
         }
     }
 
@@ -212,14 +223,16 @@ impl File {
     /// EBADF: not open for writing. As [`FileOperations::write`].
     pub fn write(&self, from: &mut dyn Source) -> Result<usize> {
         self.require_writable()?;
-        match self.position() {
+        let outcome = match self.position() {
             Position::Shared(mut position) => {
                 let outcome = self.operations.write(self, from, &mut position);
                 self.last_position.store(*position, Ordering::Relaxed);
                 outcome
             }
             Position::Stream => self.operations.write(self, from, &mut 0),
-        }
+        };
+        self.tell_moved(&outcome, Events::MODIFY);
+        outcome
     }
 
     /// Reads at `offset` without moving the position.
@@ -229,7 +242,9 @@ impl File {
     pub fn read_at(&self, to: &mut dyn Sink, offset: u64) -> Result<usize> {
         self.require_offset(offset)?;
         self.require_readable()?;
-        self.operations.read(self, to, &mut { offset })
+        let outcome = self.operations.read(self, to, &mut { offset });
+        self.tell_moved(&outcome, Events::ACCESS);
+        outcome
     }
 
     /// Writes at `offset` without moving the position.
@@ -239,7 +254,9 @@ impl File {
     pub fn write_at(&self, from: &mut dyn Source, offset: u64) -> Result<usize> {
         self.require_offset(offset)?;
         self.require_writable()?;
-        self.operations.write(self, from, &mut { offset })
+        let outcome = self.operations.write(self, from, &mut { offset });
+        self.tell_moved(&outcome, Events::MODIFY);
+        outcome
     }
 
     fn require_offset(&self, offset: u64) -> Result<()> {
@@ -302,6 +319,8 @@ impl File {
         let mut position = self.position.lock();
         let outcome = self.operations.read_directory(self, &mut position, to);
         self.last_position.store(*position, Ordering::Relaxed);
+        drop(position);
+        inotify::tell(self.path.dentry(), Events::ACCESS);
         outcome
     }
 
@@ -333,7 +352,9 @@ impl File {
             return Err(Errno::EINVAL);
         }
         self.inode()
-            .set_attributes(&crate::SetAttributes { size: Some(size), ..Default::default() })
+            .set_attributes(&crate::SetAttributes { size: Some(size), ..Default::default() })?;
+        inotify::tell(self.path.dentry(), Events::MODIFY);
+        Ok(())
     }
 
     /// Gives space to part of the file, or takes it away.
@@ -396,6 +417,13 @@ impl File {
 impl Drop for File {
     fn drop(&mut self) {
         lock::flock::release(self);
+        if !self.is_place_only() {
+            let closed = match self.flags().writable() {
+                true => Events::CLOSE_WRITE,
+                false => Events::CLOSE_NOWRITE,
+            };
+            inotify::tell(self.path.dentry(), closed);
+        }
         OPEN_FILES.fetch_sub(1, Ordering::Relaxed);
     }
 }

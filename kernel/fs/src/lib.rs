@@ -43,6 +43,7 @@ mod file_table;
 mod flags;
 pub mod initramfs;
 mod inode;
+pub mod inotify;
 pub mod io;
 pub mod lock;
 mod mapping;

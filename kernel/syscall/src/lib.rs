@@ -42,6 +42,7 @@ pub mod execute;
 mod exit;
 pub mod futex;
 mod identity;
+mod inotify;
 mod kernel_log;
 mod kill;
 mod memory;

@@ -11,9 +11,9 @@ use crate::call::Call;
 use crate::user::Argument;
 use crate::{
     attributes, call, clock, clone, credentials, descriptor, directory, epoll, eventfd, execute,
-    exit, futex, identity, kernel_log, kill, memory, mount, names, open, poll, posix_timer, prctl,
-    process_vm, ptrace, reboot, resource, schedule, select, signal, sleep, socket, splice, stat,
-    system, timer, timerfd, transfer, wait, xattr,
+    exit, futex, identity, inotify, kernel_log, kill, memory, mount, names, open, poll,
+    posix_timer, prctl, process_vm, ptrace, reboot, resource, schedule, select, signal, sleep,
+    socket, splice, stat, system, timer, timerfd, transfer, wait, xattr,
 };
 
 type Handler = fn(&mut Call<'_>) -> Result<usize>;
@@ -360,9 +360,9 @@ system_calls! {
     250 keyctl;
     251 ioprio_set;
     252 ioprio_get;
-    253 inotify_init;
-    254 inotify_add_watch;
-    255 inotify_rm_watch;
+    253 inotify_init = inotify::inotify_init [];
+    254 inotify_add_watch = inotify::inotify_add_watch [fd, path, mask];
+    255 inotify_rm_watch = inotify::inotify_rm_watch [fd, number];
     256 migrate_pages;
     257 openat = open::openat [directory, path, flags, mode];
     258 mkdirat = names::mkdirat [directory, path, mode];
@@ -401,7 +401,7 @@ system_calls! {
     291 epoll_create1 = epoll::epoll_create1 [flags];
     292 dup3 = descriptor::dup3 [old, new, flags];
     293 pipe2 = descriptor::pipe2 [ends, flags];
-    294 inotify_init1;
+    294 inotify_init1 = inotify::inotify_init1 [flags];
     295 preadv = transfer::preadv [fd, segments, count, position];
     296 pwritev = transfer::pwritev [fd, segments, count, position];
     297 rt_tgsigqueueinfo = kill::tgsigqueueinfo [group, tid, signal, info];

@@ -5,6 +5,7 @@ use errno::{Errno, Result};
 use super::{Caller, Start};
 use crate::credentials::{Access, Capabilities};
 use crate::flags::LookupFlags;
+use crate::inotify::{self, Events};
 use crate::path::Path;
 use crate::stat::{FileType, MODE_BITS, S_ISGID, S_ISUID, SetAttributes};
 
@@ -56,9 +57,7 @@ impl Caller<'_> {
         if !self.credentials.in_group(stat.gid) && !self.credentials.capable(Capabilities::FSETID) {
             permissions &= !S_ISGID;
         }
-        place
-            .inode()
-            .set_attributes(&SetAttributes { permissions: Some(permissions), ..Default::default() })
+        set(place, &SetAttributes { permissions: Some(permissions), ..Default::default() })
     }
 
     /// Changes the owner of a file. Set-ID bits of what is not a directory go.
@@ -85,7 +84,7 @@ impl Caller<'_> {
             let kept = stat.permissions & !(S_ISUID | group_bit);
             set.permissions = (kept != stat.permissions).then_some(kept);
         }
-        place.inode().set_attributes(&set)
+        self::set(place, &set)
     }
 
     /// Sets the times of a file.
@@ -111,11 +110,14 @@ impl Caller<'_> {
             self.credentials.check(&stat, Access::WRITE)?;
         }
         let now = time::realtime();
-        place.inode().set_attributes(&SetAttributes {
-            accessed: accessed.value(now),
-            modified: modified.value(now),
-            ..Default::default()
-        })
+        set(
+            place,
+            &SetAttributes {
+                accessed: accessed.value(now),
+                modified: modified.value(now),
+                ..Default::default()
+            },
+        )
     }
 
     /// Cuts or lengthens the file at a path.
@@ -134,6 +136,14 @@ impl Caller<'_> {
             return Err(Errno::EINVAL);
         }
         self.check(&place, Access::WRITE)?;
-        place.inode().set_attributes(&SetAttributes { size: Some(size), ..Default::default() })
+        set(&place, &SetAttributes { size: Some(size), ..Default::default() })
     }
+}
+
+/// Changes attributes, and tells who watches the file.
+fn set(place: &Path, attributes: &SetAttributes) -> Result<()> {
+    place.inode().set_attributes(attributes)?;
+    let event = if attributes.size.is_some() { Events::MODIFY } else { Events::ATTRIB };
+    inotify::tell(place.dentry(), event);
+    Ok(())
 }

@@ -7,6 +7,7 @@ use crate::credentials::{Access, Capabilities};
 use crate::dentry::Names;
 use crate::flags::LookupFlags;
 use crate::inode::{NewNode, NodeKind};
+use crate::inotify::{self, Events};
 use crate::path::Path;
 use crate::stat::{FileType, MODE_BITS, PATH_MAX, S_ISGID, S_ISVTX};
 use crate::walk::{Last, Walker};
@@ -80,7 +81,14 @@ impl Caller<'_> {
         self.check(directory, Access::WRITE.and(Access::EXECUTE))?;
         let node = self.new_node(directory, kind, permissions & MODE_BITS)?;
         let inode = directory.inode().create(name, &node)?;
-        Ok(directory.with_dentry(names.insert(name, inode)))
+        let made = directory.with_dentry(names.insert(name, inode));
+        drop(names);
+        let kind = match kind {
+            NodeKind::Directory => Events::ISDIR,
+            _ => Events::empty(),
+        };
+        inotify::tell_inode(directory.inode(), Events::CREATE | kind, 0, name);
+        Ok(made)
     }
 
     /// What a new node in a directory is to be: the caller's own, or in a set-group-ID directory of
@@ -134,7 +142,11 @@ impl Caller<'_> {
         if existing.inode().file_type() == FileType::Directory {
             return Err(Errno::EPERM);
         }
-        directory.inode().link(name, existing.inode())
+        directory.inode().link(name, existing.inode())?;
+        drop(names);
+        inotify::tell_inode(existing.inode(), Events::ATTRIB, 0, b"");
+        inotify::tell_inode(directory.inode(), Events::CREATE, 0, name);
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use crate::dentry::Dentry;
 use crate::file::File;
 use crate::flags::OpenFlags;
 use crate::inode::NodeKind;
+use crate::inotify::{self, Events};
 use crate::path::Path;
 use crate::stat::{FileType, MountFlags, SetAttributes};
 use crate::walk::{Last, Walker};
@@ -48,7 +49,11 @@ impl Caller<'_> {
         } else if flags.contains(OpenFlags::DIRECTORY) {
             require_directory(&place)?;
         }
-        File::open(place, flags, self.credentials)
+        let file = File::open(place, flags, self.credentials)?;
+        if !flags.contains(OpenFlags::PATH) {
+            inotify::tell(file.path().dentry(), Events::OPEN);
+        }
+        Ok(file)
     }
 
     /// What is to be opened, and whether it has just been made.
@@ -140,6 +145,7 @@ impl Caller<'_> {
         }
         if flags.contains(OpenFlags::TRUNC) && place.inode().file_type() == FileType::Regular {
             place.inode().set_attributes(&SetAttributes { size: Some(0), ..Default::default() })?;
+            inotify::tell(place.dentry(), Events::MODIFY);
         }
         Ok(())
     }

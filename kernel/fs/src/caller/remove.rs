@@ -7,6 +7,7 @@ use errno::{Errno, Result};
 use super::{Caller, Start};
 use crate::credentials::{Access, Capabilities};
 use crate::dentry::Dentry;
+use crate::inotify::{self, Events};
 use crate::path::Path;
 use crate::stat::{FileType, S_ISVTX};
 use crate::walk::{Last, Walker};
@@ -33,6 +34,8 @@ impl Caller<'_> {
         }
         directory.inode().unlink(name)?;
         names.removed(&victim);
+        drop(names);
+        tell_removed(directory, name, &victim, Events::empty());
         Ok(())
     }
 
@@ -58,6 +61,8 @@ impl Caller<'_> {
         }
         directory.inode().rmdir(name)?;
         names.removed(&victim);
+        drop(names);
+        tell_removed(directory, name, &victim, Events::ISDIR);
         Ok(())
     }
 
@@ -75,5 +80,24 @@ impl Caller<'_> {
             }
         }
         if victim.is_mount_point() { Err(Errno::EBUSY) } else { Ok(()) }
+    }
+}
+
+/// Tells of a name that is gone, and of the file's end if it was the last.
+fn tell_removed(directory: &Path, name: &[u8], victim: &Arc<Dentry>, kind: Events) {
+    if inotify::is_active() {
+        tell_unlinked(victim);
+        inotify::tell_inode(directory.inode(), Events::DELETE | kind, 0, name);
+    }
+}
+
+/// Tells who watches a file that it has lost a name.
+pub(super) fn tell_unlinked(victim: &Arc<Dentry>) {
+    let is_directory = victim.inode().file_type() == FileType::Directory;
+    if !is_directory {
+        inotify::tell_inode(victim.inode(), Events::ATTRIB, 0, b"");
+    }
+    if is_directory || victim.inode().stat().is_ok_and(|stat| stat.links == 0) {
+        inotify::tell_inode(victim.inode(), Events::DELETE_SELF, 0, b"");
     }
 }

@@ -4,10 +4,12 @@ use alloc::sync::Arc;
 
 use errno::{Errno, Result};
 
+use super::remove::tell_unlinked;
 use super::{Caller, Start};
 use crate::credentials::Access;
 use crate::dentry::{Dentry, Names};
 use crate::flags::RenameFlags;
+use crate::inotify::{self, Events};
 use crate::path::Path;
 use crate::stat::FileType;
 use crate::walk::{Last, Walker};
@@ -77,9 +79,18 @@ impl Caller<'_> {
             return Ok(());
         }
         from.inode().rename(old.name, to.inode(), new.name, flags)?;
-        match target {
-            Some(target) if exchange => names.exchanged(&victim, new_names, &target),
+        match &target {
+            Some(target) if exchange => names.exchanged(&victim, new_names, target),
             target => names.renamed(&victim, new_names, new.name, target.as_deref()),
+        }
+        drop((names, other_names));
+        if inotify::is_active() {
+            tell_renamed(old, new, &victim);
+            match target {
+                Some(target) if exchange => tell_renamed(new, old, &target),
+                Some(replaced) => tell_unlinked(&replaced),
+                None => {}
+            }
         }
         Ok(())
     }
@@ -103,6 +114,15 @@ impl Caller<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// Tells both directories, and who watches what was moved.
+fn tell_renamed(old: &End<'_>, new: &End<'_>, moved: &Arc<Dentry>) {
+    let cookie = inotify::cookie();
+    let kind = if is_directory(moved) { Events::ISDIR } else { Events::empty() };
+    inotify::tell_inode(old.directory.inode(), Events::MOVED_FROM | kind, cookie, old.name);
+    inotify::tell_inode(new.directory.inode(), Events::MOVED_TO | kind, cookie, new.name);
+    inotify::tell_inode(moved.inode(), Events::MOVE_SELF, 0, b"");
 }
 
 /// What the new name leads to so far, if that goes with the flags.

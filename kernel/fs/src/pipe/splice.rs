@@ -113,7 +113,7 @@ pub fn from_pipe(
             }
             None => to.write(&mut data),
         };
-        pipe.put_back(data);
+        pipe.put_back(data, &written);
         written
     })
 }
@@ -179,7 +179,7 @@ fn from_pipe_when_room(
             return Ok(0);
         }
         let written = target.write(&mut data, nonblocking, false);
-        source.put_back(data);
+        source.put_back(data, &written);
         written
     })
 }
@@ -209,11 +209,13 @@ pub fn tee(from: &File, to: &File, length: usize, nonblocking: bool) -> Result<u
 }
 
 impl Pipe {
-    /// Puts what is left of something that was read back in front of everything.
-    fn put_back(&self, data: Collected) {
-        if data.length() > 0 {
+    /// Puts what was read and could not be written back in front of everything.
+    fn put_back(&self, data: Collected, written: &Result<usize>) {
+        // By what the writer says: some take less than they copy, and some count what they do not copy.
+        let Collected { page, end, .. } = data;
+        let start = *written.as_ref().unwrap_or(&0);
+        if start < end {
             let mut ring = self.ring.lock();
-            let Collected { page, start, end, .. } = data;
             ring.put_back(Piece { page, start, end, packet: false });
             self.finish(ring, true);
         }
