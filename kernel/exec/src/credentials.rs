@@ -23,7 +23,9 @@ pub struct NewIdentity {
 /// Those of the file's `stat`.
 pub fn of_program(old: &Arc<Credentials>, file: &File, trusted: bool) -> Result<NewIdentity> {
     let stat = file.inode().stat()?;
-    let set_ids = trusted && !file.path().mount().flags().contains(MountFlags::NOSUID);
+    let set_ids = trusted
+        && !old.no_new_privileges
+        && !file.path().mount().flags().contains(MountFlags::NOSUID);
     let mut new = (**old).clone();
     if set_ids && stat.permissions & S_ISUID != 0 {
         new.euid = stat.uid;

@@ -138,6 +138,8 @@ pub struct Credentials {
     pub bounding: Capabilities,
     /// Privileges that outlive `execve`.
     pub ambient: Capabilities,
+    /// No program's file gives more rights any more.
+    pub no_new_privileges: bool,
 }
 
 impl Credentials {
@@ -158,6 +160,7 @@ impl Credentials {
             inheritable: Capabilities::empty(),
             bounding: Capabilities::FULL,
             ambient: Capabilities::empty(),
+            no_new_privileges: false,
         })
     }
 

@@ -42,6 +42,15 @@ pub fn set_memory_release_hook(hook: fn()) {
     assert!(fresh, "the memory release hook is set once");
 }
 
+/// What others keep for a process and end with it.
+static END_HOOK: Once<fn(&Process)> = Once::new();
+
+/// Says what to call in the last thread of a process that ends, with its memory and files already gone. May sleep. Once.
+pub fn set_process_end_hook(hook: fn(&Process)) {
+    let fresh = END_HOOK.set(hook).is_ok();
+    assert!(fresh, "the hook for the end of a process is set once");
+}
+
 /// What happens when PID 1 ends.
 static INIT_HOOK: Once<fn(u32) -> !> = Once::new();
 
@@ -86,6 +95,9 @@ pub fn leave(code: u32) {
     drop(old);
     if is_last {
         crate::session::leave_terminal(process);
+        if let Some(hook) = END_HOOK.get() {
+            hook(process);
+        }
     }
     if is_last && process.pid().is_namespace_init() {
         crate::reaper::empty_namespace(process);

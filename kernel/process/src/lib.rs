@@ -71,7 +71,9 @@ pub use current::{
 };
 pub use daemonize::daemonize;
 pub use exec::{NewProgram, begin_new_exec};
-pub use exit::{do_exit, exit_code_of_status, set_init_exit_hook, set_memory_release_hook};
+pub use exit::{
+    do_exit, exit_code_of_status, set_init_exit_hook, set_memory_release_hook, set_process_end_hook,
+};
 pub use flags::CloneFlags;
 pub use init::{init, init_pid_ns, init_uts_ns, max_threads, set_root};
 pub use itimer::{IntervalTimer, TimerSetting, interval_timer, set_interval_timer};

@@ -59,6 +59,7 @@ mod reboot;
 mod resource;
 mod schedule;
 mod select;
+mod semaphore;
 mod signal;
 mod sleep;
 mod socket;
@@ -80,6 +81,7 @@ pub use user_loop::user_fault;
 
 /// Ties this crate to those below it; once, before the first user task.
 pub fn init() {
+    process::set_process_end_hook(|process| ipc::undo_all(process.pid().number()));
     process::set_memory_release_hook(|| {
         futex::release_current_thread();
         posix_timer::release();

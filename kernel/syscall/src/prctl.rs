@@ -19,7 +19,12 @@ const PR_CAPBSET_DROP: u32 = 24;
 const PR_GET_TIMERSLACK: u32 = 30;
 const PR_SET_CHILD_SUBREAPER: u32 = 36;
 const PR_GET_CHILD_SUBREAPER: u32 = 37;
+const PR_GET_SECUREBITS: u32 = 27;
+const PR_GET_SECCOMP: u32 = 21;
+const PR_SET_NO_NEW_PRIVS: u32 = 38;
 const PR_GET_NO_NEW_PRIVS: u32 = 39;
+const PR_GET_THP_DISABLE: u32 = 42;
+const PR_CAP_AMBIENT: u32 = 47;
 
 /// The length of `comm` as user mode sees it, its final NUL included.
 const COMM_SIZE: usize = sched::COMM_LENGTH + 1;
@@ -81,9 +86,45 @@ pub fn prctl(
         PR_GET_CHILD_SUBREAPER => {
             UserPtr::<i32>::new(second).write(&i32::from(process.is_subreaper()))?;
         }
-        PR_GET_NO_NEW_PRIVS if [second, third, fourth, fifth] == [0; 4] => {}
+        PR_GET_NO_NEW_PRIVS if [second, third, fourth, fifth] == [0; 4] => {
+            return Ok(usize::from(current::credentials().no_new_privileges));
+        }
+        PR_SET_NO_NEW_PRIVS if [second, third, fourth, fifth] == [1, 0, 0, 0] => {
+            let mut new = (*current::credentials()).clone();
+            new.no_new_privileges = true;
+            process::set_credentials(alloc::sync::Arc::new(new));
+        }
+        PR_CAP_AMBIENT if [fourth, fifth] == [0; 2] => return ambient(second, third),
+        // There is none of these, and so none is set.
+        PR_GET_SECCOMP | PR_GET_SECUREBITS => {}
+        PR_GET_THP_DISABLE if [second, third, fourth, fifth] == [0; 4] => {}
         _ => return Err(Errno::EINVAL),
     }
+    Ok(0)
+}
+
+/// `PR_CAP_AMBIENT`: the privileges that outlive `execve`.
+fn ambient(action: usize, capability: usize) -> Result<usize> {
+    const IS_SET: usize = 1;
+    const RAISE: usize = 2;
+    const LOWER: usize = 3;
+    const CLEAR_ALL: usize = 4;
+    let old = current::credentials();
+    let mut new = (*old).clone();
+    match action {
+        IS_SET => return Ok(usize::from(old.ambient.contains(capability_of(capability)?))),
+        RAISE => {
+            let capability = capability_of(capability)?;
+            if !(old.permitted & old.inheritable).contains(capability) {
+                return Err(Errno::EPERM);
+            }
+            new.ambient |= capability;
+        }
+        LOWER => new.ambient.remove(capability_of(capability)?),
+        CLEAR_ALL if capability == 0 => new.ambient = fs::Capabilities::empty(),
+        _ => return Err(Errno::EINVAL),
+    }
+    process::set_credentials(alloc::sync::Arc::new(new));
     Ok(0)
 }
 

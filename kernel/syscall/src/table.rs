@@ -12,8 +12,8 @@ use crate::user::Argument;
 use crate::{
     attributes, call, clock, clone, credentials, descriptor, directory, epoll, eventfd, execute,
     exit, futex, identity, inotify, kernel_log, kill, memory, mount, names, open, poll,
-    posix_timer, prctl, process_vm, ptrace, reboot, resource, schedule, select, signal, sleep,
-    socket, splice, stat, system, timer, timerfd, transfer, wait, xattr,
+    posix_timer, prctl, process_vm, ptrace, reboot, resource, schedule, select, semaphore, signal,
+    sleep, socket, splice, stat, system, timer, timerfd, transfer, wait, xattr,
 };
 
 type Handler = fn(&mut Call<'_>) -> Result<usize>;
@@ -171,9 +171,9 @@ system_calls! {
     61 wait4 = wait::wait4 [pid, status, options, usage];
     62 kill = kill::kill [pid, signal];
     63 uname = system::uname [result];
-    64 semget;
-    65 semop;
-    66 semctl;
+    64 semget = semaphore::semget [key, count, flags];
+    65 semop = semaphore::semop [set, operations, count];
+    66 semctl = semaphore::semctl [set, index, command, argument];
     67 shmdt;
     68 msgget;
     69 msgsnd;
@@ -327,7 +327,7 @@ system_calls! {
     217 getdents64 = directory::getdents64 [fd, buffer, size];
     218 set_tid_address = identity::set_tid_address [address];
     219 restart_syscall = call::restart_syscall [call:];
-    220 semtimedop;
+    220 semtimedop = semaphore::semtimedop [set, operations, count, timeout];
     221 fadvise64 = transfer::fadvise [fd, offset, length, advice];
     222 timer_create = posix_timer::timer_create [clock, event, result];
     223 timer_settime = posix_timer::timer_settime [timer, flags, new, old];

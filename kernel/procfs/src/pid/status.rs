@@ -123,8 +123,13 @@ fn capabilities(credentials: &Credentials, text: &mut Text) -> Result<()> {
     ] {
         writeln!(text, "{name}:\t{:016x}", set.bits())?;
     }
-    // There is neither a switch for new privileges nor a system-call filter.
-    text.push(b"NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\n")
+    // There are no system-call filters.
+    writeln!(
+        text,
+        "NoNewPrivs:\t{}\nSeccomp:\t0\nSeccomp_filters:\t0",
+        u8::from(credentials.no_new_privileges)
+    )?;
+    Ok(())
 }
 
 /// Where it may run, where its memory may come from, and how often it was switched.

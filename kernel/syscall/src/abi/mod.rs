@@ -4,6 +4,7 @@
 //! lets the compiler prove that no stray byte is copied out.
 
 pub mod file;
+pub mod ipc;
 pub mod process;
 pub mod signal;
 pub mod socket;
