@@ -56,6 +56,7 @@ fn main(_: runtime::Arguments) -> i32 {
 fn mount_all() {
     for (kind, directory) in [
         (c"devtmpfs", c"/dev"),
+        (c"devpts", c"/dev/pts"),
         (c"proc", c"/proc"),
         (c"sysfs", c"/sys"),
         (c"tmpfs", c"/tmp"),
