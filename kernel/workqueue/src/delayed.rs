@@ -54,7 +54,7 @@ pub(crate) fn queue(
     nanoseconds: u64,
 ) -> bool {
     let Some(delay) = node.delay.as_ref().filter(|_| nanoseconds != 0) else {
-        return queue.queue(node, cpu);
+        return queue.queue(&**node, || node.clone(), cpu);
     };
     if !node.state.may_claim() {
         return false;

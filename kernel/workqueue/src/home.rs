@@ -1,6 +1,6 @@
-//! Where a pending item is, packed into a word of the item.
+//! Where a pending item is.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 
 /// The kind of place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,29 +23,38 @@ pub(crate) enum Place {
 pub(crate) struct Home {
     /// The pool's number.
     pub(crate) pool: u32,
-    /// The queue's row in the pool, below 2^16.
+    /// The queue's row in the pool.
     pub(crate) slot: u32,
     /// The colour under which a flush counts it.
     pub(crate) colour: u8,
     pub(crate) place: Place,
 }
 
-/// The word. Changed by the owner of `PENDING`, under the lock of the pool that it names.
-pub(crate) struct HomeWord(AtomicU64);
+/// What an item carries of it. Changed by the owner of `PENDING`, under the lock of the pool that it names. Without that lock
+/// it is a guess, to be looked at again under it: hence no order between the parts, nor with anything else.
+pub(crate) struct HomeWord {
+    pool: AtomicU32,
+    slot: AtomicU32,
+    colour: AtomicU8,
+    place: AtomicU8,
+}
 
 impl HomeWord {
     pub(crate) const fn new() -> Self {
-        Self(AtomicU64::new(0))
+        Self {
+            pool: AtomicU32::new(0),
+            slot: AtomicU32::new(0),
+            colour: AtomicU8::new(0),
+            place: AtomicU8::new(Place::Nowhere as u8),
+        }
     }
 
-    #[inline]
     pub(crate) fn get(&self) -> Home {
-        let word = self.0.load(Ordering::Acquire);
         Home {
-            pool: (word >> 32) as u32,
-            slot: (word >> 16) as u32 & 0xffff,
-            colour: (word >> 8) as u8,
-            place: match word as u8 {
+            pool: self.pool.load(Relaxed),
+            slot: self.slot(),
+            colour: self.colour(),
+            place: match self.place.load(Relaxed) {
                 1 => Place::Timer,
                 2 => Place::Active,
                 3 => Place::Inactive,
@@ -56,16 +65,26 @@ impl HomeWord {
     }
 
     #[inline]
-    pub(crate) fn set(&self, home: Home) {
-        let word = u64::from(home.pool) << 32
-            | u64::from(home.slot & 0xffff) << 16
-            | u64::from(home.colour) << 8
-            | home.place as u64;
-        self.0.store(word, Ordering::Release);
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot.load(Relaxed)
     }
 
+    #[inline]
+    pub(crate) fn colour(&self) -> u8 {
+        self.colour.load(Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, home: Home) {
+        self.pool.store(home.pool, Relaxed);
+        self.slot.store(home.slot, Relaxed);
+        self.colour.store(home.colour, Relaxed);
+        self.set_place(home.place);
+    }
+
+    #[inline]
     pub(crate) fn set_place(&self, place: Place) {
-        self.set(Home { place, ..self.get() });
+        self.place.store(place as u8, Relaxed);
     }
 }
 

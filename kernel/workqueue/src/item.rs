@@ -104,6 +104,10 @@ impl<T: WorkItem> Work<T> {
         self.node.clone()
     }
 
+    pub(crate) fn body(&self) -> &Body<T> {
+        &self.node
+    }
+
     /// Whether it waits to be run. Any context; true tomorrow only if the caller sees to that.
     pub fn is_pending(&self) -> bool {
         self.node.state.is_pending()
@@ -257,7 +261,7 @@ impl Running<'_> {
 
     /// Queues the item again on the queue that it runs for. Returns false if somebody has done so already or takes it back.
     pub fn requeue(&self) -> bool {
-        self.queue().queue(self.node, None)
+        self.queue().queue(&**self.node, || self.node.clone(), None)
     }
 
     /// As [`requeue`](Self::requeue) after so many nanoseconds. An item that is not a [`DelayedWork`] has no timer, and is queued at once.

@@ -88,6 +88,8 @@ pub(crate) struct State {
     pub(crate) workers: Vec<Option<Worker>>,
     /// IDs; who went idle last is last, and is woken first: its memory is the warmest.
     idle: Vec<u32>,
+    /// The last of them has been woken already.
+    called: bool,
     pub(crate) nr_workers: usize,
     /// Told to end, and not counted above any more.
     nr_dismissed: usize,
@@ -132,6 +134,7 @@ impl Pool {
                         pwqs: Vec::new(),
                         workers: Vec::new(),
                         idle: Vec::new(),
+                        called: false,
                         nr_workers: 0,
                         nr_dismissed: 0,
                         nr_running: 0,
@@ -249,7 +252,7 @@ impl State {
     fn make_ready(&mut self, node: Arc<AnyNode>) {
         let refused = self.worklist.push_back(node).is_err();
         debug_assert!(!refused, "a pending item is on one list");
-        if self.nr_running == 0 {
+        if self.nr_running == 0 && !self.called {
             self.wake_worker();
         }
     }
@@ -270,7 +273,7 @@ impl State {
         loop {
             let mut found = None;
             let mut stop = false;
-            let choose = |node: &AnyNode| match node.home.get().slot == slot {
+            let choose = |node: &AnyNode| match node.home.slot() == slot {
                 _ if core::mem::replace(&mut stop, false) => Choice::Stop,
                 true => {
                     stop = true;
@@ -345,6 +348,7 @@ impl State {
     pub(crate) fn wake_worker(&mut self) {
         let Some(&id) = self.idle.last() else { return };
         let Some(Some(worker)) = self.workers.get_mut(id as usize) else { return };
+        self.called = true;
         if core::mem::replace(&mut worker.woken, true) {
             return;
         }
@@ -402,12 +406,14 @@ impl State {
         worker.flags.set(WorkerFlags::UNBOUND, unbound);
         self.nr_workers += 1;
         self.idle.push(id);
+        self.called = true;
     }
 
     /// A worker ends. Returns what it held, to be dropped without the lock.
     pub(crate) fn part(&mut self, id: u32) -> Option<Worker> {
         self.change_flags(id, WorkerFlags::PREPARING, WorkerFlags::empty());
         self.idle.retain(|&other| other != id);
+        self.look_who_is_last();
         if self.worker(id).flags.contains(WorkerFlags::DYING) {
             self.nr_dismissed -= 1;
         } else {
@@ -421,6 +427,7 @@ impl State {
         worker.woken = false;
         worker.idle_since = time::monotonic();
         self.idle.push(id);
+        self.called = false;
     }
 
     #[inline]
@@ -431,6 +438,13 @@ impl State {
             self.idle.retain(|&other| other != id);
         }
         self.worker(id).woken = false;
+        self.look_who_is_last();
+    }
+
+    /// The last of the idle ones is another.
+    fn look_who_is_last(&mut self) {
+        let last = self.idle.last().and_then(|&id| self.workers.get(id as usize)?.as_ref());
+        self.called = last.is_some_and(|worker| worker.woken);
     }
 
     /// Begins to make workers, if nobody else does.
@@ -468,6 +482,7 @@ impl State {
     /// Tells an idle worker to end.
     pub(crate) fn dismiss(&mut self, id: u32) {
         self.idle.retain(|&other| other != id);
+        self.look_who_is_last();
         self.nr_workers -= 1;
         self.nr_dismissed += 1;
         let worker = self.worker(id);

@@ -18,7 +18,7 @@ use sync::{LockClass, Once, SpinLock};
 
 use crate::flags::{DEFAULT_ACTIVE, MAX_ACTIVE, WqFlags};
 use crate::flush::{self, Flush};
-use crate::item::{AnyNode, DelayedWork, Work, WorkItem};
+use crate::item::{AnyNode, Body, DelayedWork, Work, WorkItem};
 use crate::pool::Pool;
 use crate::rescuer::{self, Rescuer};
 use crate::{delayed, freeze, pools, wait, worker};
@@ -103,19 +103,24 @@ impl Queue {
         parts.get(index).or_else(|| parts.first())
     }
 
-    /// Queues an item that is not pending. Any context.
+    /// Queues an item that is not pending, and of which `node` gives a reference. Any context.
     #[inline]
-    pub(crate) fn queue(&self, node: &Arc<AnyNode>, cpu: Option<CpuId>) -> bool {
-        if !node.state.may_claim() {
+    pub(crate) fn queue<T: WorkItem + ?Sized>(
+        &self,
+        body: &Body<T>,
+        node: impl FnOnce() -> Arc<AnyNode>,
+        cpu: Option<CpuId>,
+    ) -> bool {
+        if !body.state.may_claim() {
             return false;
         }
         let Some(part) = self.part_for(cpu) else { return false };
         // Interrupts are off from the claim to the end: nobody above this code finds the item pending and nowhere.
         let mut held = part.pool.lock();
-        if !self.takes() || !node.state.claim() {
+        if !self.takes() || !body.state.claim() {
             return false;
         }
-        held.insert(part.pool.id, part.slot, node.clone());
+        held.insert(part.pool.id, part.slot, node());
         true
     }
 
@@ -336,12 +341,12 @@ impl WorkQueue {
     /// caller wrote before is then seen by the instance that is pending. Any context; never allocates.
     #[inline]
     pub fn queue<T: WorkItem>(&self, work: &Work<T>) -> bool {
-        self.queue.queue(&work.any(), None)
+        self.queue.queue(work.body(), || work.any(), None)
     }
 
     /// As [`queue`](Self::queue), on a CPU; on this one if that has never been there. The items of a CPU that is gone are run elsewhere.
     pub fn queue_on<T: WorkItem>(&self, cpu: CpuId, work: &Work<T>) -> bool {
-        self.queue.queue(&work.any(), pools::with_workers(cpu))
+        self.queue.queue(work.body(), || work.any(), pools::with_workers(cpu))
     }
 
     /// Queues an item after so many nanoseconds; returns false if it is pending. Any context.

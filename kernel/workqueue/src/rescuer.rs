@@ -107,10 +107,10 @@ fn rescue(queue: &Arc<Queue>, index: usize, tag: &Tag) {
     let _ = sched::set_allowed(&sched::current_ref(), pool.cpus());
     let mut held = pool.lock();
     // No more than there are now: an item that queues itself must not keep the rescuer from the other pools.
-    let waiting = held.worklist().iter().filter(|node| node.home.get().slot == slot).count();
+    let waiting = held.worklist().iter().filter(|node| node.home.slot() == slot).count();
     for _ in 0..waiting {
         let Some(node) = held.next_item_of(slot) else { break };
-        let colour = node.home.get().colour;
+        let colour = node.home.colour();
         held.progress += 1;
         held.pwq(slot).rescued = Some(node.clone());
         drop(held);
@@ -119,14 +119,13 @@ fn rescue(queue: &Arc<Queue>, index: usize, tag: &Tag) {
         tag.leave();
         held = pool.lock();
         drop(held.pwq(slot).rescued.take());
-        held = worker::finish(pool, held, slot, colour, &node);
+        let (still, finished) = worker::finish(pool, held, slot, colour, node);
         // The last reference, perhaps: not under the lock.
-        drop(held);
-        drop(node);
+        drop(still);
+        drop(finished);
         held = pool.lock();
     }
-    if held.need_to_make_worker() && held.worklist().iter().any(|node| node.home.get().slot == slot)
-    {
+    if held.need_to_make_worker() && held.worklist().iter().any(|node| node.home.slot() == slot) {
         queue.rescuer.calls.fetch_or(1 << index, SeqCst);
     }
     // The rescuer may have made what kept the pool waiting go on.

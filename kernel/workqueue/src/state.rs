@@ -167,7 +167,13 @@ impl State {
     #[inline]
     pub(crate) fn finish(&self) -> Finished {
         machine::irq::point();
-        Finished { word: self.word.fetch_and(!(RUNNING | WAITED), SeqCst) }
+        // The bit is set, so this clears it.
+        Finished { word: self.word.fetch_sub(RUNNING, SeqCst) }
+    }
+
+    /// Those who wait are about to be woken; who still has to wait says so again.
+    pub(crate) fn forget_waiters(&self) {
+        self.word.fetch_and(!WAITED, SeqCst);
     }
 
     /// The worker has died in the function.
@@ -237,6 +243,7 @@ mod tests {
         assert!(state.claim(), "running, it can be queued again");
         assert!(!state.start(), "but not started");
         assert!(state.finish().is_waited_for(), "`has_stopped` has said so");
+        state.forget_waiters();
         assert!(state.start());
     }
 
@@ -269,6 +276,7 @@ mod tests {
         assert!(!state.has_ended(first) && state.start() && !state.has_ended(first));
         assert!(state.claim());
         assert!(state.finish().is_waited_for());
+        state.forget_waiters();
         assert!(state.has_ended(first), "the second instance is not the first");
         assert!(!state.unclaim(), "nobody waits for the second");
     }

@@ -125,8 +125,7 @@ fn work<'p>(me: &sched::Task, pool: &'p Pool, mut held: Held<'p>, id: u32, tag: 
     let mut finished: Option<Arc<AnyNode>> = None;
     while held.keep_working() {
         let Some(node) = held.next_item() else { break };
-        let home = node.home.get();
-        let slot = home.slot;
+        let (slot, colour) = (node.home.slot(), node.home.colour());
         begin(&mut held, id, slot, &node);
         let pwq = held.pwq(slot);
         let intensive = pwq.cpu_intensive;
@@ -149,8 +148,7 @@ fn work<'p>(me: &sched::Task, pool: &'p Pool, mut held: Held<'p>, id: u32, tag: 
         }
         // Not the last reference: `node` is another.
         drop(held.worker(id).current.take());
-        held = finish(pool, held, slot, home.colour, &node);
-        finished = Some(node);
+        (held, finished) = finish(pool, held, slot, colour, node);
     }
     me.remove_flags(TaskFlags::WQ_WORKER);
     held.change_flags(id, WorkerFlags::PREPARING, WorkerFlags::empty());
@@ -193,24 +191,26 @@ pub(crate) fn run(pool: &Pool, slot: u32, node: &Arc<AnyNode>) {
     }
 }
 
-/// An item's function has returned: says so to all who need to know. The lock may be released for that and taken again.
+/// An item's function has returned: says so to all who need to know. The lock may be released for that and taken again, and then
+/// the reference is dropped; if not, it is given back, to be dropped without the lock.
 #[inline]
 pub(crate) fn finish<'p>(
     pool: &'p Pool,
     mut held: Held<'p>,
     slot: u32,
     colour: u8,
-    node: &Arc<AnyNode>,
-) -> Held<'p> {
+    node: Arc<AnyNode>,
+) -> (Held<'p>, Option<Arc<AnyNode>>) {
     let finished = node.state.finish();
     let news = held.leave(slot, colour, true);
     if finished.is_plain() && !news {
-        return held;
+        return (held, Some(node));
     }
     let queue = news.then(|| held.pwq(slot).queue());
     drop(held);
-    tell(node, finished, queue);
-    pool.lock()
+    tell(&node, finished, queue);
+    drop(node);
+    (pool.lock(), None)
 }
 
 #[cold]
@@ -226,6 +226,7 @@ fn tell(node: &Arc<AnyNode>, finished: crate::state::Finished, queue: Option<Arc
         }
     }
     if finished.is_waited_for() {
+        node.state.forget_waiters();
         wait::announce(node);
     }
     if let Some(queue) = queue {
@@ -286,6 +287,6 @@ pub(crate) fn thread_dies() {
 
 fn bury_item(pool: &Pool, held: Held<'_>, slot: u32, node: &Arc<AnyNode>) {
     node.state.poison();
-    let colour = node.home.get().colour;
-    drop(finish(pool, held, slot, colour, node));
+    // The thread's own reference is lost with its stack, so this is not the last.
+    drop(finish(pool, held, slot, node.home.colour(), node.clone()));
 }

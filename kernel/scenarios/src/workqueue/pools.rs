@@ -17,7 +17,8 @@ use crate::tools::{SLACK, cpus, dawdle, random};
 
 /// The first item blocks until the second, on the same CPU, has run.
 pub(crate) fn blocked_worker_is_replaced() {
-    for cpu in cpus() {
+    // More than once: the first time, a worker that was just made is awake anyway.
+    for cpu in cpus().into_iter().cycle().take(3 * cpus().len()) {
         let done = Arc::new(Completion::new());
         let (theirs, ours) = (done.clone(), done.clone());
         let waits = Work::from_fn("waits", move |_| theirs.wait());
