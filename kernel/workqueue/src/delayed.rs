@@ -138,10 +138,10 @@ pub(crate) fn timer_fires(node: Arc<AnyNode>) {
     }
 }
 
-/// Queues at once what a timer would queue. Any context.
-pub(crate) fn queue_now(node: &Arc<AnyNode>) {
+/// Queues at once what a timer would queue; returns whether there was such. Any context.
+pub(crate) fn queue_now(node: &Arc<AnyNode>) -> bool {
     let _irqs_off = IrqGuard::new();
-    if let Some(target) = node.delay.as_ref().and_then(|delay| delay.take()) {
-        target.queue.queue_claimed(node, target.cpu);
-    }
+    let Some(target) = node.delay.as_ref().and_then(|delay| delay.take()) else { return false };
+    target.queue.queue_claimed(node, target.cpu);
+    true
 }

@@ -214,8 +214,8 @@ impl<T: WorkItem> DelayedWork<T> {
 
     /// As [`Work::flush`]; what its timer would queue is queued at once. May sleep; not from the item itself.
     pub fn flush(&self) -> bool {
-        delayed::queue_now(&self.any());
-        wait::flush(&self.node)
+        let queued = delayed::queue_now(&self.any());
+        wait::flush(&self.node) || queued
     }
 
     /// As [`Work::cancel`], whether its time has come or not. Any context.

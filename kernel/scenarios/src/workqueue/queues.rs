@@ -23,6 +23,7 @@ pub(crate) fn max_active() {
     let cpu = all[random(all.len() as u64) as usize];
     let count = Arc::new(Count::default());
     let works: Vec<_> = (0..6).map(|_| Work::new(Dawdler(count.clone()))).collect();
+    assert!(!queue.is_congested(cpu), "nothing is held back yet");
     for work in &works {
         assert!(queue.queue_on(cpu, work));
     }
