@@ -140,7 +140,7 @@ scenarios! {
     w06_queued_from_an_interrupt: "timers queue items" = self::workqueue::items::from_an_interrupt;
     w06_items_come_back: "cancelling gives the item back, and nothing runs it afterwards" = self::workqueue::items::come_back;
     w06_delayed_work: "delays, changed delays, and none" = self::workqueue::items::delayed;
-    w06_delayed_work_is_never_early: "a timer that is started anew does not fire by its last start" = self::workqueue::items::never_early;
+    w06_delayed_work_is_never_early / 4: "a timer that is started anew does not fire by its last start" = self::workqueue::items::never_early;
     w06_an_item_that_panics: "its worker dies alone, and nobody waits for it" = self::workqueue::items::panicking;
     w06_work_on_cpu: "a function called on each CPU" = self::workqueue::items::work_on_cpu;
     w06_flush_waits_for_what_was_before: "flush returns when all that was queued before is done" = self::workqueue::flush::what_was_before;

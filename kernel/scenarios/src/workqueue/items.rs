@@ -191,6 +191,7 @@ pub(crate) fn never_early() {
             ran_at.store(0, SeqCst);
             let not_before = time::monotonic() + 20 * time::MILLISECOND;
             assert!(system_wq().queue_delayed(&work, 20 * time::MILLISECOND));
+            sched::sleep_for(20 * time::MILLISECOND);
             wait_until(|| ran_at.load(SeqCst) != 0);
             assert!(ran_at.load(SeqCst) >= not_before, "it was queued by the timer's last start");
         }
