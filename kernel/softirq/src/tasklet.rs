@@ -20,6 +20,7 @@
 //! **enable against hold.** The runner marks it HELD and then looks again whether it is still disabled; `enable` counts down and then
 //! looks whether it is HELD. Whoever takes the mark off puts it back on a list.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
@@ -47,7 +48,7 @@ const HIGH: u32 = 1 << 4;
 /// On no CPU.
 const NOWHERE: usize = usize::MAX;
 
-struct Core<F: ?Sized = dyn Fn() + Send + Sync> {
+struct Core {
     links: Links<Core>,
     state: AtomicU32,
     /// How many times it is disabled.
@@ -56,7 +57,7 @@ struct Core<F: ?Sized = dyn Fn() + Send + Sync> {
     listed_on: AtomicUsize,
     /// The CPU that runs it.
     running_on: AtomicUsize,
-    function: F,
+    function: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Linked for Core {
@@ -214,7 +215,7 @@ impl Tasklet {
                 disabled: AtomicU32::new(0),
                 listed_on: AtomicUsize::new(NOWHERE),
                 running_on: AtomicUsize::new(NOWHERE),
-                function,
+                function: Box::new(function),
             }),
         }
     }

@@ -10,6 +10,7 @@
 //! - A timer whose function is running is queued where it runs. So the function never runs twice at once, and the CPU that
 //!   runs it looks at its queue again before it is done: it need not be told of a timer that another CPU put there.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,11 +18,12 @@ use machine::CpuId;
 use sync::{PerCpu, PreemptGuard, SpinLock};
 
 /// A timer: where it is, the links of its kind of queue, and what it calls.
-pub(crate) struct Core<L, F: ?Sized = dyn Fn() + Send + Sync> {
+pub(crate) struct Core<L> {
     /// See [`Place`].
     place: AtomicU32,
     pub(crate) links: L,
-    function: F,
+    /// Boxed, although that is one allocation more: the queues' references are thin then, and all that follows them is shorter.
+    function: Box<dyn Fn() + Send + Sync>,
 }
 
 /// One CPU's queue of timers of one kind.
@@ -63,8 +65,9 @@ impl Place {
     }
 }
 
-impl<L: Default, F: Fn() + Send + Sync> Core<L, F> {
-    pub(crate) fn new(function: F) -> Self {
+impl<L: Default> Core<L> {
+    pub(crate) fn new(function: impl Fn() + Send + Sync + 'static) -> Self {
+        let function = Box::new(function);
         Self { place: AtomicU32::new(Place::IDLE.0), links: L::default(), function }
     }
 }

@@ -61,10 +61,37 @@ impl Heap {
         if !self.key.claim(&node.links.0) {
             return Err(node);
         }
-        *self.branch_mut(&node) = Branch { deadline, rank: 1, ..Branch::default() };
-        let root = self.root.take();
-        self.root = self.merge(root, Some(node));
+        // Whoever leaves a tree leaves no link behind, so there is none.
+        let branch = self.branch_mut(&node);
+        (branch.deadline, branch.rank) = (deadline, 1);
+        match self.root.take() {
+            None => self.root = Some(node),
+            Some(root) => self.root = Some(self.insert_at(root, node)),
+        }
         Ok(())
+    }
+
+    /// Adds a single node to a tree, and returns its root: [`merge`](Self::merge), with the short ways first, which are those of a CPU
+    /// with few timers.
+    fn insert_at(&mut self, root: Arc<Node>, node: Arc<Node>) -> Arc<Node> {
+        let deadline = self.branch(&node).deadline;
+        let top = self.branch_mut(&root);
+        if deadline < top.deadline {
+            top.parent = Some(node.clone());
+            self.branch_mut(&node).left = Some(root);
+            return node;
+        }
+        let free = match (&top.left, &top.right) {
+            (None, _) => &mut top.left,
+            (_, None) => {
+                top.rank = 2;
+                &mut top.right
+            }
+            _ => return self.merge(Some(root.clone()), Some(node)).unwrap_or(root),
+        };
+        *free = Some(node.clone());
+        self.branch_mut(&node).parent = Some(root.clone());
+        root
     }
 
     /// Takes a timer out; None if it is not in this queue.
@@ -86,7 +113,7 @@ impl Heap {
                 }
                 let above = self.branch_mut(parent);
                 let is_left =
-                    above.left.as_ref().is_some_and(|left| core::ptr::addr_eq(&**left, node));
+                    above.left.as_ref().is_some_and(|left| core::ptr::eq(&**left, node));
                 let side = if is_left { &mut above.left } else { &mut above.right };
                 core::mem::replace(side, below)
             }
@@ -177,7 +204,7 @@ mod tests {
     use alloc::vec::Vec;
 
     fn nodes(count: usize) -> Vec<Arc<Node>> {
-        (0..count).map(|_| Arc::new(Core::new(|| ())) as Arc<Node>).collect()
+        (0..count).map(|_| Arc::new(Core::new(|| ()))).collect()
     }
 
     /// Checks order, ranks and parents, and returns how many nodes there are below.
