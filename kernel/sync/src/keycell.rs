@@ -33,6 +33,7 @@ impl Key {
         if self.number == FREE {
             self.number = NEXT.fetch_add(1, Ordering::Relaxed);
         }
+        machine::irq::point();
         // Acquire pairs with the Release in `release`.
         cell.owner.compare_exchange(FREE, self.number, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
@@ -46,6 +47,7 @@ impl Key {
         assert!(self.holds(cell), "a cell is given back that the key does not hold");
         // Release: the next holder sees what this one wrote.
         cell.owner.store(FREE, Ordering::Release);
+        machine::irq::point();
     }
 
     /// Whether this key has claimed the cell.

@@ -149,6 +149,7 @@ impl<T: Linked + ?Sized> List<T> {
         assert!(offset < size_of_val(&*element), "the links are not a part of their element");
         // SAFETY: the element is alive, and `links` is a part of it.
         let node = unsafe { &*links };
+        machine::irq::point();
         // Acquire pairs with the Release in `unlink`: who had it in a list before has done with the fields.
         if node
             .owner
@@ -201,6 +202,7 @@ impl<T: Linked + ?Sized> List<T> {
         let element = element_of(node).as_ptr();
         // Release: another list's owner may use the fields from here on.
         node.owner.store(0, Ordering::Release);
+        machine::irq::point();
         // SAFETY: `push_back` got the pointer from `Arc::into_raw`, and the reference is taken back once: the element is no longer in
         // the list.
         unsafe { Arc::from_raw(element) }

@@ -15,7 +15,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use machine::CpuId;
-use sync::{PerCpu, PreemptGuard, SpinLock};
+use sync::{IrqGuard, PerCpu, SpinLock};
 
 /// A timer: where it is, the links of its kind of queue, and what it calls.
 pub(crate) struct Core<L> {
@@ -114,12 +114,12 @@ impl<L> Core<L> {
 
 /// Queues a timer for `deadline`, on this CPU or on the one where its function is running; one that is queued is moved.
 pub(crate) fn start<B: Base>(timer: &Arc<CoreOf<B>>, deadline: u64) {
-    let _here = PreemptGuard::new();
+    let _irqs_off = IrqGuard::new();
     let here = machine::cpu::id();
     loop {
         cancel::<B>(timer);
         let target = timer.place().running_on().unwrap_or(here);
-        let mut base = B::of_all().of(target).lock_irq();
+        let mut base = B::of_all().of(target).lock_irqs_off();
         if base.insert(timer.clone(), deadline).is_err() {
             // Somebody else has started it since it was taken out above.
             drop(base);

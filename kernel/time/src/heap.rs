@@ -5,6 +5,7 @@
 //! trees along it: joining the queue, and closing the gap that a node leaves behind.
 
 use alloc::sync::Arc;
+use core::mem;
 
 use sync::{Key, KeyCell};
 
@@ -19,12 +20,33 @@ pub(crate) struct Links(KeyCell<Branch>);
 #[derive(Default)]
 struct Branch {
     deadline: u64,
-    /// How many steps it is to the next free place below, this one counted.
-    rank: u32,
-    left: Option<Arc<Node>>,
-    right: Option<Arc<Node>>,
+    left: Side,
+    /// Never of a higher rank than the left one.
+    right: Side,
     /// None for the root.
     parent: Option<Arc<Node>>,
+}
+
+/// What is below a node on one side.
+#[derive(Default)]
+struct Side {
+    child: Option<Arc<Node>>,
+    /// The child's rank, 0 if there is none.
+    rank: u32,
+}
+
+impl Branch {
+    /// How many steps it is from the node to the next free place below, itself counted.
+    fn rank(&self) -> u32 {
+        self.right.rank + 1
+    }
+
+    /// The side with the higher rank is the left one.
+    fn lean(&mut self) {
+        if self.left.rank < self.right.rank {
+            mem::swap(&mut self.left, &mut self.right);
+        }
+    }
 }
 
 impl Default for Links {
@@ -62,36 +84,52 @@ impl Heap {
             return Err(node);
         }
         // Whoever leaves a tree leaves no link behind, so there is none.
-        let branch = self.branch_mut(&node);
-        (branch.deadline, branch.rank) = (deadline, 1);
-        match self.root.take() {
+        self.branch_mut(&node).deadline = deadline;
+        match &self.root {
             None => self.root = Some(node),
-            Some(root) => self.root = Some(self.insert_at(root, node)),
+            Some(root) if deadline < self.branch(root).deadline => {
+                let root = mem::replace(&mut self.root, Some(node.clone()));
+                let rank = root.as_ref().map_or(0, |root| self.adopt(root, &node));
+                self.branch_mut(&node).left = Side { child: root, rank };
+            }
+            Some(root) => {
+                let mut above = root;
+                while let Some(right) = &self.branch(above).right.child
+                    && self.branch(right).deadline <= deadline
+                {
+                    above = right;
+                }
+                let above = above.clone();
+                self.insert_below(above, node);
+            }
         }
         Ok(())
     }
 
-    /// Adds a single node to a tree, and returns its root: [`merge`](Self::merge), with the short ways first, which are those of a CPU
-    /// with few timers.
-    fn insert_at(&mut self, root: Arc<Node>, node: Arc<Node>) -> Arc<Node> {
-        let deadline = self.branch(&node).deadline;
-        let top = self.branch_mut(&root);
-        if deadline < top.deadline {
-            top.parent = Some(node.clone());
-            self.branch_mut(&node).left = Some(root);
-            return node;
+    /// Adds a single node below one that is not later, and whose right one, if there is one, is.
+    fn insert_below(&mut self, above: Arc<Node>, node: Arc<Node>) {
+        self.branch_mut(&node).parent = Some(above.clone());
+        let place = self.branch_mut(&above);
+        if place.left.child.is_none() {
+            place.left = Side { child: Some(node), rank: 1 };
+            return;
         }
-        let free = match (&top.left, &top.right) {
-            (None, _) => &mut top.left,
-            (_, None) => {
-                top.rank = 2;
-                &mut top.right
-            }
-            _ => return self.merge(Some(root.clone()), Some(node)).unwrap_or(root),
-        };
-        *free = Some(node.clone());
-        self.branch_mut(&node).parent = Some(root.clone());
-        root
+        let displaced = mem::replace(&mut place.right, Side { child: Some(node.clone()), rank: 1 });
+        let same_rank = displaced.rank == 1;
+        if let Some(child) = &displaced.child {
+            self.adopt(child, &node);
+            self.branch_mut(&node).left = displaced;
+        }
+        if !same_rank {
+            self.pass_up(above, 2);
+        }
+    }
+
+    /// Makes a node a child, whose rank is returned.
+    fn adopt(&mut self, child: &Node, parent: &Arc<Node>) -> u32 {
+        let child = self.branch_mut(child);
+        child.parent = Some(parent.clone());
+        child.rank()
     }
 
     /// Takes a timer out; None if it is not in this queue.
@@ -100,29 +138,60 @@ impl Heap {
             return None;
         }
         let branch = node.links.0.get_mut(&mut self.key);
-        let (left, right, parent) = (branch.left.take(), branch.right.take(), branch.parent.take());
-        for child in left.iter().chain(&right) {
-            self.branch_mut(child).parent = None;
-        }
-        let below = self.merge(left, right);
-        let removed = match &parent {
-            None => core::mem::replace(&mut self.root, below),
-            Some(parent) => {
-                if let Some(below) = &below {
-                    self.branch_mut(below).parent = Some(parent.clone());
-                }
-                let above = self.branch_mut(parent);
-                let is_left =
-                    above.left.as_ref().is_some_and(|left| core::ptr::eq(&**left, node));
-                let side = if is_left { &mut above.left } else { &mut above.right };
-                core::mem::replace(side, below)
+        let parent = branch.parent.take();
+        let below = if branch.left.child.is_none() {
+            // Nor is there a right one.
+            Side::default()
+        } else {
+            let (left, right) = (mem::take(&mut branch.left), mem::take(&mut branch.right));
+            for child in left.child.iter().chain(&right.child) {
+                self.branch_mut(child).parent = None;
             }
+            self.merge(left, right)
         };
-        if let Some(parent) = parent {
-            self.settle(parent, true);
-        }
+        let removed = match parent {
+            None => mem::replace(&mut self.root, below.child),
+            Some(parent) => self.replace_child(parent, node, below),
+        };
         self.key.release(&node.links.0);
         removed
+    }
+
+    /// Puts what is left `below` a node in that node's place.
+    fn replace_child(&mut self, parent: Arc<Node>, node: &Node, below: Side) -> Option<Arc<Node>> {
+        if let Some(child) = &below.child {
+            self.branch_mut(child).parent = Some(parent.clone());
+        }
+        let above = self.branch_mut(&parent);
+        let before = above.rank();
+        let is_right =
+            above.right.child.as_ref().is_some_and(|right| core::ptr::eq(&**right, node));
+        let side = if is_right { &mut above.right } else { &mut above.left };
+        side.rank = below.rank;
+        let removed = mem::replace(&mut side.child, below.child);
+        above.lean();
+        let rank = above.rank();
+        if rank != before {
+            self.pass_up(parent, rank);
+        }
+        removed
+    }
+
+    /// A node's rank has changed: those above it learn of it, as far as it matters to them.
+    fn pass_up(&mut self, mut node: Arc<Node>, mut rank: u32) {
+        while let Some(parent) = self.branch(&node).parent.clone() {
+            let above = self.branch_mut(&parent);
+            let before = above.rank();
+            let is_left = above.left.child.as_ref().is_some_and(|left| Arc::ptr_eq(left, &node));
+            let side = if is_left { &mut above.left } else { &mut above.right };
+            side.rank = rank;
+            above.lean();
+            rank = above.rank();
+            if rank == before {
+                return;
+            }
+            node = parent;
+        }
     }
 
     /// Takes the first timer out, with its deadline.
@@ -142,10 +211,6 @@ impl Heap {
         node.links.0.get_mut(&mut self.key)
     }
 
-    fn rank(&self, node: Option<&Arc<Node>>) -> u32 {
-        node.map_or(0, |node| self.branch(node).rank)
-    }
-
     /// The one that goes above the other: the earlier, and of two alike the one that was there first.
     fn order(&self, there: Arc<Node>, new: Arc<Node>) -> (Arc<Node>, Arc<Node>) {
         if self.branch(&new).deadline < self.branch(&there).deadline {
@@ -156,44 +221,35 @@ impl Heap {
     }
 
     /// One tree from two, whose roots have no parents.
-    fn merge(&mut self, there: Option<Arc<Node>>, new: Option<Arc<Node>>) -> Option<Arc<Node>> {
-        let (there, new) = match (there, new) {
-            (Some(there), Some(new)) => (there, new),
-            (one, other) => return one.or(other),
+    fn merge(&mut self, one: Side, other: Side) -> Side {
+        let (one, other) = match (one, other) {
+            (Side { child: Some(one), .. }, Side { child: Some(other), .. }) => (one, other),
+            (one, Side { child: None, .. }) => return one,
+            (_, other) => return other,
         };
-        let (mut at, mut rest) = self.order(there, new);
-        let top = at.clone();
+        let (mut at, mut rest) = self.order(one, other);
         // Down the right side, where the earlier of what is there and what is left over takes each place.
-        while let Some(right) = self.branch_mut(&at).right.take() {
+        while let Some(right) = self.branch_mut(&at).right.child.take() {
             let (next, left_over) = self.order(right, rest);
             self.branch_mut(&left_over).parent = None;
             self.branch_mut(&next).parent = Some(at.clone());
-            self.branch_mut(&at).right = Some(next.clone());
+            self.branch_mut(&at).right.child = Some(next.clone());
             (at, rest) = (next, left_over);
         }
-        self.branch_mut(&rest).parent = Some(at.clone());
-        self.branch_mut(&at).right = Some(rest);
-        self.settle(at, false);
-        Some(top)
-    }
-
-    /// Puts ranks and sides right from a node upwards; if only one rank has changed, no further than that matters.
-    fn settle(&mut self, from: Arc<Node>, one_change: bool) {
-        let mut at = Some(from);
-        while let Some(node) = at {
-            let branch = self.branch(&node);
-            let (left, right) = (self.rank(branch.left.as_ref()), self.rank(branch.right.as_ref()));
-            let rank = left.min(right) + 1;
-            let branch = self.branch_mut(&node);
-            let same = branch.rank == rank;
-            branch.rank = rank;
-            if left < right {
-                core::mem::swap(&mut branch.left, &mut branch.right);
+        let rank = self.adopt(&rest, &at);
+        self.branch_mut(&at).right = Side { child: Some(rest), rank };
+        // And up again, putting sides and ranks right.
+        loop {
+            let branch = self.branch_mut(&at);
+            branch.lean();
+            let rank = branch.rank();
+            match branch.parent.clone() {
+                None => return Side { child: Some(at), rank },
+                Some(parent) => {
+                    self.branch_mut(&parent).right.rank = rank;
+                    at = parent;
+                }
             }
-            if one_change && same {
-                return;
-            }
-            at = branch.parent.clone();
         }
     }
 }
@@ -211,14 +267,18 @@ mod tests {
     fn check(heap: &Heap, node: &Arc<Node>) -> usize {
         let branch = heap.branch(node);
         let mut count = 1;
-        for child in branch.left.iter().chain(&branch.right) {
+        for side in [&branch.left, &branch.right] {
+            let Some(child) = &side.child else {
+                assert_eq!(side.rank, 0);
+                continue;
+            };
             let below = heap.branch(child);
+            assert_eq!(side.rank, below.rank());
             assert!(below.deadline >= branch.deadline, "out of order");
             assert!(below.parent.as_ref().is_some_and(|parent| Arc::ptr_eq(parent, node)));
             count += check(heap, child);
         }
-        let (left, right) = (heap.rank(branch.left.as_ref()), heap.rank(branch.right.as_ref()));
-        assert!(left >= right && branch.rank == right + 1, "not leftist");
+        assert!(branch.left.rank >= branch.right.rank, "not leftist");
         count
     }
 
