@@ -32,15 +32,15 @@ pub fn credentials() -> Arc<Credentials> {
 /// The running task's number as it sees it itself (`gettid`).
 pub fn tid() -> u32 {
     let me = sched::current();
-    let pid = Thread::of(&me).pid();
-    pid.namespace().map_or(0, |namespace| pid.number_in(namespace))
+    let me = Thread::of(&me);
+    // A leader has its process's number, which needs no lock.
+    if me.is_leader() { me.process().pid().innermost() } else { me.pid().innermost() }
 }
 
 /// The running process's number as it sees it itself (`getpid`).
 pub fn tgid() -> u32 {
     let me = sched::current();
-    let pid = Thread::of(&me).process().pid();
-    pid.namespace().map_or(0, |namespace| pid.number_in(namespace))
+    Thread::of(&me).process().pid().innermost()
 }
 
 /// The task with a number in the running task's PID namespace. Any context.
@@ -74,7 +74,7 @@ pub fn parent_of(process: &Process) -> Option<Arc<Process>> {
 
 /// The running process's parent, as it sees it itself; 0 if that is outside its PID namespace.
 pub fn ppid() -> u32 {
-    parent_number(&sched::current()).unwrap_or(0)
+    Thread::of(&sched::current()).process().parent_number()
 }
 
 /// The number of a task's parent in the running task's PID namespace: 0 for the first tasks, and

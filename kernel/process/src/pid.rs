@@ -91,6 +91,12 @@ impl Pid {
         self.numbers.last().map(|numbered| &numbered.namespace)
     }
 
+    /// The number in the task's own namespace; 0 for the idle tasks.
+    #[inline]
+    pub fn innermost(&self) -> u32 {
+        self.numbers.last().map_or(0, |numbered| numbered.number)
+    }
+
     /// Whether its task is the first of its namespace, to whom orphans go.
     pub fn is_namespace_init(&self) -> bool {
         self.numbers.last().is_some_and(|numbered| numbered.number == 1)

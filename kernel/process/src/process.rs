@@ -96,6 +96,7 @@ impl Process {
         Arc::new(Self {
             pid: new.pid,
             place: AtomicU32::new(Place::NOWHERE.number()),
+            parent_number: AtomicU32::new(0),
             signals: SpinLock::new(&SIGNALS_LOCK, GroupSignals::new()),
             sighand: SpinLock::new(&SIGHAND_LOCK, new.sighand),
             limits: SpinLock::new(&LIMITS_LOCK, new.limits),
@@ -128,6 +129,18 @@ impl Process {
 
     pub(crate) fn set_place(&self, place: Place) {
         self.place.store(place.number(), Ordering::Relaxed);
+    }
+
+    /// Its parent's number as it sees it itself: 0 for the first processes, and for a parent outside its PID namespace. The
+    /// table of processes keeps it with the parent, so that asking takes no lock; the answer may be old by the time it arrives, as
+    /// any answer to that question.
+    #[inline]
+    pub fn parent_number(&self) -> u32 {
+        self.parent_number.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_parent_number(&self, number: u32) {
+        self.parent_number.store(number, Ordering::Relaxed);
     }
 
     pub(crate) fn signals(&self) -> &SpinLock<GroupSignals> {
