@@ -173,6 +173,8 @@ const _: () = {
 ///   (XSAVE's on x86-64); the buffer is of that size. `set_extended_state` gives a `Fault` for what cannot be meant, and changes nothing then.
 /// - `set_single_step`: whether `run` comes back with `Trap::Debug` after one instruction. Not seen in the flags.
 /// - `debug_registers`, `set_debug_registers`: watched addresses; the caller has checked that they and the control word make sense. `fork` does not copy them.
+/// - `copy_to_frame`, `copy_from_frame`: a user address, a frame, an offset in it and a length; from user memory to the frame, or back. Panics
+///   if the range is not in the frame.
 /// - `copy_from`, `copy_to`, `clear`, `copy_string_from`: user memory of the loaded address space. May sleep in `Upcalls::user_fault`. With preemption off or in an
 ///   interrupt a missing page is a `Fault`. `copy_string_from` stops after the first NUL and returns the length without it, or the buffer's
 ///   whole length if there was none.
@@ -207,6 +209,8 @@ const _: () = {
     let _: fn(usize, &mut [u8]) -> Result<(), Fault> = user::copy_from;
     let _: fn(usize, &[u8]) -> Result<(), Fault> = user::copy_to;
     let _: fn(usize, usize) -> Result<(), Fault> = user::clear;
+    let _: fn(usize, &Frame, usize, usize) -> Result<(), Fault> = user::copy_to_frame;
+    let _: fn(usize, &Frame, usize, usize) -> Result<(), Fault> = user::copy_from_frame;
     let _: fn(usize, &mut [u8]) -> Result<usize, Fault> = user::copy_string_from;
     let _: fn(usize) -> Result<u32, Fault> = user::load_u32;
     let _: fn(usize, u32, u32) -> Result<u32, Fault> = user::compare_exchange_u32;

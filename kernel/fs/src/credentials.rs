@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use crate::stat::{FileType, Stat};
+use crate::stat::{FileType, Ownership, Stat};
 use bitflags::bitflags;
 use errno::{Errno, Result};
 
@@ -188,20 +188,20 @@ impl Credentials {
     ///
     /// # Errors
     /// EACCES: they do not allow the access.
-    pub fn check(&self, stat: &Stat, access: Access) -> Result<()> {
-        let shift = if self.fsuid == stat.uid {
+    pub fn check(&self, file: &Ownership, access: Access) -> Result<()> {
+        let shift = if self.fsuid == file.uid {
             6
-        } else if self.in_group(stat.gid) {
+        } else if self.in_group(file.gid) {
             3
         } else {
             0
         };
-        if (stat.permissions >> shift) & access.0 == access.0 {
+        if (file.permissions >> shift) & access.0 == access.0 {
             return Ok(());
         }
-        let is_directory = stat.file_type == FileType::Directory;
+        let is_directory = file.file_type == FileType::Directory;
         // The override never makes a file executable that nobody may execute.
-        let executable = is_directory || stat.permissions & 0o111 != 0;
+        let executable = is_directory || file.permissions & 0o111 != 0;
         if self.capable(Capabilities::DAC_OVERRIDE)
             && (executable || !access.includes(Access::EXECUTE))
         {
@@ -236,11 +236,8 @@ mod tests {
         credentials
     }
 
-    fn file(permissions: u32) -> Stat {
-        let mut stat = Stat::new(FileType::Regular, permissions, 1);
-        stat.uid = 10;
-        stat.gid = 20;
-        stat
+    fn file(permissions: u32) -> Ownership {
+        Ownership { file_type: FileType::Regular, permissions, uid: 10, gid: 20 }
     }
 
     #[test]

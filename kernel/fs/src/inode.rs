@@ -17,7 +17,7 @@ use crate::file::File;
 use crate::flags::{OpenFlags, RenameFlags};
 use crate::operations::FileOperations;
 use crate::path::Path;
-use crate::stat::{DeviceNumber, FileType, SetAttributes, Stat};
+use crate::stat::{DeviceNumber, FileType, Ownership, SetAttributes, Stat};
 
 /// What a new node is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +110,14 @@ pub trait Inode: Any + Send + Sync {
 
     /// What `stat` tells.
     fn stat(&self) -> Result<Stat>;
+
+    /// The part of [`stat`](Self::stat) that decides who may do what: asked at each step of a path.
+    ///
+    /// # Errors
+    /// As `stat`.
+    fn ownership(&self) -> Result<Ownership> {
+        Ok(self.stat()?.ownership())
+    }
 
     /// Sets attributes, and the time of the change.
     fn set_attributes(&self, _set: &SetAttributes) -> Result<()> {

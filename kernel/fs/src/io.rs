@@ -246,6 +246,12 @@ impl Sink for UserBuffer {
         self.advance(bytes.len(), |address, part| machine::user::copy_to(address, &bytes[part]))
     }
 
+    fn put_page(&mut self, page: &Page, offset: usize, length: usize) -> Result<usize> {
+        self.advance(length, |address, part| {
+            page.read_to_user(offset + part.start, address, part.len())
+        })
+    }
+
     fn put_zeros(&mut self, length: usize) -> Result<usize> {
         self.advance(length, |address, part| machine::user::clear(address, part.len()))
     }
@@ -259,6 +265,12 @@ impl Source for UserBuffer {
     fn take(&mut self, buffer: &mut [u8]) -> Result<usize> {
         self.advance(buffer.len(), |address, part| {
             machine::user::copy_from(address, &mut buffer[part])
+        })
+    }
+
+    fn take_page(&mut self, page: &Page, offset: usize, length: usize) -> Result<usize> {
+        self.advance(length, |address, part| {
+            page.write_from_user(offset + part.start, address, part.len())
         })
     }
 }

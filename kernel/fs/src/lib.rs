@@ -92,8 +92,8 @@ pub use operations::FileOperations;
 pub use path::Path;
 pub use poll::{PollEntry, PollEvents, PollTable, poll_files};
 pub use stat::{
-    DeviceNumber, FileType, MODE_BITS, MountFlags, NAME_MAX, PATH_MAX, S_IFMT, S_ISGID, S_ISUID,
-    S_ISVTX, SetAttributes, Stat, StatFs,
+    DeviceNumber, FileType, MODE_BITS, MountFlags, NAME_MAX, Ownership, PATH_MAX, S_IFMT, S_ISGID,
+    S_ISUID, S_ISVTX, SetAttributes, Stat, StatFs,
 };
 pub use superblock::{
     FileSystem, FileSystemType, MountRequest, Superblock, anonymous_device, filesystem_type,

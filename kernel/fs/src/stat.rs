@@ -131,7 +131,26 @@ pub struct Stat {
     pub created: u64,
 }
 
+/// What of an inode decides who may do what with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ownership {
+    /// What kind of file.
+    pub file_type: FileType,
+    /// Permission, set-ID and sticky bits.
+    pub permissions: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+}
+
 impl Stat {
+    /// The part of it that decides who may do what.
+    pub const fn ownership(&self) -> Ownership {
+        let Self { file_type, permissions, uid, gid, .. } = *self;
+        Ownership { file_type, permissions, uid, gid }
+    }
+
     /// A file with these essentials: owned by root, one link, no size and no times.
     pub const fn new(file_type: FileType, permissions: u32, inode: u64) -> Self {
         Self {

@@ -147,11 +147,11 @@ impl<'a> Walker<'a> {
     }
 
     fn require_searchable(&self) -> Result<()> {
-        let inode = self.at.inode();
-        if inode.file_type() != FileType::Directory {
+        let directory = self.at.inode().ownership()?;
+        if directory.file_type != FileType::Directory {
             return Err(Errno::ENOTDIR);
         }
-        self.caller.credentials.check(&inode.stat()?, Access::EXECUTE)
+        self.caller.credentials.check(&directory, Access::EXECUTE)
     }
 
     /// What the directory where the walker is has under a name, with whatever is mounted there.

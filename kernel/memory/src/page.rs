@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use contract::{Frame, NodeId};
+use contract::{Fault, Frame, NodeId};
 use errno::Errno;
 use fault::Point;
 
@@ -108,6 +108,27 @@ impl Page {
     /// Copies bytes in, from `offset` on. What lies beyond the page's end is a panic.
     pub fn write(&self, offset: usize, bytes: &[u8]) {
         machine::memory::write(&self.0, offset, bytes);
+    }
+
+    /// Copies bytes out to user memory, from `offset` on; may sleep. What lies beyond the page's end is a panic.
+    ///
+    /// # Errors
+    /// A bad address; part of the bytes may have been written.
+    pub fn read_to_user(&self, offset: usize, address: usize, length: usize) -> Result<(), Fault> {
+        machine::user::copy_from_frame(address, &self.0, offset, length)
+    }
+
+    /// Copies bytes in from user memory, from `offset` on; may sleep. What lies beyond the page's end is a panic.
+    ///
+    /// # Errors
+    /// A bad address; what these bytes of the page are then is not known.
+    pub fn write_from_user(
+        &self,
+        offset: usize,
+        address: usize,
+        length: usize,
+    ) -> Result<(), Fault> {
+        machine::user::copy_to_frame(address, &self.0, offset, length)
     }
 
     /// Fills the page with zeros.

@@ -39,6 +39,8 @@ pub struct Process {
     pid: Arc<Pid>,
     /// Its [`Place`] in the process table. Changed under that table's lock.
     place: AtomicU32,
+    /// See [`parent_number`](Self::parent_number). Changed under that table's lock.
+    parent_number: AtomicU32,
     signals: SpinLock<GroupSignals>,
     sighand: SpinLock<Arc<Sighand>>,
     limits: SpinLock<Arc<Limits>>,

@@ -153,7 +153,9 @@ impl Table {
         self.entry_mut(parent).children = children.with::<Siblings, _>(&mut self.processes, place);
         self.entry_mut(place).parent = parent;
         let (child, parent) = (&self.entry(place).process, &self.entry(parent).process);
-        child.set_parent_number(child.pid().namespace().map_or(0, |ours| parent.pid().number_in(ours)));
+        child.set_parent_number(
+            child.pid().namespace().map_or(0, |ours| parent.pid().number_in(ours)),
+        );
     }
 
     fn leave_parent(&mut self, place: Place) {

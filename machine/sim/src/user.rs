@@ -8,10 +8,10 @@ pub use script::Step;
 pub(crate) use script::{Script, add as add_script};
 
 use contract::preempt::NO_RESCHED;
-use contract::{Access, Fault, PAGE_SIZE};
+use contract::{Access, Fault, Frame, PAGE_SIZE};
 
 use crate::machine::here;
-use crate::memory::{direct_map, translate};
+use crate::memory::{self, direct_map, translate};
 use crate::schedule;
 
 /// The first address that is not a user address.
@@ -39,6 +39,43 @@ pub fn copy_to(address: usize, bytes: &[u8]) -> Result<(), Fault> {
         unsafe { place.copy_from_nonoverlapping(bytes[done..done + length].as_ptr(), length) };
         true
     })
+}
+
+/// Reads user memory into a frame.
+///
+/// # Errors
+/// As for [`copy_from`].
+///
+/// # Panics
+/// If the range is not in the frame.
+pub fn copy_to_frame(
+    address: usize,
+    frame: &Frame,
+    offset: usize,
+    length: usize,
+) -> Result<(), Fault> {
+    let mut bytes = vec![0; length];
+    copy_from(address, &mut bytes)?;
+    memory::write(frame, offset, &bytes);
+    Ok(())
+}
+
+/// Writes what a frame has to user memory.
+///
+/// # Errors
+/// As for [`copy_to`].
+///
+/// # Panics
+/// If the range is not in the frame.
+pub fn copy_from_frame(
+    address: usize,
+    frame: &Frame,
+    offset: usize,
+    length: usize,
+) -> Result<(), Fault> {
+    let mut bytes = vec![0; length];
+    memory::read(frame, offset, &mut bytes);
+    copy_to(address, &bytes)
 }
 
 /// Makes user memory all zeros.

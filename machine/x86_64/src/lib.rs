@@ -9,7 +9,7 @@
 //! | what | where |
 //! |---|---|
 //! | start | `entry`, `boot`, `smp`, `smap`, `features`, `acpi`, `region` |
-//! | kernel memory | `layout`, `table`, `paging`, `stack` |
+//! | kernel memory | `layout`, `table`, `paging`, `stack`, `compare` |
 //! | address spaces | `space`, `tlb` |
 //! | interrupts and exceptions | `descriptor`, `interrupt`, `exception`, `apic` |
 //! | clocks | `clock`, [`time`] |
@@ -27,6 +27,7 @@ mod apic;
 pub mod backtrace;
 pub mod boot;
 mod clock;
+mod compare;
 pub mod console;
 pub mod cpu;
 mod description;

@@ -42,7 +42,7 @@ pub fn direct_map(number: usize) -> *mut u8 {
 }
 
 /// The address of a part of a frame; panics if the part is not in the frame.
-fn part(frame: &Frame, offset: usize, length: usize) -> *mut u8 {
+pub(crate) fn part(frame: &Frame, offset: usize, length: usize) -> *mut u8 {
     assert!(offset <= PAGE_SIZE && length <= PAGE_SIZE - offset, "beyond the end of a frame");
     // SAFETY: stays within the frame.
     unsafe { direct_map(frame.number()).add(offset) }

@@ -95,17 +95,17 @@ impl Caller<'_> {
     /// # Errors
     /// EACCES, EROFS.
     pub fn check(&self, place: &Path, access: Access) -> Result<()> {
-        let stat = place.inode().stat()?;
+        let file = place.inode().ownership()?;
         let writes_to_medium =
-            matches!(stat.file_type, FileType::Regular | FileType::Directory | FileType::Symlink);
+            matches!(file.file_type, FileType::Regular | FileType::Directory | FileType::Symlink);
         if access.includes(Access::WRITE) && writes_to_medium {
             place.mount().require_writable()?;
         }
         let noexec = place.mount().flags().contains(crate::MountFlags::NOEXEC);
-        if access.includes(Access::EXECUTE) && noexec && stat.file_type == FileType::Regular {
+        if access.includes(Access::EXECUTE) && noexec && file.file_type == FileType::Regular {
             return Err(Errno::EACCES);
         }
-        self.credentials.check(&stat, access)
+        self.credentials.check(&file, access)
     }
 
     /// The text of a symbolic link.
@@ -127,7 +127,7 @@ impl Caller<'_> {
     pub fn change_directory(&self, start: &Start, path: &[u8], flags: LookupFlags) -> Result<()> {
         let flags = flags | LookupFlags::FOLLOW | LookupFlags::DIRECTORY;
         let place = self.lookup(start, path, flags)?;
-        self.credentials.check(&place.inode().stat()?, Access::EXECUTE)?;
+        self.credentials.check(&place.inode().ownership()?, Access::EXECUTE)?;
         self.fs.set_cwd(place);
         Ok(())
     }
@@ -139,7 +139,7 @@ impl Caller<'_> {
     pub fn change_root(&self, path: &[u8]) -> Result<()> {
         let flags = LookupFlags::FOLLOW | LookupFlags::DIRECTORY;
         let place = self.lookup(&Start::Cwd, path, flags)?;
-        self.credentials.check(&place.inode().stat()?, Access::EXECUTE)?;
+        self.credentials.check(&place.inode().ownership()?, Access::EXECUTE)?;
         self.credentials.require(Capabilities::SYS_CHROOT)?;
         self.fs.set_root(place);
         Ok(())

@@ -18,7 +18,9 @@ use crate::flags::{OpenFlags, RenameFlags};
 use crate::inode::{Inode, LinkTarget, NewNode, NodeKind};
 use crate::operations::FileOperations;
 use crate::pipe::{self, Fifo};
-use crate::stat::{DeviceNumber, FileType, MountFlags, S_ISGID, S_ISUID, SetAttributes, Stat};
+use crate::stat::{
+    DeviceNumber, FileType, MountFlags, Ownership, S_ISGID, S_ISUID, SetAttributes, Stat,
+};
 
 /// Inside `tmpfs.tree` where more than one is taken.
 static DIRECTORY_LOCK: LockClass = LockClass::new("tmpfs.directory");
@@ -212,6 +214,13 @@ impl Inode for Node {
         stat.modified = attributes.modified;
         stat.changed = attributes.changed;
         Ok(stat)
+    }
+
+    fn ownership(&self) -> Result<Ownership> {
+        let file_type = self.file_type();
+        let attributes = self.attributes.lock();
+        let Attributes { permissions, uid, gid, .. } = *attributes;
+        Ok(Ownership { file_type, permissions, uid, gid })
     }
 
     fn set_attributes(&self, set: &SetAttributes) -> Result<()> {

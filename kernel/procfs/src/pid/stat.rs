@@ -26,38 +26,29 @@ pub(super) fn stat(subject: &Subject, task: &TaskRef, text: &mut Text) -> Result
 
     write!(text, "{} (", subject.number())?;
     text.push(&name_of(task))?;
-    write!(
-        text,
-        ") {} {} {} {} {} {} {}",
-        state_of(task).0,
-        number(parent),
-        number(process::group_of(process)),
-        number(session.map(|session| session.id().clone())),
-        terminal.as_ref().map_or(0, |terminal| terminal.device_number()),
-        terminal.map_or(-1, |terminal| i64::from(number(terminal.foreground_group()))),
-        flags(task),
-    )?;
+    let mut state = [0; 4];
+    text.push(b") ")?;
+    text.push(state_of(task).0.encode_utf8(&mut state).as_bytes())?;
+    text.push_fields(&[
+        number(parent).into(),
+        number(process::group_of(process)).into(),
+        number(session.map(|session| session.id().clone())).into(),
+    ])?;
+    text.push_signed_field(terminal.as_ref().map_or(0, |it| it.device_number()).into())?;
+    let foreground = terminal.map(|terminal| i64::from(number(terminal.foreground_group())));
+    text.push_signed_field(foreground.unwrap_or(-1))?;
 
     let (own, children) = usage(subject, task);
     // Page faults are not counted: fields 10 to 13.
-    write!(
-        text,
-        " 0 0 0 0 {} {} {} {}",
-        own.user / CLOCK_TICK,
-        own.system / CLOCK_TICK,
-        children.user / CLOCK_TICK,
-        children.system / CLOCK_TICK,
-    )?;
+    let ticks = |nanoseconds| nanoseconds / CLOCK_TICK;
+    let used = [own.user, own.system, children.user, children.system].map(ticks);
+    text.push_fields(&[flags(task).into(), 0, 0, 0, 0])?;
+    text.push_fields(&used)?;
 
     let attributes = task.attributes();
-    write!(
-        text,
-        " {} {} {} 0 {}",
-        priority(&attributes),
-        attributes.nice,
-        process.thread_count(),
-        thread.start_time() / CLOCK_TICK,
-    )?;
+    text.push_signed_field(priority(&attributes).into())?;
+    text.push_signed_field(attributes.nice.into())?;
+    text.push_fields(&[process.thread_count() as u64, 0, ticks(thread.start_time())])?;
 
     // Addresses are shown to those who could look for themselves.
     let permitted = may_inspect(task);
@@ -69,38 +60,32 @@ pub(super) fn stat(subject: &Subject, task: &TaskRef, text: &mut Text) -> Result
     let (code, stack) = layout.map_or(((hidden as usize, hidden as usize), 0), |layout| {
         (layout.code, layout.start_stack)
     });
-    write!(
-        text,
-        " {} {} {} {} {} {} 0 0",
-        statistics.size * memory::PAGE_SIZE,
-        statistics.resident,
+    text.push_fields(&[
+        (statistics.size * memory::PAGE_SIZE) as u64,
+        statistics.resident as u64,
         process.limit(Resource::Resident).soft,
-        code.0,
-        code.1,
-        stack,
-    )?;
+        code.0 as u64,
+        code.1 as u64,
+        stack as u64,
+        0,
+        0,
+    ])?;
 
     let signals = process::signal_status(task);
     let low = |set: process::SigSet| set.bits() & 0x7fff_ffff;
-    let waiting = u32::from(!task.is_queued() && !task.is_on_cpu());
-    write!(
-        text,
-        " {} {} {} {} {} 0 0 {} {} {} {}",
-        low(signals.pending),
-        low(signals.blocked),
-        low(signals.ignored),
-        low(signals.caught),
-        waiting,
-        exit_signal(thread),
-        task.cpu(),
-        attributes.priority,
-        attributes.policy.number(),
-    )?;
+    let sets = [signals.pending, signals.blocked, signals.ignored, signals.caught].map(low);
+    let waiting = u64::from(!task.is_queued() && !task.is_on_cpu());
+    text.push_fields(&sets)?;
+    text.push_fields(&[waiting, 0, 0])?;
+    text.push_signed_field(exit_signal(thread))?;
+    let (priority, policy) = (attributes.priority, attributes.policy.number());
+    text.push_fields(&[task.cpu() as u64, priority.into(), policy.into()])?;
 
-    let shown = |choose: fn(&vm::Layout) -> usize| layout.as_ref().map_or(0, choose);
-    writeln!(
-        text,
-        " 0 0 0 {} {} {} {} {} {} {} {}",
+    let shown = |choose: fn(&vm::Layout) -> usize| layout.as_ref().map_or(0, choose) as u64;
+    text.push_fields(&[
+        0,
+        0,
+        0,
         shown(|layout| layout.data.0),
         shown(|layout| layout.data.1),
         shown(|layout| layout.start_brk),
@@ -108,9 +93,9 @@ pub(super) fn stat(subject: &Subject, task: &TaskRef, text: &mut Text) -> Result
         shown(|layout| layout.arguments.1),
         shown(|layout| layout.environment.0),
         shown(|layout| layout.environment.1),
-        if permitted { exit_code(thread) } else { 0 },
-    )?;
-    Ok(())
+        if permitted { exit_code(thread).into() } else { 0 },
+    ])?;
+    text.push(b"\n")
 }
 
 /// `statm`: sizes in pages.

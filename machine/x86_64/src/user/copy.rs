@@ -5,8 +5,8 @@
 //! [`crate::exception`]. User memory is only open between `stac` and `clac`.
 
 use crate::layout::USER_END;
-use crate::smap_site;
-use contract::Fault;
+use crate::{memory, smap_site};
+use contract::{Fault, Frame, PAGE_SIZE};
 use core::arch::naked_asm;
 
 /// A line for the table of instructions that may fault: a label, and the label to go on at.
@@ -173,6 +173,33 @@ pub fn copy_to(address: usize, bytes: &[u8]) -> Result<(), Fault> {
     done(unsafe { copy_bytes(address as *mut u8, bytes.as_ptr(), bytes.len()) })
 }
 
+/// Copies from user memory into a frame. On a fault the contents of that part of the frame are unspecified. Panics
+/// if the part is not in the frame.
+pub fn copy_to_frame(
+    address: usize,
+    frame: &Frame,
+    offset: usize,
+    length: usize,
+) -> Result<(), Fault> {
+    let to = memory::part(frame, offset, length);
+    check(address, length)?;
+    // SAFETY: `part` checked the frame's side; the user's side may be anything.
+    done(unsafe { copy_bytes(to, address as *const u8, length) })
+}
+
+/// Copies from a frame to user memory. On a fault a part may have been written. Panics if the part is not in the frame.
+pub fn copy_from_frame(
+    address: usize,
+    frame: &Frame,
+    offset: usize,
+    length: usize,
+) -> Result<(), Fault> {
+    let from = memory::part(frame, offset, length);
+    check(address, length)?;
+    // SAFETY: `part` checked the frame's side; the user's side may be anything.
+    done(unsafe { copy_bytes(address as *mut u8, from, length) })
+}
+
 /// Writes zeros to user memory. On a fault a part may have been written.
 pub fn clear(address: usize, length: usize) -> Result<(), Fault> {
     check(address, length)?;
@@ -186,8 +213,8 @@ pub fn copy_string_from(address: usize, buffer: &mut [u8]) -> Result<usize, Faul
     let mut at = 0;
     while at < buffer.len() {
         let from = address.checked_add(at).ok_or(Fault)?;
-        // An aligned word is in one page, so it never touches memory that the string does not.
-        if from.is_multiple_of(WORD) && buffer.len() - at >= WORD {
+        // A word within one page never touches a page that the string does not.
+        if from % PAGE_SIZE <= PAGE_SIZE - WORD && buffer.len() - at >= WORD {
             check(from, WORD)?;
             // SAFETY: a user address.
             let word = unsafe { load_word(from) }.ok()?;

@@ -12,7 +12,10 @@ mod signal;
 pub(crate) mod state;
 
 pub use crate::layout::USER_END;
-pub use copy::{clear, compare_exchange_u32, copy_from, copy_string_from, copy_to, load_u32};
+pub use copy::{
+    clear, compare_exchange_u32, copy_from, copy_from_frame, copy_string_from, copy_to,
+    copy_to_frame, load_u32,
+};
 pub use debug::extended_state_size;
 pub(crate) use enter::{start, start_cpu};
 
