@@ -276,7 +276,7 @@ pub fn add_watch(file: &File, place: &Path, mask: Events, who: &Credentials) -> 
     if mask.contains(Events::ONLYDIR) && inode.file_type() != FileType::Directory {
         return Err(Errno::ENOTDIR);
     }
-    who.check(&inode.stat()?, Access::READ)?;
+    who.check(&inode.ownership()?, Access::READ)?;
     instance.add(inode, mask)
 }
 
