@@ -180,6 +180,8 @@ scenarios! {
     #[cfg(target_os = "none")]
     machine_floating_point: "programs that take turns on a CPU keep their registers" = user_mode::floating_point;
     #[cfg(target_os = "none")]
+    machine_selectors: "programs that take turns on a CPU keep the selectors of their segments" = user_mode::selectors;
+    #[cfg(target_os = "none")]
     machine_signal_frames: "a signal frame brings the program back to where it was" = user_mode::signal_frames;
     #[cfg(target_os = "none")]
     machine_hostile_signal_frames: "frames that a program has overwritten harm only itself" = user_mode::hostile_signal_frames;

@@ -1,7 +1,7 @@
 //! The real machine's user mode and address spaces, exercised without a process around them: a kernel thread takes on
 //! an address space of its own and runs a few instructions in it.
 //!
-//! Only on real machines: the simulated one has no user mode.
+//! Only on real machines: these are their instructions. A program of the simulated one is a list of steps.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -52,7 +52,10 @@ const HANDLER: Piece = (0xc8, b"\xb8\x01\0\0\0\x0f\x05\x66\x48\x0f\x6e\xc4\xc3")
 /// mov eax,15; syscall
 const RESTORER: Piece = (0xe0, b"\xb8\x0f\0\0\0\x0f\x05");
 
-const PROGRAM: [Piece; 11] = [
+/// 1: mov edi,ds; syscall; mov ds,eax; syscall; jmp 1b
+const EXCHANGE_SELECTOR: Piece = (0xf0, b"\x8c\xdf\x0f\x05\x8e\xd8\x0f\x05\xeb\xf6");
+
+const PROGRAM: [Piece; 12] = [
     CALLS,
     LOAD_FROM_ZERO,
     STORE_TO_CODE,
@@ -64,6 +67,7 @@ const PROGRAM: [Piece; 11] = [
     EXCHANGE,
     HANDLER,
     RESTORER,
+    EXCHANGE_SELECTOR,
 ];
 
 fn address(piece: Piece) -> usize {
@@ -210,6 +214,33 @@ pub(crate) fn floating_point() {
         }
         contexts[0].reset(address(EXCHANGE), STACK_TOP);
         assert_eq!(exchange(&mut contexts[0], 1), 0, "a new program starts with clean registers");
+    });
+}
+
+pub(crate) fn selectors() {
+    /// What user mode may have in a data segment's register: nothing, data, code that can be read.
+    const SELECTORS: [usize; 3] = [0, 0x2b, 0x33];
+    with_program(|_| {
+        let mut contexts = [program(EXCHANGE_SELECTOR), program(EXCHANGE_SELECTOR)];
+        let mut held = [0; 2];
+        for round in 0..100 {
+            let which = random(2) as usize;
+            let new = SELECTORS[random(3) as usize];
+            let old = exchange(&mut contexts[which], new);
+            assert_eq!(old, held[which], "program {which}, round {round}");
+            held[which] = new;
+            match random(4) {
+                0 => sched::sleep_for(10_000),
+                1 => {
+                    let mut child = contexts[which].fork().expect("a copy");
+                    assert_eq!(exchange(&mut child, 0), new, "a copy has the same selectors");
+                }
+                _ => {}
+            }
+        }
+        exchange(&mut contexts[0], 0x2b);
+        contexts[0].reset(address(EXCHANGE_SELECTOR), STACK_TOP);
+        assert_eq!(exchange(&mut contexts[0], 0), 0, "a new program starts without selectors");
     });
 }
 

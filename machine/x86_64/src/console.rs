@@ -70,15 +70,30 @@ pub fn interrupt() -> bool {
     any
 }
 
-/// Sends bytes to the serial console, waiting for it where it must. Any context.
+/// Sends bytes to the serial console, waiting for it where it must. Any context. Interrupts are off for no longer than it takes
+/// to fill the port's buffer, so what two CPUs write may come out mixed.
 pub fn write(bytes: &[u8]) {
-    let _turn = OUTPUT.lock_within(PATIENCE);
     for chunk in bytes.chunks(FIFO_SIZE) {
-        // A floating bus reads as all ones, so a missing port holds nobody up.
-        while inb(LINE_STATUS) & TRANSMITTER_EMPTY == 0 {
-            core::hint::spin_loop();
+        loop {
+            wait_for_port();
+            let _turn = OUTPUT.lock_within(PATIENCE);
+            // Another CPU may have filled the buffer meanwhile.
+            if is_port_ready() {
+                outsb(DATA, chunk);
+                break;
+            }
         }
-        outsb(DATA, chunk);
+    }
+}
+
+/// A floating bus reads as all ones, so a missing port holds nobody up.
+fn is_port_ready() -> bool {
+    inb(LINE_STATUS) & TRANSMITTER_EMPTY != 0
+}
+
+fn wait_for_port() {
+    while !is_port_ready() {
+        core::hint::spin_loop();
     }
 }
 
@@ -94,13 +109,16 @@ pub fn read(buffer: &mut [u8]) -> usize {
     length
 }
 
-/// Sends bytes to the debug port, or to the console where there is none. Any context.
+/// Sends bytes to the debug port, or to the console where there is none; in one piece. Any context.
 pub fn log(bytes: &[u8]) {
+    let _turn = OUTPUT.lock_within(PATIENCE);
     if DEBUG_PORT_PRESENT.load(Relaxed) {
-        let _turn = OUTPUT.lock_within(PATIENCE);
         outsb(DEBUG_PORT, bytes);
-    } else {
-        write(bytes);
+        return;
+    }
+    for chunk in bytes.chunks(FIFO_SIZE) {
+        wait_for_port();
+        outsb(DATA, chunk);
     }
 }
 

@@ -26,6 +26,9 @@ pub struct Features {
     /// XSAVE, and its variant that leaves out what has not changed.
     pub xsave: bool,
     pub xsaveopt: bool,
+    /// Saving and restoring leave out where the last floating-point error was (as AMD's processors do without
+    /// XSAVEERPTR): the pointers have to be made harmless by hand.
+    pub keeps_error_pointers: bool,
     /// Who runs this virtual machine, if it says so.
     pub hypervisor: Option<Hypervisor>,
 }
@@ -72,6 +75,13 @@ fn hypervisor() -> Option<Hypervisor> {
     Some(Hypervisor::Other)
 }
 
+fn keeps_error_pointers() -> bool {
+    let CpuidResult { ebx, ecx, edx, .. } = cpuid(0, 0);
+    let vendor = matches!(&text([ebx, edx, ecx]), b"AuthenticAMD" | b"HygonGenuine");
+    let has_leaf = cpuid(0x8000_0000, 0).eax >= 0x8000_0008;
+    vendor && !(has_leaf && cpuid(0x8000_0008, 0).ebx & 1 << 2 != 0)
+}
+
 /// Asks the processor; once, at boot.
 pub fn detect() {
     let highest = cpuid(0, 0).eax;
@@ -108,6 +118,7 @@ pub fn detect() {
         rdseed: seven & 1 << 18 != 0,
         xsave,
         xsaveopt: xsave && cpuid(0xd, 1).eax & 1 != 0,
+        keeps_error_pointers: keeps_error_pointers(),
         hypervisor: hypervisor(),
     });
 }

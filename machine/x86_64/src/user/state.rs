@@ -1,5 +1,5 @@
-//! What a program has in the processor that the kernel does not use: floating point, vectors, and the
-//! bases of FS and GS.
+//! What a program has in the processor that the kernel does not use: floating point, vectors, the selectors of data
+//! segments, and the bases of FS and GS.
 //!
 //! It is *live* while the newest version is in the registers: from the entry into user mode until the
 //! kernel switches to another context, which saves it. It stays *loaded* after that, until another
@@ -98,6 +98,9 @@ unsafe fn set_components(components: u64) {
 pub struct UserState {
     fs_base: AtomicU64,
     gs_base: AtomicU64,
+    /// The selectors in DS, ES, FS and GS, 16 bits each: mostly zeros, and to no effect but that the next program could
+    /// read them.
+    selectors: AtomicU64,
     /// The addresses that it watches, and how (DR0 to DR3, DR7).
     watched: [AtomicU64; WATCHES],
     watch_control: AtomicU64,
@@ -127,12 +130,21 @@ impl UserState {
         }
         self.fs_base.store(read_fs_base(), Relaxed);
         self.gs_base.store(rdmsr(msr::KERNEL_GS_BASE), Relaxed);
+        self.selectors.store(read_selectors(), Relaxed);
     }
 
     /// Memory to registers.
     fn restore(&self) {
         let mask = u32::MAX;
         let area = self.area();
+        if features::get().keeps_error_pointers {
+            forget_error_pointers();
+        }
+        // Before the bases, which they change.
+        let selectors = self.selectors.load(Relaxed);
+        if selectors != read_selectors() {
+            write_selectors(selectors);
+        }
         // SAFETY: the area holds what `save` wrote or what was made like it: `reset`, `replace`.
         unsafe {
             if features::get().xsave {
@@ -143,6 +155,43 @@ impl UserState {
             wrmsr(msr::KERNEL_GS_BASE, self.gs_base.load(Relaxed));
         }
         write_fs_base(self.fs_base.load(Relaxed));
+    }
+}
+
+/// Makes the pointers to the last floating-point error point into the kernel's own, rather than another program's, code and data.
+/// Interrupts off, and what is in the registers is about to be replaced.
+#[cold]
+fn forget_error_pointers() {
+    static NOTHING: u32 = 0;
+    // SAFETY: changes floating-point registers that hold nothing any more. Errors are cleared first: one that is pending
+    // would be raised by the load.
+    unsafe {
+        asm!("fnclex", "emms", "fild dword ptr [{}]", in(reg) &NOTHING, options(nostack, readonly));
+    }
+}
+
+/// DS, ES, FS and GS, from the lowest bits up.
+fn read_selectors() -> u64 {
+    let (ds, es, fs, gs): (u64, u64, u64, u64);
+    // SAFETY: reads registers.
+    unsafe {
+        asm!("mov {:r}, ds", "mov {:r}, es", "mov {:r}, fs", "mov {:r}, gs",
+            out(reg) ds, out(reg) es, out(reg) fs, out(reg) gs,
+            options(nomem, nostack, preserves_flags));
+    }
+    (ds & 0xffff) | (es & 0xffff) << 16 | (fs & 0xffff) << 32 | (gs & 0xffff) << 48
+}
+
+/// Interrupts off: for a moment GS is the program's.
+#[cold]
+fn write_selectors(selectors: u64) {
+    // SAFETY: they came out of the registers of a program in user mode, and all CPUs have the same segments. The kernel uses
+    // none of these but GS, whose own base is out of the way meanwhile; a non-maskable interrupt brings its own.
+    unsafe {
+        asm!("mov ds, {0:e}", "mov es, {1:e}", "mov fs, {2:e}", "swapgs", "mov gs, {3:e}", "swapgs",
+            in(reg) selectors as u16 as u32, in(reg) (selectors >> 16) as u16 as u32,
+            in(reg) (selectors >> 32) as u16 as u32, in(reg) (selectors >> 48) as u16 as u32,
+            options(nostack, preserves_flags));
     }
 }
 
@@ -298,6 +347,7 @@ impl State {
         }
         copy.get().fs_base.store(self.get().fs_base.load(Relaxed), Relaxed);
         copy.get().gs_base.store(self.get().gs_base.load(Relaxed), Relaxed);
+        copy.get().selectors.store(self.get().selectors.load(Relaxed), Relaxed);
         Ok(copy)
     }
 
@@ -306,6 +356,7 @@ impl State {
         self.reset_area();
         self.get().fs_base.store(0, Relaxed);
         self.get().gs_base.store(0, Relaxed);
+        self.get().selectors.store(0, Relaxed);
         self.set_watches([0; WATCHES], 0);
     }
 
