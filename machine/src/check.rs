@@ -163,7 +163,8 @@ const _: () = {
 /// - `UserContext::new`: registers of a program about to start.
 /// - `fork`: a copy of the registers, floating-point state included, taken by the task that owns it, while it is current.
 /// - `reset`: what `execve` does: all registers cleared, then the given entry and stack pointer.
-/// - `run`: enters user mode and comes back at the next trap. Interrupts on, preemption allowed, the task's address space loaded.
+/// - `run`: enters user mode and comes back at the next trap. Called with preemption allowed, interrupts on or off, and the task's
+///   address space loaded; returns with interrupts on.
 /// - `system_call`, `argument`: number and arguments of the system call that trapped. `set_result`: what it returns.
 /// - `restart_system_call`: the next `run` makes the same call again.
 /// - `deliver_signal`, `restore_signal`: the signal frame on the user stack, in Linux's layout.

@@ -120,7 +120,21 @@ pub fn start(id: CpuId, idle: &thread::Context) -> Result<(), StartError> {
     STARTING_CONTEXT.store(saved, Release);
     let apic_id = cpu.apic_id.load(Relaxed);
     apic::send_init(apic_id);
-    wait_for(cpu, apic_id + 1).inspect_err(|_| idle.release(saved))
+    let outcome = wait_for(cpu, apic_id + 1);
+    if outcome.is_ok() {
+        return outcome;
+    }
+    if STARTING_CONTEXT.swap(0, AcqRel) == 0 {
+        // It has come at the last moment: what it took is its own.
+        while !cpu.running.load(Acquire) {
+            cpu::relax();
+        }
+        return Ok(());
+    }
+    // Wherever it is on its way, it waits for a start again, and does not come when nobody counts on it.
+    apic::send_init(apic_id);
+    idle.release(saved);
+    outcome
 }
 
 /// Waits until a CPU runs; sends it start-up interrupts, to the number before `startup`, if that is not 0.
@@ -148,7 +162,13 @@ pub extern "C" fn start_other(cpu: &'static PerCpu) -> ! {
     load_descriptors(cpu);
     apic::start_local();
     user::start_cpu();
-    let context = STARTING_CONTEXT.load(Acquire);
+    let context = STARTING_CONTEXT.swap(0, AcqRel);
+    if context == 0 {
+        // Too late. It is reset in a moment.
+        loop {
+            cpu::relax();
+        }
+    }
     cpu::mark_running();
     // SAFETY: the CPU that started this one claimed the context for it.
     unsafe { thread::resume(context) }
