@@ -86,6 +86,8 @@ pub(crate) struct RunQueue {
     rt_time: u64,
     rt_period_end: u64,
     rt_throttled: bool,
+    /// The log is to be told of the throttle; not under the lock.
+    throttling_is_news: bool,
     /// Tasks that left this queue for an uninterruptible sleep, less those that came back to it.
     pub(crate) uninterruptible: i64,
     /// When the idle task last began to run; 0 while it does not.
@@ -106,6 +108,7 @@ impl RunQueue {
             rt_time: 0,
             rt_period_end: 0,
             rt_throttled: false,
+            throttling_is_news: false,
             uninterruptible: 0,
             idle_since: 0,
             times: crate::account::Times::new(),
@@ -307,9 +310,14 @@ impl RunQueue {
         }
         if self.rt_time >= RT_RUNTIME.load(Relaxed) && !self.rt_throttled {
             self.rt_throttled = true;
-            log::warn!("sched: RT throttling activated");
+            self.throttling_is_news = true;
         }
         lifted
+    }
+
+    /// Whether real-time tasks are held back, and nobody has been told yet.
+    pub(crate) fn take_news_of_throttling(&mut self) -> bool {
+        core::mem::take(&mut self.throttling_is_news)
     }
 
     /// The running task gives up its turn.

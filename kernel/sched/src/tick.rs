@@ -92,7 +92,11 @@ fn tick() {
         }
     }
     let now = queue.clock;
+    let throttled = queue.take_news_of_throttling();
     drop(queue);
+    if throttled {
+        log::warn!("sched: RT throttling activated");
+    }
     if !me.is_idle()
         && let Some(hook) = HOOK.get()
     {

@@ -57,8 +57,10 @@ pub(crate) struct FairQueue {
     sum: i64,
 }
 
-/// Nanoseconds as virtual time for a weight.
+/// Nanoseconds as virtual time for a weight. More than a hundred days count as a hundred.
 fn virtual_time(nanoseconds: u64, weight: i64) -> i64 {
+    const LONGEST: u64 = (i64::MAX / WEIGHT_OF_NICE_0 as i64) as u64;
+    let nanoseconds = nanoseconds.min(LONGEST);
     if weight == i64::from(WEIGHT_OF_NICE_0) {
         return nanoseconds as i64;
     }
