@@ -168,10 +168,10 @@ fn ask_those_awake() -> Option<TaskRef> {
     awake
 }
 
-/// Frozen, or stopped where it holds nothing and looks at the freezer before it goes on.
+/// Frozen, or stopped or parked where it holds nothing and looks at the freezer before it goes on.
 fn is_still(task: &TaskRef) -> bool {
     let now = task.state();
-    now & (state::FROZEN | state::STOPPED | state::TRACED | state::DEAD) != 0
+    now & (state::FROZEN | state::STOPPED | state::TRACED | state::PARKED | state::DEAD) != 0
         && now & state::OFF_QUEUE != 0
         || now & state::NEW != 0
         || is_unwoken(task)

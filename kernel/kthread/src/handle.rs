@@ -231,6 +231,7 @@ impl Handle {
         }
         self.record.set(PARK);
         sched::wake_up(&self.task);
+        sched::wake_up_state(&self.task, state::FROZEN);
         self.wait_parked();
         if self.record.is_parked() { Ok(()) } else { Err(Errno::ESRCH) }
     }

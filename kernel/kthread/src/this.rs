@@ -64,6 +64,8 @@ impl This {
             }
         }
         sched::set_current_running();
+        // The freezer counts a parked thread as still.
+        self.freeze();
     }
 
     /// Sleeps until `condition` holds, the thread is asked to stop or to park, or a signal comes that it allows; returns whether the
@@ -108,7 +110,7 @@ impl This {
                 // The time is up, or a signal has come.
                 Ok(Wake::Asked) | Err(_) => return false,
                 Ok(Wake::Freeze) => {
-                    freezer::freeze_unless(|| self.should_stop());
+                    self.freeze();
                 }
             }
         }
@@ -120,7 +122,7 @@ impl This {
         let deadline = time::monotonic().saturating_add(nanoseconds);
         loop {
             if freezer::is_wanted() {
-                freezer::freeze_unless(|| self.should_stop());
+                self.freeze();
             }
             sched::set_current_state(state::INTERRUPTIBLE);
             if self.record().has(STOP | PARK) || sched::current().signal_pending() {
@@ -134,6 +136,11 @@ impl This {
         }
     }
 
+    /// Enters the freezer if it wants this thread, and stays until the thaw or until it is asked to stop or to park.
+    fn freeze(&self) -> bool {
+        freezer::freeze_unless(|| self.record().has(STOP | PARK))
+    }
+
     /// Lets the freezer stop this thread from now on.
     pub fn set_freezable(&self) {
         freezer::set_freezable();
@@ -141,13 +148,13 @@ impl This {
 
     /// Enters the freezer if it wants this thread. Returns whether it did. May sleep.
     pub fn try_to_freeze(&self) -> bool {
-        freezer::try_to_freeze()
+        self.freeze()
     }
 
     /// [`should_stop`](Self::should_stop) after a stay in the freezer, if one is wanted; a thread that is asked to stop
-    /// leaves the freezer. Returns whether to stop, and whether it was frozen. May sleep.
+    /// or to park leaves the freezer. Returns whether to stop, and whether it was frozen. May sleep.
     pub fn freezable_should_stop(&self) -> (bool, bool) {
-        let frozen = freezer::freeze_unless(|| self.should_stop());
+        let frozen = self.freeze();
         (self.should_stop(), frozen)
     }
 }

@@ -50,6 +50,8 @@ impl Work {
 /// Work that is queued when a time has passed.
 pub struct DelayedWork {
     work: Arc<Work>,
+    /// Started, and neither queued since nor cancelled.
+    due: Arc<AtomicBool>,
     timer: Timer,
 }
 
@@ -159,12 +161,17 @@ impl Worker {
     /// Work that [`DelayedWork::start`] queues on this worker.
     pub fn delayed(&self, work: &Arc<Work>) -> DelayedWork {
         let (shared, queued) = (Arc::downgrade(&self.shared), work.clone());
+        let due = Arc::new(AtomicBool::new(false));
+        let is_due = due.clone();
         let timer = Timer::new(move || {
-            if let Some(shared) = shared.upgrade() {
-                shared.queue(&queued);
+            // Turned away by a cancel that goes on, it stays due: the cancel sees that.
+            if let Some(shared) = shared.upgrade()
+                && (shared.queue(&queued) || queued.is_waiting())
+            {
+                is_due.store(false, Ordering::SeqCst);
             }
         });
-        DelayedWork { work: work.clone(), timer }
+        DelayedWork { work: work.clone(), due, timer }
     }
 
     /// Waits until a piece of work neither waits nor runs. May sleep; not from the work itself.
@@ -201,10 +208,11 @@ impl Worker {
     /// Takes delayed work back, whether its time has come or not, and waits if it is running. Returns whether it was still to be run. May sleep.
     pub fn cancel_delayed_sync(&self, delayed: &DelayedWork) -> bool {
         delayed.work.cancelling.fetch_add(1, Ordering::SeqCst);
-        let timed = delayed.timer.cancel_sync();
+        delayed.timer.cancel_sync();
+        let was_due = delayed.due.swap(false, Ordering::SeqCst);
         let waited = self.cancel_sync(&delayed.work);
         delayed.work.cancelling.fetch_sub(1, Ordering::SeqCst);
-        timed || waited
+        was_due || waited
     }
 
     /// Waits until `condition` holds, or the worker's thread has died of a panic: then nothing that it had begun is ever done.
@@ -242,6 +250,7 @@ impl Drop for Worker {
 impl DelayedWork {
     /// Queues the work after so many nanoseconds; started again, the new delay counts. Any context.
     pub fn start(&self, nanoseconds: u64) {
+        self.due.store(true, Ordering::SeqCst);
         self.timer.start(time::monotonic().saturating_add(nanoseconds));
     }
 }

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use kthread::freezer::{self, Scope};
 use kthread::{Builder, Exit};
 
-use crate::tools::{dawdle, spawn};
+use crate::tools::{dawdle, spawn, wait_for_progress};
 
 fn count(turns: &Arc<AtomicU64>, freezable: bool) -> kthread::Handle {
     let turns = turns.clone();
@@ -27,13 +27,6 @@ fn count(turns: &Arc<AtomicU64>, freezable: bool) -> kthread::Handle {
             }
         })
         .expect("a thread can be made")
-}
-
-fn wait_for_progress(turns: &AtomicU64) {
-    let before = turns.load(Ordering::SeqCst);
-    while turns.load(Ordering::SeqCst) == before {
-        sched::sleep_for(1_000);
-    }
 }
 
 pub(crate) fn freeze_and_thaw() {
@@ -83,4 +76,38 @@ pub(crate) fn against_create() {
     freezer::thaw();
     over.store(true, Ordering::SeqCst);
     assert_eq!(creator.join(), Exit::Returned(0));
+}
+
+pub(crate) fn against_park() {
+    let turns = Arc::new(AtomicU64::new(0));
+    let counted = turns.clone();
+    let thread = Builder::new(format_args!("freeze_test"))
+        .freezable()
+        .run(move |this| {
+            while !this.should_stop() {
+                this.park_if_asked();
+                this.try_to_freeze();
+                counted.fetch_add(1, Ordering::SeqCst);
+                this.sleep(1_000);
+            }
+            0
+        })
+        .expect("a thread can be made");
+    wait_for_progress(&turns);
+    for _ in 0..3 {
+        dawdle();
+        freezer::freeze(Scope::All).expect("everybody comes");
+        dawdle();
+        thread.park().expect("a frozen thread parks, too");
+        freezer::thaw();
+        // And a parked one does not hold up a freeze.
+        freezer::freeze(Scope::All).expect("everybody comes");
+        let before = turns.load(Ordering::SeqCst);
+        thread.unpark();
+        sched::sleep_for(time::MILLISECOND);
+        assert_eq!(turns.load(Ordering::SeqCst), before, "unparked into a freeze, it ran");
+        freezer::thaw();
+        wait_for_progress(&turns);
+    }
+    assert_eq!(thread.stop(), Exit::Returned(0));
 }

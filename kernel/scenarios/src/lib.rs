@@ -91,9 +91,11 @@ scenarios! {
     k10_names: "comm holds 15 bytes and the full name is kept" = misc::names;
     k11_freeze_and_thaw: "freezing stops freezable threads and no others; thawing lets them go on" = freeze::freeze_and_thaw;
     k11_freeze_against_create: "threads made during a freeze are frozen as well" = freeze::against_create;
+    k11_freeze_against_park: "a frozen thread parks, and a parked one counts as frozen" = freeze::against_park;
     k13_daemonize: "a thread made by kernel_thread moves under kthreadd" = misc::daemonize;
     k14_worker_does_its_work: "queue, flush, cancel, delay and destroy" = work::worker;
     k14_work_never_runs_twice_at_once: "work queued from everywhere runs one at a time" = work::never_twice_at_once;
+    k14_delayed_work_against_cancel: "delayed work runs once, or its cancel says that it will not" = work::delayed_work_against_cancel;
     k14_work_that_panics: "a worker that dies of its work blocks nobody" = work::panicking_work;
     k16_a_panic_kills_one_thread: "a thread that panics dies alone and its joiner learns of it" = misc::panic_dies_alone;
     k16_a_panic_in_a_system_call: "a user task whose system call panics dies alone" = misc::panic_in_a_system_call;

@@ -8,7 +8,7 @@ use kthread::{Exit, Handle};
 use machine::{CpuId, MAX_CPUS};
 use sched::Attributes;
 
-use crate::tools::{cpus, dawdle, random, spawn};
+use crate::tools::{cpus, dawdle, random, spawn, wait_for_progress};
 
 fn counting_thread(turns: &Arc<AtomicU64>) -> Handle {
     let turns = turns.clone();
@@ -20,13 +20,6 @@ fn counting_thread(turns: &Arc<AtomicU64>) -> Handle {
         }
         0
     })
-}
-
-fn wait_for_progress(turns: &AtomicU64) {
-    let before = turns.load(Ordering::SeqCst);
-    while turns.load(Ordering::SeqCst) == before {
-        sched::sleep_for(1_000);
-    }
 }
 
 pub(crate) fn park_and_unpark() {

@@ -92,3 +92,11 @@ pub(crate) fn spin_until(deadline: u64) {
         machine::cpu::relax();
     }
 }
+
+/// Waits until a thread that counts its turns has made one more.
+pub(crate) fn wait_for_progress(turns: &AtomicU64) {
+    let before = turns.load(Ordering::SeqCst);
+    while turns.load(Ordering::SeqCst) == before {
+        sched::sleep_for(1_000);
+    }
+}

@@ -45,6 +45,27 @@ pub(crate) fn worker() {
     assert_eq!(runs.load(Ordering::SeqCst), after + 1, "destroy does what is queued first");
 }
 
+pub(crate) fn delayed_work_against_cancel() {
+    const DELAY: u64 = 8 * time::MILLISECOND;
+    let worker = new_worker();
+    let runs = Arc::new(AtomicU64::new(0));
+    let counted = runs.clone();
+    let work = Work::new(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    let delayed = worker.delayed(&work);
+    for _ in 0..8 {
+        let before = runs.load(Ordering::SeqCst);
+        delayed.start(DELAY);
+        // About when its time comes.
+        sched::sleep_for(DELAY - 10_000 + random(3 * DELAY / 2));
+        let was_to_run = worker.cancel_delayed_sync(&delayed);
+        let ran = runs.load(Ordering::SeqCst) - before;
+        assert_eq!(ran + u64::from(was_to_run), 1, "cancelled: {was_to_run}, ran {ran} times");
+    }
+    worker.destroy();
+}
+
 pub(crate) fn never_twice_at_once() {
     let worker = Arc::new(new_worker());
     let inside = Arc::new(AtomicUsize::new(0));
