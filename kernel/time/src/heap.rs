@@ -88,7 +88,7 @@ impl Heap {
         match &self.root {
             None => self.root = Some(node),
             Some(root) if deadline < self.branch(root).deadline => {
-                let root = mem::replace(&mut self.root, Some(node.clone()));
+                let root = self.root.replace(node.clone());
                 let rank = root.as_ref().map_or(0, |root| self.adopt(root, &node));
                 self.branch_mut(&node).left = Side { child: root, rank };
             }

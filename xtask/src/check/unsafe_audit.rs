@@ -19,6 +19,7 @@ const ALLOWED: [(&str, &str); 10] = [
     ("user/runtime", "system calls without a C library"),
     ("user/fuzz", "wrong system calls, on purpose"),
     ("user/faults", "wrong memory accesses, on purpose"),
+    ("user/timers", "the C library's timers, called as they are"),
     ("xtask", "ties child processes to itself"),
 ];
 
