@@ -32,7 +32,10 @@ fn s08_time_and_load_have_linux_shape() {
         assert!(seconds[1] > 3.5, "two CPUs were idle: {uptime}");
         let load = read("loadavg").unwrap();
         assert_eq!(load.split_whitespace().count(), 5, "{load}");
-        assert!(load.contains("/7 "), "PID 1, kthreadd, two workers a CPU and an unbound one: {load}");
+        assert!(
+            load.contains("/7 "),
+            "PID 1, kthreadd, two workers a CPU and an unbound one: {load}"
+        );
         let stat = read("stat").unwrap();
         let mut lines = stat.lines();
         let all: Vec<u64> = lines
