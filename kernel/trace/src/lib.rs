@@ -10,7 +10,7 @@
 //!
 //! While it is on, the fields go with the time, the CPU and the running task into a ring of the CPU
 //! ([`buffer`]), where new records push the oldest out. Readers get them as lines of text in
-//! Linux's format ([`line`]), merged by time. The files in `/sys/kernel/tracing` are made by crate
+//! Linux's format ([`mod@line`]), merged by time. The files in `/sys/kernel/tracing` are made by crate
 //! `tracefs`.
 //!
 //! ```text

@@ -146,7 +146,7 @@ pub fn accept4(fd: i32, address: UserPtr<u8>, length: UserPtr<i32>, flags: u32) 
     let connection = unix::open(connection, flags, &current::credentials())?;
     if !address.is_null() {
         // The connection is gone with its file if this fails.
-        write_address(&*peer.unwrap_or_else(|_| Arc::new(Address::Unnamed)), address, length)?;
+        write_address(&peer.unwrap_or_else(|_| Arc::new(Address::Unnamed)), address, length)?;
     }
     current::install(connection, flags)
 }
