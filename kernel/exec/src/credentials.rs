@@ -38,6 +38,7 @@ pub fn of_program(old: &Arc<Credentials>, file: &File, trusted: bool) -> Result<
     new.fsuid = new.euid;
     new.sgid = new.egid;
     new.fsgid = new.egid;
+    new.keep_capabilities = false;
     grant(&mut new, changed);
     let secure = changed || new.euid != new.uid || new.egid != new.gid;
     Ok(NewIdentity { credentials: Arc::new(new), secure })

@@ -140,6 +140,8 @@ pub struct Credentials {
     pub ambient: Capabilities,
     /// No program's file gives more rights any more.
     pub no_new_privileges: bool,
+    /// Permitted privileges stay when the last of the superuser's IDs goes (PR_SET_KEEPCAPS).
+    pub keep_capabilities: bool,
 }
 
 impl Credentials {
@@ -161,6 +163,7 @@ impl Credentials {
             bounding: Capabilities::FULL,
             ambient: Capabilities::empty(),
             no_new_privileges: false,
+            keep_capabilities: false,
         })
     }
 

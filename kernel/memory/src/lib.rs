@@ -39,4 +39,7 @@ pub use contract::{FrameRange, NodeId, PAGE_SHIFT, PAGE_SIZE};
 pub use frames::{MAX_NODES, ORDERS, add_region, allocate_frame, drain_cpu, free_frame, init};
 pub use page::{Page, alloc_page, alloc_page_for_overwrite};
 pub use pressure::{require_free, set_out_of_memory_hook};
-pub use statistics::{NodeStatistics, Statistics, node_statistics, statistics, total_bytes};
+pub use statistics::{
+    NodeStatistics, SlabStatistics, Statistics, node_statistics, slab_statistics, statistics,
+    total_bytes,
+};

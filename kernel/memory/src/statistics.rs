@@ -33,6 +33,28 @@ pub struct NodeStatistics {
     pub free_blocks: [usize; ORDERS],
 }
 
+/// The heap's objects of one size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlabStatistics {
+    /// Bytes of an object.
+    pub object_size: usize,
+    /// Objects in use, those that CPUs keep ready included.
+    pub active: usize,
+    /// Objects that there is room for.
+    pub objects: usize,
+    /// In one slab.
+    pub objects_per_slab: usize,
+    /// Pages of a slab.
+    pub pages_per_slab: usize,
+    /// How many slabs.
+    pub slabs: usize,
+}
+
+/// The heap's slabs by the size of their objects, as `/proc/slabinfo` shows them. Any context.
+pub fn slab_statistics() -> impl Iterator<Item = SlabStatistics> {
+    heap::slabs()
+}
+
 /// The whole machine's memory. Any context; takes each CPU's cache lock in turn.
 pub fn statistics() -> Statistics {
     let zones = || (0..MAX_NODES).map(frames::zone);

@@ -29,7 +29,9 @@ fn change(edit: impl FnOnce(&mut Credentials) -> Result<()>) -> Result<usize> {
 fn adjust_privileges(old: &Credentials, new: &mut Credentials) {
     let was_root = |who: &Credentials| who.uid == 0 || who.euid == 0 || who.suid == 0;
     if was_root(old) && !was_root(new) {
-        new.permitted = Capabilities::empty();
+        if !old.keep_capabilities {
+            new.permitted = Capabilities::empty();
+        }
         new.effective = Capabilities::empty();
         new.ambient = Capabilities::empty();
     }

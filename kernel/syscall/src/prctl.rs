@@ -19,6 +19,8 @@ const PR_CAPBSET_DROP: u32 = 24;
 const PR_GET_TIMERSLACK: u32 = 30;
 const PR_SET_CHILD_SUBREAPER: u32 = 36;
 const PR_GET_CHILD_SUBREAPER: u32 = 37;
+const PR_GET_KEEPCAPS: u32 = 7;
+const PR_SET_KEEPCAPS: u32 = 8;
 const PR_GET_SECUREBITS: u32 = 27;
 const PR_GET_SECCOMP: u32 = 21;
 const PR_SET_NO_NEW_PRIVS: u32 = 38;
@@ -92,6 +94,12 @@ pub fn prctl(
         PR_SET_NO_NEW_PRIVS if [second, third, fourth, fifth] == [1, 0, 0, 0] => {
             let mut new = (*current::credentials()).clone();
             new.no_new_privileges = true;
+            process::set_credentials(alloc::sync::Arc::new(new));
+        }
+        PR_GET_KEEPCAPS => return Ok(usize::from(current::credentials().keep_capabilities)),
+        PR_SET_KEEPCAPS if second <= 1 => {
+            let mut new = (*current::credentials()).clone();
+            new.keep_capabilities = second != 0;
             process::set_credentials(alloc::sync::Arc::new(new));
         }
         PR_CAP_AMBIENT if [fourth, fifth] == [0; 2] => return ambient(second, third),

@@ -29,6 +29,7 @@ use self::slab::{Blocks, Chain, Depot};
 use crate::frames::metadata::{Frames, Metadata};
 use crate::frames::{self, Reserve};
 use crate::pressure;
+use crate::statistics::SlabStatistics;
 
 #[cfg(target_os = "none")]
 #[global_allocator]
@@ -58,6 +59,11 @@ static LARGE_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// The memory in slabs, in bytes.
 pub(crate) fn slab_bytes() -> usize {
     DEPOTS.iter().map(|depot| depot.lock_irq().bytes()).sum()
+}
+
+/// The slabs of each class, the smallest objects first.
+pub(crate) fn slabs() -> impl Iterator<Item = SlabStatistics> {
+    DEPOTS.iter().map(|depot| depot.lock_irq().statistics())
 }
 
 /// The memory in blocks that are larger than any slab's objects, in bytes.

@@ -14,6 +14,7 @@ use contract::PAGE_SIZE;
 use super::class::Class;
 use super::poison;
 use crate::frames::metadata::{Frames, List, Metadata, SLAB};
+use crate::statistics::SlabStatistics;
 
 /// A free object: the link is all that is known of it.
 #[repr(transparent)]
@@ -102,16 +103,31 @@ pub(super) struct Depot {
     /// A slab of which none is out.
     idle: Option<u32>,
     slabs: usize,
+    /// Objects that are with CPUs or users.
+    out: usize,
 }
 
 impl Depot {
     pub(super) const fn new(class: Class) -> Self {
-        Self { class, partial: List::EMPTY, idle: None, slabs: 0 }
+        Self { class, partial: List::EMPTY, idle: None, slabs: 0, out: 0 }
     }
 
     /// The memory in this class's slabs, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.slabs * self.slab_size()
+    }
+
+    /// Its slabs and the objects in them.
+    pub(super) fn statistics(&self) -> SlabStatistics {
+        let objects_per_slab = self.slab_size() / self.class.size();
+        SlabStatistics {
+            object_size: self.class.size(),
+            active: self.out,
+            objects: self.slabs * objects_per_slab,
+            objects_per_slab,
+            pages_per_slab: 1 << self.class.slab_order(),
+            slabs: self.slabs,
+        }
     }
 
     fn slab_size(&self) -> usize {
@@ -135,6 +151,7 @@ impl Depot {
                 let next = unsafe { object.as_ref().next };
                 state.first_free = Self::position(base, next);
                 state.out += 1;
+                self.out += 1;
                 wanted -= 1;
                 // SAFETY: the object was just taken out of the slab's own list.
                 unsafe { chain.push(object) };
@@ -163,6 +180,7 @@ impl Depot {
             unsafe { object.write(Object { next: Self::object_at(base, state.first_free) }) };
             state.first_free = Self::position(base, Some(object));
             state.out -= 1;
+            self.out -= 1;
             state.store(metadata);
             if state.out == 0 {
                 self.partial.remove(blocks, slab);

@@ -24,6 +24,7 @@ const FILES: &[(&str, Show)] = &[
     ("devices", identity::devices),
     ("partitions", identity::partitions),
     ("diskstats", nothing),
+    ("slabinfo", memory_use::slabinfo),
     ("swaps", memory_use::swaps),
     ("stat", stat::stat),
     ("schedstat", stat::schedstat),
