@@ -122,6 +122,8 @@ const _: () = {
 /// - `AddressSpace::new`: an empty user half; the kernel's half is shared by all.
 /// - `map`: maps a page, or replaces what is mapped (flushing it); returns the frame that was there. The entry owns the frame.
 ///   On failure the frame comes back with the error.
+/// - `map_absent`: maps a page unless one is mapped; then that one stays, and the frame given comes back. As a failure it comes back with
+///   the error.
 /// - `unmap`: removes what is mapped in the range and gives the frames to `sink`, each with whether it was written to, after no CPU can
 ///   reach them any more.
 /// - `protect`: changes the protection of what is mapped in the range, and flushes.
@@ -146,6 +148,8 @@ const _: () = {
     let _: fn() -> Result<AddressSpace, OutOfFrames> = AddressSpace::new;
     let _: fn(&AddressSpace, usize, Frame, Protection) -> Result<Option<Frame>, Frame> =
         AddressSpace::map;
+    let _: fn(&AddressSpace, usize, Frame, Protection) -> Result<Option<Frame>, Frame> =
+        AddressSpace::map_absent;
     let _: fn(&AddressSpace, Range<usize>, &mut dyn FnMut(Frame, bool)) = AddressSpace::unmap;
     let _: fn(&AddressSpace, Range<usize>, Protection) = AddressSpace::protect;
     let _: fn(&AddressSpace, usize) -> Option<(usize, Protection)> = AddressSpace::look_up;

@@ -17,6 +17,10 @@ impl vm::Backing for File {
         self.operations().page_at_hand(self, index)
     }
 
+    fn pages_at_hand(&self, range: core::ops::Range<u64>, visit: &mut dyn FnMut(u64, Page)) {
+        self.operations().pages_at_hand(self, range, visit);
+    }
+
     fn write_back(&self, _pages: core::ops::Range<u64>) -> Result<()> {
         self.sync()
     }

@@ -83,6 +83,20 @@ pub trait FileOperations: Any + Send + Sync {
         None
     }
 
+    /// Calls with each page of a range that is at hand, and its index; perhaps with a spin lock held.
+    fn pages_at_hand(
+        &self,
+        file: &File,
+        range: core::ops::Range<u64>,
+        visit: &mut dyn FnMut(u64, Page),
+    ) {
+        for index in range {
+            if let Some(page) = self.page_at_hand(file, index) {
+                visit(index, page);
+            }
+        }
+    }
+
     /// Whether the pages are memory and nothing else, counted as `RssShmem`.
     fn is_shared_memory(&self) -> bool {
         false

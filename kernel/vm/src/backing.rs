@@ -30,6 +30,15 @@ pub trait Backing: Any + Send + Sync {
         None
     }
 
+    /// Calls with each page of a range that is at hand, and its index; perhaps with a spin lock held.
+    fn pages_at_hand(&self, range: Range<u64>, visit: &mut dyn FnMut(u64, Page)) {
+        for index in range {
+            if let Some(page) = self.page_at_hand(index) {
+                visit(index, page);
+            }
+        }
+    }
+
     /// A shared mapping is about to store into the page.
     ///
     /// # Errors
@@ -154,6 +163,12 @@ impl Backing for SharedMemory {
 
     fn page_at_hand(&self, index: u64) -> Option<Page> {
         self.pages.lock().get(&index).cloned()
+    }
+
+    fn pages_at_hand(&self, range: Range<u64>, visit: &mut dyn FnMut(u64, Page)) {
+        for (&index, page) in self.pages.lock().range(range) {
+            visit(index, page.clone());
+        }
     }
 
     fn path(&self, out: &mut dyn fmt::Write) -> fmt::Result {

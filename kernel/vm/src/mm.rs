@@ -138,16 +138,15 @@ impl Mm {
         page: Page,
         protection: Protection,
     ) -> Result<(), FaultError> {
-        let _entries = self.entries.lock();
-        if self.space.look_up(address).is_some() {
-            return Ok(());
-        }
         let kind = Kind::of(vma, &page);
-        match self.space.map(address, page.into_frame(), protection) {
-            Ok(old) => {
-                debug_assert!(old.is_none(), "a page appeared at {address:#x} under the lock");
-                old.map(Page::from_frame);
+        let _entries = self.entries.lock();
+        match self.space.map_absent(address, page.into_frame(), protection) {
+            Ok(None) => {
                 self.rss.add(kind);
+                Ok(())
+            }
+            Ok(Some(frame)) => {
+                drop(Page::from_frame(frame));
                 Ok(())
             }
             Err(frame) => {

@@ -112,17 +112,25 @@ impl Mm {
         const WINDOW: usize = AROUND * PAGE_SIZE;
         let start = (address & !(WINDOW - 1)).max(vma.range.start);
         let end = ((address & !(WINDOW - 1)) + WINDOW).min(vma.range.end);
+        let first = vma.index_of(start);
+        let pages = first..first + ((end - start) / PAGE_SIZE) as u64;
         let mut found: ArrayVec<(usize, Page), AROUND> = ArrayVec::new();
-        for neighbour in (start..end).step_by(PAGE_SIZE).filter(|&it| it != address) {
-            if self.space.look_up(neighbour).is_none()
-                && let Some(page) = backing.page_at_hand(vma.index_of(neighbour))
-            {
-                found.push((neighbour, page));
+        backing.pages_at_hand(pages, &mut |index, page| {
+            found.push((start + (index - first) as usize * PAGE_SIZE, page));
+        });
+        let (mut left_over, mut mapped) = (ArrayVec::<Page, AROUND>::new(), 0);
+        {
+            let _entries = self.entries.lock();
+            for (neighbour, page) in found.into_iter().filter(|&(it, _)| it != address) {
+                match self.space.map_absent(neighbour, page.into_frame(), vma.flags.read_only()) {
+                    Ok(None) => mapped += 1,
+                    // There is one already, or no memory for its page table: nobody asked for these.
+                    Ok(Some(frame)) | Err(frame) => left_over.push(Page::from_frame(frame)),
+                }
             }
         }
-        for (neighbour, page) in found {
-            // Nobody asked for these: no memory for their page table is no error.
-            let _ = self.map_if_absent(vma, neighbour, page, vma.flags.read_only());
+        if mapped > 0 {
+            self.rss.add_many(Kind::of_file(backing), mapped);
         }
     }
 

@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use memory::Page;
 
+use crate::backing::Backing;
 use crate::vma::Vma;
 
 /// What kind of page counts where.
@@ -22,10 +23,14 @@ impl Kind {
     pub(crate) fn of(vma: &Vma, page: &Page) -> Self {
         match vma.backing() {
             _ if page.is_anonymous() => Self::Anonymous,
-            Some(backing) if backing.is_shared_memory() => Self::SharedMemory,
-            Some(_) => Self::File,
+            Some(backing) => Self::of_file(&**backing),
             None => Self::Anonymous,
         }
+    }
+
+    /// Of a page that is the file's own.
+    pub(crate) fn of_file(backing: &dyn Backing) -> Self {
+        if backing.is_shared_memory() { Self::SharedMemory } else { Self::File }
     }
 }
 
@@ -38,7 +43,11 @@ pub(crate) struct Rss {
 
 impl Rss {
     pub(crate) fn add(&self, kind: Kind) {
-        self.counts[kind as usize].fetch_add(1, Relaxed);
+        self.add_many(kind, 1);
+    }
+
+    pub(crate) fn add_many(&self, kind: Kind, count: usize) {
+        self.counts[kind as usize].fetch_add(count, Relaxed);
         self.peak.fetch_max(self.total(), Relaxed);
     }
 

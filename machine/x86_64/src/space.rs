@@ -171,6 +171,33 @@ impl AddressSpace {
         Ok(Some(unsafe { frame(old) }))
     }
 
+    /// Maps a page unless one is mapped. See the contract.
+    pub fn map_absent(
+        &self,
+        address: usize,
+        new: Frame,
+        protection: Protection,
+    ) -> Result<Option<Frame>, Frame> {
+        check(&(address..address + PAGE_SIZE));
+        let table = match self.find(address) {
+            Some(table) => table,
+            None => match self.make(address) {
+                Ok(table) => table,
+                Err(OutOfFrames) => return Err(new),
+            },
+        };
+        let entry = &table[index(address, 1)];
+        let number = new.into_number();
+        match entry.compare_exchange(0, leaf(number, protection), AcqRel, Relaxed) {
+            Ok(_) => {
+                self.mapped.fetch_add(1, Relaxed);
+                Ok(None)
+            }
+            // SAFETY: the number's reference did not go into the entry.
+            Err(_) => Ok(Some(unsafe { Frame::from_number(number) })),
+        }
+    }
+
     /// Removes what is mapped in the range. See the contract.
     pub fn unmap(&self, range: Range<usize>, sink: &mut dyn FnMut(Frame, bool)) {
         let mut batch = Batch { entries: [0; BATCH], length: 0, from: 0, to: 0 };

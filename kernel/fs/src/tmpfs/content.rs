@@ -8,6 +8,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use core::ops::Range;
 
 use errno::{Errno, Result};
 use memory::{PAGE_SIZE, Page};
@@ -238,6 +239,17 @@ impl Content {
             return Err(Errno::ENXIO);
         }
         Ok(inner.pages.get(&index).cloned())
+    }
+
+    /// Calls with each page in a range that is there, under the lock of the pages.
+    pub(crate) fn present_pages(&self, range: Range<u64>, visit: &mut dyn FnMut(u64, Page)) {
+        let inner = self.inner.lock();
+        let end = range.end.min(pages_of(inner.size));
+        if range.start < end {
+            for (&index, page) in inner.pages.range(range.start..end) {
+                visit(index, page.clone());
+            }
+        }
     }
 
     /// Changes the size.

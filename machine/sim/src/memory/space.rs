@@ -162,6 +162,25 @@ impl AddressSpace {
         Ok(Some(old.frame))
     }
 
+    /// Maps a page unless one is mapped; then the frame given comes back.
+    ///
+    /// # Errors
+    /// The frame comes back if the kernel has no frame for a table.
+    ///
+    /// # Panics
+    /// If the address is not the start of a user page.
+    pub fn map_absent(
+        &self,
+        address: usize,
+        frame: Frame,
+        protection: Protection,
+    ) -> Result<Option<Frame>, Frame> {
+        match self.look_up(address) {
+            Some(_) => Ok(Some(frame)),
+            None => self.map(address, frame, protection),
+        }
+    }
+
     /// Removes what is mapped in the range and gives the frames to `sink`, each with whether it was
     /// written to, after no CPU can reach them any more.
     ///
