@@ -9,6 +9,7 @@
 //! a leader whose parent does not care, goes straight to `Dead` and releases itself.
 
 use alloc::sync::Arc;
+use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use fs::{Credentials, FileTable, FsContext};
@@ -89,6 +90,8 @@ pub struct Thread {
     /// The signals that a kernel thread has allowed (K9).
     allowed_signals: AtomicU64,
     held: SpinLock<Held>,
+    /// Where the user memory among them is, 0 for none. Changes with it, under the lock.
+    mm_identity: AtomicUsize,
     /// Where to write 0, and wake a futex, at the thread's end; 0 for nowhere.
     clear_child_tid: AtomicUsize,
     /// Where to write the thread's number when it starts; 0 for nowhere.
@@ -110,11 +113,17 @@ pub(crate) struct NewThread {
     pub(crate) personality: u32,
 }
 
+/// The address of the memory's own record: no two that live have the same.
+fn identity(mm: Option<&Arc<Mm>>) -> usize {
+    mm.map_or(0, |mm| Arc::as_ptr(mm).addr())
+}
+
 impl Thread {
     /// Inlined, so that it is built where it will lie.
     #[inline(always)]
     pub(crate) fn new(new: NewThread) -> Self {
         new.resources.user.task_made();
+        let mm_identity = AtomicUsize::new(identity(new.resources.mm.as_ref()));
         let held = Held { resources: new.resources, vfork_done: new.vfork_done };
         Self {
             is_leader: AtomicBool::new(Arc::ptr_eq(&new.pid, new.process.pid())),
@@ -125,6 +134,7 @@ impl Thread {
             signals: SpinLock::new(&THREAD_SIGNALS_LOCK, new.signals),
             allowed_signals: AtomicU64::new(0),
             held: SpinLock::new(&RESOURCES_LOCK, held),
+            mm_identity,
             clear_child_tid: AtomicUsize::new(0),
             set_child_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
@@ -238,6 +248,12 @@ impl Thread {
         self.held.lock_irq().resources.mm.clone()
     }
 
+    /// A number that its user memory has while it lives, and no other at the same time; none if it has no memory. Takes no lock:
+    /// only the running thread itself can rely on the answer.
+    pub fn mm_identity(&self) -> Option<NonZeroUsize> {
+        NonZeroUsize::new(self.mm_identity.load(Ordering::Relaxed))
+    }
+
     /// Replaces its open files and returns the old ones: `unshare`, `execve`.
     pub fn set_files(&self, files: Option<Arc<FileTable>>) -> Option<Arc<FileTable>> {
         self.change_resources(|resources| core::mem::replace(&mut resources.files, files))
@@ -249,7 +265,10 @@ impl Thread {
     }
 
     pub(crate) fn set_mm(&self, mm: Option<Arc<Mm>>) -> Option<Arc<Mm>> {
-        self.change_resources(|resources| core::mem::replace(&mut resources.mm, mm))
+        self.change_resources(|resources| {
+            self.mm_identity.store(identity(mm.as_ref()), Ordering::Relaxed);
+            core::mem::replace(&mut resources.mm, mm)
+        })
     }
 
     /// Gives it other namespaces.

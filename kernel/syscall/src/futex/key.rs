@@ -1,9 +1,8 @@
 //! When two addresses are the same futex.
 
-use alloc::sync::Arc;
-
 use errno::{Errno, Result};
-use vm::{FutexPlace, Mm};
+use process::Thread;
+use vm::FutexPlace;
 
 use crate::current;
 
@@ -48,13 +47,13 @@ impl Key {
         if address >= machine::user::USER_END {
             return Err(Errno::EFAULT);
         }
-        let mm = current::mm()?;
         if sharing == Sharing::AsMapped
-            && let FutexPlace::Shared { object, offset } = mm.futex_place(address)?
+            && let FutexPlace::Shared { object, offset } = current::mm()?.futex_place(address)?
         {
             return Ok(Self::Shared { object, offset });
         }
-        Ok(Self::Private { space: identity(&mm), address })
+        let space = Thread::of(&sched::current()).mm_identity().ok_or(Errno::EFAULT)?;
+        Ok(Self::Private { space: space.get(), address })
     }
 
     /// A word that depends on all of it.
@@ -64,8 +63,4 @@ impl Key {
             Self::Shared { object, offset } => object.rotate_left(40) ^ offset,
         }
     }
-}
-
-fn identity(mm: &Arc<Mm>) -> usize {
-    Arc::as_ptr(mm).addr()
 }
