@@ -40,6 +40,7 @@ impl Key {
     ///
     /// # Errors
     /// EINVAL: not aligned. EFAULT: nothing is mapped there.
+    #[inline]
     pub fn new(address: usize, sharing: Sharing) -> Result<Self> {
         if !address.is_multiple_of(size_of::<u32>()) {
             return Err(Errno::EINVAL);
@@ -47,13 +48,23 @@ impl Key {
         if address >= machine::user::USER_END {
             return Err(Errno::EFAULT);
         }
-        if sharing == Sharing::AsMapped
-            && let FutexPlace::Shared { object, offset } = current::mm()?.futex_place(address)?
-        {
-            return Ok(Self::Shared { object, offset });
+        if sharing == Sharing::AsMapped {
+            return Self::as_mapped(address);
         }
+        Self::private(address)
+    }
+
+    #[inline]
+    fn private(address: usize) -> Result<Self> {
         let space = Thread::of(&sched::current()).mm_identity().ok_or(Errno::EFAULT)?;
         Ok(Self::Private { space: space.get(), address })
+    }
+
+    fn as_mapped(address: usize) -> Result<Self> {
+        match current::mm()?.futex_place(address)? {
+            FutexPlace::Shared { object, offset } => Ok(Self::Shared { object, offset }),
+            _ => Self::private(address),
+        }
     }
 
     /// A word that depends on all of it.
