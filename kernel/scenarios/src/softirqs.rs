@@ -370,6 +370,19 @@ pub(crate) fn disable_and_kill_against_schedule() {
     join_all(threads);
     assert!(!tasklet.schedule(), "a killed tasklet was scheduled");
     probe.check(&tasklet, DISABLED);
+    // One that is held when it is dropped does not run when it is enabled.
+    let runs = Arc::new(AtomicU64::new(0));
+    let counted = runs.clone();
+    let tasklet = Tasklet::new(move || {
+        counted.fetch_add(1, SeqCst);
+    });
+    let disabled = tasklet.disable();
+    assert!(tasklet.schedule());
+    dawdle();
+    drop(tasklet);
+    drop(disabled);
+    dawdle();
+    assert_eq!(runs.load(SeqCst), 0, "a dropped tasklet ran");
 }
 
 pub(crate) fn tasklets_against_hotplug() {

@@ -114,7 +114,7 @@ impl Core {
         self.state.fetch_update(SeqCst, SeqCst, change)
     }
 
-    /// Off its list into the hands of this CPU. Under the lock of the list.
+    /// Off its list into the hands of this CPU. Under the lock of the list, or taken from there.
     fn begin(&self) {
         // Before it is marked: who sees the mark may ask where.
         self.running_on.store(machine::cpu::id(), Relaxed);
@@ -159,19 +159,33 @@ impl Core {
         }
     }
 
+    /// Forgets that it wants to run, if it is held. Whoever takes the mark off has it.
+    fn drop_held(&self) {
+        let _ =
+            self.update(|state| (state & HELD != 0).then_some(state & !(HELD | SCHEDULED | HIGH)));
+    }
+
     fn schedule(self: &Arc<Self>, high: bool) -> bool {
         let wanted = SCHEDULED | if high { HIGH } else { 0 };
         let here = PreemptGuard::new();
-        let changed =
-            self.update(|state| (state & (SCHEDULED | KILLED) == 0).then_some(state | wanted));
-        match changed {
-            // Its runner puts it on a list when it has run.
-            Ok(old) if old & RUNNING != 0 => true,
-            Ok(_) => {
-                enqueue(self.clone(), high, here);
-                true
+        loop {
+            let changed =
+                self.update(|state| (state & (SCHEDULED | KILLED) == 0).then_some(state | wanted));
+            match changed {
+                // Its runner puts it on a list when it has run.
+                Ok(old) if old & RUNNING != 0 => return true,
+                Ok(_) => {
+                    enqueue(self.clone(), high, here);
+                    return true;
+                }
+                // A look is not enough to leave it at that: what the caller wrote before could become visible after it, when the
+                // run that it relies on has begun. An exchange is: either the exchange in `begin` comes later, and
+                // the run sees it all, or this sees that it has begun.
+                Err(_) if self.state.fetch_or(0, SeqCst) & (SCHEDULED | KILLED) != 0 => {
+                    return false;
+                }
+                Err(_) => {}
             }
-            Err(_) => false,
         }
     }
 
@@ -220,8 +234,8 @@ impl Tasklet {
         }
     }
 
-    /// Has it run once from now on. Returns false if it is scheduled already or has been killed. One that runs may be
-    /// scheduled: it runs once more. (If it only looked as if it would run, and was disabled, once is for both.) As [`raise`](crate::raise) for the context.
+    /// Has it run once from now on. Returns false if it is scheduled already, and then the run that is to come sees what the
+    /// caller wrote before, or has been killed. One that runs may be scheduled: it runs once more. (If it only looked as if it would run, and was disabled, once is for both.) As [`raise`](crate::raise) for the context.
     pub fn schedule(&self) -> bool {
         self.core.schedule(false)
     }
@@ -262,11 +276,13 @@ impl Tasklet {
                 return was_scheduled;
             }
             was_scheduled |= state & SCHEDULED != 0;
-            if state & HELD != 0 && core.disabled.load(SeqCst) != 0 {
-                // Whoever takes the mark off has it: here it is dropped.
-                let _ = core.update(|state| {
-                    (state & HELD != 0).then_some(state & !(HELD | SCHEDULED | HIGH))
-                });
+            if state & HELD != 0 {
+                if core.disabled.load(SeqCst) != 0 {
+                    core.drop_held();
+                } else {
+                    // Not left to who has just enabled it: that may be a task that waits for this CPU.
+                    core.clone().let_go();
+                }
             } else if state & RUNNING != 0 {
                 core.wait_while(RUNNING);
             } else {
@@ -296,6 +312,8 @@ impl Drop for Tasklet {
         // Its links hold it, and its function perhaps whoever drops it: so it goes now, not when its turn comes.
         let unlisted = self.core.unlist();
         drop(unlisted);
+        // Nor does it begin to run when who has disabled it enables it.
+        self.core.drop_held();
     }
 }
 
