@@ -165,8 +165,13 @@ impl<T: Linked + ?Sized> List<T> {
     /// Whether an element is in this list.
     #[inline]
     pub fn contains(&self, element: &T) -> bool {
+        self.owns(element.links())
+    }
+
+    #[inline]
+    fn owns(&self, links: &Links<T>) -> bool {
         // Relaxed: only who holds this list exclusively stores or clears this identity.
-        self.identity != 0 && element.links().owner.load(Ordering::Relaxed) == self.identity
+        self.identity != 0 && links.owner.load(Ordering::Relaxed) == self.identity
     }
 
     /// Takes the first element.
@@ -178,7 +183,9 @@ impl<T: Linked + ?Sized> List<T> {
     /// Takes an element out, if it is in this list.
     #[inline]
     pub fn remove(&mut self, element: &T) -> Option<Arc<T>> {
-        if self.contains(element) { Some(self.unlink(element.links())) } else { None }
+        // Asked for once: the next call might say something else, and only of these it is known that they are in this list.
+        let links = element.links();
+        if self.owns(links) { Some(self.unlink(links)) } else { None }
     }
 
     /// Takes out an element of this list.
@@ -365,6 +372,31 @@ mod tests {
         drop(list);
         assert_eq!(Arc::strong_count(&one), 1);
         assert!(!one.links.is_linked());
+    }
+
+    struct Fickle {
+        links: [Links<Fickle>; 2],
+        asked: core::sync::atomic::AtomicUsize,
+    }
+
+    impl Linked for Fickle {
+        fn links(&self) -> &Links<Self> {
+            &self.links[self.asked.fetch_add(1, Ordering::Relaxed) % 2]
+        }
+    }
+
+    #[test]
+    fn an_element_that_shows_other_links_each_time_is_taken_out_once() {
+        let asked = core::sync::atomic::AtomicUsize::new(1);
+        let one = Arc::new(Fickle { links: [Links::new(), Links::new()], asked });
+        let mut list = List::new();
+        // By its second links, and out again: they keep the pointer.
+        assert!(list.push_back(one.clone()).is_ok() && list.pop_front().is_some());
+        // By its first; asked twice, `remove` would look at those, and take out the second.
+        assert!(list.push_back(one.clone()).is_ok());
+        assert!(list.remove(&one).is_none() && list.remove(&one).is_some());
+        assert!(list.is_empty() && !one.links.iter().any(Links::is_linked));
+        assert_eq!(Arc::strong_count(&one), 1);
     }
 
     struct Elsewhere(&'static Links<Elsewhere>);
