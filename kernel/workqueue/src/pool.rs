@@ -75,6 +75,7 @@ pub(crate) struct Worker {
     idle_since: u64,
     pub(crate) current: Option<Arc<AnyNode>>,
     pub(crate) current_slot: u32,
+    pub(crate) current_colour: u8,
     /// The queue whose item it ran last, for its name in `/proc`. The number tells whether it is still right.
     pub(crate) last_queue: u64,
     pub(crate) description: Option<Arc<crate::queue::Name>>,
@@ -387,6 +388,7 @@ impl State {
             idle_since: 0,
             current: None,
             current_slot: 0,
+            current_colour: 0,
             last_queue: 0,
             description: None,
         });

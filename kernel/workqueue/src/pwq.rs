@@ -25,8 +25,8 @@ pub(crate) struct Pwq {
     /// The colour of what is queued now.
     pub(crate) colour: u8,
     in_flight: [u32; COLOURS],
-    /// What the queue's rescuer runs for this pool.
-    pub(crate) rescued: Option<Arc<AnyNode>>,
+    /// What the queue's rescuer runs for this pool, and its colour.
+    pub(crate) rescued: Option<(Arc<AnyNode>, u8)>,
 }
 
 impl Pwq {

@@ -65,7 +65,7 @@ fn show_part(part: &queue::Part) {
     let pwq = held.pwq(part.slot);
     first.format(format_args!(" active={}/{}", pwq.active, pwq.max_active));
     let mut running = NameBuffer::<LINE>::new();
-    if let Some(node) = &pwq.rescued {
+    if let Some((node, _)) = &pwq.rescued {
         running.format(format_args!(" (rescuer):{}", node.name));
     }
     let mut held_back = NameBuffer::<LINE>::new();

@@ -112,7 +112,7 @@ fn rescue(queue: &Arc<Queue>, index: usize, tag: &Tag) {
         let Some(node) = held.next_item_of(slot) else { break };
         let colour = node.home.colour();
         held.progress += 1;
-        held.pwq(slot).rescued = Some(node.clone());
+        held.pwq(slot).rescued = Some((node.clone(), colour));
         drop(held);
         tag.enter(queue.id, wait::address(&node));
         worker::run(pool, slot, &node);

@@ -126,7 +126,7 @@ fn work<'p>(me: &sched::Task, pool: &'p Pool, mut held: Held<'p>, id: u32, tag: 
     while held.keep_working() {
         let Some(node) = held.next_item() else { break };
         let (slot, colour) = (node.home.slot(), node.home.colour());
-        begin(&mut held, id, slot, &node);
+        begin(&mut held, id, slot, colour, &node);
         let pwq = held.pwq(slot);
         let intensive = pwq.cpu_intensive;
         tag.enter(pwq.queue_id, wait::address(&node));
@@ -162,12 +162,13 @@ fn work<'p>(me: &sched::Task, pool: &'p Pool, mut held: Held<'p>, id: u32, tag: 
 
 /// Writes down what the worker is at.
 #[inline]
-fn begin(held: &mut Held<'_>, id: u32, slot: u32, node: &Arc<AnyNode>) {
+fn begin(held: &mut Held<'_>, id: u32, slot: u32, colour: u8, node: &Arc<AnyNode>) {
     held.progress += 1;
     let queue = held.pwq(slot).queue_id;
     let worker = held.worker(id);
     worker.current = Some(node.clone());
     worker.current_slot = slot;
+    worker.current_colour = colour;
     if worker.last_queue != queue {
         rename(held, id, slot, queue);
     }
@@ -266,7 +267,7 @@ pub(crate) fn thread_dies() {
             let mut held = pool.lock();
             let Some(worker) = held.part(*id) else { return };
             if let Some(node) = &worker.current {
-                bury_item(pool, held, worker.current_slot, node);
+                bury_item(pool, held, worker.current_slot, worker.current_colour, node);
                 held = pool.lock();
             }
             if held.need_more_workers() {
@@ -278,15 +279,16 @@ pub(crate) fn thread_dies() {
         Kind::Rescuer { queue, part } => {
             let Some(part) = queue.parts().get(part.load(Relaxed) as usize) else { return };
             let mut held = part.pool.lock();
-            if let Some(node) = held.pwq(part.slot).rescued.take() {
-                bury_item(&part.pool, held, part.slot, &node);
+            if let Some((node, colour)) = held.pwq(part.slot).rescued.take() {
+                bury_item(&part.pool, held, part.slot, colour, &node);
             }
         }
     }
 }
 
-fn bury_item(pool: &Pool, held: Held<'_>, slot: u32, node: &Arc<AnyNode>) {
+/// `colour`: of the instance that was run. The item's home is that of its next one, if it was queued again meanwhile.
+fn bury_item(pool: &Pool, held: Held<'_>, slot: u32, colour: u8, node: &Arc<AnyNode>) {
     node.state.poison();
     // The thread's own reference is lost with its stack, so this is not the last.
-    drop(finish(pool, held, slot, node.home.colour(), node.clone()));
+    drop(finish(pool, held, slot, colour, node.clone()));
 }

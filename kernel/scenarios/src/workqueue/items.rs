@@ -200,7 +200,7 @@ pub(crate) fn never_early() {
 }
 
 pub(crate) fn panicking() {
-    expect_oopses(2);
+    expect_oopses(3);
     let work = Work::from_fn("unlucky", |_| panic!("this item is meant to panic"));
     assert!(schedule_work(&work));
     work.flush();
@@ -225,6 +225,23 @@ pub(crate) fn panicking() {
     own.flush();
     own.destroy();
     assert_eq!(runs.load(SeqCst), 4);
+    // A flush that began while it ran waits for that run, and not for the one that it has queued since.
+    let own = queue(WqFlags::empty(), 0);
+    let turns = Arc::new(AtomicU64::new(0));
+    let counted = turns.clone();
+    let twice = Work::from_fn("unlucky once", move |running| {
+        if counted.fetch_add(1, SeqCst) == 0 {
+            dawdle();
+            assert!(running.requeue());
+            panic!("this item is meant to panic once");
+        }
+    });
+    own.queue(&twice);
+    wait_until(|| turns.load(SeqCst) != 0);
+    own.flush();
+    twice.flush();
+    own.destroy();
+    assert_eq!(turns.load(SeqCst), 2);
 }
 
 pub(crate) fn work_on_cpu() {
