@@ -1,6 +1,8 @@
 //! Where a pending item is.
 
-use core::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicU8, AtomicU32, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
 
 /// The kind of place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +33,8 @@ pub(crate) struct Home {
 }
 
 /// What an item carries of it. Changed by the owner of `PENDING`, under the lock of the pool that it names. Without that lock
-/// it is a guess, to be looked at again under it: hence no order between the parts, nor with anything else.
+/// it is a guess, to be looked at again under it. The guess may be of parts that never were together; the second look, under the
+/// lock of the pool that was guessed, then finds another pool: that is written before the place.
 pub(crate) struct HomeWord {
     pool: AtomicU32,
     slot: AtomicU32,
@@ -54,7 +57,8 @@ impl HomeWord {
             pool: self.pool.load(Relaxed),
             slot: self.slot(),
             colour: self.colour(),
-            place: match self.place.load(Relaxed) {
+            // Acquire, and last, pairs with the Release in `set_place`: who sees a new place, and looks again, sees the new pool, too.
+            place: match self.place.load(Acquire) {
                 1 => Place::Timer,
                 2 => Place::Active,
                 3 => Place::Inactive,
@@ -84,7 +88,7 @@ impl HomeWord {
 
     #[inline]
     pub(crate) fn set_place(&self, place: Place) {
-        self.place.store(place as u8, Relaxed);
+        self.place.store(place as u8, Release);
     }
 }
 
