@@ -1,15 +1,18 @@
-//! The stop class: one task per CPU, above everything.
+//! The stop class: two tasks per CPU, above everything: its stopper, and what watches whether it switches tasks.
 
 use smallvec::SmallVec;
 
 use super::Queue;
 use crate::task::{Task, TaskRef};
 
-/// Holds the stopper thread while it is runnable and does not run. There may be a second one: that of a CPU that has gone, on its way
-/// to its parking place. CPUs go one at a time, so there is never a third.
+/// Two tasks each of two CPUs.
+const PLACES: usize = 4;
+
+/// Holds the CPU's tasks of this class while they are runnable and do not run. There may be those of a second CPU: one that has gone, on
+/// their way to their parking places. CPUs go one at a time, so there are never more, and adding one never allocates.
 #[derive(Default)]
 pub(crate) struct StopQueue {
-    waiting: SmallVec<[TaskRef; 2]>,
+    waiting: SmallVec<[TaskRef; PLACES]>,
 }
 
 impl StopQueue {
@@ -20,6 +23,7 @@ impl StopQueue {
 
 impl Queue for StopQueue {
     fn enqueue(&mut self, task: TaskRef, _now: u64) -> bool {
+        debug_assert!(self.waiting.len() < PLACES, "{task:?} is not one of the stop class's tasks");
         self.waiting.push(task);
         false
     }
