@@ -84,10 +84,12 @@ impl StateWord {
     }
 
     /// Sets the running task's own state. SeqCst: the state is visible before the sleeper looks at its condition, and a waker
-    /// changes the condition before it looks at the state; one of the two sees the other.
+    /// changes the condition before it looks at the state; one of the two sees the other. The fence is for conditions that are
+    /// read with less.
     pub(crate) fn set(&self, state: u32) {
         machine::irq::point();
         self.0.swap(state, Ordering::SeqCst);
+        sync::fence_after_exchange();
         machine::irq::point();
     }
 

@@ -225,7 +225,7 @@ impl WaitQueue {
 
 fn wake(mut waiters: SpinIrqGuard<'_, Waiters>, mut exclusive_left: usize) {
     // The condition was made true before this, the tasks' states are looked at after it; the
-    // sleeper's exchange of its state is its half. The lock alone does not order the two: it
+    // sleeper's exchange of its state, with the fence behind it, is its half. The lock alone does not order the two: it
     // only keeps what follows from coming earlier.
     fence(Ordering::SeqCst);
     for watcher in waiters.watchers.iter() {

@@ -20,7 +20,8 @@ pub fn wake_up(task: &TaskRef) -> bool {
 
 /// Wakes a task if its state is one of `mask`. Returns whether this call woke it. Any context without a run-queue lock.
 ///
-/// What the caller wrote before is seen by the woken task.
+/// What the caller wrote before is seen by the woken task. So that a task that is on its way to sleep sees it, too, if it is not woken,
+/// what it waits for is changed under a lock under which it looks, or SeqCst: there is no fence here.
 pub fn wake_up_state(task: &TaskRef, mask: u32) -> bool {
     if task.state.load() & mask == 0 {
         return false;

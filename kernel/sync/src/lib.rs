@@ -17,6 +17,7 @@
 extern crate alloc;
 
 mod any;
+mod barrier;
 mod current;
 mod irq;
 mod keycell;
@@ -30,6 +31,7 @@ mod spin;
 mod trycell;
 
 pub use any::AnyOnce;
+pub use barrier::fence_after_exchange;
 pub use current::{Current, CurrentSlot};
 pub use irq::IrqGuard;
 pub use keycell::{Key, KeyCell};

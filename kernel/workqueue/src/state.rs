@@ -134,6 +134,8 @@ impl State {
         // Nobody else starts the item: it was on our list. SeqCst, and an exchange: whoever finds it not pending any more and
         // claims it, and whoever found it pending and left it, has written what it wanted done before.
         self.word.fetch_xor(PENDING | RUNNING, SeqCst);
+        // What the item reads, it reads after that: the partner is the fence in `may_claim`.
+        sync::fence_after_exchange();
         true
     }
 
