@@ -85,7 +85,7 @@ fn replace_program(mut program: Program) -> Result<Image> {
         return Err(Errno::E2BIG);
     }
     // Whoever shares the file system context could move the ground under a privileged program.
-    let trusted = Arc::strong_count(&context) <= 2;
+    let trusted = Arc::strong_count(&context) <= 2 && process::ptrace::may_gain_privileges();
     let identity = credentials::of_program(&who, &file, trusted)?;
     let image = Image::build(
         &Ingredients {

@@ -23,7 +23,7 @@ use crate::pid::{NewPid, Pid};
 use crate::process::{NewProcess, Process};
 use crate::ptrace::{self, Event, Inherited};
 use crate::rlimit::Resource;
-use crate::signal::ThreadSignals;
+use crate::signal::{self, ThreadSignals};
 use crate::table::tasklist;
 use crate::thread::{NewThread, Resources, Thread};
 
@@ -155,6 +155,11 @@ fn copy_process_boxed(
     let me = sched::current_ref();
     let creator = Thread::of(&me);
     check_place(flags, creator)?;
+    // The number before the look: see `link`.
+    let shared_signals = creator.process().shared_signals();
+    if me.signal_pending() {
+        return Err(Errno::ERESTARTNOINTR);
+    }
     let mut resources = creator.resources();
     check_number_of_tasks(creator, &resources)?;
     if fault::should_fail(Point::Task) {
@@ -163,10 +168,10 @@ fn copy_process_boxed(
     memory::require_free()?;
     let namespaces = copy_namespaces(flags, &resources)?;
     if !args.set_tid.is_empty() {
-        resources.credentials.require(Capabilities::SYS_ADMIN)?;
         if args.set_tid.len() > namespaces.pid_for_children.level() + 1 {
             return Err(Errno::EINVAL);
         }
+        resources.credentials.require(Capabilities::SYS_ADMIN)?;
     }
     let new_pid = NewPid::allocate(&namespaces.pid_for_children, args.set_tid)?;
     resources.namespaces = namespaces;
@@ -199,7 +204,7 @@ fn copy_process_boxed(
     task.set_address_space(mm.map(|mm| mm.address_space().clone()));
     task.attach_shared(Slot::Process, thread);
     prepare(new_pid.pid())?;
-    link(args, &me, &task, new_pid)?;
+    link(args, &me, &task, new_pid, shared_signals)?;
     SCHED_PROCESS_FORK.record(|| {
         let (parent_comm, parent_pid, _) = me.trace_identity();
         let (child_comm, child_pid, _) = task.trace_identity();
@@ -371,14 +376,22 @@ fn for_child(mut attributes: Attributes) -> Attributes {
 }
 
 /// Puts the task among the others: from here on it can be found, signalled and waited for.
-fn link(args: &CloneArgs<'_>, creator: &Task, task: &TaskRef, new_pid: NewPid) -> Result<()> {
+fn link(
+    args: &CloneArgs<'_>,
+    creator: &Task,
+    task: &TaskRef,
+    new_pid: NewPid,
+    shared_signals: u32,
+) -> Result<()> {
     let flags = args.flags;
     let thread = Thread::of(task);
     let process = thread.process();
     let mut table = tasklist();
     // With the table held no signal to a group comes in between: it finds both or only the creator,
-    // who then starts over and makes no child that has missed it.
-    if creator.signal_pending() {
+    // who then starts over and makes no child that has missed it. Signals to the creator alone wait:
+    // a program with a quick timer could not fork otherwise.
+    let has_new_shared = Thread::of(creator).process().shared_signals() != shared_signals;
+    if creator.fatal_signal_pending() || has_new_shared {
         return Err(Errno::ERESTARTNOINTR);
     }
     let namespace = new_pid.pid().namespace().cloned();
@@ -404,8 +417,15 @@ fn link(args: &CloneArgs<'_>, creator: &Task, task: &TaskRef, new_pid: NewPid) -
             namespace.set_reaper(Some(process.clone()));
         }
     }
-    process.thread_starts();
-    process.signals().lock_irq().add_thread(task);
+    {
+        // From here on whatever happens to all threads happens to this one, too.
+        let mut group = process.signals().lock_irq();
+        if flags.contains(CloneFlags::THREAD) {
+            signal::admit(&mut group, creator, task)?;
+        }
+        process.thread_starts();
+        group.add_thread(task);
+    }
     new_pid.publish(task);
     if let Some(inherited) = inherited {
         inherited.give(&mut table, task);

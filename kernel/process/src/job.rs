@@ -195,6 +195,7 @@ pub(crate) fn hang_up_if_orphaned(table: &Table, process: &Process, parent: Opti
     if table.members(&id).any(|member| member.is_stopped()) {
         for signal in [Signal::SIGHUP, Signal::SIGCONT] {
             for member in table.members(&id) {
+                member.one_more_shared_signal();
                 // A member that is being released needs no telling.
                 let _ = signal::signal_process(member, SigInfo::kernel(signal));
             }

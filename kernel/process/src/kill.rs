@@ -87,6 +87,7 @@ fn kill_each<'a>(
         let Some(leader) = process.leader() else { continue };
         let one =
             check_with(&leader, signal, |mine, theirs| are_of_one_session(table, mine, theirs));
+        process.one_more_shared_signal();
         match one.and_then(|()| send_if_any(process, signal)) {
             Ok(()) => outcome = Ok(()),
             Err(error) if outcome == Err(Errno::ESRCH) => outcome = Err(error),
@@ -205,6 +206,7 @@ pub fn signal_group(id: &Pid, info: SigInfo) -> Result<()> {
     let table = tasklist();
     let mut outcome = Err(Errno::ESRCH);
     for member in table.members(id) {
+        member.one_more_shared_signal();
         // One that is being released needs no signal.
         let _ = signal_process(member, info);
         outcome = Ok(());

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicBool, AtomicI16, AtomicU32, Ordering};
 
 use sched::{TaskRef, WaitQueue};
 use smallvec::SmallVec;
-use sync::{LockClass, SpinLock};
+use sync::{LockClass, Once, SpinLock};
 
 use crate::cpu_timer::CpuTimers;
 use crate::itimer::IntervalTimers;
@@ -46,6 +46,8 @@ pub struct Process {
     limits: SpinLock<Arc<Limits>>,
     /// Where its threads wait for its children (`wait_chldexit`).
     pub(crate) children_changed: WaitQueue,
+    /// Woken for each signal, once somebody has asked for it: where `signalfd` waits.
+    signalled: Once<Arc<WaitQueue>>,
     /// Threads that have not begun to exit.
     live: AtomicU32,
     /// The signal that its parent gets at its end, 0 for none.
@@ -66,6 +68,9 @@ pub struct Process {
     pub(crate) tracees: SpinLock<Vec<TaskRef>>,
     /// Whether there are any. Changed and read with the process table locked.
     traces: AtomicBool,
+    /// Signals that went to several processes at once and to this one: who forks meanwhile starts
+    /// over. Changed and read with the process table locked.
+    shared_signals: AtomicU32,
     /// How many of its own threads are traced. Changed and read with the process table locked.
     traced: AtomicU32,
     /// What `setitimer` sets, each made at its first use.
@@ -103,6 +108,7 @@ impl Process {
             sighand: SpinLock::new(&SIGHAND_LOCK, new.sighand),
             limits: SpinLock::new(&LIMITS_LOCK, new.limits),
             children_changed: WaitQueue::new(),
+            signalled: Once::new(),
             live: AtomicU32::new(0),
             exit_signal: AtomicU32::new(new.exit_signal),
             parent_death_signal: AtomicU32::new(0),
@@ -114,6 +120,7 @@ impl Process {
             start_time: time::monotonic(),
             tracees: SpinLock::new(&TRACEES_LOCK, Vec::new()),
             traces: AtomicBool::new(false),
+            shared_signals: AtomicU32::new(0),
             traced: AtomicU32::new(0),
             interval_timers: IntervalTimers::new(),
             cpu_timers: CpuTimers::new(),
@@ -306,6 +313,35 @@ impl Process {
 
     pub(crate) fn set_traces(&self, traces: bool) {
         self.traces.store(traces, Ordering::Relaxed);
+    }
+
+    /// Where to wait for signals of any kind, blocked ones too. May allocate.
+    pub fn signalled_queue(&self) -> Arc<WaitQueue> {
+        loop {
+            if let Some(queue) = self.signalled.get() {
+                return queue.clone();
+            }
+            // Whoever comes second uses the first one's.
+            let _ = self.signalled.set(Arc::new(WaitQueue::new()));
+        }
+    }
+
+    /// A signal waits that did not.
+    #[inline]
+    pub(crate) fn wake_signalled(&self) {
+        if let Some(queue) = self.signalled.get() {
+            queue.wake_all();
+        }
+    }
+
+    /// A number that changes with each signal that goes to several processes and to this one.
+    pub(crate) fn shared_signals(&self) -> u32 {
+        self.shared_signals.load(Ordering::Relaxed)
+    }
+
+    /// One more such signal. The process table is locked.
+    pub(crate) fn one_more_shared_signal(&self) {
+        self.shared_signals.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether any of its threads is traced. The process table is locked.

@@ -95,6 +95,14 @@ pub fn clone3(call: &mut Call<'_>, arguments: UserPtr<u8>, size: usize) -> Resul
     let mut bytes = [0; size_of::<abi::process::CloneArgs>()];
     arguments.read_structure(&mut bytes, size, Errno::EINVAL)?;
     let given = abi::process::CloneArgs::read_from_bytes(&bytes).map_err(|_| Errno::EINVAL)?;
+    let count = usize::try_from(given.set_tid_size).unwrap_or(usize::MAX);
+    if count > SET_TID_MAX || (given.set_tid == 0) != (count == 0) {
+        return Err(Errno::EINVAL);
+    }
+    if given.exit_signal > u64::from(process::signal::SIGNAL_MAX) {
+        return Err(Errno::EINVAL);
+    }
+    let set_tid = UserPtr::<u32>::new(given.set_tid as usize).read_many(count)?;
     let flags = CloneFlags::from_clone3(given.flags, given.exit_signal)?;
     let stack_pointer = match (given.stack, given.stack_size) {
         (0, 0) => 0,
@@ -104,11 +112,12 @@ pub fn clone3(call: &mut Call<'_>, arguments: UserPtr<u8>, size: usize) -> Resul
             .filter(|&end| end <= machine::user::USER_END as u64)
             .ok_or(Errno::EINVAL)? as usize,
     };
-    let count = usize::try_from(given.set_tid_size).unwrap_or(usize::MAX);
-    if count > SET_TID_MAX || (given.set_tid == 0) != (count == 0) {
+    if flags.contains(CloneFlags::PIDFD | CloneFlags::PARENT_SETTID)
+        && given.pidfd == given.parent_tid
+    {
+        // Both would go to the same place.
         return Err(Errno::EINVAL);
     }
-    let set_tid = UserPtr::<u32>::new(given.set_tid as usize).read_many(count)?;
     let args = CloneArgs {
         flags,
         exit_signal: given.exit_signal as u32,

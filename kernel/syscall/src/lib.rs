@@ -14,7 +14,7 @@
 //! |---|---|
 //! | [`user_loop`], [`delivery`], [`table`], [`call`], [`user`], [`current`], [`abi`] | the way in and out |
 //! | `transfer`, `open`, `descriptor`, `stat`, `directory`, `names`, `attributes`, `xattr`, `mount` | files |
-//! | `poll`, `select`, `epoll`, `eventfd`, `timerfd` | waiting for files |
+//! | `poll`, `select`, `epoll`, `eventfd`, `timerfd`, `signalfd` | waiting for files |
 //! | `memory`, [`futex`], `out_of_memory` | memory |
 //! | `clone`, [`execute`], `exit`, `wait`, `identity`, `credentials`, `resource`, `prctl` | processes |
 //! | `signal`, `kill` | signals |
@@ -61,6 +61,7 @@ mod schedule;
 mod select;
 mod semaphore;
 mod signal;
+mod signalfd;
 mod sleep;
 mod socket;
 mod splice;

@@ -13,7 +13,7 @@ use crate::{
     attributes, call, clock, clone, credentials, descriptor, directory, epoll, eventfd, execute,
     exit, futex, identity, inotify, kernel_log, kill, memory, mount, names, open, poll,
     posix_timer, prctl, process_vm, ptrace, reboot, resource, schedule, select, semaphore, signal,
-    sleep, socket, splice, stat, system, timer, timerfd, transfer, wait, xattr,
+    signalfd, sleep, socket, splice, stat, system, timer, timerfd, transfer, wait, xattr,
 };
 
 type Handler = fn(&mut Call<'_>) -> Result<usize>;
@@ -389,14 +389,14 @@ system_calls! {
     279 move_pages;
     280 utimensat = attributes::utimensat [directory, path, times, flags];
     281 epoll_pwait = epoll::epoll_pwait [call: epoll, events, count, timeout, mask, size];
-    282 signalfd;
+    282 signalfd = signalfd::signalfd [fd, mask, size];
     283 timerfd_create = timerfd::timerfd_create [clock, flags];
     284 eventfd = eventfd::eventfd [value];
     285 fallocate = transfer::fallocate [fd, mode, offset, length];
     286 timerfd_settime = timerfd::timerfd_settime [fd, flags, new, old];
     287 timerfd_gettime = timerfd::timerfd_gettime [fd, result];
     288 accept4 = socket::accept4 [fd, address, length, flags];
-    289 signalfd4;
+    289 signalfd4 = signalfd::signalfd4 [fd, mask, size, flags];
     290 eventfd2 = eventfd::eventfd2 [value, flags];
     291 epoll_create1 = epoll::epoll_create1 [flags];
     292 dup3 = descriptor::dup3 [old, new, flags];

@@ -7,7 +7,7 @@ pub const NUMBERS: u64 = 470;
 const FORBIDDEN: [(u64, u64); 24] = [
     (60, 60),   // exit: ends a worker and tests nothing
     (62, 62),   // kill: could hit the supervisor
-    (101, 101), // ptrace: could stop PID 1
+    (101, 101), // ptrace: could stop PID 1; see `tracee`
     (109, 109), // setpgid, setsid: would hide from the supervisor
     (112, 112),
     (129, 129), // rt_sigqueueinfo

@@ -12,6 +12,7 @@ mod forbidden;
 mod leak;
 mod shared;
 mod systematic;
+mod tracee;
 mod worker;
 
 use runtime::process::{self, Fork};

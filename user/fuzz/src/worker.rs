@@ -5,12 +5,16 @@ use crate::forbidden::{self, NUMBERS};
 use crate::leak;
 use crate::shared::{Leak, Shared};
 use crate::systematic;
+use crate::tracee::Tracee;
 use runtime::memory::{self, PROT_READ, PROT_WRITE};
 use runtime::random::Random;
 use runtime::{file, process, sys};
 
 /// What the arena is filled with: harmless sizes, flags and descriptors.
 const FILLINGS: [u64; 4] = [0, 1, 0x5a5a_5a5a_5a5a_5a5a, 0x0000_0008_0000_0003];
+
+/// One in so many turns, a child is traced as well.
+const TURNS_BETWEEN_REQUESTS: u64 = 16;
 
 /// Runs until the end, in this place among the workers.
 pub fn run(shared: &Shared, place: usize, seed: u64) -> ! {
@@ -20,7 +24,8 @@ pub fn run(shared: &Shared, place: usize, seed: u64) -> ! {
         let _ = file::close(descriptor);
     }
     let Ok(arena) = map_arena() else { process::exit(1) };
-    let mut worker = Worker { shared, seed, random: Random::new(seed), arena };
+    let tracee = Tracee::new();
+    let mut worker = Worker { shared, seed, random: Random::new(seed), arena, tracee };
     loop {
         shared.count_call(place);
         worker.turn();
@@ -43,12 +48,16 @@ struct Worker<'a> {
     seed: u64,
     random: Random,
     arena: *mut u64,
+    tracee: Tracee,
 }
 
 impl Worker<'_> {
     /// One call, of either part.
     fn turn(&mut self) {
         let good = self.arena as usize;
+        if self.random.below(TURNS_BETWEEN_REQUESTS) == 0 {
+            self.tracee.turn(&mut self.random, good);
+        }
         let (number, arguments) = match systematic::next(self.shared, good) {
             Some(step) => (step.number, step.arguments),
             None => {

@@ -16,6 +16,14 @@ pub enum Identity {
     FileSystem,
 }
 
+/// Whether a program that the running thread executes may get privileges of its own: not under a
+/// tracer that could take them over.
+pub fn may_gain_privileges() -> bool {
+    let tracer = super::tracer_of(&sched::current_ref());
+    let tracer = tracer.and_then(|tracer| tracer.leader());
+    tracer.is_none_or(|tracer| Thread::of(&tracer).credentials().capable(Capabilities::SYS_PTRACE))
+}
+
 /// Whether the running task may look into another's memory and files (Linux's
 /// `ptrace_may_access`): a thread of the same process, a process of the same user through and
 /// through with no more privileges, or with `CAP_SYS_PTRACE`.

@@ -36,7 +36,7 @@ mod stop;
 mod tracee;
 mod wait;
 
-pub use access::{Identity, may_access};
+pub use access::{Identity, may_access, may_gain_privileges};
 pub use event::{
     CallStop, Event, call_stop, exec_stop, exit_stop, handler_stop, reports_calls, single_step_stop,
 };

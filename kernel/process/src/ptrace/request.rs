@@ -12,6 +12,7 @@ use sched::{SIGNAL_PENDING, TaskFlags, TaskRef, state};
 use vm::Mm;
 
 use super::event::{CallStop, is_stop_event};
+use super::stop::from_tracer;
 use super::tracee::{Options, Phase, Snapshot, Stop, Trace, TraceFlags, end_listening};
 use crate::signal::{SigInfo, SigSet, Signal, ThreadSignals, group, signal_thread};
 use crate::thread::{ExitState, Thread};
@@ -177,8 +178,9 @@ pub fn listen(task: &TaskRef) -> Result<()> {
 pub fn kill(task: &TaskRef) -> Result<()> {
     with_trace(task, |_| Ok(()))?;
     if Thread::of(task).exit_state() == ExitState::Alive {
-        // It may just have ended.
-        let _ = signal_thread(task, SigInfo::kernel(Signal::SIGKILL));
+        // As the tracer's own, which the first process of a namespace survives. It may just have
+        // ended.
+        let _ = signal_thread(task, from_tracer(Thread::of(task), Signal::SIGKILL));
     }
     Ok(())
 }

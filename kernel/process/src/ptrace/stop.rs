@@ -146,7 +146,8 @@ pub(crate) fn signal_stop(
     Some((info, continued))
 }
 
-fn from_tracer(thread: &Thread, signal: Signal) -> SigInfo {
+/// A signal that a tracee's tracer has thought of.
+pub(super) fn from_tracer(thread: &Thread, signal: Signal) -> SigInfo {
     let tracer = thread.signals.lock_irq().trace.as_ref().map(|trace| trace.tracer.clone());
     let (pid, uid) = match (&tracer, thread.process().pid().namespace()) {
         (Some(tracer), Some(namespace)) => {

@@ -232,8 +232,8 @@ pub fn dequeue_signal() -> Option<SigInfo> {
     dequeue(None)
 }
 
-/// Takes a pending signal of `wanted`, blocked or not.
-pub(super) fn dequeue(wanted: Option<SigSet>) -> Option<SigInfo> {
+/// Takes a pending signal of the running thread or of its process: one of `wanted`, blocked or not.
+pub fn dequeue(wanted: Option<SigSet>) -> Option<SigInfo> {
     let me = sched::current_ref();
     let mut group = Thread::of(&me).process().signals().lock_irq();
     let taken = take(&me, &mut group, wanted);

@@ -85,13 +85,18 @@ pub fn restore_saved_mask() {
     }
 }
 
-/// The blocked signals that wait for the running thread.
-pub fn pending() -> SigSet {
+/// All signals that wait for the running thread, blocked or not.
+pub fn all_pending() -> SigSet {
     let me = sched::current();
     let thread = Thread::of(&me);
     let group = thread.process().signals().lock_irq();
     let signals = thread.signals.lock_irq();
-    signals.pending.set().union(group.pending.set()).and(signals.blocked)
+    signals.pending.set().union(group.pending.set())
+}
+
+/// The blocked signals that wait for the running thread.
+pub fn pending() -> SigSet {
+    all_pending().and(blocked())
 }
 
 /// `sigsuspend`: sleeps with another mask until a signal comes that does something. May sleep.

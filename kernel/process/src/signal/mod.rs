@@ -33,14 +33,14 @@ pub(crate) mod stop;
 
 pub use action::{Action, ActionFlags, Handler, Sighand};
 pub use deliver::{
-    Delivery, dequeue_signal, group_exit, handler_entered, next_delivery, set_action,
+    Delivery, dequeue, dequeue_signal, group_exit, handler_entered, next_delivery, set_action,
     set_timer_signal_hook,
 };
 pub use info::{Details, SigInfo};
 pub use kernel::{allow_signal, disallow_signal, ignore_signals};
 pub use mask::{
-    How, alternate_stack, blocked, change_mask, pending, restore_saved_mask, set_alternate_stack,
-    set_mask, set_temporary_mask, sigtimedwait, wait_for_signal,
+    How, all_pending, alternate_stack, blocked, change_mask, pending, restore_saved_mask,
+    set_alternate_stack, set_mask, set_temporary_mask, sigtimedwait, wait_for_signal,
 };
 pub use number::{DefaultAction, SIGNAL_MAX, SIGRTMIN, SigSet, Signal};
 pub use send::{force_signal, send_kernel_signal, send_to_current, signal_process, signal_thread};
@@ -50,3 +50,4 @@ pub use status::{SignalStatus, is_ignored_by_current, signal_status};
 pub(crate) use child::send_child_ended;
 pub(crate) use group::{GroupSignals, JobState, ThreadSignals};
 pub(crate) use pass_on::stop_taking;
+pub(crate) use stop::admit;

@@ -127,6 +127,7 @@ fn send(process: &Arc<Process>, target: Target<'_>, info: SigInfo, force: Force)
     if !queue(process, &mut signals, target, &main, info)? {
         return Ok(());
     }
+    process.wake_signalled();
     complete(process, &mut signals, target, &main, signal);
     Ok(())
 }

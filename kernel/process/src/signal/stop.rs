@@ -12,7 +12,8 @@
 
 use alloc::sync::Arc;
 
-use sched::{TaskFlags, TaskRef, state};
+use errno::{Errno, Result};
+use sched::{SIGNAL_PENDING, Task, TaskFlags, TaskRef, state};
 use sync::SpinIrqGuard;
 
 use super::action::ActionFlags;
@@ -70,6 +71,28 @@ pub(crate) fn start(me: &TaskRef, group: &mut GroupSignals, signal: Signal) {
     }
     group.continued = false;
     group.job = JobState::Stopping { signal, left };
+}
+
+/// A new thread of a process whose signals are locked: it takes part in a stop that is under way.
+///
+/// # Errors
+/// ERESTARTNOINTR: the process ends, or all threads but another one; the creator will find out.
+pub(crate) fn admit(group: &mut GroupSignals, creator: &Task, new: &TaskRef) -> Result<()> {
+    let gives_way =
+        group.only_survivor.as_ref().is_some_and(|survivor| !core::ptr::eq(&**survivor, creator));
+    if group.exit.is_some() || gives_way {
+        return Err(Errno::ERESTARTNOINTR);
+    }
+    if let JobState::Stopping { left, .. } = &mut group.job
+        && Thread::of(creator).signals.lock_irq().must_stop
+    {
+        *left += 1;
+        let mut signals = Thread::of(new).signals.lock_irq();
+        signals.must_stop = true;
+        signals.owes_stop = true;
+        new.add_signal(SIGNAL_PENDING);
+    }
+    Ok(())
 }
 
 /// The running thread takes part in the stop of its process, and sleeps until that is over. May
