@@ -26,6 +26,8 @@ pub enum Program {
     Stdprog,
     /// Every kind of timer that a program has.
     Timers,
+    /// A debugger in small.
+    Tracer,
 }
 
 impl Program {
@@ -39,13 +41,14 @@ impl Program {
             Self::Measure => "measure",
             Self::Stdprog => "stdprog",
             Self::Timers => "timers",
+            Self::Tracer => "tracer",
         }
     }
 
     fn flags(self) -> &'static str {
         match self {
             // As anybody would build a static program.
-            Self::Stdprog | Self::Timers => "-Ctarget-feature=+crt-static",
+            Self::Stdprog | Self::Timers | Self::Tracer => "-Ctarget-feature=+crt-static",
             Self::Init | Self::Fuzz | Self::Faults | Self::Chrt | Self::Measure => "",
         }
     }

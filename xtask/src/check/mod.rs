@@ -74,7 +74,9 @@ fn clippy_for_host() -> Result<()> {
 fn clippy_for_guest() -> Result<()> {
     let mut clippy = command::cargo();
     clippy.args(["clippy", "--quiet", "--profile", "guest"]);
-    for package in ["runtime", "init", "fuzz", "faults", "chrt", "measure", "stdprog", "timers"] {
+    for package in
+        ["runtime", "init", "fuzz", "faults", "chrt", "measure", "stdprog", "timers", "tracer"]
+    {
         clippy.args(["--package", package]);
     }
     command::run_aside(clippy.args(["--", "-D", "warnings"]))

@@ -1,6 +1,7 @@
 //! Processes: exit statuses, signals, pipes, many at once.
 
 use super::Case;
+use crate::build::programs::Program;
 use crate::machine::options::Board;
 use crate::test::guest::lab::Lab;
 use anyhow::Result;
@@ -17,6 +18,8 @@ pub fn cases() -> Vec<Case> {
         })
         .collect();
     cases.extend([
+        Case::new("c4_a_debugger_in_small", c4_a_debugger_in_small),
+        Case::new("c6_the_life_of_a_process_is_traced", c6_the_life_of_a_process_is_traced),
         Case::new("c5_unshare_gives_namespaces", c5_unshare_gives_namespaces),
         Case::new("exit_status_comes_through", exit_status_comes_through),
         Case::new("exit_status_comes_through_on_q35", |lab| {
@@ -46,6 +49,42 @@ pub fn cases() -> Vec<Case> {
         }),
     ]);
     cases
+}
+
+/// Traces children of its own in every way that `strace` and `gdb` do.
+fn c4_a_debugger_in_small(lab: &Lab) -> Result<()> {
+    let expected = "\
+        system calls are stopped at and changed\n\
+        a breakpoint is hit\n\
+        single steps\n\
+        a watched address\n\
+        memory by process_vm_readv and /proc/PID/mem\n\
+        forks and ends\n\
+        attached, and detached with a signal\n\
+        signals as a file\n";
+    lab.guest().cpus(2).with(Program::Tracer)?.run(&["tracer"])?.prints(expected)
+}
+
+/// The events of a process come in the order of its life, and its own marks among them.
+fn c6_the_life_of_a_process_is_traced(lab: &Lab) -> Result<()> {
+    let script = "\
+        cd /sys/kernel/tracing
+        echo 'sched:sched_process_*' > set_event 2> /dev/null && echo no patterns
+        for event in fork exec exit wait free; do echo sched_process_$event >> set_event; done
+        cat set_event | wc -l
+        echo > trace
+        echo begin > trace_marker
+        cp /bin/busybox /tmp/once; ln -s once /tmp/true; /tmp/true
+        echo 0 > tracing_on
+        grep -c 'tracing_mark_write: begin' trace
+        child=$(sed -n 's/.*exec: filename=.tmp.true pid=\\([0-9]*\\) .*/\\1/p' trace)
+        grep -o \"sched_process_[a-z]*: .*pid=$child.*\" trace | sed 's/:.*//' | tr '\\n' ' '
+        echo > set_event; wc -l < set_event
+        tail -n +2 events/sched/sched_process_exit/format | head -1 | tr -d '0-9'";
+    let outcome = lab.guest().cpus(2).sh(script)?;
+    outcome.prints(
+        "5\n1\nsched_process_fork sched_process_exec sched_process_exit sched_process_free 0\nID: \n",
+    )
 }
 
 fn two_hundred_pipelines(lab: &Lab, cpus: u32, rounds: u32) -> Result<()> {
