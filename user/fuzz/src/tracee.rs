@@ -15,6 +15,8 @@ const HELPFUL: [usize; 5] = [16, 0x4206, 24, 9, 7];
 /// What a status has in the place of a signal if the child has only stopped.
 const STOPPED: u8 = 0x7f;
 const SIGKILL: i32 = 9;
+const SIGCONT: i32 = 18;
+const SIGSTOP: i32 = 19;
 /// How long the child sleeps between its calls, in milliseconds.
 const PAUSE: u64 = 1;
 
@@ -59,17 +61,26 @@ impl Tracee {
 fn start() -> Option<i32> {
     const PRCTL: usize = 157;
     const SET_PARENT_DEATH_SIGNAL: usize = 1;
+    const WAIT4: usize = 61;
+    const UNTRACED: usize = 2;
     let parent = process::id();
     match process::fork() {
         Ok(Fork::Child) => {
             // SAFETY: the call takes numbers only.
             unsafe { sys::call(PRCTL, [SET_PARENT_DEATH_SIGNAL, SIGKILL as usize, 0, 0, 0, 0]) };
+            // Only now may it be stopped: nobody would let it go on after its parent's end.
+            let _ = process::kill(process::id(), SIGSTOP);
             while process::parent() == parent {
                 process::sleep(PAUSE);
             }
             process::exit(0)
         }
-        Ok(Fork::Parent(pid)) => Some(pid),
+        Ok(Fork::Parent(pid)) => {
+            // SAFETY: the call takes numbers, and no place to write to.
+            unsafe { sys::call(WAIT4, [pid as usize, 0, UNTRACED, 0, 0, 0]) };
+            let _ = process::kill(pid, SIGCONT);
+            Some(pid)
+        }
         Err(_) => None,
     }
 }
