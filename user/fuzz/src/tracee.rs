@@ -68,6 +68,9 @@ fn start() -> Option<i32> {
         Ok(Fork::Child) => {
             // SAFETY: the call takes numbers only.
             unsafe { sys::call(PRCTL, [SET_PARENT_DEATH_SIGNAL, SIGKILL as usize, 0, 0, 0, 0]) };
+            if process::parent() != parent {
+                process::exit(0);
+            }
             // Only now may it be stopped: nobody would let it go on after its parent's end.
             let _ = process::kill(process::id(), SIGSTOP);
             while process::parent() == parent {

@@ -208,3 +208,39 @@ fn c07_two_threads_execute_at_once() {
         assert_eq!(wait_for_end().event.status(), 4 << 8);
     });
 }
+
+#[test]
+fn c02_signals_to_one_process_do_not_keep_it_from_forking() {
+    once(|| {
+        let child = fork(|| {
+            let other = fork(linger_until_killed);
+            // Sent after the fork's first look: they wait until it is done.
+            let me = process::tgid() as i32;
+            let signalled = kernel_clone(
+                &CloneArgs::FORK,
+                || 0,
+                |_| {
+                    process::signal::set_mask(process::SigSet::EMPTY);
+                    process::kill(me, Some(process::Signal::SIGCONT))?;
+                    process::kill(me, Some(process::Signal::SIGTSTP))
+                },
+                &mut registers(),
+            );
+            assert!(signalled.is_ok(), "{signalled:?}");
+            let shared = kernel_clone(
+                &CloneArgs::FORK,
+                || 0,
+                |_| process::kill(0, Some(process::Signal::SIGWINCH)),
+                &mut registers(),
+            );
+            assert_eq!(shared, Err(Errno::ERESTARTNOINTR), "one that all of a group get");
+            process::kill(other as i32, Some(process::Signal::SIGKILL)).unwrap();
+            0
+        });
+        let _ = child;
+        wait_for_end();
+        while process::wait_for_child(&process::WaitFor::Any, process::WaitOptions::EXITED).is_ok()
+        {
+        }
+    });
+}
