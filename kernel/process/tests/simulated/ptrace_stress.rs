@@ -110,7 +110,9 @@ fn c04_random_tracers() {
             let _ = kill(-1, Some(Signal::SIGKILL));
             let options = WaitOptions::EXITED | WaitOptions::ALL | WaitOptions::NOHANG;
             while go_on(options) {}
-            if matches!(wait_for_child(&WaitFor::Any, options), Err(errno::Errno::ECHILD)) {
+            // Only a look: a stop that is taken here would be nobody's to end.
+            let look = options | WaitOptions::NOWAIT;
+            if matches!(wait_for_child(&WaitFor::Any, look), Err(errno::Errno::ECHILD)) {
                 break;
             }
             sched::sleep_for(100_000);
