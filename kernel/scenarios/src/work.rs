@@ -232,6 +232,10 @@ fn come_to_crowd(visit: impl Fn() + Clone + Send + 'static, enter: impl FnOnce()
     passed
 }
 
+/// How many may go in before somebody who waits: those who were inside, and those who come while it is preempted on its way into the
+/// queue or out of it. An unfair lock lets in all the thousands that come.
+const MOST_BEFORE: u64 = 100;
+
 pub(crate) fn rw_semaphore_is_fair() {
     let lock = Arc::new(RwSemaphore::new(&TEST_SEMAPHORE, 0u64));
     let theirs = lock.clone();
@@ -239,16 +243,15 @@ pub(crate) fn rw_semaphore_is_fair() {
         let _inside = theirs.read();
         sched::sleep_for(STAY);
     };
-    // Those who are inside when it comes, and those who come while it is on its way.
     let passed = come_to_crowd(read, || drop(lock.write()));
-    assert!(passed <= 6, "{passed} readers went in before a writer that waited");
+    assert!(passed <= MOST_BEFORE, "{passed} readers went in before a writer that waited");
     let theirs = lock.clone();
     let write = move || {
         let _inside = theirs.write();
         sched::sleep_for(STAY);
     };
     let passed = come_to_crowd(write, || drop(lock.read()));
-    assert!(passed <= 3, "{passed} writers went in before a reader that waited");
+    assert!(passed <= MOST_BEFORE, "{passed} writers went in before a reader that waited");
 }
 
 pub(crate) fn completion() {

@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use sync::{Choice, IrqGuard, List, LockClass, SpinLock, might_sleep};
 
-use crate::current::current;
+use crate::current::{assert_awake, current};
 use crate::schedule::{Woken, schedule_as, schedule_until};
 use crate::state::{self, Sleep};
 use crate::task::{Task, TaskRef};
@@ -178,6 +178,7 @@ impl Completion {
     fn wait_in(&self, sleep: Sleep, deadline: Option<u64>) -> Result<(), WaitError> {
         might_sleep();
         let me = current();
+        assert_awake(&me);
         let mut inner = self.inner.lock_irq();
         if inner.take() {
             return Ok(());

@@ -36,3 +36,14 @@ pub fn set_current_state(state: u32) {
 pub fn set_current_running() {
     current().state.set_running();
 }
+
+/// In debug builds: the running task has not said already that it sleeps. A condition that is waited for must not wait itself, and would not
+/// do so every time; this finds it when it does not.
+#[inline]
+#[track_caller]
+pub(crate) fn assert_awake(me: &Task) {
+    debug_assert!(
+        me.state.load() == crate::state::RUNNING,
+        "a task that has said that it sleeps waits for something else"
+    );
+}

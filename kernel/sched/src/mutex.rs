@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use sync::lockdep::Tracker;
 use sync::{LockClass, TryCell, WriteGuard, might_sleep};
 
-use crate::current::current;
+use crate::current::{assert_awake, current};
 use crate::state::Sleep;
 use crate::wait::{WaitError, WaitQueue};
 
@@ -67,6 +67,7 @@ impl<T: ?Sized> Mutex<T> {
     #[track_caller]
     fn take(&self, sleep: Sleep, nested: bool) -> Result<MutexGuard<'_, T>, WaitError> {
         might_sleep();
+        assert_awake(&current());
         self.tracker.acquire_sleeping_as(&current().held, nested);
         if let Some(inner) = self.cell.try_write() {
             return Ok(MutexGuard { mutex: self, inner: Some(inner) });

@@ -19,7 +19,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use sync::lockdep::Tracker;
 use sync::{LockClass, ReadGuard, SpinLock, TryCell, WriteGuard, might_sleep};
 
-use crate::current::current;
+use crate::current::{assert_awake, current};
 use crate::mutex::HELD;
 use crate::state::Sleep;
 use crate::wait::WaitQueue;
@@ -66,6 +66,7 @@ impl<T: ?Sized> RwSemaphore<T> {
     #[track_caller]
     pub fn read(&self) -> RwReadGuard<'_, T> {
         might_sleep();
+        assert_awake(&current());
         self.tracker.acquire_sleeping(&current().held);
         let inner = self.try_enter(TryCell::try_read).unwrap_or_else(|| self.wait_to_read());
         RwReadGuard { lock: self, inner: Some(inner) }
@@ -75,6 +76,7 @@ impl<T: ?Sized> RwSemaphore<T> {
     #[track_caller]
     pub fn write(&self) -> RwWriteGuard<'_, T> {
         might_sleep();
+        assert_awake(&current());
         self.tracker.acquire_sleeping(&current().held);
         let inner = self.try_enter(TryCell::try_write).unwrap_or_else(|| self.wait_to_write());
         RwWriteGuard { lock: self, inner: Some(inner) }

@@ -18,7 +18,7 @@ use core::sync::atomic::{Ordering, fence};
 
 use sync::{Choice, Current, Linked, Links, List, LockClass, SpinIrqGuard, SpinLock, might_sleep};
 
-use crate::current::{current, current_ref};
+use crate::current::{assert_awake, current, current_ref};
 use crate::schedule::{Woken, schedule, schedule_as, schedule_until};
 use crate::state::{self, Sleep};
 use crate::task::{Task, TaskRef};
@@ -138,10 +138,11 @@ impl WaitQueue {
         mut condition: impl FnMut() -> Option<T>,
     ) -> Result<T, WaitError> {
         might_sleep();
+        let me = current();
+        assert_awake(&me);
         if let Some(value) = condition() {
             return Ok(value);
         }
-        let me = current();
         let outcome = loop {
             self.enqueue(&me, exclusive);
             me.state.set(sleep.state());
