@@ -22,7 +22,7 @@ use anyhow::Result;
 use results::{Method, Results};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use subject::{Heddle, Subject};
+use subject::{Figure, Heddle, Subject};
 
 /// Measure the kernel: hot paths, what programs ask of it, boot and memory; beside Linux if asked.
 ///
@@ -79,7 +79,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         for round in 1..=runs {
             for subject in &subjects {
                 eprintln!("xtask: {}, {}, run {round} of {runs}", subject.name(), method.title());
-                for (name, figure) in subject.measure(method)? {
+                for (name, figure) in measure(&**subject, method)? {
                     if name.contains(&arguments.filter) {
                         results.add(method, &name, subject.name(), figure);
                     }
@@ -98,6 +98,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         table::into_docs(&results)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Measures, and once more if a machine got stuck: Linux's serial console now and then waits for ever on a busy host.
+fn measure(subject: &dyn Subject, method: Method) -> Result<Vec<Figure>> {
+    subject.measure(method).or_else(|error| {
+        eprintln!("xtask: once more: {error:#}");
+        subject.measure(method)
+    })
 }
 
 impl Arguments {

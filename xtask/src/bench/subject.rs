@@ -34,7 +34,7 @@ pub trait Subject {
 pub const MEMORY: u64 = 512;
 
 /// How long a machine may take, in seconds: hosts are slow, and busy.
-const LIMIT: u64 = 900;
+const LIMIT: u64 = 240;
 
 /// The machine that all subjects run on.
 pub fn machine(lab: &Lab, method: Method) -> Guest<'_> {

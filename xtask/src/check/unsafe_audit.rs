@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("user/fuzz", "wrong system calls, on purpose"),
     ("user/faults", "wrong memory accesses, on purpose"),
     ("user/timers", "the C library's timers, called as they are"),
-    ("xtask", "ties child processes to itself"),
+    ("xtask", "ties child processes to itself; reads the processor's counter"),
 ];
 
 /// What one crate has.
