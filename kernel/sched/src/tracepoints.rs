@@ -62,8 +62,18 @@ fn linux_state(state: u32) -> i64 {
 }
 
 /// This CPU leaves one task for another. `slept_as`: the state in which the one that is left goes to sleep, if it does.
+///
+/// Here as below, all that is on the path is the test: what follows is a call with what is in registers anyhow.
 #[inline(always)]
 pub(crate) fn switch(previous: &Task, next: &Task, voluntary: bool, slept_as: u32) {
+    if SCHED_SWITCH.is_on() {
+        record_switch(previous, next, voluntary, slept_as);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn record_switch(previous: &Task, next: &Task, voluntary: bool, slept_as: u32) {
     SCHED_SWITCH.record(|| {
         let (prev_comm, prev_pid, prev_prio) = previous.trace_identity();
         let (next_comm, next_pid, next_prio) = next.trace_identity();
@@ -86,6 +96,14 @@ pub(crate) fn switch(previous: &Task, next: &Task, voluntary: bool, slept_as: u3
 /// Somebody has claimed a sleeping task.
 #[inline(always)]
 pub(crate) fn waking(task: &Task) {
+    if SCHED_WAKING.is_on() {
+        record_waking(task);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn record_waking(task: &Task) {
     SCHED_WAKING.record(|| {
         let (comm, pid, prio) = task.trace_identity();
         SchedWaking { comm, pid, prio, target_cpu: task.cpu() as i32 }
@@ -95,6 +113,14 @@ pub(crate) fn waking(task: &Task) {
 /// A task is about to be queued on a CPU after its sleep in a state.
 #[inline(always)]
 pub(crate) fn wakeup(task: &Task, slept_as: u32, cpu: CpuId) {
+    if SCHED_MIGRATE_TASK.is_on() | SCHED_WAKEUP.is_on() | SCHED_WAKEUP_NEW.is_on() {
+        record_wakeup(task, slept_as, cpu);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn record_wakeup(task: &Task, slept_as: u32, cpu: CpuId) {
     let target_cpu = cpu as i32;
     let is_new = slept_as & state::NEW != 0;
     migrate(task, cpu);
@@ -109,7 +135,6 @@ pub(crate) fn wakeup(task: &Task, slept_as: u32, cpu: CpuId) {
 }
 
 /// A task that is not running goes to a CPU, which may be the one where it is.
-#[inline(always)]
 pub(crate) fn migrate(task: &Task, to: CpuId) {
     SCHED_MIGRATE_TASK.record_some(|| {
         let (comm, pid, prio) = task.trace_identity();

@@ -129,6 +129,10 @@ pub fn kick(task: &Task) {
 /// where the queue is shortest, preferring the old one.
 fn choose_cpu(task: &Task) -> CpuId {
     let previous = task.cpu();
+    if task.allowed().and(affinity::active()) == CpuMask::of(previous) {
+        // Bound to it, or there is no other.
+        return previous;
+    }
     let candidates = affinity::candidates(task);
     if candidates.count() <= 1 {
         return candidates.first().unwrap_or(previous);

@@ -52,6 +52,13 @@ impl<R: Record> Event<R> {
         Self { system, name, id, format, enabled, record: PhantomData }
     }
 
+    /// Whether it is on: for who would rather not have at hand what a record needs while it is off.
+    #[inline(always)]
+    pub fn is_on(&self) -> bool {
+        // Relaxed: who turns it on waits for nobody.
+        self.enabled.load(Ordering::Relaxed)
+    }
+
     /// Notes that it has happened, if it is on. `make` is called only then, with interrupts off; it
     /// must not take locks that could be held here. Any context.
     #[inline(always)]
@@ -62,8 +69,7 @@ impl<R: Record> Event<R> {
     /// As [`record`](Self::record), where only `make` finds out whether it has happened.
     #[inline(always)]
     pub fn record_some(&self, make: impl FnOnce() -> Option<R>) {
-        // Relaxed: who turns it on waits for nobody.
-        if self.enabled.load(Ordering::Relaxed) {
+        if self.is_on() {
             self.write(make);
         }
     }

@@ -57,14 +57,13 @@ pub(crate) struct FairQueue {
     sum: i64,
 }
 
-/// Nanoseconds as virtual time for a weight. More than a hundred days count as a hundred.
+/// Nanoseconds as virtual time for a weight. More than a hundred days count as a hundred, where the weight is not the usual one.
 fn virtual_time(nanoseconds: u64, weight: i64) -> i64 {
     const LONGEST: u64 = (i64::MAX / WEIGHT_OF_NICE_0 as i64) as u64;
-    let nanoseconds = nanoseconds.min(LONGEST);
     if weight == i64::from(WEIGHT_OF_NICE_0) {
         return nanoseconds as i64;
     }
-    nanoseconds as i64 * i64::from(WEIGHT_OF_NICE_0) / weight.max(1)
+    nanoseconds.min(LONGEST) as i64 * i64::from(WEIGHT_OF_NICE_0) / weight.max(1)
 }
 
 impl FairQueue {
