@@ -67,8 +67,9 @@ impl<T: ?Sized> Mutex<T> {
     #[track_caller]
     fn take(&self, sleep: Sleep, nested: bool) -> Result<MutexGuard<'_, T>, WaitError> {
         might_sleep();
-        assert_awake(&current());
-        self.tracker.acquire_sleeping_as(&current().held, nested);
+        let me = current();
+        assert_awake(&me);
+        self.tracker.acquire_sleeping_as(&me.held, nested);
         if let Some(inner) = self.cell.try_write() {
             return Ok(MutexGuard { mutex: self, inner: Some(inner) });
         }
@@ -77,7 +78,7 @@ impl<T: ?Sized> Mutex<T> {
         let outcome = self.queue.wait_map_exclusive(sleep, None, || self.cell.try_write());
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         if outcome.is_err() {
-            self.tracker.release_sleeping(&current().held);
+            self.tracker.release_sleeping(&me.held);
         }
         Ok(MutexGuard { mutex: self, inner: Some(outcome?) })
     }

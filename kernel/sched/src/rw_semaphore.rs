@@ -66,8 +66,9 @@ impl<T: ?Sized> RwSemaphore<T> {
     #[track_caller]
     pub fn read(&self) -> RwReadGuard<'_, T> {
         might_sleep();
-        assert_awake(&current());
-        self.tracker.acquire_sleeping(&current().held);
+        let me = current();
+        assert_awake(&me);
+        self.tracker.acquire_sleeping(&me.held);
         let inner = self.try_enter(TryCell::try_read).unwrap_or_else(|| self.wait_to_read());
         RwReadGuard { lock: self, inner: Some(inner) }
     }
@@ -76,8 +77,9 @@ impl<T: ?Sized> RwSemaphore<T> {
     #[track_caller]
     pub fn write(&self) -> RwWriteGuard<'_, T> {
         might_sleep();
-        assert_awake(&current());
-        self.tracker.acquire_sleeping(&current().held);
+        let me = current();
+        assert_awake(&me);
+        self.tracker.acquire_sleeping(&me.held);
         let inner = self.try_enter(TryCell::try_write).unwrap_or_else(|| self.wait_to_write());
         RwWriteGuard { lock: self, inner: Some(inner) }
     }
