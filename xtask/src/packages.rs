@@ -24,7 +24,7 @@ pub fn is_debian() -> bool {
     Path::new("/etc/debian_version").exists() && command::find("apt-get").is_some()
 }
 
-/// Installs packages of the distribution, without their recommendations and removing nothing.
+/// Installs packages of the distribution, without their recommendations and, but on CI, removing nothing.
 pub fn install(packages: &[&str]) -> Result<()> {
     let names = packages.join(" ");
     if !may_install() {
