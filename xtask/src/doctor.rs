@@ -2,8 +2,10 @@
 
 use crate::build::toolchain::Toolchain;
 use crate::guest::busybox;
+use crate::machine::qemu;
 use crate::{command, packages};
 use anyhow::Result;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 /// Say what is there, what is missing, and how to get it.
@@ -61,8 +63,8 @@ fn items() -> Vec<Item> {
         ),
         needed(
             "QEMU",
-            version("qemu-system-x86_64"),
-            "Debian: apt-get install --no-install-recommends qemu-system-x86",
+            qemu::find_local().and_then(|path| version_of(&path)),
+            "Debian: apt-get install --no-install-recommends qemu-system-x86, or let `run` fetch it into target/",
         ),
         needed(
             "static busybox for the guest",
@@ -84,7 +86,10 @@ fn items() -> Vec<Item> {
 
 /// The first line of what `program --version` prints.
 fn version(program: &str) -> Option<String> {
-    let path = command::find(program)?;
+    version_of(&command::find(program)?)
+}
+
+fn version_of(path: &Path) -> Option<String> {
     let text = command::output(Command::new(path).arg("--version")).ok()?;
     Some(text.lines().next().unwrap_or_default().to_owned())
 }

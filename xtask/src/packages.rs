@@ -24,7 +24,7 @@ pub fn is_debian() -> bool {
     Path::new("/etc/debian_version").exists() && command::find("apt-get").is_some()
 }
 
-/// Installs packages of the distribution, without their recommendations and, but on CI, removing nothing.
+/// Installs packages of the distribution, without their recommendations and removing nothing.
 pub fn install(packages: &[&str]) -> Result<()> {
     let names = packages.join(" ");
     if !may_install() {
@@ -36,12 +36,8 @@ pub fn install(packages: &[&str]) -> Result<()> {
     eprintln!("xtask: installing {names} (apt-get)");
     update_lists()?;
     let mut install = as_root("apt-get")?;
-    // A machine that only tests may lose what stands in the way (another release's qemu-utils); a user's may not.
-    if std::env::var_os("CI").is_none() {
-        install.arg("--no-remove");
-    }
     install
-        .args(["-qq", "-y", "--no-install-recommends"])
+        .args(["-qq", "-y", "--no-remove", "--no-install-recommends"])
         .args(["-o", "Dpkg::Use-Pty=0", "install"])
         .args(packages);
     command::run_aside(&mut install).with_context(|| format!("installing {names}"))

@@ -6,7 +6,8 @@ use super::workloads::Place;
 use crate::build::kernel::{self, Kind};
 use crate::command;
 use crate::machine::log;
-use crate::machine::options::{self, Board};
+use crate::machine::options::Board;
+use crate::machine::qemu;
 use crate::project;
 use crate::test::{Guest, Lab};
 use anyhow::{Context, Result};
@@ -48,7 +49,7 @@ pub fn machine(lab: &Lab, method: Method) -> Guest<'_> {
 
 /// What that machine is, for the record.
 pub fn about_machine() -> Result<String> {
-    let qemu = command::output(Command::new(options::find_qemu()?).arg("--version"))?;
+    let qemu = command::output(Command::new(qemu::find()?).arg("--version"))?;
     let qemu = qemu.lines().next().unwrap_or_default();
     Ok(format!(
         "Machine: {qemu}, microvm, TCG, -cpu max, {MEMORY} MiB; instructions by -icount shift=0"

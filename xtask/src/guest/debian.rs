@@ -148,10 +148,12 @@ impl Apt {
             bail!("these packages were not fetched before, and may not be now (--no-install)");
         }
         if !packages::is_debian() {
-            bail!("--deb needs Debian's apt-get on this host to fetch packages");
+            bail!("Debian packages can only be fetched on a host with apt-get");
         }
         if !Path::new(KEYRING).exists() {
-            bail!("--deb needs the keys that Debian signs with (Debian: debian-archive-keyring)");
+            bail!(
+                "fetching Debian packages needs the keys that Debian signs with (Debian: debian-archive-keyring)"
+            );
         }
         let apt = Self { directory: place.join("apt"), unpacked: place.join("unpacked") };
         for part in [

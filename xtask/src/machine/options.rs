@@ -1,12 +1,9 @@
 //! What machine QEMU is to be, and the command line that says so.
 
-use crate::{command, packages};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
-
-const QEMU: &str = "qemu-system-x86_64";
 
 /// The kinds of machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -179,17 +176,6 @@ pub struct Boot {
     pub image: PathBuf,
     /// The initial file system.
     pub initramfs: PathBuf,
-}
-
-/// Finds QEMU, installing it if it is missing and may be installed.
-pub fn find_qemu() -> Result<PathBuf> {
-    if let Some(path) = command::find(QEMU) {
-        return Ok(path);
-    }
-    packages::install(&["qemu-system-x86"]).with_context(|| {
-        format!("{QEMU} is missing (Debian: qemu-system-x86, Fedora: qemu-system-x86-core, others: QEMU)")
-    })?;
-    command::find(QEMU).with_context(|| format!("{QEMU} is not in PATH"))
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use crate::build::kernel::{self, Kind};
 use crate::guest::initramfs::{self, Additions};
 use crate::guest::order::Order;
 use crate::machine::log;
-use crate::machine::options::{self, Board, Boot, Memory, Options};
+use crate::machine::options::{Board, Boot, Memory, Options};
+use crate::machine::qemu;
 use crate::machine::symbols::Symbols;
 use crate::machine::vm::{Ending, Event, Vm};
 use anyhow::{Context, Result, bail};
@@ -104,7 +105,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     additions.check()?;
     let mut options = arguments.options();
     options.check()?;
-    let qemu = options::find_qemu()?;
+    let qemu = qemu::find()?;
     let image = match &arguments.kernel {
         Some(image) if image.is_file() => image.clone(),
         Some(image) => bail!("{}: no such file", image.display()),

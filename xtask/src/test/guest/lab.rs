@@ -5,7 +5,8 @@ use crate::build::kernel::{self, Kind};
 use crate::build::programs::{self, Program};
 use crate::guest::initramfs::{self, Additions};
 use crate::guest::order::Order;
-use crate::machine::options::{self, Board, Boot, Memory, Options};
+use crate::machine::options::{Board, Boot, Memory, Options};
+use crate::machine::qemu;
 use crate::machine::symbols::Symbols;
 use crate::machine::vm::{Ending, Event, Vm};
 use crate::run::console::Marked;
@@ -29,7 +30,7 @@ pub struct Lab {
 impl Lab {
     /// Builds the image that tests run, or takes another kernel.
     pub fn new(other: Option<&Path>) -> Result<Self> {
-        let qemu = options::find_qemu()?;
+        let qemu = qemu::find()?;
         let image = match other {
             Some(image) => image.to_owned(),
             None => kernel::build(Kind::Checked)?,
@@ -39,7 +40,7 @@ impl Lab {
 
     /// Takes an image of Heddle that has been built.
     pub fn of(image: PathBuf) -> Result<Self> {
-        Ok(Self { qemu: options::find_qemu()?, image, foreign: false })
+        Ok(Self { qemu: qemu::find()?, image, foreign: false })
     }
 
     /// A guest as `cargo xtask run` has it by default.

@@ -224,6 +224,8 @@ fn missing_qemu_is_named(_: &Lab) -> Result<()> {
     let output = tool()?
         .args(["--no-install", "run", "--", "true"])
         .env("PATH", empty.path())
+        // Nor one that was unpacked before.
+        .env("CARGO_TARGET_DIR", empty.path())
         .stdin(Stdio::null())
         .output()?;
     Ended(output).status(125)?.complains("qemu-system-x86_64 is missing")
