@@ -191,10 +191,6 @@ pub(crate) struct Entity {
     policy: AtomicU8,
     priority: AtomicU8,
     pub(crate) weight: AtomicU32,
-    /// Fair: virtual run time, nanoseconds at nice 0, on the scale of the task's queue.
-    pub(crate) vruntime: AtomicI64,
-    /// Fair: when the current request should be served, on the same scale.
-    pub(crate) deadline: AtomicI64,
     /// Fair: how far behind the queue's average it was when it left.
     pub(crate) lag: AtomicI64,
     /// Fair: has been placed on a queue before.
@@ -212,8 +208,6 @@ impl Entity {
             policy: AtomicU8::new(attributes.policy as u8),
             priority: AtomicU8::new(attributes.priority),
             weight: AtomicU32::new(attributes.weight()),
-            vruntime: AtomicI64::new(0),
-            deadline: AtomicI64::new(0),
             lag: AtomicI64::new(0),
             placed: AtomicBool::new(false),
             turn_left: AtomicU64::new(crate::class::TURN),

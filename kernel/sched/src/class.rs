@@ -24,10 +24,10 @@ pub(crate) trait Queue {
     fn adopt_running(&mut self, task: &Task, now: u64);
     /// The running task has run for so many nanoseconds more.
     fn charge(&mut self, task: &Task, ran: u64);
-    /// The running task of this class stops running; if it is still runnable it is enqueued again by [`requeue`](Self::requeue).
-    fn stop_running(&mut self, task: &Task, sleeps: bool);
-    /// Adds the task that just stopped running and is still runnable.
-    fn requeue(&mut self, task: TaskRef);
+    /// The running task of this class leaves it: it sleeps, ends, or goes to another class.
+    fn stop_running(&mut self, task: &Task);
+    /// The running task of this class stops running and waits again.
+    fn put_back(&mut self, task: TaskRef);
     /// The tick, with the running task of this class charged. True: it is somebody else's turn.
     fn tick(&mut self, task: &Task) -> bool;
     /// The running task gives up its turn.

@@ -199,7 +199,7 @@ impl RunQueue {
         if counts_as_load {
             self.uninterruptible += 1;
         }
-        in_class!(self, self.running, queue => queue.stop_running(task, true), idle => ());
+        in_class!(self, self.running, queue => queue.stop_running(task), idle => ());
     }
 
     /// Chooses who runs next on this CPU, after `previous`, which still wants to run if `runnable`.
@@ -218,10 +218,7 @@ impl RunQueue {
                 return None;
             }
             // Put back among the waiting, it competes like anybody else.
-            in_class!(self, self.running, queue => {
-                queue.stop_running(previous, false);
-                queue.requeue(previous.to_arc());
-            }, idle => ());
+            in_class!(self, self.running, queue => queue.put_back(previous.to_arc()), idle => ());
         } else if was_idle && !self.has_work() && !crate::balance::pull_before_idle(self, cpu) {
             return None;
         }
@@ -276,7 +273,7 @@ impl RunQueue {
         if self.current == core::ptr::from_ref(task).addr() {
             self.charge(task);
             let now = self.clock;
-            in_class!(self, self.running, queue => queue.stop_running(task, true), idle => ());
+            in_class!(self, self.running, queue => queue.stop_running(task), idle => ());
             task.entity.adopt();
             self.running = task.entity.class();
             in_class!(self, self.running, queue => queue.adopt_running(task, now), idle => ());

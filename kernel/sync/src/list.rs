@@ -188,6 +188,37 @@ impl<T: Linked + ?Sized> List<T> {
         if self.owns(links) { Some(self.unlink(links)) } else { None }
     }
 
+    /// Moves another list's first element to the end of this one, and shows it.
+    #[inline]
+    pub fn move_front_from(&mut self, other: &mut Self) -> Option<&T> {
+        let links = other.first;
+        // SAFETY: by the other list's invariant, an element's links, or none.
+        let node = unsafe { links.as_ref() }?;
+        if self.identity == 0 {
+            self.identify();
+        }
+        other.first = node.next.get();
+        if other.first.is_null() {
+            other.last = ptr::null();
+        } else {
+            // SAFETY: an element of the other list, which is ours to change.
+            unsafe { (*other.first).previous.set(ptr::null()) };
+        }
+        // Relaxed: both lists are held exclusively, and the fields stay with who holds this one.
+        node.owner.store(self.identity, Ordering::Relaxed);
+        node.previous.set(self.last);
+        node.next.set(ptr::null());
+        if self.last.is_null() {
+            self.first = links;
+        } else {
+            // SAFETY: by the invariant, the last element's links, alive and ours to change.
+            unsafe { (*self.last).next.set(links) };
+        }
+        self.last = links;
+        // SAFETY: the list is borrowed, so the element, which is in it by now, stays alive.
+        Some(unsafe { element_of(node).as_ref() })
+    }
+
     /// Takes out an element of this list.
     #[inline]
     fn unlink(&mut self, links: *const Links<T>) -> Arc<T> {
@@ -312,6 +343,30 @@ mod tests {
 
     fn numbers(list: &List<Item>) -> Vec<u32> {
         list.iter().map(|item| item.number).collect()
+    }
+
+    #[test]
+    fn elements_go_from_the_front_of_one_list_to_the_end_of_another() {
+        let items: Vec<_> = (0..4).map(item).collect();
+        let (mut from, mut to) = (List::new(), List::new());
+        assert!(to.move_front_from(&mut from).is_none());
+        for item in &items[..3] {
+            assert!(from.push_back(item.clone()).is_ok());
+        }
+        assert!(to.push_back(items[3].clone()).is_ok());
+        assert_eq!(to.move_front_from(&mut from).map(|item| item.number), Some(0));
+        assert_eq!((numbers(&from), numbers(&to)), ([1, 2].into(), [3, 0].into()));
+        assert!(to.contains(&items[0]) && !from.contains(&items[0]));
+        assert!(to.move_front_from(&mut from).is_some() && to.move_front_from(&mut from).is_some());
+        assert!(from.is_empty() && from.front().is_none());
+        assert!(from.push_back(items[2].clone()).is_err(), "it is in the other list");
+        for number in [0, 3, 2, 1] {
+            assert!(to.remove(&items[number]).is_some());
+        }
+        assert!(from.push_back(items[0].clone()).is_ok());
+        assert_eq!(to.move_front_from(&mut from).map(|item| item.number), Some(0));
+        drop((from, to));
+        assert!(items.iter().all(|item| Arc::strong_count(item) == 1));
     }
 
     #[test]

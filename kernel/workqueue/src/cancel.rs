@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use sync::IrqGuard;
 
 use crate::home::Place;
-use crate::item::AnyNode;
+use crate::item::Node;
 use crate::pwq::News;
 use crate::{pools, wait};
 
@@ -23,7 +23,7 @@ enum Try {
 /// Interrupts off, from here until the item is somewhere again: nobody above the caller may find it nowhere and wait.
 ///
 /// An item is nowhere only while some CPU has interrupts off and moves it, so waiting for that is short.
-pub(crate) fn take_pending(node: &Arc<AnyNode>) -> bool {
+pub(crate) fn take_pending(node: &Arc<Node>) -> bool {
     loop {
         match try_to_take(node) {
             Try::Taken => return true,
@@ -33,7 +33,7 @@ pub(crate) fn take_pending(node: &Arc<AnyNode>) -> bool {
     }
 }
 
-fn try_to_take(node: &Arc<AnyNode>) -> Try {
+fn try_to_take(node: &Arc<Node>) -> Try {
     if !node.state.is_pending() {
         return Try::Idle;
     }
@@ -74,7 +74,7 @@ fn try_to_take(node: &Arc<AnyNode>) -> Try {
 }
 
 /// Takes an item back. Any context.
-pub(crate) fn cancel(node: &Arc<AnyNode>) -> bool {
+pub(crate) fn cancel(node: &Arc<Node>) -> bool {
     let _irqs_off = IrqGuard::new();
     let taken = take_pending(node);
     if taken && node.state.unclaim() {
@@ -84,7 +84,7 @@ pub(crate) fn cancel(node: &Arc<AnyNode>) -> bool {
 }
 
 /// Takes an item back and waits until it does not run. May sleep.
-pub(crate) fn cancel_sync(node: &Arc<AnyNode>) -> bool {
+pub(crate) fn cancel_sync(node: &Arc<Node>) -> bool {
     sync::might_sleep();
     // First, so that an item that queues itself cannot slip through between the two steps.
     node.state.block();

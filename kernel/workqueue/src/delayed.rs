@@ -12,7 +12,7 @@ use time::Timer;
 
 use crate::cancel;
 use crate::home::Place;
-use crate::item::AnyNode;
+use crate::item::Node;
 use crate::queue::Queue;
 
 /// Taken with interrupts off; timer queues are taken inside.
@@ -49,12 +49,12 @@ impl Delay {
 /// Queues an item after a time, if it is not pending. Any context.
 pub(crate) fn queue(
     queue: &Arc<Queue>,
-    node: &Arc<AnyNode>,
+    node: &Arc<Node>,
     cpu: Option<CpuId>,
     nanoseconds: u64,
 ) -> bool {
     let Some(delay) = node.delay.as_ref().filter(|_| nanoseconds != 0) else {
-        return queue.queue(&**node, || node.clone(), cpu);
+        return queue.queue(node, cpu);
     };
     if !node.state.may_claim() {
         return false;
@@ -71,7 +71,7 @@ pub(crate) fn queue(
 /// Queues an item after a time, whether it is pending or not; returns whether it was. Any context.
 pub(crate) fn modify(
     queue: &Arc<Queue>,
-    node: &Arc<AnyNode>,
+    node: &Arc<Node>,
     cpu: Option<CpuId>,
     nanoseconds: u64,
 ) -> bool {
@@ -103,7 +103,7 @@ pub(crate) fn modify(
 fn arm(
     delay: &Delay,
     target: &mut Option<Target>,
-    node: &AnyNode,
+    node: &Node,
     queue: &Arc<Queue>,
     cpu: Option<CpuId>,
     nanoseconds: u64,
@@ -115,7 +115,7 @@ fn arm(
 }
 
 /// The timer's function.
-pub(crate) fn timer_fires(node: Arc<AnyNode>) {
+pub(crate) fn timer_fires(node: Arc<Node>) {
     let Some(delay) = node.delay.as_ref() else { return };
     // Between taking the target and queueing the item is nowhere: nobody may come above this and wait for that to end.
     let _irqs_off = IrqGuard::new();
@@ -139,7 +139,7 @@ pub(crate) fn timer_fires(node: Arc<AnyNode>) {
 }
 
 /// Queues at once what a timer would queue; returns whether there was such. Any context.
-pub(crate) fn queue_now(node: &Arc<AnyNode>) -> bool {
+pub(crate) fn queue_now(node: &Arc<Node>) -> bool {
     let _irqs_off = IrqGuard::new();
     let Some(target) = node.delay.as_ref().and_then(|delay| delay.take()) else { return false };
     target.queue.queue_claimed(node, target.cpu);

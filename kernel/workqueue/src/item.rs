@@ -38,31 +38,30 @@ impl<F: Fn(&Running<'_>) + Send + Sync + 'static> WorkItem for F {
     }
 }
 
-/// What the workqueue keeps with an item.
-pub(crate) struct Body<T: ?Sized> {
-    links: Links<AnyNode>,
+/// An item as queues and workers see it.
+pub(crate) struct Node {
+    links: Links<Node>,
     pub(crate) state: State,
     pub(crate) home: HomeWord,
     /// For delayed work.
     pub(crate) delay: Option<Box<Delay>>,
     pub(crate) name: &'static str,
-    pub(crate) item: T,
+    /// Not in here as such: queues and workers handle items all the time, and a reference to a value whose type is
+    /// not known costs a look at a table each time.
+    pub(crate) item: Arc<dyn WorkItem>,
 }
 
-/// An item of a known type.
-type Node<T> = Body<T>;
-/// An item as queues and workers see it.
-pub(crate) type AnyNode = Body<dyn WorkItem>;
-
-impl Linked for AnyNode {
+impl Linked for Node {
     fn links(&self) -> &Links<Self> {
         &self.links
     }
 }
 
-fn node<T: WorkItem>(name: &'static str, delay: Option<Box<Delay>>, item: T) -> Node<T> {
-    let (state, home) = (State::new(), HomeWord::new());
-    Body { links: Links::new(), state, home, delay, name, item }
+impl Node {
+    fn new(name: &'static str, delay: Option<Box<Delay>>, item: Arc<dyn WorkItem>) -> Self {
+        let (state, home) = (State::new(), HomeWord::new());
+        Self { links: Links::new(), state, home, delay, name, item }
+    }
 }
 
 /// An item of work: its maker's handle.
@@ -84,27 +83,29 @@ fn node<T: WorkItem>(name: &'static str, delay: Option<Box<Delay>>, item: T) -> 
 /// # }
 /// ```
 pub struct Work<T: WorkItem> {
-    node: Arc<Node<T>>,
+    node: Arc<Node>,
+    item: Arc<T>,
 }
 
 impl<F: Fn(&Running<'_>) + Send + Sync + 'static> Work<F> {
     /// An item that calls a function; `name` is for reports. May allocate; any context.
     pub fn from_fn(name: &'static str, function: F) -> Self {
-        Self { node: Arc::new(node(name, None, function)) }
+        Self::build(name, function)
     }
 }
 
 impl<T: WorkItem> Work<T> {
     /// An item that is nowhere queued. May allocate; any context.
     pub fn new(item: T) -> Self {
-        Self { node: Arc::new(node(item.name(), None, item)) }
+        Self::build(item.name(), item)
     }
 
-    pub(crate) fn any(&self) -> Arc<AnyNode> {
-        self.node.clone()
+    fn build(name: &'static str, item: T) -> Self {
+        let item = Arc::new(item);
+        Self { node: Arc::new(Node::new(name, None, item.clone())), item }
     }
 
-    pub(crate) fn body(&self) -> &Body<T> {
+    pub(crate) fn node(&self) -> &Arc<Node> {
         &self.node
     }
 
@@ -126,13 +127,13 @@ impl<T: WorkItem> Work<T> {
 
     /// Takes the item back if it has not been started. Returns whether it waited. Any context.
     pub fn cancel(&self) -> bool {
-        cancel::cancel(&self.any())
+        cancel::cancel(&self.node)
     }
 
     /// Takes the item back and waits until it is not being run; meanwhile nobody can queue it, not even itself. Returns whether
     /// it waited. May sleep; not from the item itself.
     pub fn cancel_sync(&self) -> bool {
-        cancel::cancel_sync(&self.any())
+        cancel::cancel_sync(&self.node)
     }
 
     /// Cancels as [`cancel_sync`](Self::cancel_sync) and gives the value back. May sleep; not from the item itself.
@@ -140,27 +141,30 @@ impl<T: WorkItem> Work<T> {
     /// # Errors
     /// EIO: a worker died of a panic in the item, and what it had in its hands is lost with it.
     pub fn into_inner(self) -> Result<T, Errno> {
-        cancel::cancel_sync(&self.any());
-        take_back(self.node)
+        cancel::cancel_sync(&self.node);
+        take_back(self.node, self.item)
     }
 }
 
 impl<T: WorkItem> Deref for Work<T> {
     type Target = T;
     fn deref(&self) -> &T {
-        &self.node.item
+        &self.item
     }
 }
 
 /// Gives back the value of an item that is idle. A worker that has just finished it may hold its reference for some instructions more.
-fn take_back<T: WorkItem>(node: Arc<Node<T>>) -> Result<T, Errno> {
-    let mut node = node;
+fn take_back<T: WorkItem>(mut node: Arc<Node>, item: Arc<T>) -> Result<T, Errno> {
     loop {
         if node.state.is_poisoned() {
             return Err(Errno::EIO);
         }
         match Arc::try_unwrap(node) {
-            Ok(alone) => return Ok(alone.item),
+            Ok(alone) => {
+                drop(alone);
+                // The node had the only other reference.
+                return Arc::into_inner(item).ok_or(Errno::EIO);
+            }
             Err(shared) => node = shared,
         }
         sched::sleep_for(time::MICROSECOND);
@@ -169,7 +173,8 @@ fn take_back<T: WorkItem>(node: Arc<Node<T>>) -> Result<T, Errno> {
 
 /// An item that can be queued for later.
 pub struct DelayedWork<T: WorkItem> {
-    node: Arc<Node<T>>,
+    node: Arc<Node>,
+    item: Arc<T>,
 }
 
 impl<F: Fn(&Running<'_>) + Send + Sync + 'static> DelayedWork<F> {
@@ -186,20 +191,21 @@ impl<T: WorkItem> DelayedWork<T> {
     }
 
     fn build(name: &'static str, item: T) -> Self {
-        let node = Arc::new_cyclic(|me: &Weak<Node<T>>| {
-            let me: Weak<AnyNode> = me.clone();
+        let item = Arc::new(item);
+        let node = Arc::new_cyclic(|me: &Weak<Node>| {
+            let me = me.clone();
             let timer = Timer::new(move || {
                 if let Some(node) = me.upgrade() {
                     delayed::timer_fires(node);
                 }
             });
-            node(name, Some(Box::new(Delay::new(timer))), item)
+            Node::new(name, Some(Box::new(Delay::new(timer))), item.clone())
         });
-        Self { node }
+        Self { node, item }
     }
 
-    pub(crate) fn any(&self) -> Arc<AnyNode> {
-        self.node.clone()
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
     }
 
     /// Whether its timer runs or it waits to be run. Any context.
@@ -214,18 +220,18 @@ impl<T: WorkItem> DelayedWork<T> {
 
     /// As [`Work::flush`]; what its timer would queue is queued at once. May sleep; not from the item itself.
     pub fn flush(&self) -> bool {
-        let queued = delayed::queue_now(&self.any());
+        let queued = delayed::queue_now(&self.node);
         wait::flush(&self.node) || queued
     }
 
     /// As [`Work::cancel`], whether its time has come or not. Any context.
     pub fn cancel(&self) -> bool {
-        cancel::cancel(&self.any())
+        cancel::cancel(&self.node)
     }
 
     /// As [`Work::cancel_sync`], whether its time has come or not. May sleep; not from the item itself.
     pub fn cancel_sync(&self) -> bool {
-        cancel::cancel_sync(&self.any())
+        cancel::cancel_sync(&self.node)
     }
 
     /// As [`Work::into_inner`]. May sleep; not from the item itself.
@@ -233,21 +239,21 @@ impl<T: WorkItem> DelayedWork<T> {
     /// # Errors
     /// EIO: a worker died of a panic in the item.
     pub fn into_inner(self) -> Result<T, Errno> {
-        cancel::cancel_sync(&self.any());
-        take_back(self.node)
+        cancel::cancel_sync(&self.node);
+        take_back(self.node, self.item)
     }
 }
 
 impl<T: WorkItem> Deref for DelayedWork<T> {
     type Target = T;
     fn deref(&self) -> &T {
-        &self.node.item
+        &self.item
     }
 }
 
 /// The item that runs, as its own function sees it: the way to queue oneself again.
 pub struct Running<'a> {
-    pub(crate) node: &'a Arc<AnyNode>,
+    pub(crate) node: &'a Arc<Node>,
     pub(crate) pool: &'a Pool,
     /// The row in the pool of the queue that it runs for.
     pub(crate) slot: u32,
@@ -261,7 +267,7 @@ impl Running<'_> {
 
     /// Queues the item again on the queue that it runs for. Returns false if somebody has done so already or takes it back.
     pub fn requeue(&self) -> bool {
-        self.queue().queue(&**self.node, || self.node.clone(), None)
+        self.queue().queue(self.node, None)
     }
 
     /// As [`requeue`](Self::requeue) after so many nanoseconds. An item that is not a [`DelayedWork`] has no timer, and is queued at once.

@@ -31,7 +31,7 @@ use sync::{Choice, List, LockClass, SpinIrqGuard, SpinLock};
 use time::Timer;
 
 use crate::home::{Home, Place};
-use crate::item::AnyNode;
+use crate::item::Node;
 use crate::pwq::Pwq;
 use crate::queue::Queue;
 use crate::{manager, pools};
@@ -73,7 +73,7 @@ pub(crate) struct Worker {
     /// Idle, and woken since: it will look at the list, and need not be woken again.
     woken: bool,
     idle_since: u64,
-    pub(crate) current: Option<Arc<AnyNode>>,
+    pub(crate) current: Option<Arc<Node>>,
     pub(crate) current_slot: u32,
     pub(crate) current_colour: u8,
     /// The queue whose item it ran last, for its name in `/proc`. The number tells whether it is still right.
@@ -83,7 +83,7 @@ pub(crate) struct Worker {
 
 /// What a pool's lock protects.
 pub(crate) struct State {
-    worklist: List<AnyNode>,
+    worklist: List<Node>,
     pwqs: Vec<Pwq>,
     /// By ID, the number in its name.
     pub(crate) workers: Vec<Option<Worker>>,
@@ -216,7 +216,7 @@ impl State {
         &self.pwqs
     }
 
-    pub(crate) fn worklist(&self) -> &List<AnyNode> {
+    pub(crate) fn worklist(&self) -> &List<Node> {
         &self.worklist
     }
 
@@ -238,7 +238,7 @@ impl State {
 
     /// Puts an item, which the caller has claimed, where it belongs, and wakes a worker if one is needed.
     #[inline]
-    pub(crate) fn insert(&mut self, pool: u32, slot: u32, node: Arc<AnyNode>) {
+    pub(crate) fn insert(&mut self, pool: u32, slot: u32, node: Arc<Node>) {
         let pwq = &mut self.pwqs[slot as usize];
         let place = pwq.enter();
         node.home.set(Home { pool, slot, colour: pwq.colour, place });
@@ -250,17 +250,32 @@ impl State {
     }
 
     #[inline]
-    fn make_ready(&mut self, node: Arc<AnyNode>) {
+    fn make_ready(&mut self, node: Arc<Node>) {
         let refused = self.worklist.push_back(node).is_err();
         debug_assert!(!refused, "a pending item is on one list");
+        self.wake_if_needed();
+    }
+
+    #[inline]
+    fn wake_if_needed(&mut self) {
         if self.nr_running == 0 && !self.called {
             self.wake_worker();
         }
     }
 
+    /// Lets a queue's first item that is held back become active, if it may. Returns whether one did.
+    #[inline]
+    fn activate(&mut self, slot: u32) -> bool {
+        let pwq = &mut self.pwqs[slot as usize];
+        let Some(node) = pwq.activate(&mut self.worklist) else { return false };
+        node.home.set_place(Place::Active);
+        self.wake_if_needed();
+        true
+    }
+
     /// The next item that can be begun. One that another worker still runs is left to that one.
     #[inline]
-    pub(crate) fn next_item(&mut self) -> Option<Arc<AnyNode>> {
+    pub(crate) fn next_item(&mut self) -> Option<Arc<Node>> {
         loop {
             let node = self.worklist.pop_front()?;
             if let Some(node) = begin(node) {
@@ -270,11 +285,11 @@ impl State {
     }
 
     /// The next item of one queue that can be begun, for its rescuer.
-    pub(crate) fn next_item_of(&mut self, slot: u32) -> Option<Arc<AnyNode>> {
+    pub(crate) fn next_item_of(&mut self, slot: u32) -> Option<Arc<Node>> {
         loop {
             let mut found = None;
             let mut stop = false;
-            let choose = |node: &AnyNode| match node.home.slot() == slot {
+            let choose = |node: &Node| match node.home.slot() == slot {
                 _ if core::mem::replace(&mut stop, false) => Choice::Stop,
                 true => {
                     stop = true;
@@ -290,7 +305,7 @@ impl State {
     }
 
     /// Puts an item that was left to its runner back, as the first.
-    pub(crate) fn put_back(&mut self, node: Arc<AnyNode>) {
+    pub(crate) fn put_back(&mut self, node: Arc<Node>) {
         node.home.set_place(Place::Active);
         let refused = self.worklist.push_front(node).is_err();
         debug_assert!(!refused, "a deferred item is on no list");
@@ -299,7 +314,7 @@ impl State {
         }
     }
 
-    pub(crate) fn take_from_worklist(&mut self, node: &AnyNode) -> Option<Arc<AnyNode>> {
+    pub(crate) fn take_from_worklist(&mut self, node: &Node) -> Option<Arc<Node>> {
         self.worklist.remove(node)
     }
 
@@ -307,22 +322,15 @@ impl State {
     /// queue's flushes are to be told.
     #[inline]
     pub(crate) fn leave(&mut self, slot: u32, colour: u8, was_active: bool) -> bool {
-        let pwq = &mut self.pwqs[slot as usize];
-        let news = pwq.leave(colour, was_active);
-        if let Some(next) = pwq.activate() {
-            next.home.set_place(Place::Active);
-            self.make_ready(next);
-        }
+        let news = self.pwq(slot).leave(colour, was_active);
+        self.activate(slot);
         news
     }
 
     /// Sets how many of a queue's items may be active, and lets those go that may.
     pub(crate) fn set_max_active(&mut self, slot: u32, max_active: u32) {
         self.pwq(slot).max_active = max_active;
-        while let Some(next) = self.pwq(slot).activate() {
-            next.home.set_place(Place::Active);
-            self.make_ready(next);
-        }
+        while self.activate(slot) {}
     }
 
     // Workers.
@@ -497,7 +505,7 @@ impl State {
 
 /// Begins an item that was just taken from the list; None if another worker runs it, and will put it back.
 #[inline]
-fn begin(node: Arc<AnyNode>) -> Option<Arc<AnyNode>> {
+fn begin(node: Arc<Node>) -> Option<Arc<Node>> {
     loop {
         if node.state.start() {
             return Some(node);

@@ -7,7 +7,7 @@ use sync::List;
 
 use crate::flush::COLOURS;
 use crate::home::Place;
-use crate::item::AnyNode;
+use crate::item::Node;
 use crate::queue::Queue;
 
 /// A row in a pool's table; its number is the *slot*. All of it is protected by the pool's lock.
@@ -21,12 +21,12 @@ pub(crate) struct Pwq {
     pub(crate) cpu_intensive: bool,
     pub(crate) max_active: u32,
     pub(crate) active: u32,
-    inactive: List<AnyNode>,
+    inactive: List<Node>,
     /// The colour of what is queued now.
     pub(crate) colour: u8,
     in_flight: [u32; COLOURS],
     /// What the queue's rescuer runs for this pool, and its colour.
-    pub(crate) rescued: Option<(Arc<AnyNode>, u8)>,
+    pub(crate) rescued: Option<(Arc<Node>, u8)>,
 }
 
 impl Pwq {
@@ -105,27 +105,28 @@ impl Pwq {
         }
     }
 
-    pub(crate) fn hold_back(&mut self, node: Arc<AnyNode>) {
+    pub(crate) fn hold_back(&mut self, node: Arc<Node>) {
         let refused = self.inactive.push_back(node).is_err();
         debug_assert!(!refused, "a pending item is on one list");
     }
 
-    pub(crate) fn take_from_inactive(&mut self, node: &AnyNode) -> Option<Arc<AnyNode>> {
+    pub(crate) fn take_from_inactive(&mut self, node: &Node) -> Option<Arc<Node>> {
         self.inactive.remove(node)
     }
 
-    pub(crate) fn inactive(&self) -> &List<AnyNode> {
+    pub(crate) fn inactive(&self) -> &List<Node> {
         &self.inactive
     }
 
-    /// The next item that may become active, which it is by this.
+    /// Moves the first item that is held back to the pool's list, if it may become active; it is by this.
     #[inline]
-    pub(crate) fn activate(&mut self) -> Option<Arc<AnyNode>> {
-        if self.inactive.is_empty() || self.active >= self.max_active {
+    pub(crate) fn activate<'l>(&mut self, worklist: &'l mut List<Node>) -> Option<&'l Node> {
+        if self.active >= self.max_active {
             return None;
         }
+        let node = worklist.move_front_from(&mut self.inactive)?;
         self.active += 1;
-        self.inactive.pop_front()
+        Some(node)
     }
 
     /// Counts an item out. Returns whether it was the last of a colour that a flush waits for.

@@ -18,7 +18,7 @@ use sync::{LockClass, Once, SpinLock};
 
 use crate::flags::{DEFAULT_ACTIVE, MAX_ACTIVE, WqFlags};
 use crate::flush::{self, Flush};
-use crate::item::{AnyNode, Body, DelayedWork, Work, WorkItem};
+use crate::item::{DelayedWork, Node, Work, WorkItem};
 use crate::pool::Pool;
 use crate::rescuer::{self, Rescuer};
 use crate::{delayed, freeze, pools, wait, worker};
@@ -103,29 +103,24 @@ impl Queue {
         parts.get(index).or_else(|| parts.first())
     }
 
-    /// Queues an item that is not pending, and of which `node` gives a reference. Any context.
+    /// Queues an item that is not pending. Any context.
     #[inline]
-    pub(crate) fn queue<T: WorkItem + ?Sized>(
-        &self,
-        body: &Body<T>,
-        node: impl FnOnce() -> Arc<AnyNode>,
-        cpu: Option<CpuId>,
-    ) -> bool {
-        if !body.state.may_claim() {
+    pub(crate) fn queue(&self, node: &Arc<Node>, cpu: Option<CpuId>) -> bool {
+        if !node.state.may_claim() {
             return false;
         }
         let Some(part) = self.part_for(cpu) else { return false };
         // Interrupts are off from the claim to the end: nobody above this code finds the item pending and nowhere.
         let mut held = part.pool.lock();
-        if !self.takes() || !body.state.claim() {
+        if !self.takes() || !node.state.claim() {
             return false;
         }
-        held.insert(part.pool.id, part.slot, node());
+        held.insert(part.pool.id, part.slot, node.clone());
         true
     }
 
     /// Queues an item that the caller has claimed. Any context, interrupts off.
-    pub(crate) fn queue_claimed(&self, node: &Arc<AnyNode>, cpu: Option<CpuId>) {
+    pub(crate) fn queue_claimed(&self, node: &Arc<Node>, cpu: Option<CpuId>) {
         if let Some(part) = self.part_for(cpu) {
             let mut held = part.pool.lock();
             if self.takes() {
@@ -341,17 +336,17 @@ impl WorkQueue {
     /// caller wrote before is then seen by the instance that is pending. Any context; never allocates.
     #[inline]
     pub fn queue<T: WorkItem>(&self, work: &Work<T>) -> bool {
-        self.queue.queue(work.body(), || work.any(), None)
+        self.queue.queue(work.node(), None)
     }
 
     /// As [`queue`](Self::queue), on a CPU; on this one if that has never been there. The items of a CPU that is gone are run elsewhere.
     pub fn queue_on<T: WorkItem>(&self, cpu: CpuId, work: &Work<T>) -> bool {
-        self.queue.queue(work.body(), || work.any(), pools::with_workers(cpu))
+        self.queue.queue(work.node(), pools::with_workers(cpu))
     }
 
     /// Queues an item after so many nanoseconds; returns false if it is pending. Any context.
     pub fn queue_delayed<T: WorkItem>(&self, work: &DelayedWork<T>, nanoseconds: u64) -> bool {
-        delayed::queue(&self.queue, &work.any(), None, nanoseconds)
+        delayed::queue(&self.queue, work.node(), None, nanoseconds)
     }
 
     /// As [`queue_delayed`](Self::queue_delayed), on a CPU.
@@ -361,13 +356,13 @@ impl WorkQueue {
         work: &DelayedWork<T>,
         nanoseconds: u64,
     ) -> bool {
-        delayed::queue(&self.queue, &work.any(), pools::with_workers(cpu), nanoseconds)
+        delayed::queue(&self.queue, work.node(), pools::with_workers(cpu), nanoseconds)
     }
 
     /// Queues an item after so many nanoseconds, in place of when it would have been queued or run. Returns whether it was pending.
     /// An item that is being taken back stays away. Any context.
     pub fn mod_delayed<T: WorkItem>(&self, work: &DelayedWork<T>, nanoseconds: u64) -> bool {
-        delayed::modify(&self.queue, &work.any(), None, nanoseconds)
+        delayed::modify(&self.queue, work.node(), None, nanoseconds)
     }
 
     /// As [`mod_delayed`](Self::mod_delayed), on a CPU.
@@ -377,7 +372,7 @@ impl WorkQueue {
         work: &DelayedWork<T>,
         nanoseconds: u64,
     ) -> bool {
-        delayed::modify(&self.queue, &work.any(), pools::with_workers(cpu), nanoseconds)
+        delayed::modify(&self.queue, work.node(), pools::with_workers(cpu), nanoseconds)
     }
 
     /// Waits for exactly what is queued now. May sleep; not from one of the queue's items.

@@ -119,10 +119,9 @@ fn rescue(queue: &Arc<Queue>, index: usize, tag: &Tag) {
         tag.leave();
         held = pool.lock();
         drop(held.pwq(slot).rescued.take());
-        let (still, finished) = worker::finish(pool, held, slot, colour, node);
+        drop(worker::finish(pool, held, slot, colour, &node));
         // The last reference, perhaps: not under the lock.
-        drop(still);
-        drop(finished);
+        drop(node);
         held = pool.lock();
     }
     if held.need_to_make_worker() && held.worklist().iter().any(|node| node.home.slot() == slot) {

@@ -5,7 +5,7 @@
 
 use sched::WaitQueue;
 
-use crate::item::{Body, WorkItem};
+use crate::item::Node;
 use crate::worker;
 
 const QUEUES: usize = 16;
@@ -13,34 +13,34 @@ const QUEUES: usize = 16;
 static WAITERS: [WaitQueue; QUEUES] = [const { WaitQueue::new() }; QUEUES];
 
 /// The number by which an item is known.
-pub(crate) fn address<T: WorkItem + ?Sized>(body: &Body<T>) -> usize {
-    core::ptr::from_ref(&body.state).addr()
+pub(crate) fn address(node: &Node) -> usize {
+    core::ptr::from_ref(&node.state).addr()
 }
 
-fn waiters_of<T: WorkItem + ?Sized>(body: &Body<T>) -> &'static WaitQueue {
+fn waiters_of(node: &Node) -> &'static WaitQueue {
     // Items are allocated, so the lowest bits say little.
-    &WAITERS[(address(body) >> 6) % QUEUES]
+    &WAITERS[(address(node) >> 6) % QUEUES]
 }
 
 /// Wakes who waits for an item: its state has changed. Any context, no pool locked.
-pub(crate) fn announce<T: WorkItem + ?Sized>(body: &Body<T>) {
-    waiters_of(body).wake_all();
+pub(crate) fn announce(node: &Node) {
+    waiters_of(node).wake_all();
 }
 
 /// Waits for the instances of an item that there are now. May sleep.
-pub(crate) fn flush<T: WorkItem + ?Sized>(body: &Body<T>) -> bool {
+pub(crate) fn flush(node: &Node) -> bool {
     sync::might_sleep();
-    let Some(last) = body.state.unfinished() else { return false };
-    debug_assert!(!worker::runs(address(body)), "{} waits for its own end", body.name);
-    waiters_of(body).wait(|| body.state.has_ended(last));
+    let Some(last) = node.state.unfinished() else { return false };
+    debug_assert!(!worker::runs(address(node)), "{} waits for its own end", node.name);
+    waiters_of(node).wait(|| node.state.has_ended(last));
     true
 }
 
 /// Waits until an item is not being run. May sleep.
-pub(crate) fn until_stopped<T: WorkItem + ?Sized>(body: &Body<T>) {
-    if body.state.has_stopped() {
+pub(crate) fn until_stopped(node: &Node) {
+    if node.state.has_stopped() {
         return;
     }
-    debug_assert!(!worker::runs(address(body)), "{} waits for its own end", body.name);
-    waiters_of(body).wait(|| body.state.has_stopped());
+    debug_assert!(!worker::runs(address(node)), "{} waits for its own end", node.name);
+    waiters_of(node).wait(|| node.state.has_stopped());
 }

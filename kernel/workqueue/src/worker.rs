@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use sched::{Slot, TaskFlags, WorkerHooks, state};
 
-use crate::item::{AnyNode, Running};
+use crate::item::{Node, Running};
 use crate::pool::{Held, Pool, WorkerFlags};
 use crate::pwq::News;
 use crate::queue::Queue;
@@ -122,14 +122,13 @@ pub(crate) fn live(pool: &Arc<Pool>, id: u32) -> i32 {
 fn work<'p>(me: &sched::Task, pool: &'p Pool, mut held: Held<'p>, id: u32, tag: &Tag) -> Held<'p> {
     held.change_flags(id, WorkerFlags::empty(), WorkerFlags::PREPARING);
     me.add_flags(TaskFlags::WQ_WORKER);
-    let mut finished: Option<Arc<AnyNode>> = None;
     while held.keep_working() {
         let Some(node) = held.next_item() else { break };
         let (slot, colour) = (node.home.slot(), node.home.colour());
-        begin(&mut held, id, slot, colour, &node);
         let pwq = held.pwq(slot);
-        let intensive = pwq.cpu_intensive;
-        tag.enter(pwq.queue_id, wait::address(&node));
+        let (queue, intensive) = (pwq.queue_id, pwq.cpu_intensive);
+        let finished = begin(&mut held, id, slot, colour, queue, &node);
+        tag.enter(queue, wait::address(&node));
         if intensive {
             held.change_flags(id, WorkerFlags::CPU_INTENSIVE, WorkerFlags::empty());
         }
@@ -139,20 +138,20 @@ fn work<'p>(me: &sched::Task, pool: &'p Pool, mut held: Held<'p>, id: u32, tag: 
         }
         drop(held);
         // It may be the last reference, and then the item's own code runs: not under the lock.
-        drop(finished.take());
+        drop(finished);
         run(pool, slot, &node);
         tag.leave();
         held = pool.lock();
         if intensive {
             held.change_flags(id, WorkerFlags::empty(), WorkerFlags::CPU_INTENSIVE);
         }
-        // Not the last reference: `node` is another.
-        drop(held.worker(id).current.take());
-        (held, finished) = finish(pool, held, slot, colour, node);
+        held = finish(pool, held, slot, colour, &node);
+        // Not the last reference: the pool has another until the worker begins the next item, or leaves off.
+        drop(node);
     }
     me.remove_flags(TaskFlags::WQ_WORKER);
     held.change_flags(id, WorkerFlags::PREPARING, WorkerFlags::empty());
-    if let Some(node) = finished {
+    if let Some(node) = held.worker(id).current.take() {
         drop(held);
         drop(node);
         held = pool.lock();
@@ -160,18 +159,25 @@ fn work<'p>(me: &sched::Task, pool: &'p Pool, mut held: Held<'p>, id: u32, tag: 
     held
 }
 
-/// Writes down what the worker is at.
+/// Writes down what the worker is at. Returns what it was at before, which is to be dropped without the lock.
 #[inline]
-fn begin(held: &mut Held<'_>, id: u32, slot: u32, colour: u8, node: &Arc<AnyNode>) {
+fn begin(
+    held: &mut Held<'_>,
+    id: u32,
+    slot: u32,
+    colour: u8,
+    queue: u64,
+    node: &Arc<Node>,
+) -> Option<Arc<Node>> {
     held.progress += 1;
-    let queue = held.pwq(slot).queue_id;
     let worker = held.worker(id);
-    worker.current = Some(node.clone());
+    let finished = worker.current.replace(node.clone());
     worker.current_slot = slot;
     worker.current_colour = colour;
     if worker.last_queue != queue {
         rename(held, id, slot, queue);
     }
+    finished
 }
 
 #[cold]
@@ -185,37 +191,35 @@ fn rename(held: &mut Held<'_>, id: u32, slot: u32, queue: u64) {
 
 /// Runs an item, and looks at what it leaves behind.
 #[inline]
-pub(crate) fn run(pool: &Pool, slot: u32, node: &Arc<AnyNode>) {
+pub(crate) fn run(pool: &Pool, slot: u32, node: &Arc<Node>) {
     node.item.run(&Running { node, pool, slot });
     if sync::in_atomic() {
         panic!("workqueue: {} returned with preemption or interrupts off", node.name);
     }
 }
 
-/// An item's function has returned: says so to all who need to know. The lock may be released for that and taken again, and then
-/// the reference is dropped; if not, it is given back, to be dropped without the lock.
+/// An item's function has returned: says so to all who need to know. The lock may be released for that and taken again.
 #[inline]
 pub(crate) fn finish<'p>(
     pool: &'p Pool,
     mut held: Held<'p>,
     slot: u32,
     colour: u8,
-    node: Arc<AnyNode>,
-) -> (Held<'p>, Option<Arc<AnyNode>>) {
+    node: &Arc<Node>,
+) -> Held<'p> {
     let finished = node.state.finish();
     let news = held.leave(slot, colour, true);
     if finished.is_plain() && !news {
-        return (held, Some(node));
+        return held;
     }
     let queue = news.then(|| held.pwq(slot).queue());
     drop(held);
-    tell(&node, finished, queue);
-    drop(node);
-    (pool.lock(), None)
+    tell(node, finished, queue);
+    pool.lock()
 }
 
 #[cold]
-fn tell(node: &Arc<AnyNode>, finished: crate::state::Finished, queue: Option<Arc<Queue>>) {
+fn tell(node: &Arc<Node>, finished: crate::state::Finished, queue: Option<Arc<Queue>>) {
     if let Some(instance) = finished.passes_on() {
         // Another worker found the next instance while this one ran.
         let home = node.home.get();
@@ -287,8 +291,7 @@ pub(crate) fn thread_dies() {
 }
 
 /// `colour`: of the instance that was run. The item's home is that of its next one, if it was queued again meanwhile.
-fn bury_item(pool: &Pool, held: Held<'_>, slot: u32, colour: u8, node: &Arc<AnyNode>) {
+fn bury_item(pool: &Pool, held: Held<'_>, slot: u32, colour: u8, node: &Arc<Node>) {
     node.state.poison();
-    // The thread's own reference is lost with its stack, so this is not the last.
-    drop(finish(pool, held, slot, colour, node.clone()));
+    drop(finish(pool, held, slot, colour, node));
 }

@@ -53,7 +53,7 @@ pub(crate) struct FairQueue {
     load: i64,
     /// Where virtual times are counted from, so that the sum below stays small.
     origin: i64,
-    /// Over the waiting tasks: weight times distance from the origin.
+    /// Over all, running included: weight times distance from the origin.
     sum: i64,
 }
 
@@ -64,6 +64,12 @@ fn virtual_time(nanoseconds: u64, weight: i64) -> i64 {
         return nanoseconds as i64;
     }
     nanoseconds.min(LONGEST) as i64 * i64::from(WEIGHT_OF_NICE_0) / weight.max(1)
+}
+
+/// Shares a weighted sum out among a load that is not 0. With one, two or four tasks of the usual weight, most often, this takes no division.
+#[inline(always)]
+fn shared(sum: i64, load: i64) -> i64 {
+    if load & (load - 1) == 0 { sum >> load.trailing_zeros() } else { sum / load }
 }
 
 impl FairQueue {
@@ -77,18 +83,26 @@ impl FairQueue {
         core::mem::replace(&mut self.waiting, roomier)
     }
 
-    /// Weight times distance, the running task included.
-    fn whole_sum(&self) -> i64 {
-        let running = self.running.as_ref();
-        self.sum + running.map_or(0, |running| running.weight * (running.vruntime - self.origin))
-    }
-
     fn average(&self) -> i64 {
-        if self.load == 0 { self.origin } else { self.origin + self.whole_sum() / self.load }
+        if self.load == 0 { self.origin } else { self.origin + shared(self.sum, self.load) }
     }
 
-    fn is_eligible(&self, whole_sum: i64, vruntime: i64) -> bool {
-        whole_sum >= (vruntime - self.origin) * self.load
+    fn is_eligible(&self, vruntime: i64) -> bool {
+        self.sum >= (vruntime - self.origin) * self.load
+    }
+
+    /// Counts a task in.
+    #[inline(always)]
+    fn join(&mut self, vruntime: i64, weight: i64) {
+        self.load += weight;
+        self.sum += weight * (vruntime - self.origin);
+    }
+
+    /// Counts a task out.
+    #[inline(always)]
+    fn leave(&mut self, vruntime: i64, weight: i64) {
+        self.load -= weight;
+        self.sum -= weight * (vruntime - self.origin);
     }
 
     /// Moves the origin up to the average once that has run far ahead, before products could overflow. Returns the average.
@@ -96,10 +110,8 @@ impl FairQueue {
         const FAR: i64 = 1 << 32;
         let average = self.average();
         let distance = average - self.origin;
-        if distance.abs() > FAR {
-            let waiting_load: i64 =
-                self.load - self.running.as_ref().map_or(0, |running| running.weight);
-            self.sum -= waiting_load * distance;
+        if !(-FAR..FAR).contains(&distance) {
+            self.sum -= self.load * distance;
             self.origin = average;
         }
         average
@@ -112,7 +124,6 @@ impl FairQueue {
 
     #[inline(always)]
     fn insert(&mut self, waiting: Waiting) {
-        self.sum += waiting.weight * (waiting.vruntime - self.origin);
         // Most come last: a deadline is some way ahead.
         if self.waiting.last().is_none_or(|last| last.deadline <= waiting.deadline) {
             self.waiting.push(waiting);
@@ -128,13 +139,11 @@ impl FairQueue {
     }
 
     fn take(&mut self, place: usize) -> Option<Waiting> {
-        let waiting = if place + 1 == self.waiting.len() {
-            self.waiting.pop()?
+        if place + 1 == self.waiting.len() {
+            self.waiting.pop()
         } else {
-            self.waiting.remove(place)
-        };
-        self.sum -= waiting.weight * (waiting.vruntime - self.origin);
-        Some(waiting)
+            Some(self.waiting.remove(place))
+        }
     }
 
     fn keep_lag(task: &Task, lag: i64, weight: i64) {
@@ -157,7 +166,7 @@ impl FairQueue {
         // Adding a task moves the average towards it. To stand at its old distance from the new average it must start
         // proportionally further from the old one: by its lag times (load + weight) / load.
         let ahead = task.entity.lag.load(Relaxed) * (self.load + weight);
-        (self.origin + (self.whole_sum() - ahead) / self.load, false)
+        (self.origin + shared(self.sum - ahead, self.load), false)
     }
 
     /// Whether a task that was just added should run instead of the running one, which has had its least run or yields to all.
@@ -167,19 +176,17 @@ impl FairQueue {
             Preemption::OfIdle => running.yields_to_all,
             Preemption::Never => false,
             Preemption::WhenDue => {
-                running.yields_to_all
-                    || deadline < running.deadline && self.is_eligible(self.whole_sum(), vruntime)
+                running.yields_to_all || deadline < running.deadline && self.is_eligible(vruntime)
             }
         }
     }
 
     /// Whether a task other than the running one is both eligible and due before it.
     fn somebody_is_due_before(&self, deadline: i64) -> bool {
-        let whole_sum = self.whole_sum();
         self.waiting
             .iter()
             .take_while(|waiting| waiting.deadline < deadline)
-            .any(|waiting| self.is_eligible(whole_sum, waiting.vruntime))
+            .any(|waiting| self.is_eligible(waiting.vruntime))
     }
 }
 
@@ -222,7 +229,7 @@ impl Queue for FairQueue {
             !running.yields_to_all && now.saturating_sub(running.started) < LEAST_RUN
         });
         let preemption = if settled { Preemption::Never } else { Preemption::of(&task) };
-        self.load += weight;
+        self.join(vruntime, weight);
         self.insert(Waiting { deadline, vruntime, weight, task });
         !settled && self.preempts(preemption, vruntime, deadline)
     }
@@ -232,25 +239,24 @@ impl Queue for FairQueue {
         let average = self.average();
         let Waiting { vruntime, weight, task, .. } = self.take(place)?;
         Self::keep_lag(&task, average - vruntime, weight);
-        self.load -= weight;
+        self.leave(vruntime, weight);
         Some(task)
     }
 
     fn pick(&mut self, now: u64) -> Option<TaskRef> {
         let mut place = 0;
         if self.waiting.len() > 1 {
-            let whole_sum = self.whole_sum();
             // With rounding, it may be that nobody counts as eligible: then the first.
             place = self
                 .waiting
                 .iter()
-                .position(|waiting| self.is_eligible(whole_sum, waiting.vruntime))
+                .position(|waiting| self.is_eligible(waiting.vruntime))
                 .unwrap_or(0);
         } else if self.waiting.is_empty() {
             return None;
         }
         let Waiting { deadline, vruntime, weight, task } = self.take(place)?;
-        // Its weight stays in `load`.
+        // It stays counted.
         self.running = Some(Running {
             vruntime,
             deadline,
@@ -265,7 +271,7 @@ impl Queue for FairQueue {
         let weight = i64::from(task.entity.weight.load(Relaxed));
         // With its lag: a task that changes its attributes all the time would else never be behind what it owes.
         let (vruntime, _) = self.place(task, weight);
-        self.load += weight;
+        self.join(vruntime, weight);
         self.running = Some(Running {
             vruntime,
             deadline: vruntime + virtual_time(SLICE, weight),
@@ -277,27 +283,29 @@ impl Queue for FairQueue {
 
     fn charge(&mut self, _task: &Task, ran: u64) {
         let Some(running) = &mut self.running else { return };
-        running.vruntime += virtual_time(ran, running.weight);
+        let ahead = virtual_time(ran, running.weight);
+        running.vruntime += ahead;
+        self.sum += running.weight * ahead;
     }
 
     #[inline(always)]
-    fn stop_running(&mut self, task: &Task, sleeps: bool) {
-        let average = self.move_origin();
-        let Some(running) = self.running.take() else { return };
-        if sleeps {
-            Self::keep_lag(task, average - running.vruntime, running.weight);
-            self.load -= running.weight;
-        } else {
-            task.entity.vruntime.store(running.vruntime, Relaxed);
-            task.entity.deadline.store(running.deadline, Relaxed);
+    fn stop_running(&mut self, task: &Task) {
+        let Some(Running { vruntime, weight, .. }) = self.running.take() else { return };
+        if self.waiting.is_empty() {
+            // Alone it was the average.
+            task.entity.lag.store(0, Relaxed);
+            (self.load, self.sum, self.origin) = (0, 0, vruntime);
+            return;
         }
+        let average = self.move_origin();
+        Self::keep_lag(task, average - vruntime, weight);
+        self.leave(vruntime, weight);
     }
 
-    fn requeue(&mut self, task: TaskRef) {
-        let entity = &task.entity;
-        let weight = i64::from(entity.weight.load(Relaxed));
-        let vruntime = entity.vruntime.load(Relaxed);
-        let mut deadline = entity.deadline.load(Relaxed);
+    fn put_back(&mut self, task: TaskRef) {
+        let Some(Running { vruntime, mut deadline, weight, .. }) = self.running.take() else {
+            return;
+        };
         if vruntime >= deadline {
             deadline = vruntime + virtual_time(SLICE, weight);
         }
@@ -327,8 +335,10 @@ impl Queue for FairQueue {
         if let Some(running) = &mut self.running {
             running.deadline += virtual_time(SLICE, running.weight);
             // Not eligible until the others have caught up with the end of its slice.
-            running.vruntime =
-                running.vruntime.max(running.deadline - virtual_time(SLICE, running.weight));
+            let start = running.deadline - virtual_time(SLICE, running.weight);
+            let ahead = (start - running.vruntime).max(0);
+            running.vruntime += ahead;
+            self.sum += running.weight * ahead;
         }
     }
 

@@ -88,9 +88,9 @@ impl Queue for RealTimeQueue {
         }
     }
 
-    fn stop_running(&mut self, _task: &Task, _sleeps: bool) {}
+    fn stop_running(&mut self, _task: &Task) {}
 
-    fn requeue(&mut self, task: TaskRef) {
+    fn put_back(&mut self, task: TaskRef) {
         let behind = core::mem::take(&mut self.turn_over);
         self.insert(task, !behind);
     }

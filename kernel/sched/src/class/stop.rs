@@ -41,9 +41,9 @@ impl Queue for StopQueue {
 
     fn charge(&mut self, _task: &Task, _ran: u64) {}
 
-    fn stop_running(&mut self, _task: &Task, _sleeps: bool) {}
+    fn stop_running(&mut self, _task: &Task) {}
 
-    fn requeue(&mut self, task: TaskRef) {
+    fn put_back(&mut self, task: TaskRef) {
         self.waiting.insert(0, task);
     }
 
