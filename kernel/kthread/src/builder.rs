@@ -8,7 +8,7 @@ use machine::{CpuId, NodeId};
 use sched::{Attributes, CpuMask};
 
 use crate::handle::{Created, Handle};
-use crate::request;
+use crate::request::{self, Wish};
 use crate::this::This;
 use crate::thread::{Name, format_name};
 
@@ -32,12 +32,8 @@ pub(crate) type Function = Box<dyn FnOnce(&This) -> i32 + Send>;
 #[must_use = "a builder makes no thread by itself"]
 pub struct Builder {
     pub(crate) name: Name,
-    pub(crate) node: Option<NodeId>,
     pub(crate) cpu: Option<CpuId>,
-    pub(crate) mask: Option<CpuMask>,
-    pub(crate) attributes: Attributes,
-    pub(crate) freezable: bool,
-    pub(crate) fixed_affinity: bool,
+    pub(crate) wish: Wish,
 }
 
 impl Builder {
@@ -45,45 +41,47 @@ impl Builder {
     pub fn new(name: fmt::Arguments<'_>) -> Self {
         Self {
             name: format_name(name),
-            node: None,
             cpu: None,
-            mask: None,
-            attributes: Attributes::NORMAL,
-            freezable: false,
-            fixed_affinity: false,
+            wish: Wish {
+                node: None,
+                mask: None,
+                attributes: Attributes::NORMAL,
+                freezable: false,
+                fixed_affinity: false,
+            },
         }
     }
 
     /// Its stack and task come from this node; without one, from the creator's.
     pub fn node(mut self, node: NodeId) -> Self {
-        self.node = Some(node);
+        self.wish.node = Some(node);
         self
     }
 
     /// A per-CPU thread: bound to the CPU, memory from its node, bound again whenever it is unparked.
     pub fn cpu(mut self, cpu: CpuId) -> Self {
         self.cpu = Some(cpu);
-        self.node = self.node.or(Some(machine::cpu::node(cpu)));
-        self.fixed_affinity = true;
+        self.wish.node = self.wish.node.or(Some(machine::cpu::node(cpu)));
+        self.wish.fixed_affinity = true;
         self
     }
 
     /// Runs on these CPUs only, and user space cannot change that.
     pub fn bound_to(mut self, mask: CpuMask) -> Self {
-        self.mask = Some(mask);
-        self.fixed_affinity = true;
+        self.wish.mask = Some(mask);
+        self.wish.fixed_affinity = true;
         self
     }
 
     /// Its scheduling attributes.
     pub fn attributes(mut self, attributes: Attributes) -> Self {
-        self.attributes = attributes;
+        self.wish.attributes = attributes;
         self
     }
 
     /// The freezer stops it: its function calls [`This::try_to_freeze`] or [`This::freezable_should_stop`].
     pub fn freezable(mut self) -> Self {
-        self.freezable = true;
+        self.wish.freezable = true;
         self
     }
 
@@ -96,7 +94,7 @@ impl Builder {
         self,
         function: impl FnOnce(&This) -> i32 + Send + 'static,
     ) -> Result<Created, Errno> {
-        self.attributes.validate()?;
+        self.wish.attributes.validate()?;
         request::create(self, Box::new(function))
     }
 

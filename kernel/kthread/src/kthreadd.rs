@@ -7,20 +7,21 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use errno::Errno;
+use machine::CpuId;
 use process::KernelThread;
 use sched::{Sleep, Slot, TaskFlags, TaskRef, WaitQueue, current_ref, state};
 use sync::{List, LockClass, SpinLock};
 
-use crate::builder::{Builder, Function};
-use crate::request::Request;
+use crate::builder::Function;
+use crate::request::Wish;
 use crate::this::This;
-use crate::thread::{End, Record, STARTED, STOP, mask_of};
+use crate::thread::{End, Record, STARTED, STOP, mask_of, record_of};
 
 /// `kthread_create_lock`: held to add or take a request; dropped while a thread is being made.
 static LIST_LOCK: LockClass = LockClass::new("kthread_create_lock");
 
 /// `kthread_create_list`.
-static REQUESTS: SpinLock<List<Request>> = SpinLock::new(&LIST_LOCK, List::new());
+static REQUESTS: SpinLock<List<Record>> = SpinLock::new(&LIST_LOCK, List::new());
 
 /// Where kthreadd sleeps while the list is empty.
 static WAKE: WaitQueue = WaitQueue::new();
@@ -28,8 +29,8 @@ static WAKE: WaitQueue = WaitQueue::new();
 static READY: AtomicBool = AtomicBool::new(false);
 
 /// Puts a request on the list and wakes kthreadd.
-pub(crate) fn submit(request: Arc<Request>) {
-    let added = REQUESTS.lock().push_back(request);
+pub(crate) fn submit(record: Arc<Record>) {
+    let added = REQUESTS.lock().push_back(record);
     debug_assert!(added.is_ok(), "a request is made for one turn on the list");
     WAKE.wake_one();
 }
@@ -60,37 +61,36 @@ pub fn kthreadd() -> i32 {
         if woken.is_err() {
             continue;
         }
-        while let Some(request) = take_request() {
-            make(&request);
+        while let Some(record) = take_request() {
+            make(record);
         }
     }
 }
 
-fn take_request() -> Option<Arc<Request>> {
+fn take_request() -> Option<Arc<Record>> {
     REQUESTS.lock().pop_front()
 }
 
 /// Makes one thread, or tells its creator why not.
-fn make(request: &Arc<Request>) {
-    if request.is_abandoned() {
+fn make(record: Arc<Record>) {
+    if record.request.is_abandoned() {
         return;
     }
-    let builder = &request.builder;
-    let for_newborn = request.clone();
+    let for_newborn = record.clone();
     let made = process::kernel_thread(KernelThread {
-        name: builder.name.as_bytes(),
-        node: builder.node,
+        name: record.name(),
+        node: record.request.wish.node,
         flags: process::CloneFlags::FS | process::CloneFlags::FILES,
         function: move || newborn(for_newborn),
     });
     if let Err(error) = made {
-        request.answer(Err(error));
+        record.request.refuse(error);
     }
 }
 
 /// The newborn's first steps: reports itself in, sleeps until it is woken, and does what it was made for.
-fn newborn(request: Arc<Request>) -> i32 {
-    let Some(function) = report_in(request) else {
+fn newborn(record: Arc<Record>) -> i32 {
+    let Some(function) = report_in(record) else {
         finish(End::NeverRan, 0);
         return Errno::EINTR.as_return() as i32;
     };
@@ -113,33 +113,34 @@ fn finish(end: End, result: i32) {
     This::new().record().finish(end, result);
 }
 
-/// Makes the thread's record and answers the creator. Returns what the thread is to do, if there is still a creator: if not, nobody
+/// Takes the record over and answers the creator. Returns what the thread is to do, if there is still a creator: if not, nobody
 /// else knows of this thread.
-fn report_in(request: Arc<Request>) -> Option<Function> {
+fn report_in(record: Arc<Record>) -> Option<Function> {
     let me = current_ref();
-    let builder = &request.builder;
-    let record = Arc::new(Record::new(builder.name.clone(), builder.cpu));
-    me.attach_shared(Slot::Kthread, record.clone());
-    prepare(&me, builder);
-    let function = request.take_function()?;
-    let answer = sched::set_attributes(&me, builder.attributes).map(|()| (me, record));
-    let made = answer.is_ok();
-    (request.answer(answer) && made).then_some(function)
+    me.attach_shared(Slot::Kthread, record);
+    let record = record_of(&me)?;
+    let request = &record.request;
+    prepare(&me, record.cpu, &request.wish);
+    if let Err(error) = sched::set_attributes(&me, request.wish.attributes) {
+        request.refuse(error);
+        return None;
+    }
+    request.report(me.clone())
 }
 
-fn prepare(me: &TaskRef, builder: &Builder) {
+fn prepare(me: &TaskRef, cpu: Option<CpuId>, wish: &Wish) {
     let mut flags = TaskFlags::empty();
-    if builder.fixed_affinity {
+    if wish.fixed_affinity {
         flags |= TaskFlags::NO_SETAFFINITY;
     }
-    if builder.freezable {
+    if wish.freezable {
         me.remove_flags(TaskFlags::NOFREEZE);
     } else {
         flags |= TaskFlags::NOFREEZE;
     }
     me.add_flags(flags);
     // Takes effect when it is woken: it sleeps before it does anything.
-    sched::bind_sleeping(me, builder.mask.unwrap_or_else(|| mask_of(builder.cpu)));
+    sched::bind_sleeping(me, wish.mask.unwrap_or_else(|| mask_of(cpu)));
 }
 
 /// Sleeps, uninterruptibly and without a say in the load average, until the holder wakes or stops the thread.

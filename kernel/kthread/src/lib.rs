@@ -4,10 +4,10 @@
 //!   creator                    kthreadd (PID 2)              newborn
 //!   ───────                    ────────────────              ───────
 //!   Builder::create
-//!     puts a request on the
-//!     list, wakes kthreadd ──> takes it from the list
-//!     sleeps, killably         kernel_thread() ────────────> starts, makes its record
-//!                              sleeps if the list is empty   reports itself in the request
+//!     makes a record, puts
+//!     it on the list, wakes ─> takes it from the list
+//!     sleeps, killably         kernel_thread() ────────────> starts, takes the record over
+//!                              sleeps if the list is empty   reports itself in its request
 //!     wakes <──────────────────────────────────────────────  completes it
 //!   has a Created                                            sleeps, uninterruptibly
 //!     Created::wake ───────────────────────────────────────> runs the thread function
@@ -26,7 +26,7 @@
 //! | `builder` | what a thread is made with |
 //! | `request` | the hand-shake between creator, kthreadd and newborn, and its abandonment |
 //! | `kthreadd` | PID 2 |
-//! | `thread` | the record of a thread: its flags, its end |
+//! | `thread` | the record of a thread: its request, its flags, its end |
 //! | `handle` | the holder's side: wake, stop, park, unpark |
 //! | `this` | the thread's own side: should_stop, parkme |
 //! | `freezer` | freezing and thawing |

@@ -17,6 +17,9 @@ use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 use machine::CpuId;
 use sched::{CpuMask, NameBuffer, Slot, Task, TaskRef, WaitQueue, state};
+use sync::{Linked, Links};
+
+use crate::request::Request;
 
 pub(crate) const STARTED: u32 = 1 << 0;
 pub(crate) const STOP: u32 = 1 << 1;
@@ -64,13 +67,17 @@ const GONE: u8 = 2;
 /// Records that exist, for leak checks.
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 
-/// How many kernel threads' records exist: threads that have not ended, and ended ones that somebody still holds.
+/// How many kernel threads' records exist: threads that are being made or have not ended, and ended ones that somebody still holds.
 pub fn live_threads() -> usize {
     LIVE.load(Ordering::SeqCst)
 }
 
-/// A kernel thread's record. The thread's task holds one reference, its holder another.
+/// A kernel thread's record, made by who wants the thread. The thread's task holds one reference, its holder another.
 pub(crate) struct Record {
+    /// Its place on `kthread_create_list`.
+    links: Links<Record>,
+    /// The hand-shake by which it is made.
+    pub(crate) request: Request,
     name: Name,
     word: AtomicU32,
     end: AtomicU8,
@@ -83,10 +90,20 @@ pub(crate) struct Record {
     pub(crate) cpu: Option<CpuId>,
 }
 
+impl Linked for Record {
+    fn links(&self) -> &Links<Self> {
+        &self.links
+    }
+}
+
 impl Record {
-    pub(crate) fn new(name: Name, cpu: Option<CpuId>) -> Self {
+    /// Inlined, so that it is built where it will lie.
+    #[inline(always)]
+    pub(crate) fn new(name: Name, cpu: Option<CpuId>, request: Request) -> Self {
         LIVE.fetch_add(1, Ordering::SeqCst);
         Self {
+            links: Links::new(),
+            request,
             name,
             word: AtomicU32::new(0),
             end: AtomicU8::new(End::Running as u8),
