@@ -56,12 +56,7 @@ pub fn kthreadd() -> i32 {
     READY.store(true, Ordering::Release);
     loop {
         // Interruptible, though no signal reaches it: idle, it must not count in the load average.
-        let woken = WAKE
-            .wait_map(Sleep::Interruptible, None, || (!REQUESTS.lock().is_empty()).then_some(()));
-        if woken.is_err() {
-            continue;
-        }
-        while let Some(record) = take_request() {
+        if let Ok(record) = WAKE.wait_map(Sleep::Interruptible, None, take_request) {
             make(record);
         }
     }
