@@ -70,8 +70,11 @@ pub fn unpack(package: &str, directory: &Path) -> Result<()> {
 }
 
 /// Fetches the package lists, once a run.
-fn update_lists() -> Result<()> {
+pub fn update_lists() -> Result<()> {
     static UPDATED: OnceLock<()> = OnceLock::new();
+    if !may_install() || !is_debian() {
+        bail!("the package lists may not be fetched");
+    }
     if UPDATED.get().is_none() {
         command::run_aside(as_root("apt-get")?.args(["-qq", "update"]))?;
         let _ = UPDATED.set(());

@@ -1,9 +1,10 @@
 //! Debian's own Linux: its kernel and the headers from the archive, and our module built against them. Nothing is installed.
 
-use super::programs::UserLand;
+use super::programs::{UserLand, in_ticks};
 use super::results::{LINUX, Method};
-use super::subject::{Figure, Subject, machine};
-use super::workloads::Place;
+use super::subject::{Attempt, Subject, machine};
+use super::ticks;
+use super::workloads::{Place, wanted};
 use crate::test::{Guest, Lab};
 use crate::{command, packages, project};
 use anyhow::{Context, Result, bail};
@@ -23,10 +24,11 @@ pub struct Linux {
     release: String,
     version: String,
     image_size: u64,
+    /// Its ticks in a second.
+    hertz: u64,
     /// A root with the module in it.
     module: PathBuf,
     programs: UserLand,
-    filter: String,
 }
 
 impl Linux {
@@ -41,38 +43,48 @@ impl Linux {
         }
         let (release, version) = newest()?;
         let directory = project::cache("bench/linux")?.join(&version);
-        let image = directory.join("boot").join(format!("vmlinuz-{release}"));
+        let boot = directory.join("boot");
+        let image = boot.join(format!("vmlinuz-{release}"));
         if !image.exists() {
             packages::unpack(&format!("linux-image-{release}:amd64"), &directory)?;
         }
+        let configuration = fs::read_to_string(boot.join(format!("config-{release}")));
+        let configuration = configuration.context("the kernel's configuration")?;
         let module = build_module(&directory, &release)?;
         Ok(Self {
             image_size: fs::metadata(&image).context("the kernel's image")?.len(),
             lab: Lab::new(Some(&image))?,
             release,
             version,
+            hertz: hertz(&configuration).context("a kernel without CONFIG_HZ")?,
             module,
             programs: UserLand::get(filter)?,
-            filter: filter.into(),
         })
     }
 
     fn guest(&self, method: Method) -> Guest<'_> {
-        machine(&self.lab, method).append(SETTINGS)
+        let clock = clock_settings(ticks::kilohertz(method), self.hertz);
+        machine(&self.lab, method).append(SETTINGS).append(&clock)
     }
+}
 
-    /// Shell commands that run the workloads of the kernel and show their figures. The last one gives the serial line time: this
-    /// kernel does not see that the machine ends.
-    fn script(&self) -> String {
-        let module = match self.programs.wants(Place::Kernel) || self.programs.wants(Place::System)
-        {
-            true => {
-                format!("insmod /heddle_bench.ko only={}\ndmesg | grep -o 'bench.*'\n", self.filter)
-            }
-            false => String::new(),
-        };
-        format!("{module}sleep 1")
-    }
+/// What tells it how fast the processor's counter is, and that all CPUs read the same one, as under QEMU they do.
+///
+/// Left to itself it measures the counter against the timer chip, which fails now and then on a host that has something
+/// else to do; this machine has no other clock to go on with, and it waits for ever for its first tick. And with several CPUs
+/// it would not trust the counter at all and keep time in ticks of 4 ms, without precise timers and without rest when idle.
+fn clock_settings(kilohertz: u64, hertz: u64) -> String {
+    format!("tsc=reliable tsc_early_khz={kilohertz} lpj={}", kilohertz * 1000 / hertz)
+}
+
+/// The shell commands that run the workloads of the kernel: each figure appears on the console when it is there. The last
+/// command gives the serial line time: this kernel does not see that the machine ends.
+fn script(filter: &str) -> String {
+    let module = match wanted(filter, Place::Kernel) || wanted(filter, Place::System) {
+        true => format!("dmesg -n 7\ninsmod /heddle_bench.ko only={filter}\n"),
+        false => String::new(),
+    };
+    format!("{module}sleep 0.3")
 }
 
 impl Subject for Linux {
@@ -81,27 +93,47 @@ impl Subject for Linux {
     }
 
     fn about(&self) -> String {
-        format!("Linux: {} {} of Debian, {SETTINGS}", self.release, self.version)
+        let clock = clock_settings(ticks::kilohertz(Method::Wall { cpus: 1 }), self.hertz);
+        format!(
+            "Linux: {} {} of Debian, {SETTINGS} {clock} (counting instructions, a tick is a nanosecond)",
+            self.release, self.version
+        )
     }
 
-    fn measure(&self, method: Method) -> Result<Vec<Figure>> {
-        let mut figures = Vec::new();
-        if self.programs.wants(Place::System) {
-            figures.push(("image_size".into(), self.image_size as f64));
-            figures.extend(self.programs.system(method, || self.guest(method))?);
+    fn measure(&self, method: Method, filter: &str) -> Result<Attempt> {
+        let mut attempt = Attempt::default();
+        if wanted(filter, Place::System) {
+            attempt.figures.push(("image_size".into(), self.image_size as f64));
+            self.programs.system(&mut attempt, method, || self.guest(method))?;
         }
         let guest = self.guest(method).root(&self.module);
-        figures.extend(self.programs.run(method, guest, &self.script())?);
-        Ok(figures)
+        let outcome = self.programs.run(guest, filter, &script(filter))?;
+        attempt.take(outcome, in_ticks(method));
+        Ok(attempt)
     }
+}
+
+/// Ticks in a second, by the kernel's configuration.
+fn hertz(configuration: &str) -> Option<u64> {
+    configuration.lines().find_map(|line| line.strip_prefix("CONFIG_HZ="))?.parse().ok()
 }
 
 /// Release and package version of the newest kernel that the archive has.
 fn newest() -> Result<(String, String)> {
-    let show =
-        || command::output(Command::new("apt-cache").args(["show", "--no-all-versions", NEWEST]));
-    let shown = show().context("Linux comes from Debian's archive")?;
-    parse(&shown).with_context(|| format!("{NEWEST} is not as expected"))
+    let show = |package: &str| {
+        command::output(Command::new("apt-cache").args(["show", "--no-all-versions", package]))
+    };
+    let find = || {
+        let shown = show(NEWEST).context("Linux comes from Debian's archive")?;
+        let found = parse(&shown).with_context(|| format!("{NEWEST} is not as expected"))?;
+        // Package lists that are too old, or of half an archive, name a kernel that cannot be had any more.
+        show(&format!("linux-headers-{}", found.0))?;
+        anyhow::Ok(found)
+    };
+    find().or_else(|_| {
+        packages::update_lists()?;
+        find()
+    })
 }
 
 /// From `Depends: linux-image-RELEASE (= VERSION)`.
@@ -168,6 +200,16 @@ fn fetch_headers(directory: &Path, release: &str) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_told_how_fast_its_clocks_are() {
+        let hertz = hertz("# CONFIG_HZ_100 is not set\nCONFIG_HZ_250=y\nCONFIG_HZ=250\n");
+        assert_eq!(hertz, Some(250));
+        assert_eq!(
+            clock_settings(2_596_120, 250),
+            "tsc=reliable tsc_early_khz=2596120 lpj=10384480"
+        );
+    }
 
     #[test]
     fn the_newest_kernel_is_what_the_package_depends_on() {

@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: how fast the kernel is, and beside it Linux on the same virtual machine.
 //!
 //! A workload is a path through the kernel, named in [`workloads`]; a [`subject`] is a kernel that goes these paths on a
-//! machine: Heddle, or Debian's Linux ([`linux`]). What comes back are [`results`], shown as a [`table`] and a [`plot`], kept as
+//! machine: Heddle, or Debian's Linux ([`linux`]). It does so in a [`round`], which ends even if a machine gets stuck; [`progress`]
+//! says how many are left. What comes back are [`results`], shown as a [`table`] and a [`plot`], kept as
 //! JSON, and compared with earlier ones ([`compare`]).
 //!
 //! There are two methods. *Instructions*: one CPU under QEMU's `-icount shift=0`, where a tick of every clock is one
@@ -12,17 +13,20 @@ mod compare;
 mod linux;
 mod plot;
 mod programs;
+mod progress;
 mod results;
+mod round;
 mod subject;
 mod table;
 mod ticks;
 mod workloads;
 
 use anyhow::Result;
+use progress::{Progress, Step};
 use results::{Method, Results};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use subject::{Figure, Heddle, Subject};
+use subject::{Heddle, Subject};
 
 /// Measure the kernel: hot paths, what programs ask of it, boot and memory; beside Linux if asked.
 ///
@@ -75,16 +79,18 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut about = vec![subject::about_machine()?];
     about.extend(subjects.iter().map(|subject| subject.about()));
     let mut results = Results::new(about);
-    for (method, runs) in arguments.methods() {
-        for round in 1..=runs {
-            for subject in &subjects {
-                eprintln!("xtask: {}, {}, run {round} of {runs}", subject.name(), method.title());
-                for (name, figure) in measure(&**subject, method)? {
-                    if name.contains(&arguments.filter) {
-                        results.add(method, &name, subject.name(), figure);
-                    }
-                }
-            }
+    let names: Vec<_> = subjects.iter().map(|subject| subject.name()).collect();
+    let steps = progress::plan(&arguments.methods(), subjects.len());
+    let mut progress = Progress::new(&steps, &names);
+    for &Step { method, subject, .. } in &steps {
+        progress.begin();
+        let round = round::go(&*subjects[subject], method, &arguments.filter)?;
+        progress.end();
+        for (name, figure) in round.figures {
+            results.add(method, &name, names[subject], figure);
+        }
+        for name in round.unfinished {
+            results.add_unfinished(method, name, names[subject]);
         }
     }
     print!("{}", table::text(&results));
@@ -98,14 +104,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         table::into_docs(&results)?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Measures, and once more if a machine got stuck: Linux's serial console now and then waits for ever on a busy host.
-fn measure(subject: &dyn Subject, method: Method) -> Result<Vec<Figure>> {
-    subject.measure(method).or_else(|error| {
-        eprintln!("xtask: once more: {error:#}");
-        subject.measure(method)
-    })
 }
 
 impl Arguments {

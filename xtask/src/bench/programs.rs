@@ -1,9 +1,9 @@
 //! What both kernels run in user space: `user/measure`, and programs of others.
 
 use super::results::Method;
-use super::subject::{Figure, MEMORY, figure};
+use super::subject::{Attempt, Figure, MEMORY, figure};
 use super::ticks;
-use super::workloads::{self, Place};
+use super::workloads::{self, Place, Unit};
 use crate::build::programs::{self, Program};
 use crate::test::{Guest, Outcome};
 use crate::{packages, project};
@@ -23,7 +23,6 @@ const PROGRAMS: &[(&str, &str)] = &[
 
 /// The user land under measurement.
 pub struct UserLand {
-    filter: String,
     measure: PathBuf,
     /// `hackbench` and its libraries, if they are wanted and to be had.
     hackbench: Option<PathBuf>,
@@ -38,36 +37,38 @@ impl UserLand {
             eprintln!("xtask: without hackbench: {error:#}");
             None
         });
-        Ok(Self { filter: filter.into(), measure, hackbench })
-    }
-
-    /// Whether anything from there is wanted.
-    pub fn wants(&self, place: Place) -> bool {
-        workloads::wanted(&self.filter, place)
+        Ok(Self { measure, hackbench })
     }
 
     /// From the machine's start to the first user instruction, and the memory that a shell leaves in use.
-    pub fn system<'a>(&self, method: Method, guest: impl Fn() -> Guest<'a>) -> Result<Vec<Figure>> {
+    pub fn system<'a>(
+        &self,
+        attempt: &mut Attempt,
+        method: Method,
+        guest: impl Fn() -> Guest<'a>,
+    ) -> Result<()> {
         let start = guest().binary(&self.measure).append("rdinit=/bin/measure").run(&[])?;
-        let mut figures = in_ticks(&start.status(0)?, method);
+        attempt.take(start, in_ticks(method));
         if method == Method::Instructions {
-            let shell = guest().sh("grep MemFree: /proc/meminfo")?.status(0)?;
-            let free = shell.output().split_whitespace().nth(1).and_then(|word| word.parse().ok());
-            let free: u64 = free.context("/proc/meminfo is not as expected")?;
-            figures.push(("memory_at_shell".into(), ((MEMORY << 20) - (free << 10)) as f64));
+            attempt.take(guest().sh("grep MemFree: /proc/meminfo")?, |shell| {
+                let free = shell.output().split_whitespace().nth(1);
+                let free = free.and_then(|word| word.parse::<u64>().ok());
+                let used = free.map(|free| ((MEMORY << 20) - (free << 10)) as f64);
+                used.map(|used| ("memory_at_shell".into(), used)).into_iter().collect()
+            });
         }
-        Ok(figures)
+        Ok(())
     }
 
     /// Runs all programs that are wanted, and then the shell commands given.
-    pub fn run(&self, method: Method, guest: Guest<'_>, then: &str) -> Result<Vec<Figure>> {
+    pub fn run<'a>(&self, guest: Guest<'a>, filter: &str, then: &str) -> Result<Outcome<'a>> {
         let mut script = String::new();
-        if self.wants(Place::User) {
-            script.push_str(&format!("measure {}\n", self.filter));
+        if workloads::wanted(filter, Place::User) {
+            script.push_str(&format!("measure {filter}\n"));
         }
         for (name, command) in PROGRAMS {
             let is_there = self.hackbench.is_some() || !command.contains("hackbench");
-            if name.contains(&self.filter) && is_there {
+            if name.contains(filter) && is_there {
                 script.push_str(&format!("measure time {name} {command}\n"));
             }
         }
@@ -77,19 +78,25 @@ impl UserLand {
         if let Some(hackbench) = &self.hackbench {
             guest = guest.root(hackbench);
         }
-        let outcome = guest.sh(&script)?.status(0)?;
+        let outcome = guest.sh(&script)?;
         for line in outcome.output().lines().filter(|line| line.contains("bench-error")) {
             eprintln!("xtask: {line}");
         }
-        Ok(in_ticks(&outcome, method))
+        Ok(outcome)
     }
 }
 
-/// The figures among what was printed, which are in ticks.
-fn in_ticks(outcome: &Outcome, method: Method) -> Vec<Figure> {
-    let lines = outcome.output().lines();
-    let in_line = |line: &str| figure(&line[line.find("bench ")?..], ticks::nanoseconds(method));
-    lines.filter_map(in_line).collect()
+/// Finds the figures among what was printed: bytes, or ticks.
+pub fn in_ticks(method: Method) -> impl Fn(&Outcome<'_>) -> Vec<Figure> {
+    let in_line = move |line: &str| {
+        let (name, figure) = figure(&line[line.find("bench ")?..])?;
+        let unit = match workloads::unit(&name) {
+            Unit::Bytes => 1.0,
+            Unit::Cost => ticks::nanoseconds(method),
+        };
+        Some((name, figure * unit))
+    };
+    move |outcome| outcome.output().lines().filter_map(in_line).collect()
 }
 
 /// A root with Debian's `hackbench` and the libraries that it is linked to, made once.

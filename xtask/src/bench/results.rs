@@ -59,6 +59,9 @@ pub struct Row {
     pub name: String,
     /// Of each subject, one per run.
     figures: BTreeMap<String, Vec<f64>>,
+    /// Of each subject, in how many runs it did not get to the end.
+    #[serde(default)]
+    unfinished: BTreeMap<String, u32>,
 }
 
 impl Results {
@@ -81,12 +84,21 @@ impl Results {
 
     /// Adds the figure of one run.
     pub fn add(&mut self, method: Method, name: &str, subject: &str, figure: f64) {
+        self.row(method, name).figures.entry(subject.into()).or_default().push(figure);
+    }
+
+    /// Adds a run that did not get to the end.
+    pub fn add_unfinished(&mut self, method: Method, name: &str, subject: &str) {
+        *self.row(method, name).unfinished.entry(subject.into()).or_default() += 1;
+    }
+
+    fn row(&mut self, method: Method, name: &str) -> &mut Row {
         let found = self.rows.iter().position(|row| row.method == method && row.name == name);
         let row = found.unwrap_or_else(|| {
-            self.rows.push(Row { method, name: name.into(), figures: BTreeMap::new() });
+            self.rows.push(Row::new(method, name));
             self.rows.len() - 1
         });
-        self.rows[row].figures.entry(subject.into()).or_default().push(figure);
+        &mut self.rows[row]
     }
 
     /// The methods used.
@@ -115,6 +127,18 @@ impl Results {
 }
 
 impl Row {
+    fn new(method: Method, name: &str) -> Self {
+        Self { method, name: name.into(), figures: BTreeMap::new(), unfinished: BTreeMap::new() }
+    }
+
+    /// The subjects that did not always get to the end, and in how many runs of how many.
+    pub fn unfinished(&self) -> impl Iterator<Item = (&str, u32, u32)> {
+        self.unfinished.iter().map(|(subject, &count)| {
+            let finished = self.figures.get(subject).map_or(0, Vec::len) as u32;
+            (&**subject, count, finished + count)
+        })
+    }
+
     /// The median of a subject's runs.
     pub fn median(&self, subject: &str) -> Option<f64> {
         let mut figures = self.figures.get(subject)?.clone();
@@ -191,6 +215,18 @@ mod tests {
         assert_eq!(row.median(LINUX), Some(200.0));
         assert_eq!(row.ratio(), Some(2.0));
         assert_eq!(row.spread(), 0.5);
+    }
+
+    #[test]
+    fn r05_runs_that_do_not_end_are_counted() {
+        let mut results = Results::new(vec![]);
+        let wall = Method::Wall { cpus: 4 };
+        results.add(wall, "stat", HEDDLE, 1.0);
+        results.add(wall, "stat", LINUX, 2.0);
+        results.add_unfinished(wall, "stat", LINUX);
+        let row = results.find(wall, "stat").unwrap();
+        assert_eq!(row.unfinished().collect::<Vec<_>>(), [(LINUX, 1, 2)]);
+        assert_eq!(row.ratio(), Some(2.0));
     }
 
     #[test]

@@ -1,23 +1,47 @@
 //! A kernel that is measured: what is run on it, and how its figures come back.
 
-use super::programs::UserLand;
+use super::programs::{self, UserLand};
 use super::results::{HEDDLE, Method};
-use super::workloads::Place;
+use super::workloads::{self, Place};
 use crate::build::kernel::{self, Kind};
 use crate::command;
 use crate::machine::log;
 use crate::machine::options::Board;
 use crate::machine::qemu;
 use crate::project;
-use crate::test::{Guest, Lab};
+use crate::test::{Guest, Lab, Outcome};
 use anyhow::{Context, Result};
 use object::{Object, ObjectSegment};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// A name and a figure: instructions, nanoseconds or bytes.
 pub type Figure = (String, f64);
+
+/// What came of going paths once.
+#[derive(Default)]
+pub struct Attempt {
+    /// The figures, of machines that got stuck too.
+    pub figures: Vec<Figure>,
+    /// Of each machine that did not end as it should: how it did.
+    pub failures: Vec<String>,
+}
+
+impl Attempt {
+    /// Takes what a machine had to say.
+    pub fn take(
+        &mut self,
+        outcome: Outcome<'_>,
+        figures: impl FnOnce(&Outcome<'_>) -> Vec<Figure>,
+    ) {
+        self.figures.extend(figures(&outcome));
+        if let Err(error) = outcome.status(0) {
+            self.failures.push(format!("{error:#}"));
+        }
+    }
+}
 
 /// A kernel under measurement.
 pub trait Subject {
@@ -27,20 +51,23 @@ pub trait Subject {
     /// Version and settings.
     fn about(&self) -> String;
 
-    /// Goes all paths once.
-    fn measure(&self, method: Method) -> Result<Vec<Figure>>;
+    /// Goes the paths with `filter` in their names once. An error: no machine can be had.
+    fn measure(&self, method: Method, filter: &str) -> Result<Attempt>;
 }
 
 /// The memory of every machine, in MiB.
 pub const MEMORY: u64 = 512;
 
 /// How long a machine may take, in seconds: hosts are slow, and busy.
-const LIMIT: u64 = 240;
+const LIMIT: u64 = 300;
+
+/// How long a machine may say nothing: the most time that a workload, or the start, gets before the machine is taken to be stuck.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// The machine that all subjects run on.
 pub fn machine(lab: &Lab, method: Method) -> Guest<'_> {
     let guest = lab.guest().exactly(Board::Microvm).memory(MEMORY);
-    let guest = guest.cpus(method.cpus()).seconds(LIMIT);
+    let guest = guest.cpus(method.cpus()).seconds(LIMIT).silent_at_most(SILENCE);
     match method {
         Method::Instructions => guest.counting_instructions(),
         Method::Wall { .. } => guest,
@@ -64,7 +91,6 @@ pub struct Heddle {
     measured: Lab,
     image_size: u64,
     programs: UserLand,
-    filter: String,
 }
 
 impl Heddle {
@@ -77,20 +103,13 @@ impl Heddle {
             measured: Lab::of(kernel::build(Kind::Measured)?)?,
             image_size,
             programs: UserLand::get(filter)?,
-            filter: filter.into(),
         })
     }
 
     /// The workloads that the kernel runs itself, instead of a user land.
-    fn kernel(&self, method: Method) -> Result<Vec<Figure>> {
-        let parameter = match &*self.filter {
-            "" => "heddle.bench=all".to_owned(),
-            filter => format!("heddle.bench={filter}"),
-        };
-        let outcome = machine(&self.measured, method).append(&parameter).run(&[])?.status(0)?;
-        // Its clock counts nanoseconds, and so instructions where these are counted.
-        let figures = outcome.log().iter().filter_map(|line| figure(log::message(line), 1.0));
-        Ok(figures.collect())
+    fn kernel(&self, method: Method, filter: &str) -> Result<Outcome<'_>> {
+        let wanted = if filter.is_empty() { "all" } else { filter };
+        machine(&self.measured, method).append(&format!("heddle.bench={wanted}")).run(&[])
     }
 }
 
@@ -106,27 +125,31 @@ impl Subject for Heddle {
         format!("Heddle: {} {}", env!("CARGO_PKG_VERSION"), commit.trim())
     }
 
-    fn measure(&self, method: Method) -> Result<Vec<Figure>> {
-        let programs = &self.programs;
-        let mut figures = Vec::new();
-        if programs.wants(Place::System) {
-            figures.push(("image_size".into(), self.image_size as f64));
-            figures.extend(programs.system(method, || machine(&self.fast, method))?);
+    fn measure(&self, method: Method, filter: &str) -> Result<Attempt> {
+        let mut attempt = Attempt::default();
+        let wants = |place| workloads::wanted(filter, place);
+        if wants(Place::System) {
+            attempt.figures.push(("image_size".into(), self.image_size as f64));
+            self.programs.system(&mut attempt, method, || machine(&self.fast, method))?;
         }
-        if programs.wants(Place::Kernel) || programs.wants(Place::System) {
-            figures.extend(self.kernel(method)?);
+        if wants(Place::Kernel) || wants(Place::System) {
+            // Its clock counts nanoseconds, and so instructions where these are counted.
+            let line = |line: &String| figure(log::message(line));
+            let figures = |outcome: &Outcome<'_>| outcome.log().iter().filter_map(line).collect();
+            attempt.take(self.kernel(method, filter)?, figures);
         }
-        if programs.wants(Place::User) || programs.wants(Place::Programs) {
-            figures.extend(programs.run(method, machine(&self.fast, method), "")?);
+        if wants(Place::User) || wants(Place::Programs) {
+            let guest = machine(&self.fast, method);
+            attempt.take(self.programs.run(guest, filter, "")?, programs::in_ticks(method));
         }
-        Ok(figures)
+        Ok(attempt)
     }
 }
 
-/// The figure in a line `bench NAME FIGURE`, whose unit is so many of ours.
-pub fn figure(line: &str, unit: f64) -> Option<Figure> {
+/// The figure in a line `bench NAME FIGURE`.
+pub fn figure(line: &str) -> Option<Figure> {
     let (name, figure) = line.trim_end().strip_prefix("bench ")?.split_once(' ')?;
-    Some((name.to_owned(), figure.parse::<u64>().ok()? as f64 * unit))
+    Some((name.to_owned(), figure.parse::<u64>().ok()? as f64))
 }
 
 /// What of an image goes into memory: the rest of the file is names for people.
@@ -142,8 +165,8 @@ mod tests {
 
     #[test]
     fn figures_are_read_from_lines() {
-        assert_eq!(figure("bench wake_up 1234\r", 2.0), Some(("wake_up".into(), 2468.0)));
-        assert_eq!(figure("benchmark", 1.0), None);
-        assert_eq!(figure("bench wake_up -1", 1.0), None);
+        assert_eq!(figure("bench wake_up 1234\r"), Some(("wake_up".into(), 1234.0)));
+        assert_eq!(figure("benchmark"), None);
+        assert_eq!(figure("bench wake_up -1"), None);
     }
 }

@@ -27,7 +27,11 @@ struct Cells {
 fn cells(method: Method, row: &Row) -> Cells {
     let workload = workloads::find(&row.name);
     let unit = workloads::unit(&row.name);
-    let number = |subject| row.median(subject).map_or("–".into(), |it| number(it, unit, method));
+    let number = |subject| match row.median(subject) {
+        Some(figure) => number(figure, unit, method),
+        None if row.unfinished().any(|(stuck, ..)| stuck == subject) => "did not finish".into(),
+        None => "–".into(),
+    };
     Cells {
         place: workloads::place(&row.name),
         name: row.name.clone(),
@@ -54,6 +58,18 @@ fn number(figure: f64, unit: Unit, method: Method) -> String {
     }
 }
 
+/// What is to be known of a figure that some runs did not give.
+fn reservations(results: &Results, method: Method) -> Vec<String> {
+    let of_row = |row: &Row| {
+        let name = row.name.clone();
+        let of_subject = move |(subject, stuck, runs): (&str, u32, u32)| {
+            format!("{name} did not finish on {subject} in {stuck} of {runs} runs")
+        };
+        row.unfinished().map(of_subject).collect::<Vec<_>>()
+    };
+    results.rows(method).into_iter().flat_map(of_row).collect()
+}
+
 /// The tables, for a terminal.
 pub fn text(results: &Results) -> String {
     let mut text = String::new();
@@ -74,6 +90,9 @@ pub fn text(results: &Results) -> String {
                 text,
                 "{name:24} {ours:>12} {theirs:>12} {ratio:>7} {goal:>5} {spread:>8}"
             );
+        }
+        for line in reservations(results, method) {
+            let _ = writeln!(text, "{line}");
         }
     }
     text
@@ -106,6 +125,10 @@ fn markdown(results: &Results) -> String {
                     "| {title} | `{name}` | {ours} | {theirs} | {ratio} | {goal} | {spread} |"
                 );
             }
+        }
+        let reservations = reservations(results, method);
+        if !reservations.is_empty() {
+            let _ = writeln!(text, "\n{}.", reservations.join("; "));
         }
     }
     text.push('\n');
@@ -155,6 +178,19 @@ mod tests {
         let words: Vec<_> = line.split_whitespace().collect();
         assert_eq!(words, ["getppid", "150", "300", "2.00", "2", "0.0", "%"]);
         assert!(text.contains("20.0 M            –       –"), "{text}");
+    }
+
+    #[test]
+    fn r05_what_did_not_finish_is_said() {
+        let mut results = results();
+        results.add_unfinished(Method::Instructions, "stat", LINUX);
+        results.add_unfinished(Method::Instructions, "getppid", LINUX);
+        let text = text(&results);
+        assert!(text.contains("– did not finish       –"), "{text}");
+        assert!(text.contains("getppid did not finish on Linux in 1 of 2 runs"), "{text}");
+        let markdown = markdown(&results);
+        assert!(markdown.contains("| – | did not finish | – |"), "{markdown}");
+        assert!(markdown.contains("stat did not finish on Linux in 1 of 1 runs."), "{markdown}");
     }
 
     #[test]

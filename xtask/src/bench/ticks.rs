@@ -13,6 +13,11 @@ pub fn nanoseconds(method: Method) -> f64 {
     }
 }
 
+/// Ticks per millisecond.
+pub fn kilohertz(method: Method) -> u64 {
+    (1e6 / nanoseconds(method)).round() as u64
+}
+
 fn measure() -> f64 {
     const WHILE: Duration = Duration::from_millis(100);
     let (start, first) = (Instant::now(), counter(Instant::now()));

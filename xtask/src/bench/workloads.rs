@@ -3,6 +3,8 @@
 //! A workload of the kernel is a function in `kernel/benchmarks` and its twin in `bench/linux`; one of programs is in `user/measure`,
 //! or a program of others. A figure whose name is not here is shown all the same, under its name.
 
+use super::results::Method;
+
 /// Where a figure comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -49,10 +51,25 @@ pub struct Workload {
     pub unit: Unit,
     /// How many times less than Linux it is to be.
     pub goal: Option<f64>,
+    /// The workload that gives this figure besides its own.
+    by: Option<&'static str>,
+    /// On fewer CPUs there is none.
+    cpus: u32,
+    /// It is no time: one method is enough.
+    counted_only: bool,
 }
 
 const fn row(name: &'static str, title: &'static str, place: Place) -> Workload {
-    Workload { name, title, place, unit: Unit::Cost, goal: None }
+    Workload {
+        name,
+        title,
+        place,
+        unit: Unit::Cost,
+        goal: None,
+        by: None,
+        cpus: 1,
+        counted_only: false,
+    }
 }
 
 impl Workload {
@@ -63,6 +80,28 @@ impl Workload {
     const fn bytes(self) -> Self {
         Self { unit: Unit::Bytes, ..self }
     }
+
+    const fn by(self, workload: &'static str) -> Self {
+        Self { by: Some(workload), ..self }
+    }
+
+    const fn cpus(self, cpus: u32) -> Self {
+        Self { cpus, ..self }
+    }
+
+    const fn counted_only(self) -> Self {
+        Self { counted_only: true, ..self }
+    }
+
+    /// The name of what has to be run for this figure.
+    pub fn runs(&self) -> &'static str {
+        self.by.unwrap_or(self.name)
+    }
+
+    /// Whether there is such a figure when it is taken like this.
+    pub fn is_taken(&self, method: Method) -> bool {
+        method.cpus() >= self.cpus && (method == Method::Instructions || !self.counted_only)
+    }
 }
 
 use Place::{Kernel, Programs, System, User};
@@ -70,20 +109,22 @@ use Place::{Kernel, Programs, System, User};
 /// All rows.
 pub const WORKLOADS: &[Workload] = &[
     row("start_to_user", "start to the first user instruction", System).goal(25.0),
-    row("memory_at_shell", "memory in use at the shell", System).bytes().goal(8.0),
-    row("thousand_threads_bytes", "memory of an idle kernel thread", System).bytes(),
+    row("memory_at_shell", "memory in use at the shell", System).bytes().goal(8.0).counted_only(),
+    row("thousand_threads_bytes", "memory of an idle kernel thread", System)
+        .bytes()
+        .by("thousand_threads"),
     row("image_size", "the kernel's image", System).bytes(),
     row("create_wake_stop", "create, wake and stop a thread", Kernel).goal(10.0),
     row("create_stop_unwoken", "create and stop a thread, never woken", Kernel).goal(10.0),
     row("thousand_threads", "each of 1,000 threads made", Kernel),
-    row("thousand_threads_stop", "each of 1,000 threads stopped", Kernel),
+    row("thousand_threads_stop", "each of 1,000 threads stopped", Kernel).by("thousand_threads"),
     row("park_unpark", "park and unpark a thread", Kernel),
     row("yield_to_nobody", "yield with nobody waiting", Kernel),
     row("completion_ping_pong", "completion ping-pong, one CPU", Kernel).goal(4.0),
-    row("completion_two_cpus", "completion ping-pong, two CPUs", Kernel),
+    row("completion_two_cpus", "completion ping-pong, two CPUs", Kernel).cpus(2),
     row("wake_to_run", "wake-up until a real-time thread runs", Kernel),
     row("user_kthread_user", "user, kernel thread, user (lazy TLB)", Kernel),
-    row("migrate_running", "move a running thread to another CPU", Kernel),
+    row("migrate_running", "move a running thread to another CPU", Kernel).cpus(2),
     row("queue_flush", "queue a work item and flush it", Kernel).goal(4.0),
     row("work_batched", "one of 2,000 work items at once", Kernel).goal(4.0),
     row("delayed_cancel", "queue delayed work and cancel it", Kernel),
@@ -100,7 +141,7 @@ pub const WORKLOADS: &[Workload] = &[
     row("switch_16_processes", "a byte one on in a ring of 16 processes", User),
     row("futex_ping_pong", "futex ping-pong between threads", User).goal(2.0),
     row("page_fault", "touch a new page, of 64 MiB", User).goal(2.0),
-    row("unmap_page", "unmap a page, of 64 MiB", User),
+    row("unmap_page", "unmap a page, of 64 MiB", User).by("page_fault"),
     row("mmap_munmap", "mmap 64 KiB, touch a page, munmap", User),
     row("signal_delivery", "send oneself a signal and handle it", User),
     row("open_close", "open and close a file on tmpfs", User),
@@ -148,6 +189,15 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), WORKLOADS.len());
+    }
+
+    #[test]
+    fn figures_come_from_workloads_that_there_are() {
+        let names: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
+        assert!(WORKLOADS.iter().all(|workload| names.contains(&workload.runs())));
+        let two = find("completion_two_cpus").unwrap();
+        assert!(!two.is_taken(Method::Instructions) && two.is_taken(Method::Wall { cpus: 4 }));
+        assert!(!find("memory_at_shell").unwrap().is_taken(Method::Wall { cpus: 1 }));
     }
 
     #[test]

@@ -29,6 +29,11 @@ impl Marked {
         self.held.is_none()
     }
 
+    /// What came if the mark never did: it may tell why.
+    pub fn held_back(&self) -> &[u8] {
+        self.held.as_deref().unwrap_or_default()
+    }
+
     /// What of these bytes, and of those before, is to be passed on.
     pub fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         let Some(held) = &mut self.held else {
@@ -70,9 +75,7 @@ impl Output {
 
     /// Shows what was held back if the mark never came: it may tell why.
     pub fn show_held_back(&self) {
-        for line in
-            String::from_utf8_lossy(self.console.held.as_deref().unwrap_or_default()).lines()
-        {
+        for line in String::from_utf8_lossy(self.console.held_back()).lines() {
             terminal::report(line);
         }
     }

@@ -52,6 +52,7 @@ impl Lab {
             memory: None,
             archive: None,
             limit: LIMIT,
+            silence: None,
         };
         if self.foreign {
             guest.options.board = Board::Q35;
@@ -71,6 +72,8 @@ pub struct Guest<'a> {
     /// The initial file system, if not the usual one.
     archive: Option<Vec<u8>>,
     limit: Duration,
+    /// How long it may say nothing.
+    silence: Option<Duration>,
 }
 
 impl<'a> Guest<'a> {
@@ -155,6 +158,12 @@ impl<'a> Guest<'a> {
         self
     }
 
+    /// Given up when nothing has been heard of it for so long.
+    pub fn silent_at_most(mut self, silence: Duration) -> Self {
+        self.silence = Some(silence);
+        self
+    }
+
     /// Boots it to run a shell script.
     pub fn sh(self, script: &str) -> Result<Outcome<'a>> {
         self.run(&["sh", "-c", script])
@@ -164,7 +173,7 @@ impl<'a> Guest<'a> {
     pub fn run(self, command: &[&str]) -> Result<Outcome<'a>> {
         let command = command.iter().map(|&word| word.to_owned()).collect();
         let lab = self.lab;
-        let limit = self.limit;
+        let (limit, silence) = (self.limit, self.silence.unwrap_or(self.limit));
         let (mut vm, _file) = self.start(Order {
             command,
             raw_input: true,
@@ -172,12 +181,15 @@ impl<'a> Guest<'a> {
             end_by_port: lab.foreign,
             ..Order::default()
         })?;
-        let deadline = Instant::now() + limit;
+        let start = Instant::now();
+        let mut heard = start;
         let mut console = Marked::new();
         let mut output = Vec::new();
         let mut timed_out = false;
         loop {
-            match vm.next(Some(deadline)) {
+            let event = vm.next(Some((start + limit).min(heard + silence)));
+            heard = Instant::now();
+            match event {
                 Event::Console(bytes) => {
                     let was_ready = console.is_ready();
                     output.extend(console.pass(&bytes));
@@ -198,10 +210,15 @@ impl<'a> Guest<'a> {
         let ending = match timed_out {
             true => {
                 drop(vm);
-                Ending::Lost(format!("not done within {} s", limit.as_secs()))
+                let why = match start.elapsed() >= limit {
+                    true => format!("not done within {} s", limit.as_secs()),
+                    false => format!("nothing heard of it for {} s", silence.as_secs()),
+                };
+                Ending::Lost(why)
             }
             false => vm.end()?,
         };
+        output.extend_from_slice(console.held_back());
         let output = String::from_utf8_lossy(&output).into_owned();
         Ok(Outcome { ending, output, log, image: &lab.image })
     }
