@@ -53,6 +53,7 @@ fn subsystems() -> Result<()> {
     procfs::init()?;
     sysfs::init()?;
     tracefs::init()?;
+    cgroupfs::init()?;
     #[cfg(feature = "scenarios")]
     crate::crash::register()?;
     syscall::init();

@@ -21,7 +21,7 @@ static ENTRIES_LOCK: LockClass = LockClass::new("kernfs.directory");
 /// finds its place whatever has come and gone.
 struct Entry {
     cookie: u64,
-    name: Box<str>,
+    name: Box<[u8]>,
     node: Arc<dyn Inode>,
 }
 
@@ -60,8 +60,8 @@ impl Directory {
     ///
     /// # Errors
     /// EEXIST: the name is taken. ENOMEM.
-    pub fn add(&self, name: &str, node: Arc<dyn Inode>) -> Result<()> {
-        let name = Box::from(name);
+    pub fn add(&self, name: impl AsRef<[u8]>, node: Arc<dyn Inode>) -> Result<()> {
+        let name = Box::from(name.as_ref());
         let mut entries = self.entries.lock();
         if entries.list.iter().any(|entry| entry.name == name) {
             return Err(Errno::EEXIST);
@@ -122,10 +122,10 @@ impl Directory {
     ///
     /// # Errors
     /// ENOENT.
-    pub fn remove(&self, name: &str) -> Result<()> {
+    pub fn remove(&self, name: impl AsRef<[u8]>) -> Result<()> {
         let entry = {
             let mut entries = self.entries.lock();
-            let place = entries.list.iter().position(|entry| &*entry.name == name);
+            let place = entries.list.iter().position(|entry| *entry.name == *name.as_ref());
             entries.list.remove(place.ok_or(Errno::ENOENT)?)
         };
         if let Some(directory) = entry.node.downcast::<Self>() {
@@ -137,7 +137,7 @@ impl Directory {
     /// The node with this name.
     pub fn find(&self, name: &[u8]) -> Option<Arc<dyn Inode>> {
         let entries = self.entries.lock();
-        let entry = entries.list.iter().find(|entry| entry.name.as_bytes() == name)?;
+        let entry = entries.list.iter().find(|entry| *entry.name == *name)?;
         Some(entry.node.clone())
     }
 
@@ -146,7 +146,7 @@ impl Directory {
         while let Some((cookie, name, node)) = self.entry_from(*position) {
             let number = node.stat().map_or(cookie, |stat| stat.inode);
             let next = cookie + 1;
-            if !to.entry(name.as_bytes(), number, node.file_type(), next) {
+            if !to.entry(&name, number, node.file_type(), next) {
                 return false;
             }
             *position = next;
@@ -155,7 +155,7 @@ impl Directory {
     }
 
     /// The first entry at or behind a cookie, copied out: the sink may sleep in user memory.
-    fn entry_from(&self, cookie: u64) -> Option<(u64, Box<str>, Arc<dyn Inode>)> {
+    fn entry_from(&self, cookie: u64) -> Option<(u64, Box<[u8]>, Arc<dyn Inode>)> {
         let entries = self.entries.lock();
         let place = entries.list.partition_point(|entry| entry.cookie < cookie);
         let entry = entries.list.get(place)?;

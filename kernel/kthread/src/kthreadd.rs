@@ -49,7 +49,8 @@ pub fn requests_waiting() -> usize {
 pub fn kthreadd() -> i32 {
     let me = current_ref();
     me.set_comm(b"kthreadd");
-    me.add_flags(TaskFlags::KTHREAD | TaskFlags::NOFREEZE);
+    // What it makes inherits its control group, the root, and the mark that keeps it there.
+    me.add_flags(TaskFlags::KTHREAD | TaskFlags::NOFREEZE | TaskFlags::NO_CGROUP_MIGRATION);
     if let Err(error) = sched::set_allowed(&me, sched::housekeeping()) {
         log::warn!("kthreadd: stays on its first CPU: {error}");
     }
@@ -98,6 +99,7 @@ fn newborn(record: Arc<Record>) -> i32 {
     }
     // It may have been woken before it slept: then it is still where kthreadd left it.
     sched::settle();
+    process::kthread_ready();
     this.park_if_asked();
     let result = function(&this);
     finish(End::Returned, result);

@@ -8,6 +8,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
+use cgroup::Cgroup;
 use errno::{Errno, Result};
 use fault::Point;
 use fs::Capabilities;
@@ -45,6 +46,8 @@ pub struct CloneArgs<'a> {
     /// User address for the child's number, in the child's memory (`CHILD_SETTID`,
     /// `CHILD_CLEARTID`).
     pub child_tid: usize,
+    /// Finds the control group for `INTO_CGROUP`, and says whether the caller may use it.
+    pub cgroup: Option<&'a dyn Fn() -> Result<Arc<Cgroup>>>,
     /// The creator's tracer traces the child, too; [`kernel_clone`] finds out by itself.
     pub traced: bool,
 }
@@ -59,6 +62,7 @@ impl CloneArgs<'_> {
         set_tid: &[],
         parent_tid: 0,
         child_tid: 0,
+        cgroup: None,
         traced: false,
     };
 }
@@ -122,8 +126,8 @@ impl<R: Reservation> Reservation for Option<R> {
 ///
 /// # Errors
 /// EINVAL: flags that do not go together. EPERM: privilege is missing. EAGAIN: too many tasks, or
-/// no number left. ENOMEM. ERESTARTNOINTR: the caller has a signal to take first. Those of
-/// `prepare`, which sees the child's `Pid` before anybody can find it.
+/// no number left. ENOMEM. ERESTARTNOINTR: the caller has a signal to take first. EACCES, EOPNOTSUPP, ENODEV: the control
+/// group. Those of `prepare`, which sees the child's `Pid` before anybody can find it.
 pub fn copy_process<R: Reservation>(
     args: &CloneArgs<'_>,
     start: impl FnOnce() -> u32 + Send + 'static,
@@ -204,7 +208,11 @@ fn copy_process_boxed(
     task.set_address_space(mm.map(|mm| mm.address_space().clone()));
     task.attach_shared(Slot::Process, thread);
     prepare(new_pid.pid())?;
-    link(args, &me, &task, new_pid, shared_signals)?;
+    let cgroup = crate::membership::for_child(args, creator)?;
+    link(args, &me, &task, new_pid, shared_signals, cgroup.as_ref())?;
+    if let Some(cgroup) = cgroup {
+        cgroup.tell();
+    }
     SCHED_PROCESS_FORK.record(|| {
         let (parent_comm, parent_pid, _) = me.trace_identity();
         let (child_comm, child_pid, _) = task.trace_identity();
@@ -382,6 +390,7 @@ fn link(
     task: &TaskRef,
     new_pid: NewPid,
     shared_signals: u32,
+    cgroup: Option<&Arc<Cgroup>>,
 ) -> Result<()> {
     let flags = args.flags;
     let thread = Thread::of(task);
@@ -410,7 +419,7 @@ fn link(
         } else {
             mine.clone()
         };
-        table.add(process.clone(), &parent, mine)?;
+        table.add(process.clone(), &parent, mine, cgroup)?;
         if let Some(namespace) = namespace
             && new_pid.pid().is_namespace_init()
         {

@@ -6,7 +6,7 @@
 //! ```text
 //!   leave: stop taking signals
 //!          memory (a vfork parent goes on, the thread's futex is woken), files, file system context
-//!          ── the last thread only: timers, the terminal if it leads a session ──
+//!          ── the last thread only: timers, the terminal if it leads a session, the control group ──
 //!          children go to a thread of the same process, or to the reaper
 //!          the parent is told ──> Zombie, until it waits ──> released
 //!                            └──> nobody waits: Dead, released here
@@ -18,6 +18,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
+use cgroup::Cgroup;
 use sched::{TaskFlags, TaskRef};
 use smallvec::SmallVec;
 use sync::Once;
@@ -143,6 +144,7 @@ fn notify(me: &TaskRef, is_last: bool) {
     let mut released = Released::default();
     let mut table = tasklist();
     if is_last {
+        released.cgroup = table.leave_cgroup(process);
         ptrace::release_tracees(&mut table, process, &mut released);
         crate::reaper::give_children_away(&mut table, process, &mut released);
         // A kernel thread is in the group of its parent, so no group hung on it.
@@ -179,6 +181,9 @@ fn notify(me: &TaskRef, is_last: bool) {
         released.add_process(&mut table, process);
     }
     drop(table);
+    if let Some(cgroup) = &released.cgroup {
+        cgroup.tell();
+    }
     drop(released);
 }
 
@@ -209,6 +214,8 @@ pub(crate) struct Released {
     pids: SmallVec<[Arc<Pid>; 1]>,
     processes: SmallVec<[Leavings; 1]>,
     traces: SmallVec<[Box<Trace>; 1]>,
+    /// The control group that somebody has left: it is to be told before it is dropped.
+    cgroup: Option<Arc<Cgroup>>,
 }
 
 impl Released {

@@ -110,7 +110,7 @@ impl CloneFlags {
     /// Refuses what does not go together, as Linux does.
     ///
     /// # Errors
-    /// EINVAL. EBADF: `INTO_CGROUP`, as no file here is a cgroup.
+    /// EINVAL.
     pub fn validate(self) -> Result<()> {
         let with_fs = Self::NEWNS | Self::NEWUSER;
         if self.contains(Self::FS) && self.intersects(with_fs) {
@@ -130,9 +130,6 @@ impl CloneFlags {
         }
         if self.contains(Self::SIGHAND | Self::CLEAR_SIGHAND) {
             return Err(Errno::EINVAL);
-        }
-        if self.contains(Self::INTO_CGROUP) {
-            return Err(Errno::EBADF);
         }
         Ok(())
     }
@@ -167,7 +164,6 @@ mod tests {
         for flags in refused {
             assert_eq!(flags.validate(), Err(Errno::EINVAL), "{flags:?}");
         }
-        assert_eq!(CloneFlags::INTO_CGROUP.validate(), Err(Errno::EBADF));
         let taken = [
             CloneFlags::empty(),
             CloneFlags::VM | CloneFlags::VFORK,
@@ -175,6 +171,7 @@ mod tests {
             CloneFlags::VM | CloneFlags::UNTRACED | CloneFlags::FS | CloneFlags::FILES,
             CloneFlags::NEWPID | CloneFlags::NEWUTS,
             CloneFlags::DETACHED,
+            CloneFlags::INTO_CGROUP,
         ];
         for flags in taken {
             assert_eq!(flags.validate(), Ok(()), "{flags:?}");

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use cgroup::Cgroup;
 use errno::{Errno, Result};
 use fs::Capabilities;
 use sched::TaskRef;
@@ -194,6 +195,21 @@ pub fn pidfd_send_signal(pid: &Pid, signal: Option<Signal>, info: Option<SigInfo
             check_claim(&info, process)?;
             check_may_signal(&task, signal)?;
             signal_process(process, info)
+        }
+    }
+}
+
+/// SIGKILL for every process in a control group and below it, kernel threads but. The table stays locked, so no fork of one
+/// of them comes in between.
+pub fn kill_cgroup(cgroup: &Cgroup) {
+    let table = tasklist();
+    for (process, theirs) in table.with_cgroups() {
+        let is_in = theirs.map_or(cgroup.is_root(), |theirs| theirs.is_within(cgroup));
+        let is_kthread = process.leader().is_none_or(|leader| leader.is_kthread());
+        if is_in && !is_kthread {
+            process.one_more_shared_signal();
+            // One that is being released needs no signal.
+            let _ = signal_process(process, info_from_me(Signal::SIGKILL, SI_USER, process));
         }
     }
 }

@@ -44,6 +44,7 @@ mod job;
 mod kernel_thread;
 mod kill;
 mod list;
+mod membership;
 mod namespace;
 mod namespace_file;
 mod numbers;
@@ -83,8 +84,10 @@ pub use job::{
 };
 pub use kernel_thread::{KernelThread, kernel_thread};
 pub use kill::{
-    check_may_signal, kill, pidfd_send_signal, signal_group, sigqueue, tgkill, tgsigqueue,
+    check_may_signal, kill, kill_cgroup, pidfd_send_signal, signal_group, sigqueue, tgkill,
+    tgsigqueue,
 };
+pub use membership::{cgroup_of, check_cgroup_move, kthread_ready, move_to_cgroup, processes_of};
 pub use namespace::{
     Namespaces, PidNamespace, UTS_LENGTH, UtsNamespace, find_task_by_pid_ns, pid_max, set_pid_max,
 };

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!   Session ──< Group ──< Process >── parent
+//!                            └─────── control group (none: the root)
 //! ```
 //!
 //! A group is there while it has members, a session while it has groups. The first process leads
@@ -14,6 +15,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
+use cgroup::Cgroup;
 use errno::Errno;
 use sync::{LockClass, SpinIrqGuard, SpinLock};
 
@@ -23,8 +25,8 @@ use crate::pid::Pid;
 use crate::process::Process;
 use crate::session::Session;
 
-/// Outermost: `process.signals` and everything below it, the numbers of PID namespaces and wait
-/// queues are taken inside. Also taken in interrupts (a terminal signals its foreground group).
+/// Outermost: `process.signals` and everything below it, the numbers of PID namespaces,
+/// `cgroup.hierarchy` and wait queues are taken inside. Also taken in interrupts (a terminal signals its foreground group).
 static TASKLIST_LOCK: LockClass = LockClass::new("tasklist");
 
 static TASKLIST: SpinLock<Table> = SpinLock::new(&TASKLIST_LOCK, Table::new());
@@ -44,6 +46,15 @@ struct Entry {
     sibling: Links,
     group: Place,
     fellow: Links,
+    membership: Membership,
+}
+
+/// The control group that a process is in.
+struct Membership {
+    /// None for the root, which counts nobody.
+    cgroup: Option<Arc<Cgroup>>,
+    /// It has a live thread.
+    counted: bool,
 }
 
 /// Children of one parent.
@@ -89,6 +100,7 @@ pub(crate) struct Leavings {
     _process: Option<Arc<Process>>,
     _group: Option<Group>,
     _session: Option<SessionEntry>,
+    _cgroup: Option<Arc<Cgroup>>,
 }
 
 /// The table.
@@ -109,33 +121,43 @@ impl Table {
     /// ENOMEM.
     pub(crate) fn add_first(&mut self, process: Arc<Process>) -> Result<(), Errno> {
         assert!(self.processes.is_empty(), "the first process is made once");
-        let place = self.push(process.clone(), Place::NOWHERE);
+        let place = self.push(process.clone(), Place::NOWHERE, None);
         self.entry_mut(place).parent = place;
         // It leaves no other group for it.
         drop(self.start_session(&process)?);
         Ok(())
     }
 
-    /// Puts a new process in, as a child of `parent` and in the group of `fellow`.
+    /// Puts a new process in, as a child of `parent`, in the group of `fellow`, and in its control group if no
+    /// other is given.
     ///
     /// # Errors
-    /// ENOMEM: nothing has changed.
+    /// ENOMEM. ENODEV: the control group was removed. Nothing has changed.
     pub(crate) fn add(
         &mut self,
         process: Arc<Process>,
         parent: &Process,
         fellow: &Process,
+        cgroup: Option<&Arc<Cgroup>>,
     ) -> Result<(), Errno> {
         self.processes.reserve()?;
         let parent = parent.place();
-        let group = self.entry(fellow.place()).group;
-        let place = self.push(process, parent);
+        let fellow = self.entry(fellow.place());
+        let group = fellow.group;
+        let cgroup = match cgroup {
+            Some(cgroup) => unless_root(cgroup),
+            None => fellow.membership.cgroup.clone(),
+        };
+        if let Some(cgroup) = &cgroup {
+            cgroup.enter()?;
+        }
+        let place = self.push(process, parent, cgroup);
         self.join_parent(place, parent);
         self.enter_group(place, group);
         Ok(())
     }
 
-    fn push(&mut self, process: Arc<Process>, parent: Place) -> Place {
+    fn push(&mut self, process: Arc<Process>, parent: Place, cgroup: Option<Arc<Cgroup>>) -> Place {
         let place = self.processes.push(Entry {
             process: process.clone(),
             parent,
@@ -143,6 +165,7 @@ impl Table {
             sibling: Links::NONE,
             group: Place::NOWHERE,
             fellow: Links::NONE,
+            membership: Membership { cgroup, counted: true },
         });
         process.set_place(place);
         place
@@ -171,7 +194,10 @@ impl Table {
         debug_assert!(self.entry(place).children.is_empty(), "children go to the reaper first");
         let mut leavings = self.leave_group(place);
         self.leave_parent(place);
-        leavings._process = self.processes.remove(place).map(|entry| entry.process);
+        if let Some(entry) = self.processes.remove(place) {
+            leavings._process = Some(entry.process);
+            leavings._cgroup = entry.membership.cgroup;
+        }
         process.set_place(Place::NOWHERE);
         leavings
     }
@@ -260,6 +286,59 @@ impl Table {
         let place = child.place();
         self.leave_parent(place);
         self.join_parent(place, parent.place());
+    }
+
+    /// The control group of a process; none for the root.
+    pub(crate) fn cgroup_of(&self, process: &Process) -> Option<&Arc<Cgroup>> {
+        self.processes.get(process.place())?.membership.cgroup.as_ref()
+    }
+
+    /// The processes that have a live thread, each with its control group; none for the root.
+    pub(crate) fn with_cgroups(
+        &self,
+    ) -> impl Iterator<Item = (&Arc<Process>, Option<&Arc<Cgroup>>)> {
+        self.processes
+            .iter()
+            .map(|(_, entry)| entry)
+            .filter(|entry| entry.membership.counted)
+            .map(|entry| (&entry.process, entry.membership.cgroup.as_ref()))
+    }
+
+    /// The last thread of a process ends: its control group counts it no longer. Returns that group, which is to be told
+    /// when the table is unlocked.
+    pub(crate) fn leave_cgroup(&mut self, process: &Process) -> Option<Arc<Cgroup>> {
+        let membership = &mut self.entry_mut(process.place()).membership;
+        membership.counted = false;
+        let cgroup = membership.cgroup.as_ref()?;
+        cgroup.leave();
+        Some(cgroup.clone())
+    }
+
+    /// Moves a process with a live thread to another control group. Returns the old one, which is to be told when the table is
+    /// unlocked, as is the new one. One that has ended stays where it is.
+    ///
+    /// # Errors
+    /// ENODEV: the group was removed.
+    pub(crate) fn move_to_cgroup(
+        &mut self,
+        process: &Process,
+        to: &Arc<Cgroup>,
+    ) -> Result<Option<Arc<Cgroup>>, Errno> {
+        let Some(entry) = self.processes.get_mut(process.place()) else { return Ok(None) };
+        let membership = &mut entry.membership;
+        if !membership.counted {
+            return Ok(None);
+        }
+        let to = unless_root(to);
+        // The new one first: a group above both does not look empty in between.
+        if let Some(to) = &to {
+            to.enter()?;
+        }
+        let old = core::mem::replace(&mut membership.cgroup, to);
+        if let Some(old) = &old {
+            old.leave();
+        }
+        Ok(old)
     }
 
     /// The number of a process's group. None: it is not in the table.
@@ -398,6 +477,11 @@ impl Table {
         }
         leavings
     }
+}
+
+/// A control group as an entry has it.
+fn unless_root(cgroup: &Arc<Cgroup>) -> Option<Arc<Cgroup>> {
+    (!cgroup.is_root()).then(|| cgroup.clone())
 }
 
 /// All processes but idle ones, in the order in which they were made. Allocates; for `/proc` and

@@ -12,6 +12,8 @@ pub(crate) struct Census {
     spaces: usize,
     /// Items of work that are queued or running.
     items: usize,
+    /// Control groups.
+    groups: usize,
 }
 
 impl Census {
@@ -46,6 +48,7 @@ impl Census {
             items: workqueue::unfinished_items(),
             requests: kthread::requests_waiting(),
             spaces: live_spaces(),
+            groups: cgroup::live_groups(),
         }
     }
 
@@ -70,11 +73,11 @@ impl Census {
 
 impl fmt::Display for Census {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tasks, pids, threads, requests, spaces, items } = self;
+        let Self { tasks, pids, threads, requests, spaces, items, groups } = self;
         write!(
             f,
             "{tasks} tasks, {pids} PIDs, {threads} thread records, {requests} requests, {spaces} address spaces, \
-             {items} items of work"
+             {items} items of work, {groups} control groups"
         )
     }
 }

@@ -11,6 +11,7 @@
 extern crate alloc;
 
 mod census;
+mod cgroups;
 mod create;
 mod failure;
 mod freeze;
@@ -97,6 +98,9 @@ scenarios! {
     k14_work_never_runs_twice_at_once: "work queued from everywhere runs one at a time" = work::never_twice_at_once;
     k14_delayed_work_against_cancel: "delayed work runs once, or its cancel says that it will not" = work::delayed_work_against_cancel;
     k14_work_that_panics: "a worker that dies of its work blocks nobody" = work::panicking_work;
+    k15_kthreads_stay_in_the_root: "kthreadd, threads that are not ready and bound threads cannot be moved; others can" = cgroups::kthreads_stay_in_the_root;
+    k15_groups_against_everything: "fork, exit, moves, kills and removals of groups at the same moment" = cgroups::against_everything;
+    k15_a_group_under_a_limit: "limits of depth and number, and what is counted" = cgroups::limits;
     k16_a_panic_kills_one_thread: "a thread that panics dies alone and its joiner learns of it" = misc::panic_dies_alone;
     k16_a_panic_in_a_system_call: "a user task whose system call panics dies alone" = misc::panic_in_a_system_call;
     k17_wait_until_asked: "a daemon sleeps until there is work" = misc::wait_until_asked;

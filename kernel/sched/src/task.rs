@@ -45,6 +45,8 @@ bitflags! {
         const NOFREEZE = 1 << 2;
         /// User space may not change its affinity.
         const NO_SETAFFINITY = 1 << 3;
+        /// Stays in its control group. Inherited; goes when a kernel thread begins its function.
+        const NO_CGROUP_MIGRATION = 1 << 6;
         /// A worker of a workqueue in the middle of a piece of work: its sleeps are told of (`worker.rs`).
         const WQ_WORKER = 1 << 9;
         /// On its way out.

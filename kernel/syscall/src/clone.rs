@@ -84,6 +84,8 @@ fn checked_pointer(pointer: usize) -> Result<usize> {
 
 /// The least that `clone3`'s structure has: its first version.
 const CLONE_ARGS_SIZE_VER0: usize = 64;
+/// The least with a control group: its third version.
+const CLONE_ARGS_SIZE_VER2: usize = 88;
 /// The most numbers that `set_tid` may name.
 const SET_TID_MAX: usize = 32;
 
@@ -102,6 +104,16 @@ pub fn clone3(call: &mut Call<'_>, arguments: UserPtr<u8>, size: usize) -> Resul
     if given.exit_signal > u64::from(process::signal::SIGNAL_MAX) {
         return Err(Errno::EINVAL);
     }
+    let cgroup_fd = i32::try_from(given.cgroup);
+    if given.flags & CloneFlags::INTO_CGROUP.bits() != 0
+        && (cgroup_fd.is_err() || size < CLONE_ARGS_SIZE_VER2)
+    {
+        return Err(Errno::EINVAL);
+    }
+    let find_cgroup = || {
+        let fd = cgroup_fd.map_err(|_| Errno::EBADF)?;
+        cgroupfs::group_of(&*current::file_or_place(fd)?)
+    };
     let set_tid = UserPtr::<u32>::new(given.set_tid as usize).read_many(count)?;
     let flags = CloneFlags::from_clone3(given.flags, given.exit_signal)?;
     let stack_pointer = match (given.stack, given.stack_size) {
@@ -124,6 +136,7 @@ pub fn clone3(call: &mut Call<'_>, arguments: UserPtr<u8>, size: usize) -> Resul
         set_tid: &set_tid,
         parent_tid: given.parent_tid as usize,
         child_tid: given.child_tid as usize,
+        cgroup: Some(&find_cgroup),
         ..CloneArgs::FORK
     };
     let thread_pointer = if flags.contains(CloneFlags::SETTLS) {

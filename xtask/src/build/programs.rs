@@ -28,6 +28,8 @@ pub enum Program {
     Timers,
     /// A debugger in small.
     Tracer,
+    /// Clones into control groups.
+    Groups,
 }
 
 impl Program {
@@ -42,13 +44,16 @@ impl Program {
             Self::Stdprog => "stdprog",
             Self::Timers => "timers",
             Self::Tracer => "tracer",
+            Self::Groups => "groups",
         }
     }
 
     fn flags(self) -> &'static str {
         match self {
             // As anybody would build a static program.
-            Self::Stdprog | Self::Timers | Self::Tracer => "-Ctarget-feature=+crt-static",
+            Self::Stdprog | Self::Timers | Self::Tracer | Self::Groups => {
+                "-Ctarget-feature=+crt-static"
+            }
             Self::Init | Self::Fuzz | Self::Faults | Self::Chrt | Self::Measure => "",
         }
     }

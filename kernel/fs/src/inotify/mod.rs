@@ -32,6 +32,7 @@ use crate::poll::{PollEvents, PollTable};
 use crate::stat::FileType;
 use event::Event;
 use watched::Watch;
+pub use watched::modified;
 pub(crate) use watched::{cookie, is_active, tell, tell_inode};
 
 bitflags! {

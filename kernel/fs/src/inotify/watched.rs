@@ -119,6 +119,11 @@ pub(crate) fn tell_inode(inode: &Arc<dyn Inode>, events: Events, cookie: u32, na
     }
 }
 
+/// The kernel has changed what a file shows.
+pub fn modified(inode: &Arc<dyn Inode>) {
+    tell_inode(inode, Events::MODIFY, 0, b"");
+}
+
 fn tell_watches(inode: &Arc<dyn Inode>, events: Events, cookie: u32, name: &[u8], unlinked: bool) {
     let watches = WATCHED.lock().get(&key(inode)).cloned().unwrap_or_default();
     for watch in watches {

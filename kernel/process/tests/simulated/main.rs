@@ -1,5 +1,6 @@
 //! Families of tasks on the simulated machine, over many seeds.
 
+mod cgroups;
 mod clones;
 mod harness;
 mod jobs;

@@ -84,9 +84,12 @@ pub(super) fn sched(subject: &Subject, task: &TaskRef, text: &mut Text) -> Resul
     Ok(())
 }
 
-/// `cgroup`: everybody is in the root of the one hierarchy.
-pub(super) fn cgroup(_subject: &Subject, _task: &TaskRef, text: &mut Text) -> Result<()> {
-    text.push(b"0::/\n")
+/// `cgroup`: the one hierarchy, and the group in it.
+pub(super) fn cgroup(_subject: &Subject, task: &TaskRef, text: &mut Text) -> Result<()> {
+    let group = process::cgroup_of(process::process_of(task));
+    text.push(b"0::")?;
+    text.push(&group.path()?)?;
+    text.push(if group.is_online() { b"\n" } else { b" (deleted)\n" })
 }
 
 /// `personality`

@@ -35,6 +35,11 @@ pub(super) fn filesystems(text: &mut Text) -> Result<()> {
     Ok(())
 }
 
+/// `cgroups`: the controllers, of which there are none.
+pub(super) fn cgroups(text: &mut Text) -> Result<()> {
+    text.push(b"#subsys_name\thierarchy\tnum_cgroups\tenabled\n")
+}
+
 /// `devices`: the drivers by their major numbers.
 pub(super) fn devices(text: &mut Text) -> Result<()> {
     text.push(b"Character devices:\n")?;

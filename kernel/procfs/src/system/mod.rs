@@ -22,6 +22,7 @@ const FILES: &[(&str, Show)] = &[
     ("cpuinfo", identity::cpuinfo),
     ("filesystems", identity::filesystems),
     ("devices", identity::devices),
+    ("cgroups", identity::cgroups),
     ("partitions", identity::partitions),
     ("diskstats", nothing),
     ("slabinfo", memory_use::slabinfo),

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod boot;
+mod cgroups;
 mod debian;
 mod deferred;
 mod faults;
@@ -62,6 +63,7 @@ fn cases() -> Vec<Case> {
         ("deferred", deferred::cases()),
         ("terminal", terminal::cases()),
         ("procfs", procfs::cases()),
+        ("cgroups", cgroups::cases()),
         ("faults", faults::cases()),
         ("watchers", watchers::cases()),
         ("workers", workers::cases()),
