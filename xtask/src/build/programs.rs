@@ -29,7 +29,7 @@ pub enum Program {
     /// A debugger in small.
     Tracer,
     /// Clones into control groups.
-    Groups,
+    Clones,
 }
 
 impl Program {
@@ -44,14 +44,14 @@ impl Program {
             Self::Stdprog => "stdprog",
             Self::Timers => "timers",
             Self::Tracer => "tracer",
-            Self::Groups => "groups",
+            Self::Clones => "clones",
         }
     }
 
     fn flags(self) -> &'static str {
         match self {
             // As anybody would build a static program.
-            Self::Stdprog | Self::Timers | Self::Tracer | Self::Groups => {
+            Self::Stdprog | Self::Timers | Self::Tracer | Self::Clones => {
                 "-Ctarget-feature=+crt-static"
             }
             Self::Init | Self::Fuzz | Self::Faults | Self::Chrt | Self::Measure => "",

@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("user/runtime", "system calls without a C library"),
     ("user/fuzz", "wrong system calls, on purpose"),
     ("user/faults", "wrong memory accesses, on purpose"),
-    ("user/groups", "system calls about control groups, through the C library"),
+    ("user/clones", "system calls about control groups, through the C library"),
     ("user/tracer", "system calls of a debugger, through the C library"),
     ("user/timers", "the C library's timers, called as they are"),
     ("xtask", "ties child processes to itself; reads the processor's counter"),

@@ -28,13 +28,18 @@ pub struct Into {
     flags: u64,
     cgroup: RawFd,
     /// How much of the structure the kernel is told of.
-    pub size: usize,
+    size: usize,
 }
 
 impl Into {
     /// In the group whose directory a descriptor names.
     pub fn fork(cgroup: RawFd) -> Self {
         Self { flags: CLONE_INTO_CGROUP, cgroup, size: size_of::<CloneArgs>() }
+    }
+
+    /// With a structure of an older version.
+    pub fn with_size(self, size: usize) -> Self {
+        Self { size, ..self }
     }
 
     /// In the group that the caller is in.

@@ -46,7 +46,7 @@ fn refusals() {
     let file = open(&format!("{TOP}/cgroup.procs"));
     assert_eq!(refused(Into::fork(file.as_raw_fd())), libc::EBADF);
     // The structure's versions before that with a group.
-    assert_eq!(refused(Into { size: 80, ..Into::fork(group.as_raw_fd()) }), libc::EINVAL);
+    assert_eq!(refused(Into::fork(group.as_raw_fd()).with_size(80)), libc::EINVAL);
     let removed = format!("{TOP}/removed");
     fs::create_dir(&removed).unwrap();
     let gone = open(&removed);
