@@ -18,6 +18,9 @@ pub trait Terminal: Send + Sync {
     /// May sleep.
     fn session_ends(&self, session: &Session);
 
+    /// Makes every file that is open on it dead, and tells its session. May sleep.
+    fn hang_up(&self);
+
     /// The terminal itself, for whoever knows what it is.
     fn as_any(&self) -> &dyn core::any::Any;
 

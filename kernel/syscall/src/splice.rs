@@ -37,6 +37,10 @@ pub fn splice(
     length: usize,
     flags: u32,
 ) -> Result<usize> {
+    // Nothing is asked for: Linux looks at neither the flags nor the descriptors then.
+    if length == 0 {
+        return Ok(0);
+    }
     let nonblocking = is_nonblocking(flags)?;
     let length = length.min(fs::io::MAX_RW_COUNT);
     let (from, to) = (current::file(input)?, current::file(output)?);

@@ -53,6 +53,16 @@ pub fn setdomainname(name: UserPtr<u8>, length: i32) -> Result<usize> {
     Ok(0)
 }
 
+/// `vhangup`: hangs the caller's controlling terminal up, if it has one.
+pub fn vhangup() -> Result<usize> {
+    current::credentials().require(Capabilities::SYS_TTY_CONFIG)?;
+    let session = process::session_of(process::process_of(&sched::current()));
+    if let Some(terminal) = session.and_then(|session| session.terminal()) {
+        terminal.hang_up();
+    }
+    Ok(0)
+}
+
 /// `sysinfo`.
 pub fn sysinfo(result: UserPtr<abi::system::Sysinfo>) -> Result<usize> {
     /// Load averages are in units of 1/65536.

@@ -260,7 +260,7 @@ system_calls! {
     150 munlock = memory::munlock [address, length];
     151 mlockall = memory::mlockall [flags];
     152 munlockall = memory::munlockall [];
-    153 vhangup;
+    153 vhangup = system::vhangup [];
     154 modify_ldt;
     155 pivot_root;
     156 _sysctl;
@@ -467,5 +467,6 @@ system_calls! {
     446 landlock_restrict_self;
     447 memfd_secret;
     448 process_mrelease;
-    449 futex_waitv;
-    450 set_mempolicy_home_node;}
+    449 futex_waitv = futex::futex_waitv [list, count, flags, timeout, clock];
+    450 set_mempolicy_home_node;
+}

@@ -245,6 +245,10 @@ impl Terminal for Tty {
         }
     }
 
+    fn hang_up(&self) {
+        Tty::hang_up(self);
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

@@ -1,10 +1,11 @@
 //! `cargo xtask check`: everything about the source that can be checked without running it.
 //!
 //! Format, lints on the host and, where the toolchain has clippy for it, for the bare machine, the audit of unsafe
-//! code ([`unsafe_audit`]), the crates' documentation, and the book ([`book`]).
+//! code ([`unsafe_audit`]), the crates' documentation, and the book ([`book`], [`system_calls`]).
 
 mod book;
 mod source;
+mod system_calls;
 mod unsafe_audit;
 
 use crate::build::kernel;
@@ -27,10 +28,11 @@ type Check = (&'static str, fn() -> Result<()>);
 /// Packages of which a host sees nothing.
 const BARE_PACKAGES: [&str; 2] = ["heddle", "machine-x86_64"];
 
-const CHECKS: [Check; 7] = [
+const CHECKS: [Check; 8] = [
     ("format", format),
     ("unsafe code", unsafe_audit::run),
     ("book", book::run),
+    ("system calls in the book", system_calls::run),
     ("clippy, host crates", clippy_for_host),
     ("clippy, guest programs", clippy_for_guest),
     ("clippy or rustc, bare machine", lint_bare_machine),

@@ -2,13 +2,15 @@
 //!
 //! User mode does the locking; the kernel is asked only to sleep while a word has a value, and to
 //! wake those who sleep. [`key`] says when two addresses are the same futex, [`queue`] who waits,
-//! [`operation`] is the system call, and [`robust`] is what happens to the locks of a thread that
-//! ends.
+//! [`operation`] is the system call, [`vector`] waits for any of several, and [`robust`] is what
+//! happens to the locks of a thread that ends.
 
 mod key;
 mod operation;
 mod queue;
 mod robust;
+mod vector;
 
 pub use operation::{FutexWait, futex, wait, wake_address};
 pub use robust::{get_robust_list, release_current_thread, set_robust_list};
+pub use vector::futex_waitv;

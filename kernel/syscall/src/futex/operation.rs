@@ -18,10 +18,10 @@ const FUTEX_WAKE_OP: u32 = 5;
 const FUTEX_WAIT_BITSET: u32 = 9;
 const FUTEX_WAKE_BITSET: u32 = 10;
 
-const FUTEX_PRIVATE_FLAG: u32 = 128;
+pub(super) const FUTEX_PRIVATE_FLAG: u32 = 128;
 const FUTEX_CLOCK_REALTIME: u32 = 256;
 
-const ANY_BIT: u32 = u32::MAX;
+pub(super) const ANY_BIT: u32 = u32::MAX;
 
 /// A wait, as it is begun and, after a signal, gone on with.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +78,7 @@ pub fn futex(
 }
 
 /// A time-out as a time of the monotonic clock.
-fn deadline(time: u64, relative: bool, realtime: bool) -> u64 {
+pub(super) fn deadline(time: u64, relative: bool, realtime: bool) -> u64 {
     if relative {
         time::monotonic().saturating_add(time)
     } else if realtime {
@@ -89,9 +89,10 @@ fn deadline(time: u64, relative: bool, realtime: bool) -> u64 {
 }
 
 /// Why a look at the word with the bucket locked did not end in a place on the queue.
-enum Refusal {
+pub(super) enum Refusal {
     /// The page is not there: to be brought in without the lock.
     NotPresent,
+    /// The call fails with this.
     Error(Errno),
 }
 
@@ -115,7 +116,7 @@ fn with_page<T>(address: usize, mut attempt: impl FnMut() -> Result<T, Refusal>)
 }
 
 /// What `check` of the queue does: the word must have this value.
-fn expect(address: usize, value: u32) -> Result<(), Refusal> {
+pub(super) fn expect(address: usize, value: u32) -> Result<(), Refusal> {
     match user::load_u32(address) {
         Ok(found) if found == value => Ok(()),
         Ok(_) => Err(Refusal::Error(Errno::EAGAIN)),

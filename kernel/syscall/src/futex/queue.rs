@@ -35,7 +35,24 @@ struct Queued {
 pub struct Waiter {
     /// The bucket it is in, or [`WOKEN`]. Changed with that bucket locked.
     bucket: AtomicUsize,
-    queue: WaitQueue,
+    sleep: SleepsOn,
+}
+
+/// Where the task of a waiter sleeps.
+enum SleepsOn {
+    /// It waits on this futex only.
+    Own(WaitQueue),
+    /// It waits on several at once, with a waiter in the queue of each.
+    Common(Arc<WaitQueue>),
+}
+
+impl SleepsOn {
+    fn queue(&self) -> &WaitQueue {
+        match self {
+            Self::Own(queue) => queue,
+            Self::Common(queue) => queue,
+        }
+    }
 }
 
 /// A waiter's place; left when dropped.
@@ -44,7 +61,7 @@ pub struct Place(Arc<Waiter>);
 impl Waiter {
     fn wake(&self) {
         self.bucket.store(WOKEN, Ordering::SeqCst);
-        self.queue.wake_all();
+        self.sleep.queue().wake_all();
     }
 }
 
@@ -59,8 +76,18 @@ impl Place {
         bitset: u32,
         check: impl FnOnce() -> Result<(), E>,
     ) -> Result<Self, E> {
+        Self::take_sleeping_on(SleepsOn::Own(WaitQueue::new()), key, bitset, check)
+    }
+
+    #[inline]
+    fn take_sleeping_on<E: From<Errno>>(
+        sleep: SleepsOn,
+        key: &Key,
+        bitset: u32,
+        check: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Self, E> {
         let number = bucket_of(key);
-        let waiter = Arc::new(Waiter { bucket: AtomicUsize::new(number), queue: WaitQueue::new() });
+        let waiter = Arc::new(Waiter { bucket: AtomicUsize::new(number), sleep });
         let queued = Queued { key: key.clone(), bitset, waiter: waiter.clone() };
         let _no_page_faults = PreemptGuard::new();
         let mut bucket = TABLE[number].lock_irq();
@@ -75,8 +102,8 @@ impl Place {
     /// # Errors
     /// [`WaitError`]; a wake-up that came at the same time wins.
     pub fn wait(&self, deadline: Option<u64>) -> Result<(), WaitError> {
-        let woken = || (self.0.bucket.load(Ordering::SeqCst) == WOKEN).then_some(());
-        match self.0.queue.wait_map(Sleep::Interruptible, deadline, woken) {
+        let woken = || self.is_woken().then_some(());
+        match self.0.sleep.queue().wait_map(Sleep::Interruptible, deadline, woken) {
             Err(error) => {
                 if self.leave() {
                     Err(error)
@@ -86,6 +113,10 @@ impl Place {
             }
             Ok(()) => Ok(()),
         }
+    }
+
+    fn is_woken(&self) -> bool {
+        self.0.bucket.load(Ordering::SeqCst) == WOKEN
     }
 
     /// Leaves the queue and returns whether it was still on it.
@@ -112,6 +143,55 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.leave();
+    }
+}
+
+/// Places of the running task on several queues. It sleeps until any is woken.
+pub struct Places {
+    queue: Arc<WaitQueue>,
+    places: Vec<Place>,
+}
+
+impl Places {
+    /// None yet, with room for `count`.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn with_room(count: usize) -> Result<Self> {
+        let mut places = Vec::new();
+        places.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+        Ok(Self { queue: Arc::new(WaitQueue::new()), places })
+    }
+
+    /// Takes one more, as [`Place::take`] does.
+    ///
+    /// # Errors
+    /// ENOMEM, and what `check` says.
+    pub fn take<E: From<Errno>>(
+        &mut self,
+        key: &Key,
+        bitset: u32,
+        check: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sleep = SleepsOn::Common(self.queue.clone());
+        self.places.push(Place::take_sleeping_on(sleep, key, bitset, check)?);
+        Ok(())
+    }
+
+    /// Leaves all queues and returns the last place that was woken, if one was.
+    pub fn leave(self) -> Option<usize> {
+        let woken = |place: &Place| !place.leave();
+        self.places.iter().enumerate().filter(|(_, place)| woken(place)).map(|(i, _)| i).last()
+    }
+
+    /// Sleeps until woken, and returns which place was.
+    ///
+    /// # Errors
+    /// [`WaitError`]; a wake-up that came at the same time wins.
+    pub fn wait(self, deadline: Option<u64>) -> Result<usize, WaitError> {
+        let woken = || self.places.iter().position(Place::is_woken);
+        let waited = self.queue.wait_map(Sleep::Interruptible, deadline, woken);
+        self.leave().map_or(waited, Ok)
     }
 }
 

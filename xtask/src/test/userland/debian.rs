@@ -91,13 +91,15 @@ fn bash_and_coreutils(lab: &Lab) -> Result<()> {
 fn python(lab: &Lab) -> Result<()> {
     const SOCKETS: &str = include_str!("scripts/sockets.py");
     const PROCESSES: &str = include_str!("scripts/processes.py");
+    const CALLS: &str = include_str!("scripts/calls.py");
     let script = "\
         rm -f /tmp/d /tmp/echo
-        python3 -c \"$SOCKETS\" && python3 -c \"$PROCESSES\"";
-    let whole =
-        format!("SOCKETS='{}'\nPROCESSES='{}'\n{script}", quoted(SOCKETS), quoted(PROCESSES));
+        python3 -c \"$SOCKETS\" && python3 -c \"$PROCESSES\" && python3 -c \"$CALLS\"";
+    let scripts = [("SOCKETS", SOCKETS), ("PROCESSES", PROCESSES), ("CALLS", CALLS)];
+    let definitions = scripts.map(|(name, text)| format!("{name}='{}'\n", quoted(text)));
+    let whole = format!("{}{script}", definitions.concat());
     let outcome = run_counted(lab.guest().packages(&["python3"]), &whole)?;
-    outcome.prints("sockets\nprocesses\nnothing left\n")
+    outcome.prints("sockets\nprocesses\ncalls\nnothing left\n")
 }
 
 /// A text as it stands between single quotes of the shell.
