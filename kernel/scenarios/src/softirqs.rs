@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
 use kthread::Builder;
 use machine::CpuId;
-use sched::CpuMask;
+use sched::{Completion, CpuMask};
 use softirq::{BottomHalfGuard, Tasklet, Vector};
 use sync::{IrqGuard, Once};
 use time::HrTimer;
@@ -32,12 +32,34 @@ fn open() {
     if HANDLER.set(()).is_ok() {
         softirq::open(OURS, handler);
     }
-    for counter in [&WANTED, &DONE, &STOLEN, &ASTRAY] {
+    for counter in [&WANTED, &DONE, &STOLEN, &ASTRAY, &WANTED_TO_RUN, &PASSED_OVER, &SWITCHES] {
         counter.store(0, SeqCst);
     }
 }
 
+/// How often the handler of a storm ended with a task that should run, and how often it was called once more before that did.
+static WANTED_TO_RUN: AtomicU64 = AtomicU64::new(0);
+static PASSED_OVER: AtomicU64 = AtomicU64::new(0);
+/// The switches of task that this CPU had made when it last ended so, plus one.
+static SWITCHES: AtomicU64 = AtomicU64::new(0);
+
+/// The handler of a storm begins and ends.
+fn note_round(begins: bool) {
+    let should_run = machine::cpu::preempt_count() & machine::preempt::NO_RESCHED == 0;
+    let switches = sched::counters(machine::cpu::id()).switches + 1;
+    if begins {
+        let passed_over = SWITCHES.swap(0, SeqCst) == switches && should_run;
+        PASSED_OVER.fetch_add(passed_over.into(), SeqCst);
+    } else if should_run {
+        WANTED_TO_RUN.fetch_add(1, SeqCst);
+        SWITCHES.store(switches, SeqCst);
+    }
+}
+
 fn handler() {
+    if STORM.load(SeqCst) {
+        note_round(true);
+    }
     let in_place = sync::in_serving_softirq() && !sync::in_hardirq() && machine::irq::enabled();
     if !in_place {
         ASTRAY.fetch_add(1, SeqCst);
@@ -46,6 +68,7 @@ fn handler() {
     if STORM.load(SeqCst) {
         steal(30 * time::MICROSECOND);
         softirq::raise(OURS);
+        note_round(false);
     }
 }
 
@@ -53,9 +76,13 @@ fn handler() {
 fn steal(nanoseconds: u64) {
     let start = time::monotonic();
     spin_until(start + nanoseconds);
-    if core::ptr::from_ref::<sched::Task>(&sched::current()).addr() == VICTIM.load(SeqCst) {
+    if is_victims_time() {
         STOLEN.fetch_add(time::monotonic() - start, SeqCst);
     }
+}
+
+fn is_victims_time() -> bool {
+    core::ptr::from_ref::<sched::Task>(&sched::current()).addr() == VICTIM.load(SeqCst)
 }
 
 fn raise_ours() {
@@ -64,7 +91,7 @@ fn raise_ours() {
 }
 
 /// Waits until something holds; a second is more than any softirq has to wait.
-fn wait_for(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn wait_for(what: &str, condition: impl Fn() -> bool) {
     let deadline = time::monotonic() + SLACK * time::SECOND;
     while !condition() {
         assert!(time::monotonic() < deadline, "it never came to pass: {what}");
@@ -158,8 +185,11 @@ pub(crate) fn softirqs_off_excludes_handlers() {
     assert_eq!(low.load(SeqCst), sections + runs.load(SeqCst), "a softirq came into the section");
 }
 
-/// Of CPU 0's time, so much goes to a fair thread in the storm, in hundredths.
-fn share_in_a_storm(begin: impl FnOnce() + Send + 'static) -> u64 {
+/// Of CPU 0's time, so much goes to a fair thread in the storm, in hundredths. It begins the storm, and looks around all the time.
+fn share_in_a_storm(
+    begin: impl FnOnce() + Send + 'static,
+    mut look: impl FnMut() + Send + 'static,
+) -> u64 {
     const SPAN: u64 = 300 * time::MILLISECOND;
     STOLEN.store(0, SeqCst);
     STORM.store(true, SeqCst);
@@ -173,6 +203,7 @@ fn share_in_a_storm(begin: impl FnOnce() + Send + 'static) -> u64 {
             let (ran, stolen) = (me.times().run, STOLEN.load(SeqCst));
             while time::monotonic() < start + SPAN {
                 machine::cpu::relax();
+                look();
             }
             let took = time::monotonic() - start;
             let kept = me.times().run - ran - (STOLEN.load(SeqCst) - stolen);
@@ -187,7 +218,7 @@ fn share_in_a_storm(begin: impl FnOnce() + Send + 'static) -> u64 {
 
 pub(crate) fn a_storm_leaves_tasks_their_share() {
     open();
-    let share = share_in_a_storm(|| softirq::raise(OURS));
+    let share = share_in_a_storm(|| softirq::raise(OURS), || {});
     // ksoftirqd/0 is a task like the other one: half for each.
     assert!((35..=65).contains(&share), "beside a storm of softirqs a task got {share} %");
     wait_for("the end of the storm", || !softirq::is_pending(0));
@@ -204,12 +235,77 @@ pub(crate) fn a_storm_leaves_tasks_their_share() {
     }));
     assert!(fresh.is_ok());
     let ours = slot.clone();
-    let share = share_in_a_storm(move || {
-        ours.get().map(Tasklet::schedule);
-    });
+    let share = share_in_a_storm(
+        move || {
+            ours.get().map(Tasklet::schedule);
+        },
+        || {},
+    );
     // Each tick's interrupt gives tasklets ten rounds more.
     assert!((25..=65).contains(&share), "beside a storm of tasklets a task got {share} %");
     slot.get().map(Tasklet::kill);
+}
+
+/// A timer interrupt each half millisecond comes into a storm. It leaves the storm to ksoftirqd; only a tasklet is served at once.
+pub(crate) fn interrupts_come_into_a_storm() {
+    const PERIOD: u64 = 500 * time::MICROSECOND;
+    open();
+    // What came above the victim, and is to be served before the victim goes on.
+    let owed = Arc::new(AtomicBool::new(false));
+    let paid = owed.clone();
+    let tasklet = Tasklet::new(move || paid.store(false, SeqCst));
+    let slot: Arc<Once<HrTimer>> = Arc::new(Once::new());
+    let (again, owes) = (Arc::downgrade(&slot), owed.clone());
+    let fresh = slot.set(HrTimer::new(move || {
+        // Not each time: with a tasklet it serves whatever is pending.
+        if is_victims_time() && !sync::in_serving_softirq() && random(10) == 0 {
+            owes.store(true, SeqCst);
+            tasklet.schedule();
+        }
+        if STORM.load(SeqCst)
+            && let Some(slot) = again.upgrade()
+            && let Some(timer) = slot.get()
+        {
+            timer.start(time::monotonic() + PERIOD);
+        }
+    }));
+    assert!(fresh.is_ok());
+    let (timer, mut late) = (slot.clone(), 0);
+    let share = share_in_a_storm(
+        move || {
+            timer.get().map(|timer| timer.start(time::monotonic() + PERIOD));
+            softirq::raise(OURS);
+        },
+        move || {
+            late += u32::from(owed.load(SeqCst));
+            assert_eq!(late, 0, "an interrupt left its tasklet to ksoftirqd");
+        },
+    );
+    assert!((35..=65).contains(&share), "beside a storm with interrupts a task got {share} %");
+    slot.get().map(HrTimer::cancel_sync);
+    wait_for("the end of the storm", || !softirq::is_pending(0));
+    let (wanted, passed_over) = (WANTED_TO_RUN.load(SeqCst), PASSED_OVER.load(SeqCst));
+    assert!(
+        passed_over <= 3 + wanted / 4,
+        "served on {passed_over} times of {wanted} with a task waiting"
+    );
+}
+
+/// A task with interrupts off raises, and goes to sleep; nothing else goes on, so no interrupt comes that would serve it.
+pub(crate) fn raised_with_nobody_about() {
+    static OPENED: Once<()> = Once::new();
+    static SERVED: Completion = Completion::new();
+    if OPENED.set(()).is_ok() {
+        softirq::open(Vector::IrqPoll, || SERVED.complete());
+    }
+    for _ in 0..4 {
+        sched::sleep_for(random(20 * time::MILLISECOND));
+        {
+            let _irqs_off = IrqGuard::new();
+            softirq::raise(Vector::IrqPoll);
+        }
+        SERVED.wait();
+    }
 }
 
 /// A CPU that can be taken away, if there is one.

@@ -11,13 +11,13 @@ use crate::softirqs::go_anywhere;
 use crate::tools::{SLACK, cpus, dawdle, join_all, random, spawn};
 
 /// A timer of either kind.
-enum Either {
+pub(crate) enum Either {
     Precise(HrTimer),
     Wheel(Timer),
 }
 
 impl Either {
-    fn new(precise: bool, function: impl Fn() + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(precise: bool, function: impl Fn() + Send + Sync + 'static) -> Self {
         if precise {
             Self::Precise(HrTimer::new(function))
         } else {
@@ -25,7 +25,7 @@ impl Either {
         }
     }
 
-    fn start(&self, deadline: u64) {
+    pub(crate) fn start(&self, deadline: u64) {
         match self {
             Self::Precise(timer) => timer.start(deadline),
             Self::Wheel(timer) => timer.start(deadline),
@@ -39,7 +39,7 @@ impl Either {
         }
     }
 
-    fn cancel_sync(&self) -> bool {
+    pub(crate) fn cancel_sync(&self) -> bool {
         match self {
             Self::Precise(timer) => timer.cancel_sync(),
             Self::Wheel(timer) => timer.cancel_sync(),
@@ -54,7 +54,7 @@ impl Either {
     }
 
     /// How late it may be at most, if it was started `away` from its time.
-    fn tolerance(&self, away: u64) -> u64 {
+    pub(crate) fn tolerance(&self, away: u64) -> u64 {
         let late = match self {
             Self::Precise(_) => 0,
             Self::Wheel(_) => 2 * JIFFY + away / 7,

@@ -81,6 +81,23 @@ pub(crate) fn join_all(threads: Vec<Handle>) {
     }
 }
 
+/// Where threads meet, to do something at the same moment.
+#[derive(Default)]
+pub(crate) struct Meeting {
+    arrived: AtomicU64,
+}
+
+impl Meeting {
+    /// Returns when both have come for the `turn`th time, from 0 on, and after a random, very short while.
+    pub(crate) fn of_two(&self, turn: u64) {
+        self.arrived.fetch_add(1, Ordering::SeqCst);
+        while self.arrived.load(Ordering::SeqCst) < 2 * (turn + 1) {
+            sched::yield_now();
+        }
+        (0..random(12)).for_each(|_| machine::cpu::relax());
+    }
+}
+
 /// The CPUs that are online.
 pub(crate) fn cpus() -> Vec<CpuId> {
     sched::online().iter().collect()

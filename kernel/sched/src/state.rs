@@ -101,7 +101,9 @@ impl StateWord {
     /// From `from` to `to`, or what it is instead.
     pub(crate) fn exchange(&self, from: u32, to: u32) -> Result<(), u32> {
         machine::irq::point();
-        self.0.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).map(|_| ())
+        let exchanged = self.0.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
+        machine::irq::point();
+        exchanged.map(|_| ())
     }
 }
 

@@ -143,8 +143,10 @@ impl Core {
     fn hold(self: Arc<Self>, high: bool) {
         let wanted = SCHEDULED | HELD | if high { HIGH } else { 0 };
         self.running_on.store(NOWHERE, Relaxed);
+        machine::irq::point();
         let held = self.update(|state| Some(state & !RUNNING | wanted));
         debug_assert!(held.is_ok());
+        machine::irq::point();
         if self.disabled.load(SeqCst) == 0 {
             self.let_go();
         }
@@ -153,6 +155,7 @@ impl Core {
     /// Puts it back on a list if it is held.
     fn let_go(self: Arc<Self>) {
         let here = PreemptGuard::new();
+        machine::irq::point();
         let old = self.state.fetch_and(!HELD, SeqCst);
         if old & HELD != 0 {
             enqueue(self, old & HIGH != 0, here);

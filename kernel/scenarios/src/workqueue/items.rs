@@ -178,27 +178,6 @@ pub(crate) fn delayed() {
     assert_eq!(runs.load(SeqCst), 4);
 }
 
-/// A timer that is taken back and started anew while its function is on its way does not queue the item before the new time.
-pub(crate) fn never_early() {
-    let ran_at = Arc::new(AtomicU64::new(0));
-    let said = ran_at.clone();
-    let work = DelayedWork::from_fn("punctual", move |_| said.store(time::monotonic(), SeqCst));
-    for _ in 0..6 {
-        let delay = 1 + random(8 * time::MILLISECOND);
-        system_wq().queue_delayed(&work, delay);
-        sched::sleep_for(delay.saturating_sub(random(10_000)) + random(10_000));
-        if work.cancel() {
-            ran_at.store(0, SeqCst);
-            let not_before = time::monotonic() + 20 * time::MILLISECOND;
-            assert!(system_wq().queue_delayed(&work, 20 * time::MILLISECOND));
-            sched::sleep_for(20 * time::MILLISECOND);
-            wait_until(|| ran_at.load(SeqCst) != 0);
-            assert!(ran_at.load(SeqCst) >= not_before, "it was queued by the timer's last start");
-        }
-        work.cancel_sync();
-    }
-}
-
 pub(crate) fn panicking() {
     expect_oopses(3);
     let work = Work::from_fn("unlucky", |_| panic!("this item is meant to panic"));

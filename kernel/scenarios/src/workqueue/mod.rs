@@ -12,6 +12,7 @@ pub(crate) mod flush;
 pub(crate) mod items;
 pub(crate) mod pools;
 pub(crate) mod queues;
+pub(crate) mod windows;
 
 /// A queue of a test's own.
 fn queue(flags: WqFlags, max_active: u32) -> WorkQueue {

@@ -1,0 +1,76 @@
+//! Timers in the moments when more than one CPU has to do with them.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+use kthread::{Builder, Exit};
+use sched::Completion;
+use sync::{LockClass, SpinLock};
+
+use crate::timers::Either;
+use crate::tools::{SLACK, cpus, dawdle, join_all, random, spawn};
+
+static FUNCTIONS_LOCK: LockClass = LockClass::new("scenario.timer");
+
+/// A timer is started by who holds a lock that its function waits for at that moment: starting waits for no function.
+pub(crate) fn started_under_its_functions_lock() {
+    for precise in [true, false] {
+        let lock = Arc::new(SpinLock::new(&FUNCTIONS_LOCK, 0));
+        let theirs = lock.clone();
+        let timer = Arc::new(Either::new(precise, move || {
+            machine::cpu::relax();
+            *theirs.lock_irq() += 1;
+        }));
+        let starters = (0..3)
+            .map(|_| {
+                let (timer, lock) = (timer.clone(), lock.clone());
+                spawn("starter", move |_| {
+                    for _ in 0..8 {
+                        let held = lock.lock_irq();
+                        (0..random(8)).for_each(|_| machine::cpu::relax());
+                        timer.start(time::monotonic() + random(2) * random(3_000));
+                        drop(held);
+                        dawdle();
+                    }
+                    0
+                })
+            })
+            .collect();
+        join_all(starters);
+        timer.cancel_sync();
+        assert!(*lock.lock_irq() <= 24, "it fired more often than it was started");
+    }
+}
+
+/// The CPU of a timer goes, and nobody has another timer: it fires all the same, where its CPU's work went.
+pub(crate) fn a_cpu_goes_with_a_timer() {
+    let all = cpus();
+    let Some(&cpu) = all.get(1 + random(all.len().max(2) as u64 - 1) as usize) else { return };
+    for precise in [true, false] {
+        let fired_at = Arc::new(AtomicU64::new(0));
+        let done = Arc::new(Completion::new());
+        let (said, told) = (fired_at.clone(), done.clone());
+        let timer = Arc::new(Either::new(precise, move || {
+            said.store(time::monotonic(), SeqCst);
+            told.complete();
+        }));
+        let away = 100 * time::MILLISECOND + random(100 * time::MILLISECOND);
+        let deadline = time::monotonic() + away;
+        let theirs = timer.clone();
+        let starter = Builder::new(format_args!("starter"))
+            .cpu(cpu)
+            .run(move |_| {
+                theirs.start(deadline);
+                0
+            })
+            .expect("a thread can be made");
+        assert_eq!(starter.join(), Exit::Returned(0));
+        hotplug::down(cpu).expect("it is not the last");
+        let gone = time::monotonic();
+        done.wait();
+        let latest = deadline.max(gone) + timer.tolerance(away);
+        assert!(fired_at.load(SeqCst) <= latest, "a timer was late when its CPU had gone");
+        hotplug::up(cpu).expect("it was there before");
+        sched::sleep_for(SLACK * time::MILLISECOND);
+    }
+}
