@@ -36,6 +36,7 @@ const _: () = {
 ///   `preempt_set` overwrites the word (the switch to a task with a count of its own).
 /// - `set_need_resched`, `clear_need_resched`: clear and set `NO_RESCHED` on this CPU.
 /// - `current`, `set_current`: one word per CPU for the kernel's idea of the running task, read in one step.
+/// - `user_number`: whether a program can read its CPU's number and node, in a word as [`contract::CPU_NUMBER_BITS`] says.
 /// - `describe`: text for `/proc/cpuinfo`.
 const _: () = {
     let _: fn() -> usize = cpu::count;
@@ -54,6 +55,7 @@ const _: () = {
     let _: fn() = cpu::clear_need_resched;
     let _: fn() -> *const () = cpu::current;
     let _: fn(*const ()) = cpu::set_current;
+    let _: fn() -> bool = cpu::user_number;
     let _: fn(CpuId, &mut dyn core::fmt::Write) -> core::fmt::Result = cpu::describe;
 };
 
@@ -83,10 +85,13 @@ const _: () = {
 /// - `set_timer`: `Upcalls::timer` runs on this CPU at or soon after this time. `None`: never. One setting at a
 ///   time. A time that has passed fires at once. Call with interrupts or preemption off.
 /// - `boot_date`: seconds since 1970 when `now` was 0.
+/// - `user_counter`: how a program gets what `now` gives from the processor's counter, if it can read that and it is a clock on
+///   all CPUs and at all times.
 const _: () = {
     let _: fn() -> u64 = time::now;
     let _: fn(Option<u64>) = time::set_timer;
     let _: fn() -> u64 = time::boot_date;
+    let _: fn() -> Option<Counter> = time::user_counter;
 };
 
 /// # `thread`

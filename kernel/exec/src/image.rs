@@ -17,6 +17,7 @@ use crate::file;
 use crate::load::{Elf, Loaded};
 use crate::stack::{Aux, Contents};
 use crate::strings::Strings;
+use crate::vdso;
 
 /// Programs that may be anywhere go here and above, moved by a random distance.
 const DYNAMIC_BASE: usize = (USER_END / 3 * 2) & !(PAGE_SIZE - 1);
@@ -118,7 +119,8 @@ impl Image {
         }
 
         let top = USER_END - PAGE_SIZE - randomness.below(STACK_RANDOM) * PAGE_SIZE;
-        let vector = vector(what, &loaded, linker.as_ref());
+        let vdso = vdso::map(&mm)?;
+        let vector = vector(what, &loaded, linker.as_ref(), vdso);
         let stack = make_stack(&mm, what, &vector, top, program.program.executable_stack)?;
 
         layout.code = (loaded.code.start, loaded.code.end);
@@ -136,9 +138,16 @@ impl Image {
 }
 
 /// The auxiliary vector, but for what depends on the stack.
-fn vector(what: &Ingredients<'_>, program: &Loaded, linker: Option<&Loaded>) -> Vec<(Aux, usize)> {
+fn vector(
+    what: &Ingredients<'_>,
+    program: &Loaded,
+    linker: Option<&Loaded>,
+    vdso: Option<usize>,
+) -> Vec<(Aux, usize)> {
     let who = what.credentials;
-    Vec::from([
+    let mut vector = Vec::with_capacity(17);
+    vector.extend(vdso.map(|address| (Aux::SysInfoEhdr, address)));
+    vector.extend([
         (Aux::MinSigStack, MIN_SIGNAL_STACK),
         (Aux::Hwcap, hwcap()),
         (Aux::PageSize, PAGE_SIZE),
@@ -155,7 +164,8 @@ fn vector(what: &Ingredients<'_>, program: &Loaded, linker: Option<&Loaded>) -> 
         (Aux::Egid, who.egid as usize),
         (Aux::Secure, usize::from(what.secure)),
         (Aux::Hwcap2, 0),
-    ])
+    ]);
+    vector
 }
 
 /// On x86-64, AT_HWCAP is what CPUID leaf 1 says in EDX, which programs can ask for themselves. The

@@ -31,6 +31,7 @@ mod load;
 pub mod script;
 pub mod stack;
 mod strings;
+pub mod vdso;
 
 pub use execute::{Program, arguments_limit, execute, execute_from_kernel};
 pub use strings::Strings;

@@ -62,6 +62,8 @@ pub enum Aux {
     Hwcap2 = 26,
     /// The path that was executed.
     ExecFn = 31,
+    /// Where the vDSO is.
+    SysInfoEhdr = 33,
     /// The least alternate signal stack that will do.
     MinSigStack = 51,
 }

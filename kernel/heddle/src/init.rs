@@ -56,6 +56,7 @@ fn subsystems() -> Result<()> {
     cgroupfs::init()?;
     #[cfg(feature = "scenarios")]
     crate::crash::register()?;
+    crate::vdso::install()?;
     syscall::init();
     start::set_user_fault(syscall::user_fault);
     start::set_console_input(tty::input_interrupt);

@@ -19,6 +19,8 @@ mod kernel;
 mod parameters;
 #[cfg(target_os = "none")]
 mod root;
+#[cfg(target_os = "none")]
+mod vdso;
 
 #[cfg(not(target_os = "none"))]
 fn main() {

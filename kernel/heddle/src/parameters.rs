@@ -30,6 +30,8 @@ pub(crate) struct Parameters {
     pub(crate) rounds: u64,
     /// `heddle.crash=`: fail in this way instead of running an init program.
     pub(crate) crash: Option<String>,
+    /// `vdso=`: programs get a vDSO.
+    pub(crate) vdso: bool,
     /// `heddle.bench=`: measure these paths instead of running an init program; `all`, or a part of their names.
     pub(crate) bench: Option<String>,
 }
@@ -73,7 +75,7 @@ pub(crate) fn apply(line: &str) {
 }
 
 fn read(line: &str) -> Result<Parameters, Bad<'_>> {
-    let mut parameters = Parameters { rounds: 1, ..Parameters::default() };
+    let mut parameters = Parameters { rounds: 1, vdso: true, ..Parameters::default() };
     let mut words = line.split_ascii_whitespace();
     for word in words.by_ref() {
         if word == "--" {
@@ -104,6 +106,8 @@ fn set<'a>(
         "heddle.crash" => parameters.crash = Some(value.into()),
         "heddle.bench" => parameters.bench = Some(value.into()),
         "heddle.rounds" => parameters.rounds = number(name, value)?,
+        "vdso" => parameters.vdso = number::<u32>(name, value)? != 0,
+        "tsc" if value == "unstable" => time::distrust_counter(),
         "panic" => kthread::oops::set_panic_timeout(number(name, value)?),
         "oops" if value == "panic" => kthread::oops::set_panic_on_oops(true),
         "panic_on_oops" => kthread::oops::set_panic_on_oops(value != "0"),

@@ -1,8 +1,8 @@
 //! A reference to a page frame, counted.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use contract::{Fault, Frame, NodeId};
+use contract::{Fault, Frame, NodeId, PAGE_SIZE};
 use errno::Errno;
 use fault::Point;
 
@@ -108,6 +108,13 @@ impl Page {
     /// Copies bytes in, from `offset` on. What lies beyond the page's end is a panic.
     pub fn write(&self, offset: usize, bytes: &[u8]) {
         machine::memory::write(&self.0, offset, bytes);
+    }
+
+    /// The page as words that anybody who has it, user mode too, may load and store at any time.
+    pub fn words(&self) -> &[AtomicU64; PAGE_SIZE / 8] {
+        // SAFETY: the frame is memory of a page's size and alignment that stays a page while this reference to it is held, and
+        // any bits are an `AtomicU64`. Nobody else makes Rust references into a page: they copy.
+        unsafe { &*machine::memory::direct_map(self.number()).cast() }
     }
 
     /// Copies bytes out to user memory, from `offset` on; may sleep. What lies beyond the page's end is a panic.

@@ -30,11 +30,6 @@ pub enum Clock {
     ThreadOf(i32),
 }
 
-/// How fine the clocks count, in nanoseconds.
-const RESOLUTION: u64 = 1;
-/// How fine the coarse clocks count.
-const COARSE_RESOLUTION: u64 = sched::TICK;
-
 impl Clock {
     /// From its number.
     ///
@@ -101,15 +96,21 @@ impl Clock {
 
 /// `clock_gettime`.
 pub fn clock_gettime(clock: i32, result: UserPtr<Timespec>) -> Result<usize> {
-    let now = Clock::from_number(clock)?.now()?;
+    // What the vDSO shows, too, is read in the same way.
+    let now = match vvar::Clock::from_number(clock) {
+        Some(clock) => clock.show(time::monotonic(), time::realtime_offset()),
+        None => Clock::from_number(clock)?.now()?,
+    };
     result.write(&Timespec::from_nanoseconds(now))?;
     Ok(0)
 }
 
 /// `clock_getres`.
 pub fn clock_getres(clock: i32, result: UserPtr<Timespec>) -> Result<usize> {
-    Clock::from_number(clock)?.now()?;
-    let resolution = if matches!(clock, 5 | 6) { COARSE_RESOLUTION } else { RESOLUTION };
+    let resolution = match vvar::Clock::from_number(clock) {
+        Some(clock) => clock.resolution(),
+        None => Clock::from_number(clock)?.now().map(|_| vvar::RESOLUTION)?,
+    };
     result.write_unless_null(&Timespec::from_nanoseconds(resolution))?;
     Ok(0)
 }

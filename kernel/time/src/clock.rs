@@ -1,6 +1,9 @@
 //! The clocks.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use sync::{LockClass, SpinLock};
+use vvar::{Words, Writer};
 
 /// Nanoseconds in a microsecond.
 pub const MICROSECOND: u64 = 1_000;
@@ -10,6 +13,15 @@ pub const MILLISECOND: u64 = 1_000_000;
 pub const SECOND: u64 = 1_000_000_000;
 /// The unit in which [`Timer`](crate::Timer)s count, and the time between ticks: nanoseconds.
 pub const JIFFY: u64 = 4 * MILLISECOND;
+
+const _: () = assert!(JIFFY == vvar::COARSE_RESOLUTION, "the coarse clocks count in ticks");
+
+/// Innermost: nothing is taken inside it.
+static DATE: LockClass = LockClass::new("date");
+/// Held by who sets the date. What programs read, once there is such a page.
+static PAGE: SpinLock<Option<Writer<'static>>> = SpinLock::new(&DATE, None);
+/// Whether the counter is a clock only as far as the kernel knows.
+static DISTRUSTED: AtomicBool = AtomicBool::new(false);
 
 /// How far `realtime` is ahead of `monotonic`, in nanoseconds, once somebody has set it; 0: use the machine's date.
 static OFFSET: AtomicU64 = AtomicU64::new(0);
@@ -22,7 +34,8 @@ pub fn monotonic() -> u64 {
 
 /// How far the date is ahead of the monotonic clock, in nanoseconds.
 pub fn realtime_offset() -> u64 {
-    match OFFSET.load(Ordering::Relaxed) {
+    // Acquire pairs with `set_realtime`: who has seen a new date finds the clock page changed, or being changed.
+    match OFFSET.load(Ordering::Acquire) {
         0 => machine::time::boot_date() * SECOND,
         offset => offset,
     }
@@ -34,7 +47,26 @@ pub fn realtime() -> u64 {
     realtime_offset().saturating_add(monotonic())
 }
 
-/// Sets the date. Dates before the boot of the machine are moved up to it.
+/// Sets the date. Dates before the boot of the machine are moved up to it. Any context.
 pub fn set_realtime(nanoseconds: u64) {
-    OFFSET.store(nanoseconds.saturating_sub(monotonic()).max(1), Ordering::Relaxed);
+    let mut page = PAGE.lock_irq();
+    let offset = nanoseconds.saturating_sub(monotonic()).max(1);
+    let set = || OFFSET.store(offset, Ordering::Release);
+    match &mut *page {
+        Some(page) => page.set_realtime_offset(offset, set),
+        None => set(),
+    }
+}
+
+/// Programs are not to read the counter themselves: to be said before [`publish`].
+pub fn distrust_counter() {
+    DISTRUSTED.store(true, Ordering::Relaxed);
+}
+
+/// Keeps programs told of the clocks in a page that nobody reads yet; once.
+pub fn publish(page: &'static Words) {
+    let counter = machine::time::user_counter().filter(|_| !DISTRUSTED.load(Ordering::Relaxed));
+    let mut writer = PAGE.lock_irq();
+    let knows_cpu = machine::cpu::user_number();
+    *writer = Some(Writer::new(page, counter, knows_cpu, realtime_offset()));
 }

@@ -35,7 +35,8 @@ mod timer;
 mod wheel;
 
 pub use clock::{
-    JIFFY, MICROSECOND, MILLISECOND, SECOND, monotonic, realtime, realtime_offset, set_realtime,
+    JIFFY, MICROSECOND, MILLISECOND, SECOND, distrust_counter, monotonic, publish, realtime,
+    realtime_offset, set_realtime,
 };
 pub use hrtimer::{HrTimer, interrupt};
 pub use timer::{Timer, prepare};

@@ -29,6 +29,13 @@ pub enum MapSource {
         /// Whether it may be executed: not so on a file system mounted `noexec`.
         may_execute: bool,
     },
+    /// Pages of the kernel's for the program to look at, from the first on.
+    Kernel {
+        /// Which.
+        backing: Arc<dyn Backing>,
+        /// Whether the program may have a copy to store into: so with code, for a debugger's sake.
+        may_copy: bool,
+    },
 }
 
 /// The arguments of `mmap`.
@@ -186,6 +193,13 @@ fn describe(request: &MapRequest, length: usize) -> Result<(VmFlags, Source), Er
                 flags.remove(VmFlags::MAY_EXEC);
             }
             Source::File { backing: backing.clone(), first: offset >> PAGE_SHIFT }
+        }
+        MapSource::Kernel { backing, may_copy } => {
+            if !may_copy {
+                flags.remove(VmFlags::MAY_WRITE);
+                flags.insert(VmFlags::DONT_DUMP);
+            }
+            Source::File { backing: backing.clone(), first: 0 }
         }
     };
     Ok((flags, source))

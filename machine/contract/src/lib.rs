@@ -7,6 +7,7 @@
 #![no_std]
 #![deny(missing_docs)]
 
+pub mod counter;
 pub mod cpu;
 pub mod fault;
 pub mod frame;
@@ -16,6 +17,7 @@ pub mod signal;
 pub mod trap;
 pub mod upcalls;
 
+pub use counter::{CPU_NUMBER_BITS, Counter};
 pub use cpu::{CpuId, MAX_CPUS, StartError};
 pub use fault::{Access, Fault};
 pub use frame::{

@@ -165,3 +165,8 @@ pub fn set_current(current: *const ()) {
             options(nostack, preserves_flags));
     }
 }
+
+/// Whether a program can read its CPU's number and node, by RDTSCP.
+pub fn user_number() -> bool {
+    crate::features::get().rdtscp
+}

@@ -18,6 +18,10 @@ pub struct Features {
     pub x2apic: bool,
     /// The local timer can wait for a value of the time-stamp counter.
     pub tsc_deadline: bool,
+    /// The time-stamp counter runs at one speed in all of the processor's states.
+    pub invariant_tsc: bool,
+    /// RDTSCP, which reads a word of the kernel's along with the counter.
+    pub rdtscp: bool,
     /// Tags in the TLB.
     pub pcid: bool,
     /// RDRAND and RDSEED.
@@ -89,6 +93,7 @@ pub fn detect() {
     let seven = if highest >= 7 { cpuid(7, 0).ebx } else { 0 };
     let seven_ecx = if highest >= 7 { cpuid(7, 0).ecx } else { 0 };
     let extended = cpuid(0x8000_0001, 0).edx;
+    let highest_extended = cpuid(0x8000_0000, 0).eax;
     let xsave = one.ecx & 1 << 26 != 0;
     let pcid = one.ecx & 1 << 17 != 0;
     let smap = seven & 1 << 20 != 0;
@@ -113,6 +118,8 @@ pub fn detect() {
         fsgsbase,
         x2apic: one.ecx & 1 << 21 != 0,
         tsc_deadline: one.ecx & 1 << 24 != 0,
+        invariant_tsc: highest_extended >= 0x8000_0007 && cpuid(0x8000_0007, 0).edx & 1 << 8 != 0,
+        rdtscp: extended & 1 << 27 != 0,
         pcid,
         rdrand: one.ecx & 1 << 30 != 0,
         rdseed: seven & 1 << 18 != 0,

@@ -5,10 +5,11 @@
 //! counter, else it counts down by itself.
 
 use crate::clock;
-use crate::features;
+use crate::features::{self, Hypervisor};
 use crate::percpu::{self, PerCpu};
 use crate::registers::{msr, rdtsc, wrmsr};
 use crate::{apic, boot};
+use contract::Counter;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 
 const NANOSECONDS: u128 = 1_000_000_000;
@@ -50,10 +51,22 @@ pub fn counter_frequency() -> u64 {
     TICK_FREQUENCY.load(Relaxed)
 }
 
+fn counter() -> Counter {
+    Counter { start: START.load(Relaxed), tick_length: TICK_LENGTH.load(Relaxed) }
+}
+
 /// Nanoseconds since boot; never goes back, the same on all CPUs.
 #[inline]
 pub fn now() -> u64 {
-    scale(rdtsc().saturating_sub(START.load(Relaxed)), &TICK_LENGTH)
+    counter().time_at(rdtsc())
+}
+
+/// How a program gets the same from the time-stamp counter. QEMU's translator makes that of a clock of its own, whatever it says
+/// of the processor.
+pub fn user_counter() -> Option<Counter> {
+    let features = features::get();
+    let steady = features.invariant_tsc || features.hypervisor == Some(Hypervisor::Tcg);
+    steady.then(counter)
 }
 
 /// Seconds since 1970 when `now` was 0.

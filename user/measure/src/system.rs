@@ -2,12 +2,14 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use runtime::{Result, process, signal};
+use runtime::vdso::Vdso;
+use runtime::{Result, clock, process, signal};
 
 use crate::{Workload, average};
 
 pub(crate) const WORKLOADS: &[Workload] = &[
     Workload { name: "getppid", measure: getppid },
+    Workload { name: "clock_gettime", measure: clock_gettime },
     Workload { name: "signal_delivery", measure: signal_delivery },
 ];
 
@@ -16,6 +18,17 @@ fn getppid() -> Result<u64> {
         process::parent();
         Ok(())
     })
+}
+
+/// By the vDSO where there is one, and by the system call where not.
+fn clock_gettime() -> Result<u64> {
+    const MONOTONIC: i32 = 1;
+    match Vdso::find() {
+        Some(vdso) => {
+            average(2000, || vdso.clock_gettime(MONOTONIC).map(drop).map_err(clock::error_of))
+        }
+        None => average(2000, || clock::gettime(MONOTONIC).map(drop)),
+    }
 }
 
 /// The process sends itself a signal, its handler runs, and it goes on.

@@ -20,9 +20,10 @@ pub mod string;
 pub mod sys;
 pub mod terminal;
 pub mod thread;
+pub mod vdso;
 
 pub use error::{Errno, Result};
-pub use start::Arguments;
+pub use start::{Arguments, auxiliary};
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo) -> ! {

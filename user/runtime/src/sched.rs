@@ -30,3 +30,11 @@ pub fn set_nice(nice: i32) -> Result<()> {
     error::check(unsafe { sys::call(number::SETPRIORITY, [0, 0, nice as usize, 0, 0, 0]) })
         .map(drop)
 }
+
+/// Lets the caller run on one CPU only.
+pub fn run_on(cpu: usize) -> Result<()> {
+    let mask = [1u64 << cpu];
+    let arguments = [0, size_of_val(&mask), mask.as_ptr() as usize, 0, 0, 0];
+    // SAFETY: the kernel reads the mask.
+    error::check(unsafe { sys::call(number::SCHED_SETAFFINITY, arguments) }).map(drop)
+}

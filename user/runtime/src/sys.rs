@@ -42,7 +42,13 @@ pub mod number {
     pub const SCHED_GETSCHEDULER: usize = 145;
     pub const FUTEX: usize = 202;
     pub const GETDENTS64: usize = 217;
+    pub const GETTIMEOFDAY: usize = 96;
+    pub const TIME: usize = 201;
+    pub const SCHED_SETAFFINITY: usize = 203;
+    pub const CLOCK_SETTIME: usize = 227;
     pub const CLOCK_GETTIME: usize = 228;
+    pub const CLOCK_GETRES: usize = 229;
+    pub const GETCPU: usize = 309;
     pub const EXIT_GROUP: usize = 231;
 }
 

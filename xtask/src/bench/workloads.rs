@@ -133,6 +133,7 @@ pub const WORKLOADS: &[Workload] = &[
     row("timer_arm_cancel", "arm and cancel a timer of the wheel", Kernel),
     row("hrtimer_arm_cancel", "arm and cancel a precise timer", Kernel),
     row("getppid", "getppid", User).goal(2.0),
+    row("clock_gettime", "clock_gettime, as a C library has it", User),
     row("fork_exit_wait", "fork, exit, wait", User).goal(2.0),
     row("vfork_exec_wait", "vfork, execute a small program, wait", User).goal(2.0),
     row("fork_exec_busybox", "fork, execute busybox true, wait", User).goal(2.0),

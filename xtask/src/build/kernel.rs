@@ -2,6 +2,7 @@
 
 use super::show_progress;
 use super::toolchain::{TARGET, Toolchain};
+use super::vdso;
 use crate::{command, project};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
@@ -43,6 +44,7 @@ pub fn build(kind: Kind) -> Result<PathBuf> {
         .args(kind.features())
         .args(toolchain.build_options())
         .env("CARGO_ENCODED_RUSTFLAGS", flags(toolchain).join("\x1f"))
+        .env("HEDDLE_VDSO", vdso::build(toolchain)?)
         .env_remove("RUSTFLAGS");
     show_progress(&mut cargo);
     command::run_aside(&mut cargo).context("the kernel does not build")?;

@@ -1,9 +1,10 @@
-//! Building what runs in the guest: the kernel's image ([`kernel`]) with a toolchain that can build for bare
-//! metal ([`toolchain`]), and our own small programs ([`programs`]) with the ordinary one.
+//! Building what runs in the guest: the kernel's image ([`kernel`]) and the [`vdso`] in it, with a toolchain that can build
+//! for bare metal ([`toolchain`]), and our own small programs ([`programs`]) with the ordinary one.
 
 pub mod kernel;
 pub mod programs;
 pub mod toolchain;
+pub mod vdso;
 
 use std::io::IsTerminal;
 use std::process::Command;

@@ -30,6 +30,8 @@ pub enum Program {
     Tracer,
     /// Clones into control groups.
     Clones,
+    /// The vDSO's clocks beside those of the system calls.
+    Clocks,
 }
 
 impl Program {
@@ -45,6 +47,7 @@ impl Program {
             Self::Timers => "timers",
             Self::Tracer => "tracer",
             Self::Clones => "clones",
+            Self::Clocks => "clocks",
         }
     }
 
@@ -54,7 +57,9 @@ impl Program {
             Self::Stdprog | Self::Timers | Self::Tracer | Self::Clones => {
                 "-Ctarget-feature=+crt-static"
             }
-            Self::Init | Self::Fuzz | Self::Faults | Self::Chrt | Self::Measure => "",
+            Self::Init | Self::Fuzz | Self::Faults | Self::Chrt | Self::Measure | Self::Clocks => {
+                ""
+            }
         }
     }
 }

@@ -8,8 +8,8 @@ mod source;
 mod system_calls;
 mod unsafe_audit;
 
-use crate::build::kernel;
 use crate::build::toolchain::{self, Toolchain};
+use crate::build::{kernel, vdso};
 use crate::{command, project};
 use anyhow::{Context, Result};
 use std::process::{Command, ExitCode};
@@ -76,9 +76,10 @@ fn clippy_for_host() -> Result<()> {
 fn clippy_for_guest() -> Result<()> {
     let mut clippy = command::cargo();
     clippy.args(["clippy", "--quiet", "--profile", "guest"]);
-    for package in
-        ["runtime", "init", "fuzz", "faults", "chrt", "measure", "stdprog", "timers", "tracer"]
-    {
+    for package in [
+        "runtime", "init", "fuzz", "faults", "chrt", "measure", "stdprog", "timers", "tracer",
+        "vdso", "clocks",
+    ] {
         clippy.args(["--package", package]);
     }
     command::run_aside(clippy.args(["--", "-D", "warnings"]))
@@ -100,6 +101,7 @@ fn lint_bare_machine() -> Result<()> {
         .args(["--features", "scenarios"])
         .args(toolchain.build_options())
         .env("CARGO_ENCODED_RUSTFLAGS", lint_flags(toolchain))
+        .env("HEDDLE_VDSO", vdso::build(toolchain)?)
         .env_remove("RUSTFLAGS");
     command::run_aside(&mut cargo)
         .with_context(|| format!("{subcommand} for {}", toolchain::TARGET))
@@ -130,6 +132,7 @@ fn documentation() -> Result<()> {
     if Toolchain::find_or_install()? == Toolchain::Active {
         let mut cargo = Toolchain::Active.cargo();
         cargo.arg("doc").args(Toolchain::Active.build_options());
+        cargo.env("HEDDLE_VDSO", vdso::build(Toolchain::Active)?);
         for package in BARE_PACKAGES {
             cargo.args(["--package", package]);
         }

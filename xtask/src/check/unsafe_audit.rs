@@ -17,6 +17,8 @@ const ALLOWED: &[(&str, &str)] = &[
     ("kernel/memory", "the heap: memory by address"),
     ("kernel/heddle", "the symbol by which the machine starts it"),
     ("user/runtime", "system calls without a C library"),
+    ("user/vdso", "stores results where programs say; finds its page, reads the counter"),
+    ("user/clocks", "stores into the vDSO's pages, on purpose"),
     ("user/fuzz", "wrong system calls, on purpose"),
     ("user/faults", "wrong memory accesses, on purpose"),
     ("user/clones", "system calls about control groups, through the C library"),

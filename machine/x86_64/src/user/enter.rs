@@ -7,11 +7,13 @@
 use super::Registers;
 use super::state;
 use crate::descriptor::{KERNEL_CODE, KERNEL_STACK_OFFSET, USER_CODE_32};
+use crate::features;
 use crate::interrupt::vector;
-use crate::percpu::PerCpu;
+use crate::percpu::{self, PerCpu};
 use crate::registers::{
     RFLAGS_AC, RFLAGS_DF, RFLAGS_IF, RFLAGS_NT, RFLAGS_RF, RFLAGS_TF, msr, wrmsr,
 };
+use contract::CPU_NUMBER_BITS;
 use core::arch::naked_asm;
 use core::mem::offset_of;
 
@@ -34,6 +36,12 @@ pub fn start_cpu() {
         wrmsr(msr::STAR, selectors);
         wrmsr(msr::LSTAR, system_call_entry as *const () as u64);
         wrmsr(msr::FMASK, masked);
+    }
+    if features::get().rdtscp {
+        let cpu = percpu::this();
+        let place = cpu.node() << CPU_NUMBER_BITS | cpu.id();
+        // SAFETY: nothing but what RDTSCP gives depends on it.
+        unsafe { wrmsr(msr::TSC_AUX, place as u64) };
     }
     state::start_cpu();
 }

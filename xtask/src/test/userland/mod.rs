@@ -6,6 +6,7 @@
 mod bad_input;
 mod boot;
 mod cgroups;
+mod clocks;
 mod debian;
 mod deferred;
 mod faults;
@@ -60,6 +61,7 @@ fn cases() -> Vec<Case> {
         ("programs", programs::cases()),
         ("boot", boot::cases()),
         ("debian", debian::cases()),
+        ("clocks", clocks::cases()),
         ("deferred", deferred::cases()),
         ("terminal", terminal::cases()),
         ("procfs", procfs::cases()),
