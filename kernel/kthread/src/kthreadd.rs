@@ -4,13 +4,12 @@
 //! files, no signals, no address space, no affinity.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use errno::Errno;
 use machine::CpuId;
 use process::KernelThread;
-use sched::{Sleep, Slot, TaskFlags, TaskRef, WaitQueue, current_ref, state};
-use sync::{List, LockClass, SpinLock};
+use sched::{Slot, TaskFlags, TaskRef, current_ref, state};
+use sync::{List, LockClass, Once, SpinLock};
 
 use crate::builder::Function;
 use crate::request::Wish;
@@ -23,21 +22,22 @@ static LIST_LOCK: LockClass = LockClass::new("kthread_create_lock");
 /// `kthread_create_list`.
 static REQUESTS: SpinLock<List<Record>> = SpinLock::new(&LIST_LOCK, List::new());
 
-/// Where kthreadd sleeps while the list is empty.
-static WAKE: WaitQueue = WaitQueue::new();
-
-static READY: AtomicBool = AtomicBool::new(false);
+/// PID 2, once it has begun its work.
+static KTHREADD: Once<TaskRef> = Once::new();
 
 /// Puts a request on the list and wakes kthreadd.
 pub(crate) fn submit(record: Arc<Record>) {
     let added = REQUESTS.lock().push_back(record);
     debug_assert!(added.is_ok(), "a request is made for one turn on the list");
-    WAKE.wake_one();
+    // If it has not begun yet, it looks at the list when it does.
+    if let Some(kthreadd) = KTHREADD.get() {
+        sched::wake_up(kthreadd);
+    }
 }
 
 /// Whether kthreadd has begun its work.
 pub fn is_ready() -> bool {
-    READY.load(Ordering::Acquire)
+    KTHREADD.get().is_some()
 }
 
 /// How many requests wait on the list; for tests and reports.
@@ -54,11 +54,17 @@ pub fn kthreadd() -> i32 {
     if let Err(error) = sched::set_allowed(&me, sched::housekeeping()) {
         log::warn!("kthreadd: stays on its first CPU: {error}");
     }
-    READY.store(true, Ordering::Release);
+    let fresh = KTHREADD.set(me).is_ok();
+    assert!(fresh, "there is one kthreadd");
     loop {
         // Interruptible, though no signal reaches it: idle, it must not count in the load average.
-        if let Ok(record) = WAKE.wait_map(Sleep::Interruptible, None, take_request) {
-            make(record);
+        sched::set_current_state(state::INTERRUPTIBLE);
+        match take_request() {
+            Some(record) => {
+                sched::set_current_running();
+                make(record);
+            }
+            None => sched::schedule(),
         }
     }
 }
@@ -72,21 +78,24 @@ fn make(record: Arc<Record>) {
     if record.request.is_abandoned() {
         return;
     }
-    let for_newborn = record.clone();
-    let made = process::kernel_thread(KernelThread {
+    let made = process::new_kernel_thread(KernelThread {
         name: record.name(),
         node: record.request.wish.node,
         flags: process::CloneFlags::FS | process::CloneFlags::FILES,
-        function: move || newborn(for_newborn),
+        function: newborn,
     });
-    if let Err(error) = made {
-        record.request.refuse(error);
+    match made {
+        Ok(new) => {
+            new.task().attach_shared(Slot::Kthread, record);
+            new.wake();
+        }
+        Err(error) => record.request.refuse(error),
     }
 }
 
 /// The newborn's first steps: reports itself in, sleeps until it is woken, and does what it was made for.
-fn newborn(record: Arc<Record>) -> i32 {
-    let Some(function) = report_in(record) else {
+fn newborn() -> i32 {
+    let Some(function) = report_in() else {
         finish(End::NeverRan, 0);
         return Errno::EINTR.as_return() as i32;
     };
@@ -110,11 +119,9 @@ fn finish(end: End, result: i32) {
     This::new().record().finish(end, result);
 }
 
-/// Takes the record over and answers the creator. Returns what the thread is to do, if there is still a creator: if not, nobody
-/// else knows of this thread.
-fn report_in(record: Arc<Record>) -> Option<Function> {
+/// Answers the creator. Returns what the thread is to do, if there is still a creator: if not, nobody else knows of this thread.
+fn report_in() -> Option<Function> {
     let me = current_ref();
-    me.attach_shared(Slot::Kthread, record);
     let record = record_of(&me)?;
     let request = &record.request;
     prepare(&me, record.cpu, &request.wish);

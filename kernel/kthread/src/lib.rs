@@ -6,7 +6,8 @@
 //!   Builder::create
 //!     makes a record, puts
 //!     it on the list, wakes ─> takes it from the list
-//!     sleeps, killably         kernel_thread() ────────────> starts, takes the record over
+//!     sleeps, killably         makes a thread, gives it the
+//!                              record, starts it ──────────> starts
 //!                              sleeps if the list is empty   reports itself in its request
 //!     wakes <──────────────────────────────────────────────  completes it
 //!   has a Created                                            sleeps, uninterruptibly

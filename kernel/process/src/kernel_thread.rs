@@ -4,7 +4,7 @@ use errno::Result;
 use machine::NodeId;
 use sched::TaskRef;
 
-use crate::clone::{CloneArgs, copy_process};
+use crate::clone::{CloneArgs, NewTask, copy_process};
 use crate::flags::CloneFlags;
 use crate::signal::Signal;
 
@@ -30,6 +30,16 @@ pub struct KernelThread<'a, F> {
 pub fn kernel_thread(
     thread: KernelThread<'_, impl FnOnce() -> i32 + Send + 'static>,
 ) -> Result<TaskRef> {
+    Ok(new_kernel_thread(thread)?.wake())
+}
+
+/// As [`kernel_thread`], but leaves it to the caller to start the thread. May sleep.
+///
+/// # Errors
+/// As [`kernel_thread`].
+pub fn new_kernel_thread(
+    thread: KernelThread<'_, impl FnOnce() -> i32 + Send + 'static>,
+) -> Result<NewTask> {
     let function = thread.function;
     let args = CloneArgs {
         flags: thread.flags | CloneFlags::VM | CloneFlags::UNTRACED,
@@ -38,6 +48,5 @@ pub fn kernel_thread(
         node: thread.node,
         ..CloneArgs::FORK
     };
-    let new = copy_process(&args, move || function() as u32, |_| Ok(()))?;
-    Ok(new.wake())
+    copy_process(&args, move || function() as u32, |_| Ok(()))
 }

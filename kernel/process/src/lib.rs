@@ -82,7 +82,7 @@ pub use job::{
     find_session, getpgid, getsid, group_members, group_of, is_orphaned_group, session_of,
     session_of_group, setpgid, setsid,
 };
-pub use kernel_thread::{KernelThread, kernel_thread};
+pub use kernel_thread::{KernelThread, kernel_thread, new_kernel_thread};
 pub use kill::{
     check_may_signal, kill, kill_cgroup, pidfd_send_signal, signal_group, sigqueue, tgkill,
     tgsigqueue,
