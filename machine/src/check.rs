@@ -234,6 +234,7 @@ const _: () = {
 /// - `power::off`, `reset`: as they say. `exit`: off, with a status for whoever runs the machine, where it can be told.
 /// - `entropy::fill`: random bytes, and how good they are: false if the machine has no source of its own.
 /// - `backtrace::walk`: return addresses from a frame pointer up, as long as they stay in `bounds`.
+/// - `backtrace::symbols`: where the image starts, and the table of its functions as crate `symbols` reads it; empty if there is none.
 /// - `backtrace::frame_pointer`: the caller's own frame pointer, 0 if it is not known.
 const _: () = {
     let _: fn(&[u8]) = console::write;
@@ -244,5 +245,6 @@ const _: () = {
     let _: fn(u8) -> ! = power::exit;
     let _: fn(&mut [u8]) -> bool = entropy::fill;
     let _: fn(usize, Range<usize>, &mut dyn FnMut(usize)) = backtrace::walk;
+    let _: fn() -> (usize, &'static [u8]) = backtrace::symbols;
     let _: fn() -> usize = backtrace::frame_pointer;
 };

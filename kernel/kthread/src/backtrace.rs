@@ -1,6 +1,7 @@
 //! Who called whom: on this CPU, in a task that sleeps, on another CPU.
 //!
-//! Addresses are printed one a line, ` [<address>]`; the host's tools put names to them.
+//! In the log addresses are printed one a line, ` [<address>]`; the host's tools put names to them. What `/proc` shows of a task that
+//! sleeps has the names that the image carries.
 //!
 //! Another CPU is asked by a non-maskable interrupt, which it takes wherever it is stuck. It may be stuck with the log's lock
 //! held, so its handler writes nothing but its own [`Answer`], and the asker prints that.
@@ -10,6 +11,7 @@ use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use machine::CpuId;
 use machine::thread::Context;
 use sched::{COMM_LENGTH, Comm, NameBuffer, Task, state};
+use symbols::Symbol;
 use sync::{LockClass, PerCpu, SpinLock, per_cpu};
 
 /// Outermost of this file; taken with interrupts off, in interrupts too. The log's lock is taken inside.
@@ -58,6 +60,38 @@ pub fn print_task(task: &Task) {
     let start = Context::saved_frame_pointer(task.context());
     machine::backtrace::walk(start, task.context().stack_bounds(), &mut print_address);
     log::error!(" </TASK>");
+}
+
+/// Calls with the return addresses of a task that sleeps, from the innermost on; not at all for one that is
+/// runnable, or has run for the last time. Any context.
+pub fn walk_sleeping(task: &Task, visit: &mut dyn FnMut(usize)) {
+    if task.is_queued() || task.is_on_cpu() || task.state() & state::DEAD != 0 {
+        return;
+    }
+    // If it is woken and runs on meanwhile: as in `print_task`.
+    let start = Context::saved_frame_pointer(task.context());
+    machine::backtrace::walk(start, task.context().stack_bounds(), visit);
+}
+
+/// The function that a return address leads back to, if the image carries its name. The address is that behind the call, which
+/// may be the end of the function.
+pub fn symbol_at(return_address: usize) -> Option<Symbol<'static>> {
+    let (base, table) = machine::backtrace::symbols();
+    let symbol = symbols::Table::new(base, table).find(return_address.checked_sub(1)?)?;
+    Some(Symbol { offset: symbol.offset + 1, ..symbol })
+}
+
+/// Where a task sleeps (`wchan`): the innermost function that is not part of waiting itself. None: it does not sleep, or the
+/// image carries no name for that. Any context.
+pub fn waits_in(task: &Task) -> Option<&'static str> {
+    let mut found = None;
+    walk_sleeping(task, &mut |address| {
+        if found.is_none() {
+            found =
+                symbol_at(address).filter(|symbol| !symbol.is_waiting).map(|symbol| symbol.name);
+        }
+    });
+    found
 }
 
 /// Where an answer is.

@@ -207,7 +207,6 @@ pub fn kill_cgroup(cgroup: &Cgroup) {
         let is_in = theirs.map_or(cgroup.is_root(), |theirs| theirs.is_within(cgroup));
         let is_kthread = process.leader().is_none_or(|leader| leader.is_kthread());
         if is_in && !is_kthread {
-            process.one_more_shared_signal();
             // One that is being released needs no signal.
             let _ = signal_process(process, info_from_me(Signal::SIGKILL, SI_USER, process));
         }

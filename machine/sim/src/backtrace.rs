@@ -27,6 +27,12 @@ pub fn walk(frame_pointer: usize, bounds: Range<usize>, visit: &mut dyn FnMut(us
     }
 }
 
+/// The table of the image's functions: a host process has none.
+#[must_use]
+pub fn symbols() -> (usize, &'static [u8]) {
+    (0, &[])
+}
+
 /// The caller's frame pointer, if its code keeps one.
 #[inline(always)]
 #[must_use]

@@ -1,8 +1,10 @@
 //! Who called whom: the chain of frame pointers.
 
+use crate::layout::image;
 use crate::user::copy::probe;
 use core::arch::asm;
 use core::ops::Range;
+use core::slice;
 
 /// Calls `visit` with return addresses from a frame pointer up, as long as the frames stay in `bounds`
 /// and go upwards. Memory that cannot be read ends the walk.
@@ -24,6 +26,15 @@ pub fn walk(frame_pointer: usize, bounds: Range<usize>, visit: &mut dyn FnMut(us
         }
         frame = next;
     }
+}
+
+/// The table of the image's functions (crate `symbols`), and the address from which its places count.
+pub fn symbols() -> (usize, &'static [u8]) {
+    let Range { start, end } = image::symbols();
+    // SAFETY: the linker script keeps this room in the read-only part of the image, and nothing writes there once it is
+    // loaded.
+    let table = unsafe { slice::from_raw_parts(start as *const u8, end - start) };
+    (image::start(), table)
 }
 
 /// The caller's frame pointer.

@@ -29,9 +29,13 @@ pub const LOW_MEMORY_END: usize = 0x10_0000;
 
 /// What the linker script marks.
 pub mod image {
+    use core::ops::Range;
+
     unsafe extern "C" {
         static __image_start: u8;
         static __text_end: u8;
+        static __symbols_start: u8;
+        static __symbols_end: u8;
         static __rodata_end: u8;
         static __image_end: u8;
     }
@@ -44,6 +48,11 @@ pub mod image {
     /// The end of the executable part.
     pub fn text_end() -> usize {
         &raw const __text_end as usize
+    }
+
+    /// The room for the names of the image's functions.
+    pub fn symbols() -> Range<usize> {
+        &raw const __symbols_start as usize..&raw const __symbols_end as usize
     }
 
     /// The end of the read-only part.

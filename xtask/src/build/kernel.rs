@@ -26,6 +26,14 @@ impl Kind {
         }
     }
 
+    /// How much room there is for the names of functions, in bytes.
+    fn room_for_names(self) -> usize {
+        match self {
+            Self::Fast | Self::Measured => 48 << 10,
+            Self::Checked => 144 << 10,
+        }
+    }
+
     fn features(self) -> &'static [&'static str] {
         match self {
             Self::Fast => &[],
@@ -38,17 +46,21 @@ impl Kind {
 /// Builds the image and returns where it is.
 pub fn build(kind: Kind) -> Result<PathBuf> {
     let toolchain = Toolchain::find_or_install()?;
+    let mut flags = flags(toolchain);
+    flags.push(format!("-Clink-arg=--defsym=SYMBOLS_SIZE={}", kind.room_for_names()));
     let mut cargo = toolchain.cargo();
     cargo
         .args(["build", "--package", "heddle", "--profile", kind.profile()])
         .args(kind.features())
         .args(toolchain.build_options())
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(toolchain).join("\x1f"))
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
         .env("HEDDLE_VDSO", vdso::build(toolchain)?)
         .env_remove("RUSTFLAGS");
     show_progress(&mut cargo);
     command::run_aside(&mut cargo).context("the kernel does not build")?;
-    Ok(project::target().join(TARGET).join(kind.profile()).join("heddle"))
+    let image = project::target().join(TARGET).join(kind.profile()).join("heddle");
+    super::names::embed(&image).context("the names of the kernel's functions")?;
+    Ok(image)
 }
 
 /// How the whole image, `core` included where it is built here, is compiled and linked.

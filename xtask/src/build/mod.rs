@@ -1,7 +1,8 @@
-//! Building what runs in the guest: the kernel's image ([`kernel`]) and the [`vdso`] in it, with a toolchain that can build
-//! for bare metal ([`toolchain`]), and our own small programs ([`programs`]) with the ordinary one.
+//! Building what runs in the guest: the kernel's image ([`kernel`]), the [`vdso`] and the names of functions (`names`) in it, with a
+//! toolchain that can build for bare metal ([`toolchain`]), and our own small programs ([`programs`]) with the ordinary one.
 
 pub mod kernel;
+mod names;
 pub mod programs;
 pub mod toolchain;
 pub mod vdso;

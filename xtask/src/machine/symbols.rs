@@ -83,7 +83,7 @@ fn readable(file: &str) -> String {
 }
 
 /// A name without the arguments of generic functions and types, which make it unreadable.
-fn without_generics(name: &str) -> String {
+pub fn without_generics(name: &str) -> String {
     let mut kept = String::new();
     let mut depth = 0;
     let mut previous = ' ';

@@ -9,37 +9,42 @@ use fs::Capabilities;
 use kernfs::Text;
 use process::Thread;
 use sched::TaskRef;
+use symbols::Symbol;
 
 use super::name_of;
-use super::subject::Subject;
+use super::subject::{Subject, may_inspect};
 
 /// The deepest backtrace that is shown.
 const DEPTH: usize = 64;
 
-/// `wchan`: 0, as Linux shows where it knows no symbol.
-pub(super) fn wchan(_subject: &Subject, _task: &TaskRef, text: &mut Text) -> Result<()> {
-    text.push(b"0")
+/// `wchan`: the function that a task sleeps in, for who may inspect the task; else 0.
+pub(super) fn wchan(_subject: &Subject, task: &TaskRef, text: &mut Text) -> Result<()> {
+    let function = may_inspect(task).then(|| kthread::backtrace::waits_in(task)).flatten();
+    text.push(function.unwrap_or("0").as_bytes())
 }
 
-/// `stack`: the return addresses of a task that does not run.
+/// `stack`: the functions that a task that sleeps is in, from the innermost out.
 pub(super) fn stack(_subject: &Subject, task: &TaskRef, text: &mut Text) -> Result<()> {
     Thread::of(&sched::current())
         .credentials()
         .capable(Capabilities::SYS_ADMIN)
         .then_some(())
         .ok_or(Errno::EACCES)?;
-    if task.is_on_cpu() {
-        return Ok(());
-    }
-    let context = task.context();
-    let mut depth = 0;
-    let mut outcome = Ok(());
-    let start = machine::thread::Context::saved_frame_pointer(context);
-    machine::backtrace::walk(start, context.stack_bounds(), &mut |address| {
-        if depth < DEPTH && outcome.is_ok() {
-            depth += 1;
-            outcome = writeln!(text, "[<0>] {address:#x}");
+    let (mut depth, mut outcome) = (0, Ok(()));
+    kthread::backtrace::walk_sleeping(task, &mut |address| {
+        let symbol = kthread::backtrace::symbol_at(address);
+        // How it waits says nothing that its state does not.
+        let is_waiting = depth == 0 && symbol.is_some_and(|symbol| symbol.is_waiting);
+        if is_waiting || depth == DEPTH || outcome.is_err() {
+            return;
         }
+        depth += 1;
+        outcome = match symbol {
+            Some(Symbol { name, offset, size, .. }) => {
+                writeln!(text, "[<0>] {name}+{offset:#x}/{size:#x}")
+            }
+            None => writeln!(text, "[<0>] {address:#x}"),
+        };
     });
     Ok(outcome?)
 }

@@ -134,9 +134,9 @@ fn ps_shows_the_family(lab: &Lab) -> Result<()> {
     let rows: Vec<Vec<_>> =
         outcome.output().lines().map(|line| line.split_whitespace().collect()).collect();
     let expected = [
-        ["1", "0", "TS", "-", "0", "0|1", "S", "-", "/init"],
-        ["2", "0", "TS", "-", "0", "0|1", "S", "-", "[kthreadd]"],
-        ["3", "2", "FF", "99", "-", "0", "S", "-", "[migration/0]"],
+        ["1", "0", "TS", "-", "0", "0|1", "S", "wait::wait_for_child|do_wait", "/init"],
+        ["2", "0", "TS", "-", "0", "0|1", "S", "kthread::kthreadd|kthreadd", "[kthreadd]"],
+        ["3", "2", "FF", "99", "-", "0", "S", "smpboot::live|smpboot_thread_fn", "[migration/0]"],
     ];
     let fits = |row: &Vec<&str>, wanted: &[&str; 9]| {
         row.len() == wanted.len()

@@ -16,6 +16,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("sys_kernel", sys_kernel),
         Case::new("cpu_time_is_counted", cpu_time_is_counted),
         Case::new("interrupts_are_counted", interrupts_are_counted),
+        Case::new("s8_wchan_says_where_a_task_sleeps", wchan_says_where_a_task_sleeps),
     ]
 }
 
@@ -95,4 +96,23 @@ fn interrupts_are_counted(lab: &Lab) -> Result<()> {
         a=$(count); sleep 1; b=$(count); [ $b -gt $a ] && echo timer
         head -n 1 /proc/interrupts | grep -c 'CPU0 *CPU1'";
     lab.guest().sh(script)?.prints("timer\n1\n")
+}
+
+/// By the names of our own functions; for others than its user, 0.
+fn wchan_says_where_a_task_sleeps(lab: &Lab) -> Result<()> {
+    let script = "\
+        mkfifo /tmp/p; sleep 60 > /tmp/p & writer=$!; cat /tmp/p & reader=$!; sh -c 'sleep 60; true' & parent=$!
+        sleep 0.5; for p in $writer $reader $parent 2 self; do cat /proc/$p/wchan; echo; done
+        for name in migration/1 ksoftirqd/0 khungtaskd; do
+            for p in $(grep -lx $name /proc/[0-9]*/comm); do echo $name $(cat ${p%comm}wchan); done
+        done
+        sed 's/0x[0-9a-f]*/N/g' /proc/$reader/stack | head -n 1
+        sed -n 's/^.<0>. user_loop::run+0x[0-9a-f]*.0x[0-9a-f]*$/user_loop::run/p' /proc/$reader/stack
+        su -s /bin/sh nobody -c \"cat /proc/$writer/wchan\"; echo; kill $writer $parent";
+    let outcome = lab.guest().cpus(2).sh(script)?;
+    outcome.prints(
+        "sleep::sleep_until\npipe::read\nwait::wait_for_child\nkthread::kthreadd\n0\n\
+         migration/1 smpboot::live\nksoftirqd/0 smpboot::live\nkhungtaskd hung_task::watch\n\
+         [<0>] pipe::read+N/N\nuser_loop::run\n0\n",
+    )
 }
