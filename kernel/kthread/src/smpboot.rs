@@ -163,7 +163,8 @@ fn make(kind: &'static PerCpuThread, cpu: CpuId) -> Result<Handle, Errno> {
     Ok(created.park())
 }
 
-/// The life of a per-CPU thread.
+/// The life of a per-CPU thread. A function of its own, so that its name shows in `/proc/PID/wchan`.
+#[inline(never)]
 fn live(this: &This, kind: &PerCpuThread, cpu: CpuId) {
     (kind.online)(cpu);
     loop {

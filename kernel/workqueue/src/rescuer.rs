@@ -72,6 +72,8 @@ pub(crate) fn call(queue: &Queue, part: usize) {
     }
 }
 
+/// A rescuer's function; of its own, so that its name shows in `/proc/PID/wchan`.
+#[inline(never)]
 fn live(this: &This, queue: &Arc<Queue>) -> i32 {
     let part = AtomicU32::new(0);
     let tag = Arc::new(Tag::new(Kind::Rescuer { queue: queue.clone(), part }));

@@ -74,7 +74,8 @@ pub fn current_is_rescuer() -> bool {
         .is_some_and(|tag| matches!(tag.kind, Kind::Rescuer { .. }) && tag.item.load(Relaxed) != 0)
 }
 
-/// A worker's function.
+/// A worker's function; of its own, so that its name shows in `/proc/PID/wchan`.
+#[inline(never)]
 pub(crate) fn live(pool: &Arc<Pool>, id: u32) -> i32 {
     let tag = Arc::new(Tag::new(Kind::Pool { pool: pool.clone(), id }));
     sched::current().attach(Slot::Worker, tag.clone());

@@ -30,7 +30,7 @@ impl Kind {
     fn room_for_names(self) -> usize {
         match self {
             Self::Fast | Self::Measured => 48 << 10,
-            Self::Checked => 144 << 10,
+            Self::Checked => 128 << 10,
         }
     }
 
@@ -70,6 +70,8 @@ pub fn flags(toolchain: Toolchain) -> Vec<String> {
         "-Crelocation-model=static".into(),
         "-Ccode-model=kernel".into(),
         "-Cforce-frame-pointers=yes".into(),
+        // With the types in them: a closure that is called through a table says whose it is.
+        "-Csymbol-mangling-version=v0".into(),
         format!("-Clink-arg=-T{}", script.display()),
     ];
     if let Some(linker) = toolchain.linker() {

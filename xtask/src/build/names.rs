@@ -15,6 +15,9 @@ use symbols::Function;
 /// Crates and modules whose functions are part of waiting itself: a task waits not in them but in whoever called them.
 const WAITING: [&str; 4] = ["sched", "sync", "kthread::this", "kthread::freezer"];
 
+/// The traits of what is called through a table: `Fn`, `FnMut`, `FnOnce`.
+const CALLED: &str = "core::ops::function::Fn";
+
 /// Writes the table into an image, if it is not there yet.
 pub fn embed(image: &Path) -> Result<()> {
     let bytes = fs::read(image)?;
@@ -89,10 +92,14 @@ impl Name {
     /// The modules and the name of a function of one of the crates: not its type, as most modules are about one.
     fn of(demangled: &str, crates: &BTreeSet<String>) -> Option<Self> {
         let name = without_generics(demangled);
-        // `<TYPE as TRAIT>::name` and `<TYPE>::name`.
+        // `<TYPE as TRAIT>::name` and `<TYPE>::name`; what is called through a table is itself the type.
         let path = match name.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
-            Some((kind, rest)) => format!("{}{rest}", kind.split(" as ").next()?),
-            None => name.clone(),
+            Some((kind, rest)) => match kind.split_once(" as ") {
+                Some((function, called)) if called.starts_with(CALLED) => function.to_owned(),
+                Some((kind, _)) => format!("{kind}{rest}"),
+                None => format!("{kind}{rest}"),
+            },
+            None => name,
         };
         let is_plain = |part: &&str| part.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
         let parts: Vec<_> = path.split("::").filter(is_plain).collect();
@@ -134,6 +141,12 @@ mod tests {
             true,
         );
         shown("fs::epoll::item::Item::<T>::add::{closure#0}", "epoll::item::add", false);
+        shown(
+            "<tty::tty::flush::{closure#1} as core::ops::function::FnOnce<()>>::call_once::{shim:vtable#0}",
+            "tty::flush",
+            false,
+        );
+        shown("<fs::poll::ask as core::ops::function::Fn<(u8,)>>::call", "poll::ask", false);
         for nobodys in [
             "core::ptr::drop_in_place::<fs::File>",
             "<&T as core::fmt::Display>::fmt",
