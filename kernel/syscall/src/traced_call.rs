@@ -20,7 +20,24 @@ const RESTART_SYSCALL: u64 = 219;
 /// Makes the system call that trapped. Gives the exit code if it was the task's last.
 #[cold]
 pub fn make(context: &mut UserContext, restart: &mut Option<Restart>) -> Option<u32> {
-    let mut end = stop_and_make(context, restart, table::dispatch);
+    let end = stop_and_make(context, restart, table::dispatch);
+    finish(context, restart, end)
+}
+
+/// Goes on with a call that was interrupted before its tracer wanted to know: as a rule it was the
+/// tracer that interrupted it. Gives the exit code if it was the task's last.
+#[cold]
+pub fn resume(context: &mut UserContext, restart: &mut Option<Restart>) -> Option<u32> {
+    let end = stop_and_resume(context, restart);
+    finish(context, restart, end)
+}
+
+/// Goes on with the call for as long as it is interrupted.
+fn finish(
+    context: &mut UserContext,
+    restart: &mut Option<Restart>,
+    mut end: Option<u32>,
+) -> Option<u32> {
     loop {
         if end.is_some() {
             return end;
@@ -29,14 +46,17 @@ pub fn make(context: &mut UserContext, restart: &mut Option<Restart>) -> Option<
         match delivery::deliver(context, Some(interrupted)) {
             Next::Go => return None,
             Next::End(code) => return Some(code),
-            Next::Resume => {
-                let mut registers = context.registers();
-                registers.0[UserRegisters::SYSTEM_CALL] = RESTART_SYSCALL;
-                context.set_registers(&registers);
-                end = stop_and_make(context, restart, restart_syscall);
-            }
+            Next::Resume => end = stop_and_resume(context, restart),
         }
     }
+}
+
+/// An interrupted call with its stops, as the one that it is to a tracer from now on.
+fn stop_and_resume(context: &mut UserContext, restart: &mut Option<Restart>) -> Option<u32> {
+    let mut registers = context.registers();
+    registers.0[UserRegisters::SYSTEM_CALL] = RESTART_SYSCALL;
+    context.set_registers(&registers);
+    stop_and_make(context, restart, restart_syscall)
 }
 
 /// The call with its stops.

@@ -103,6 +103,9 @@ fn failed(
         match delivery::deliver(context, Some(error)) {
             Next::Go => return None,
             Next::End(code) => return Some(code),
+            Next::Resume if ptrace::reports_calls(Thread::of(&sched::current())) => {
+                return traced_call::resume(context, restart);
+            }
             Next::Resume => match restart_syscall(&mut Call::new(context, restart)) {
                 Ok(value) => {
                     context.set_result(value as isize);

@@ -70,6 +70,12 @@ pub fn wait_untraced(pid: pid_t) -> c_int {
     }
 }
 
+/// Whether a process sleeps in the kernel.
+pub fn sleeps(pid: pid_t) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
+    status.contains("State:\tS")
+}
+
 fn request(request: c_uint, pid: pid_t, address: usize, data: usize) -> i64 {
     // SAFETY: each caller hands over what the request wants.
     let result = unsafe { libc::ptrace(request, pid, address, data) };

@@ -12,6 +12,8 @@ use libc::{
 use std::hint::black_box;
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
 
 /// What a child writes to and its tracer watches.
 static WATCHED: AtomicU64 = AtomicU64::new(0);
@@ -24,6 +26,7 @@ fn main() {
     memory();
     clones_and_ends();
     attach();
+    interrupted_call();
     signals_as_a_file();
 }
 
@@ -198,6 +201,30 @@ fn attach() {
     go_on(PTRACE_DETACH, child, SIGUSR1);
     assert_eq!(wait(child), Event::Killed(SIGUSR1));
     println!("attached, and detached with a signal");
+}
+
+/// A program that sleeps is attached to: the rest of its call is a call that its tracer sees.
+fn interrupted_call() {
+    let child = fork(|| {
+        thread::sleep(Duration::from_millis(500));
+        0
+    });
+    while !calls::sleeps(child) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    go_on(PTRACE_ATTACH, child, 0);
+    assert_eq!(wait(child), Event::Stopped(SIGSTOP));
+    calls::set_options(child, PTRACE_O_TRACESYSGOOD);
+    for expected in [-i64::from(libc::ENOSYS), 0] {
+        go_on(PTRACE_SYSCALL, child, 0);
+        assert_eq!(wait(child), Event::Stopped(SIGTRAP | 0x80));
+        let registers = Registers::of(child);
+        assert_eq!(registers.0.orig_rax as i64, libc::SYS_restart_syscall);
+        assert_eq!(registers.0.rax as i64, expected);
+    }
+    go_on(PTRACE_CONT, child, 0);
+    assert_eq!(wait(child), Event::Exited(0));
+    println!("a call that goes on");
 }
 
 /// Signals are read from a descriptor, in the order of their numbers.

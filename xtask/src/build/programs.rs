@@ -32,6 +32,8 @@ pub enum Program {
     Clones,
     /// The vDSO's clocks beside those of the system calls.
     Clocks,
+    /// A program to debug.
+    Debuggee,
 }
 
 impl Program {
@@ -48,13 +50,21 @@ impl Program {
             Self::Tracer => "tracer",
             Self::Clones => "clones",
             Self::Clocks => "clocks",
+            Self::Debuggee => "debuggee",
+        }
+    }
+
+    fn profile(self) -> &'static str {
+        match self {
+            Self::Debuggee => "debuggee",
+            _ => "guest",
         }
     }
 
     fn flags(self) -> &'static str {
         match self {
             // As anybody would build a static program.
-            Self::Stdprog | Self::Timers | Self::Tracer | Self::Clones => {
+            Self::Stdprog | Self::Timers | Self::Tracer | Self::Clones | Self::Debuggee => {
                 "-Ctarget-feature=+crt-static"
             }
             Self::Init | Self::Fuzz | Self::Faults | Self::Chrt | Self::Measure | Self::Clocks => {
@@ -80,12 +90,12 @@ pub fn build(program: Program) -> Result<PathBuf> {
 fn build_anew(program: Program) -> Result<PathBuf> {
     let mut cargo = command::cargo();
     cargo
-        .args(["build", "--profile", "guest", "--target", TARGET, "--package"])
+        .args(["build", "--profile", program.profile(), "--target", TARGET, "--package"])
         .arg(program.name())
         .env("CARGO_ENCODED_RUSTFLAGS", program.flags())
         .env_remove("RUSTFLAGS");
     show_progress(&mut cargo);
     command::run_aside(&mut cargo)
         .with_context(|| format!("the guest program {} does not build", program.name()))?;
-    Ok(project::target().join(TARGET).join("guest").join(program.name()))
+    Ok(project::target().join(TARGET).join(program.profile()).join(program.name()))
 }

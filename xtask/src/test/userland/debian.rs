@@ -35,7 +35,7 @@ const CENSUS: &str = "\
     ";
 
 /// Runs a script twice between two counts: the first time fills caches.
-fn run_counted<'a>(guest: Guest<'a>, script: &str) -> Result<Outcome<'a>> {
+pub fn run_counted<'a>(guest: Guest<'a>, script: &str) -> Result<Outcome<'a>> {
     let whole = format!(
         "exec 2> /dev/null\n{CENSUS}\nwork() {{\n{script}\n}}\nwork > /tmp/first; before=$(census); work; left"
     );

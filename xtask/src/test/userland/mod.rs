@@ -8,6 +8,7 @@ mod boot;
 mod cgroups;
 mod clocks;
 mod debian;
+mod debuggers;
 mod deferred;
 mod faults;
 mod fuzz;
@@ -62,6 +63,7 @@ fn cases() -> Vec<Case> {
         ("boot", boot::cases()),
         ("debian", debian::cases()),
         ("clocks", clocks::cases()),
+        ("debuggers", debuggers::cases()),
         ("deferred", deferred::cases()),
         ("terminal", terminal::cases()),
         ("procfs", procfs::cases()),

@@ -61,6 +61,7 @@ fn c4_a_debugger_in_small(lab: &Lab) -> Result<()> {
         memory by process_vm_readv and /proc/PID/mem\n\
         forks and ends\n\
         attached, and detached with a signal\n\
+        a call that goes on\n\
         signals as a file\n";
     lab.guest().cpus(2).with(Program::Tracer)?.run(&["tracer"])?.prints(expected)
 }
