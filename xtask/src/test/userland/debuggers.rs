@@ -46,8 +46,8 @@ fn gdb(lab: &Lab) -> Result<()> {
         kill -0 $! && echo goes on; kill $!; wait";
     let guest = lab.guest().packages(&["gdb"]).with(Program::Debuggee)?;
     let outcome = run_counted(guest, script)?;
-    let expected = "hit Breakpoint\n#0  debuggee::inner (value=20)\n#1 debuggee::outer (depth=0)\n\
-        #2 debuggee::outer (depth=1)\n#3 debuggee::outer (depth=2)\n$1 = 20\n\
+    let expected = "hit Breakpoint\n#0  debuggee::inner (value=20)\n#1  debuggee::outer (depth=0)\n\
+        #2  debuggee::outer (depth=1)\n#3  debuggee::outer (depth=2)\n$1 = 20\n\
         hit Hardware watchpoint 2: TOTAL.v.value\nOld value = 0\nNew value = 20\n\
         hit Hardware watchpoint 2: TOTAL.v.value\nOld value = 20\nNew value = 40\n2\n\
         the result is 52\nexited normally\n$1 = -516\n$2 = 230\ngoes on\nnothing left\n";
