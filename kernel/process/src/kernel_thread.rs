@@ -41,9 +41,11 @@ pub fn new_kernel_thread(
     thread: KernelThread<'_, impl FnOnce() -> i32 + Send + 'static>,
 ) -> Result<NewTask> {
     let function = thread.function;
+    // PID 0, which makes the first two, waits for nobody.
+    let exit_signal = if sched::current().pid() == 0 { 0 } else { Signal::SIGCHLD.number() };
     let args = CloneArgs {
         flags: thread.flags | CloneFlags::VM | CloneFlags::UNTRACED,
-        exit_signal: Signal::SIGCHLD.number(),
+        exit_signal,
         kernel: Some(thread.name),
         node: thread.node,
         ..CloneArgs::FORK

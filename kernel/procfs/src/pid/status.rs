@@ -50,7 +50,8 @@ fn who(subject: &Subject, task: &TaskRef, text: &mut Text) -> Result<()> {
     for group in credentials.groups.iter() {
         write!(text, "{group} ")?;
     }
-    text.push(b"\n")?;
+    // Linux has a space at the end in any case.
+    text.push(if credentials.groups.is_empty() { b" \n" } else { b"\n" })?;
 
     let mut numbers = |name: &str, pid: Option<&Pid>| -> fmt::Result {
         text.write_str(name)?;
@@ -136,23 +137,29 @@ fn capabilities(credentials: &Credentials, text: &mut Text) -> Result<()> {
 fn cpus(task: &TaskRef, text: &mut Text) -> Result<()> {
     let allowed = task.allowed();
     let shown = allowed.and(CpuMask::present());
-    writeln!(text, "Cpus_allowed:\t{}\nCpus_allowed_list:\t{shown}", Hex(shown.bits()))?;
+    let digits = Hex { bits: shown.bits(), count: machine::cpu::count() };
+    writeln!(text, "Cpus_allowed:\t{digits}\nCpus_allowed_list:\t{shown}")?;
     let nodes = machine::memory::nodes();
     let last = nodes - 1;
     let list = Nodes { last };
-    writeln!(text, "Mems_allowed:\t{}\nMems_allowed_list:\t{list}", Hex((1 << nodes) - 1))?;
+    let digits = Hex { bits: (1 << nodes) - 1, count: machine::MAX_CPUS };
+    writeln!(text, "Mems_allowed:\t{digits}\nMems_allowed_list:\t{list}")?;
     let times = task.times();
     writeln!(text, "voluntary_ctxt_switches:\t{}", times.voluntary)?;
     writeln!(text, "nonvoluntary_ctxt_switches:\t{}", times.involuntary)?;
     Ok(())
 }
 
-/// A bit mask as Linux prints one: as many hexadecimal digits as there could be CPUs.
-struct Hex(u64);
+/// A bit mask as Linux prints one: with the hexadecimal digits that so many bits take. Of CPUs these are the machine's,
+/// of nodes all that the kernel was made for.
+struct Hex {
+    bits: u64,
+    count: usize,
+}
 
 impl fmt::Display for Hex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:0width$x}", self.0, width = machine::MAX_CPUS.div_ceil(4))
+        write!(f, "{:0width$x}", self.bits, width = self.count.div_ceil(4))
     }
 }
 
