@@ -22,7 +22,7 @@ use cgroup::Cgroup;
 use sched::{TaskFlags, TaskRef};
 use smallvec::SmallVec;
 use sync::Once;
-use trace::{SCHED_PROCESS_EXIT, SCHED_PROCESS_FREE, SchedProcessExit, SchedProcessFree};
+use trace::{SCHED_PROCESS_EXIT, SCHED_PROCESS_FREE, SchedProcess};
 
 use crate::pid::Pid;
 use crate::process::Process;
@@ -83,7 +83,7 @@ pub fn leave(code: u32) {
     signal::stop_taking(&me);
     SCHED_PROCESS_EXIT.record(|| {
         let (comm, pid, prio) = me.trace_identity();
-        SchedProcessExit { comm, pid, prio }
+        SchedProcess { comm, pid, prio }
     });
     let is_last = process.thread_exits();
     if is_last {
@@ -224,7 +224,7 @@ impl Released {
         let Some(task) = task else { return };
         SCHED_PROCESS_FREE.record(|| {
             let (comm, pid, prio) = task.trace_identity();
-            SchedProcessFree { comm, pid, prio }
+            SchedProcess { comm, pid, prio }
         });
         let pid = Thread::of(&task).pid();
         self.keep(pid.set_task(None));

@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 use bitflags::bitflags;
 use errno::{Errno, Result};
 use sched::{Sleep, TaskRef};
-use trace::{SCHED_PROCESS_WAIT, SchedProcessWait};
+use trace::{SCHED_PROCESS_WAIT, SchedProcess};
 
 use crate::exit::Released;
 use crate::pid::Pid;
@@ -115,7 +115,7 @@ pub fn wait_for_child(who: &WaitFor, options: WaitOptions) -> Result<Option<Wait
             WaitFor::Any => 0,
             WaitFor::Process(pid) | WaitFor::Group(pid) => pid.number() as i32,
         };
-        SchedProcessWait { comm, pid, prio }
+        SchedProcess { comm, pid, prio }
     });
     let parent = crate::current_process();
     let mut released = Released::default();

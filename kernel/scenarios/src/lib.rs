@@ -31,6 +31,7 @@ mod tools;
 #[cfg(target_os = "none")]
 mod user_mode;
 mod waits;
+mod watcher_windows;
 mod watchers;
 mod work;
 mod workqueue;
@@ -116,6 +117,7 @@ scenarios! {
     s01_rt_throttling / 20: "a real-time spinner leaves 5 % to the others" = schedule::rt_throttling;
     s02_a_spinner_starves_nobody: "a CPU-hungry thread shares with its class" = schedule::spinner_starves_nobody;
     s03_affinity_moves_a_running_thread: "set_allowed moves a running thread and returns when it has moved" = migration::moves_a_running_thread;
+    s03_affinity_moves_what_is_on_its_way: "tasks that are being woken or pulled do not escape set_allowed" = migration::moves_what_is_on_its_way;
     s04_idle_cpus_take_work: "waiting threads spread over idle CPUs" = schedule::idle_cpus_take_work;
     s05_migrate_against_exit: "moving threads that end at the same moment" = migration::against_exit;
     s05_stop_machine: "stop_machine runs while all other CPUs stand still" = migration::stop_machine;
@@ -124,9 +126,13 @@ scenarios! {
     d01_hung_task_is_reported_once / 4: "a task that sleeps too long in state D is reported with its backtrace, once an interval" = watchers::hung_task_is_reported_once;
     d01_sleep_that_is_right / 4: "short sleeps, other sleeps, and a timeout of 0 are not reported" = watchers::sleep_that_is_right_is_not_reported;
     d01_warnings_are_counted / 4: "hung_task_warnings limits the reports" = watchers::warnings_are_counted;
+    d01_long_run_is_no_sleep / 20: "one that has run for long and falls asleep is not reported" = watcher_windows::long_run_is_no_sleep;
+    d01_on_its_way_is_not_asleep / 20: "one that is preempted on its way to sleep is not reported" = watcher_windows::on_its_way_is_not_asleep;
+    d01_settings_change_during_a_look / 4: "a timeout that is set during a look counts" = watcher_windows::settings_change_during_a_look;
     d02_soft_lockup / 10: "a CPU that does not switch is reported with its backtrace, once" = watchers::soft_lockup_is_reported;
     d02_busy_is_no_lockup / 20: "a busy CPU, one stuck for less than the limit, and one that says so are not reported" = watchers::busy_cpu_is_no_lockup;
     d02_hard_lockup / 4: "a CPU that takes no interrupts is reported by another" = watchers::hard_lockup_is_reported;
+    d02_lockup_out_of_rest / 4: "all rest, and one CPU gets stuck at once" = watcher_windows::lockup_out_of_rest;
     #[cfg(not(target_os = "none"))]
     d02_idle_cpus_are_not_woken / 4: "the watch costs an idle machine no interrupts" = watchers::idle_cpus_are_not_woken;
     d02_watch_against_hotplug / 20: "CPUs go and come, settings change, and the watch goes on" = watchers::watch_against_hotplug;
@@ -143,6 +149,7 @@ scenarios! {
     w04_unbound_items_run_at_once / 4: "unbound items run as many at once as there are" = self::workqueue::pools::unbound_run_at_once;
     w04_workers_come_and_go / 4: "workers are made for items that block, and go when they are idle for long" = self::workqueue::pools::workers_come_and_go;
     w04_a_cpu_goes_with_work / 4: "what is queued on a CPU that goes is done elsewhere" = self::workqueue::pools::cpu_goes_with_work;
+    w04_workers_join_while_their_cpu_goes / 4: "workers that are made while their CPU goes are bound to it when it is back" = self::workqueue::windows::workers_join_while_their_cpu_goes;
     w04_a_stall_is_reported / 20: "a pool that begins nothing for long is reported" = self::workqueue::pools::stall_is_reported;
     w04_progress_is_no_stall / 20: "a pool that goes on is not reported" = self::workqueue::windows::progress_is_no_stall;
     w05_names / 4: "workers bear their CPU or pool, and the queue they work for" = self::workqueue::pools::names;
@@ -171,16 +178,20 @@ scenarios! {
     w06_made_in_a_freeze / 4: "a freezable queue that is made in a freeze stands still" = self::workqueue::windows::made_in_a_freeze;
     w06_cpu_intensive / 4: "an item that uses the CPU for long holds nobody up" = self::workqueue::queues::cpu_intensive;
     w07_the_rescuer_goes_on / 4: "all workers block, none can be made, and the rescuer does it" = self::workqueue::pools::rescuer;
+    w07_rescued_again / 4: "as long as no worker can be made, the rescuer comes again" = self::workqueue::windows::rescued_again;
     w01_raised_from_everywhere / 4: "a softirq is served at the end of whatever kept it back" = softirqs::raised_from_everywhere;
     w01_raised_with_nobody_about / 4: "raised with interrupts off, a softirq needs no interrupt to be served" = softirqs::raised_with_nobody_about;
     w01_softirqs_off_excludes_handlers / 4: "no handler comes into a section with softirqs off" = softirqs::softirqs_off_excludes_handlers;
     w01_a_storm_leaves_tasks_their_share / 20: "softirqs and tasklets that raise themselves leave a task its share" = softirqs::a_storm_leaves_tasks_their_share;
     w01_interrupts_come_into_a_storm / 20: "interrupts leave a storm to ksoftirqd, serve tasklets, and make way for tasks" = softirqs::interrupts_come_into_a_storm;
     w01_pending_against_hotplug / 4: "what is pending on a CPU that goes is served elsewhere" = softirqs::pending_against_hotplug;
+    w01_raised_as_its_cpu_goes / 4: "what a CPU raises at its very end is served elsewhere, and not after it was dropped" = softirqs::raised_as_its_cpu_goes;
     w02_a_tasklet_runs_on_one_cpu / 4: "scheduled from everywhere, a tasklet runs once for each and never twice at once" = softirqs::a_tasklet_runs_on_one_cpu;
     w02_disable_and_kill_against_schedule / 4: "a disabled or killed tasklet does not run" = softirqs::disable_and_kill_against_schedule;
     w02_tasklets_against_hotplug / 4: "tasklets of a CPU that goes run elsewhere" = softirqs::tasklets_against_hotplug;
     w02_held_is_let_go / 4: "scheduled, found disabled and enabled at once, a tasklet runs" = tasklets::held_is_let_go;
+    w02_dropped_as_its_cpu_goes / 4: "a tasklet that is dropped while it is moved does not run" = tasklets::dropped_as_its_cpu_goes;
+    w02_dropped_while_it_is_held / 4: "a tasklet that is dropped while it turns out to be disabled does not run" = tasklets::dropped_while_it_is_held;
     w02_dropped_does_not_run / 4: "a tasklet that is dropped while it waits does not run" = tasklets::dropped_does_not_run;
     w03_never_early_never_lost / 4: "timers of both kinds fire once, not before their time" = timers::never_early_never_lost;
     w03_started_from_everywhere / 4: "a timer that several CPUs start runs on one at a time" = timers::started_from_everywhere;
@@ -188,6 +199,7 @@ scenarios! {
     w03_timers_against_hotplug / 4: "timers of a CPU that goes fire elsewhere" = timers::against_hotplug;
     w03_started_under_its_functions_lock / 4: "starting a timer does not wait for its function" = timer_windows::started_under_its_functions_lock;
     w03_a_cpu_goes_with_a_timer / 4: "a timer fires in time though its CPU has gone and nothing else goes on" = timer_windows::a_cpu_goes_with_a_timer;
+    w03_due_as_their_cpu_goes / 4: "timers that are due when their CPU has gone come in time" = timer_windows::due_as_their_cpu_goes;
     w03_idle_cpus_are_left_alone / 20: "with nothing to do there is no tick" = timers::idle_cpus_are_left_alone;
     sync_wait_queue_loses_no_wake_up: "wakers and sleepers on one queue" = work::wait_queue;
     sync_mutex_excludes: "a mutex under contention" = work::mutex;

@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use errno::Errno;
 use kthread::Exit;
 use sched::{CpuMask, stopper};
+use sync::PreemptGuard;
 
 use crate::tools::{cpus, dawdle, join_all, random, spawn};
 
@@ -33,6 +34,53 @@ pub(crate) fn moves_a_running_thread() {
     assert_eq!(sched::set_allowed(runner.task(), CpuMask::NONE), Err(Errno::EINVAL));
     over.store(true, Ordering::SeqCst);
     assert!(matches!(runner.join(), Exit::Returned(0) | Exit::NeverRan));
+}
+
+/// No CPU in particular.
+const ANY: usize = usize::MAX;
+
+/// Tasks are moved while they are woken, and pulled by idle CPUs: when `set_allowed` has returned they run where they may.
+pub(crate) fn moves_what_is_on_its_way() {
+    let all = cpus();
+    let over = Arc::new(AtomicBool::new(false));
+    let settled: Arc<[AtomicUsize]> = (0..4).map(|_| AtomicUsize::new(ANY)).collect();
+    let threads: Vec<_> = (0..settled.len())
+        .map(|number| {
+            let (over, settled) = (over.clone(), settled.clone());
+            spawn("wanderer", move |_| {
+                let settled = &settled[number];
+                while !over.load(Ordering::SeqCst) {
+                    if random(2) == 0 {
+                        sched::sleep_for(random(2_000));
+                    } else {
+                        (0..random(12)).for_each(|_| machine::cpu::relax());
+                    }
+                    let _here = PreemptGuard::new();
+                    let before = settled.load(Ordering::SeqCst);
+                    let here = machine::cpu::id();
+                    let is_settled = before != ANY && settled.load(Ordering::SeqCst) == before;
+                    assert!(!is_settled || before == here, "on CPU {here}, and not on {before}");
+                }
+                0
+            })
+        })
+        .collect();
+    for _ in 0..12 {
+        let number = random(threads.len() as u64) as usize;
+        let task = threads[number].task();
+        sched::set_allowed(task, CpuMask::ALL).expect("the CPUs are online");
+        (0..random(20)).for_each(|_| machine::cpu::relax());
+        let cpu = all[random(all.len() as u64) as usize];
+        sched::set_allowed(task, CpuMask::of(cpu)).expect("the CPU is online");
+        settled[number].store(cpu, Ordering::SeqCst);
+        dawdle();
+        settled[number].store(ANY, Ordering::SeqCst);
+        if random(2) == 0 {
+            sched::set_allowed(task, CpuMask::ALL).expect("the CPUs are online");
+        }
+    }
+    over.store(true, Ordering::SeqCst);
+    join_all(threads);
 }
 
 pub(crate) fn against_exit() {

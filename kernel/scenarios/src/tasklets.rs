@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use softirq::{BottomHalfGuard, Tasklet};
 
-use crate::softirqs::{go_anywhere, wait_for};
-use crate::tools::{Meeting, join_all, random, spawn};
+use crate::softirqs::{any_but_the_first, go_anywhere, until_it_goes, wait_for};
+use crate::tools::{Meeting, cpus, join_all, random, spawn};
 
 /// A tasklet that counts its runs.
 fn counting() -> (Arc<AtomicU64>, Arc<Tasklet>) {
@@ -67,4 +67,59 @@ pub(crate) fn dropped_does_not_run() {
     sched::sleep_for(time::MILLISECOND);
     assert!(!ran.load(SeqCst), "a dropped tasklet ran");
     assert_eq!(Arc::strong_count(&ran), 1, "its function was not freed");
+}
+
+/// One that is disabled and dropped as its CPU goes does not run when it is enabled.
+pub(crate) fn dropped_as_its_cpu_goes() {
+    let all = cpus();
+    let Some(cpu) = any_but_the_first(&all) else { return };
+    for _ in 0..6 {
+        let ran = Arc::new(AtomicBool::new(false));
+        let said = ran.clone();
+        let tasklet = Tasklet::new(move || said.store(true, SeqCst));
+        let disabled = tasklet.disable();
+        // Scheduled at the very end; dropped by the thread when it has been moved, perhaps before the tasklet was.
+        let scheduler = until_it_goes(cpu, move || {
+            tasklet.schedule();
+        });
+        sched::sleep_for(random(20_000));
+        hotplug::down(cpu).expect("it is not the last");
+        join_all(alloc::vec![scheduler]);
+        drop(disabled);
+        sched::sleep_for(random(20_000));
+        assert!(!ran.load(SeqCst), "a dropped tasklet ran");
+        hotplug::up(cpu).expect("it was there before");
+    }
+}
+
+/// One that is dropped while it turns out to be disabled does not run when it is enabled.
+pub(crate) fn dropped_while_it_is_held() {
+    for _ in 0..6 {
+        let (runs, tasklet) = counting();
+        let disabled = tasklet.disable();
+        let listed = Arc::new(AtomicBool::new(false));
+        let (theirs, says) = (tasklet.clone(), listed.clone());
+        let scheduler = spawn("scheduler", move |_| {
+            go_anywhere();
+            {
+                let _softirqs_off = BottomHalfGuard::new();
+                theirs.schedule();
+                // The other one has the last reference.
+                drop(theirs);
+                says.store(true, SeqCst);
+                (0..random(8)).for_each(|_| machine::cpu::relax());
+            }
+            0
+        });
+        go_anywhere();
+        while !listed.load(SeqCst) {
+            sched::yield_now();
+        }
+        (0..random(16)).for_each(|_| machine::cpu::relax());
+        drop(tasklet);
+        drop(disabled);
+        join_all(alloc::vec![scheduler]);
+        sched::sleep_for(random(20_000));
+        assert_eq!(runs.load(SeqCst), 0, "a dropped tasklet ran");
+    }
 }

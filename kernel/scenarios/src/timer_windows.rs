@@ -1,14 +1,16 @@
 //! Timers in the moments when more than one CPU has to do with them.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use kthread::{Builder, Exit};
 use sched::Completion;
 use sync::{LockClass, SpinLock};
+use time::HrTimer;
 
 use crate::timers::Either;
-use crate::tools::{SLACK, cpus, dawdle, join_all, random, spawn};
+use crate::tools::{SLACK, cpus, dawdle, join_all, random, spawn, spin_until};
 
 static FUNCTIONS_LOCK: LockClass = LockClass::new("scenario.timer");
 
@@ -40,6 +42,50 @@ pub(crate) fn started_under_its_functions_lock() {
         timer.cancel_sync();
         assert!(*lock.lock_irq() <= 24, "it fired more often than it was started");
     }
+}
+
+/// Timers that are due right after their CPU has gone do not wait until something else interrupts the CPU that they came to.
+pub(crate) fn due_as_their_cpu_goes() {
+    const APART: u64 = 200 * time::MICROSECOND;
+    const LATE: u64 = 500 * time::MICROSECOND * SLACK;
+    let all = cpus();
+    let Some(&cpu) = all.get(1 + random(all.len().max(2) as u64 - 1) as usize) else { return };
+    let fired_at: Arc<[AtomicU64]> = (0..100).map(|_| AtomicU64::new(0)).collect();
+    let timers: Arc<[HrTimer]> = (0..fired_at.len())
+        .map(|number| {
+            let fired_at = fired_at.clone();
+            HrTimer::new(move || fired_at[number].store(time::monotonic(), SeqCst))
+        })
+        .collect();
+    let start = time::monotonic() + 100 * time::MICROSECOND;
+    let deadline = move |number: usize| start + number as u64 * APART;
+    let theirs = timers.clone();
+    let starter = Builder::new(format_args!("starter"))
+        .cpu(cpu)
+        .run(move |_| {
+            theirs.iter().enumerate().for_each(|(number, timer)| timer.start(deadline(number)));
+            0
+        })
+        .expect("a thread can be made");
+    assert_eq!(starter.join(), Exit::Returned(0));
+    hotplug::down(cpu).expect("it is not the last");
+    let gone = time::monotonic();
+    // Awake, so that nothing starts another timer here.
+    spin_until(gone + 3 * time::MILLISECOND);
+    let due: Vec<usize> = (0..timers.len())
+        .filter(|&number| (gone..gone + 2 * time::MILLISECOND).contains(&deadline(number)))
+        .collect();
+    let is_late = |number: &&usize| {
+        let fired_at = fired_at[**number].load(SeqCst);
+        fired_at == 0 || fired_at > deadline(**number) + LATE
+    };
+    let late = due.iter().filter(is_late).count();
+    assert!(
+        late * 2 <= due.len(),
+        "{late} of {} timers came late after their CPU had gone",
+        due.len()
+    );
+    hotplug::up(cpu).expect("it was there before");
 }
 
 /// The CPU of a timer goes, and nobody has another timer: it fires all the same, where its CPU's work went.

@@ -68,6 +68,8 @@ pub(crate) fn the_woken_one_passes_on() {
             spawn("taker", move |_| {
                 let take = || {
                     let took = available.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+                    // It has what it came for, and still stands in the queue: another wake-up may find it.
+                    machine::cpu::relax();
                     took.is_ok() || over.load(SeqCst)
                 };
                 while !over.load(SeqCst) {

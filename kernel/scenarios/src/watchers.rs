@@ -17,19 +17,19 @@ use crate::tools::{cpus, random, spin_until};
 /// Seconds of sleep after which a task counts as hung: on a real machine nobody waits for two minutes.
 const TIMEOUT: u64 = if cfg!(target_os = "none") { 2 } else { 120 };
 /// `watchdog_thresh`, in seconds.
-const THRESHOLD: u64 = if cfg!(target_os = "none") { 1 } else { 10 };
+pub(crate) const THRESHOLD: u64 = if cfg!(target_os = "none") { 1 } else { 10 };
 /// The time between two looks of the lockup detector.
-const PERIOD: u64 = THRESHOLD * 2 * SECOND / 5;
+pub(crate) const PERIOD: u64 = THRESHOLD * 2 * SECOND / 5;
 
 /// Lines of the kernel log from a moment on.
-struct LogTail(u64);
+pub(crate) struct LogTail(u64);
 
 impl LogTail {
-    fn from_now() -> Self {
+    pub(crate) fn from_now() -> Self {
         Self(klog::next_sequence())
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let mut next = self.0;
         core::iter::from_fn(|| {
             let record = klog::read(next)?;
@@ -39,7 +39,7 @@ impl LogTail {
         .collect()
     }
 
-    fn count(&self, part: &str) -> usize {
+    pub(crate) fn count(&self, part: &str) -> usize {
         self.lines().iter().filter(|line| line.contains(part)).count()
     }
 
@@ -60,14 +60,14 @@ fn has_address(lines: &[String]) -> bool {
 }
 
 /// Changes settings of the hung-task watch while it lives, and runs the watch.
-struct HungTaskWatch {
+pub(crate) struct HungTaskWatch {
     timeout: i64,
     interval: i64,
     warnings: i64,
 }
 
 impl HungTaskWatch {
-    fn start(timeout: u64, warnings: i64) -> Self {
+    pub(crate) fn start(timeout: u64, warnings: i64) -> Self {
         let before = Self {
             timeout: hung_task::timeout(),
             interval: hung_task::check_interval(),
@@ -89,7 +89,7 @@ impl Drop for HungTaskWatch {
 }
 
 /// A thread that sleeps so until it is released.
-fn sleeper(sleep: Sleep) -> (Handle, Arc<Completion>) {
+pub(crate) fn sleeper(sleep: Sleep) -> (Handle, Arc<Completion>) {
     let release = Arc::new(Completion::new());
     let theirs = release.clone();
     let thread = Builder::new(format_args!("sleeper"))
@@ -102,12 +102,12 @@ fn sleeper(sleep: Sleep) -> (Handle, Arc<Completion>) {
     (thread, release)
 }
 
-fn release((thread, release): (Handle, Arc<Completion>)) {
+pub(crate) fn release((thread, release): (Handle, Arc<Completion>)) {
     release.complete_all();
     assert_eq!(thread.join(), Exit::Returned(0));
 }
 
-fn blocked(thread: &Handle) -> String {
+pub(crate) fn blocked(thread: &Handle) -> String {
     alloc::format!("INFO: task sleeper:{} blocked for more than", thread.task().pid())
 }
 
@@ -172,12 +172,12 @@ pub(crate) fn warnings_are_counted() {
 }
 
 /// Runs the lockup detector while it lives.
-struct LockupWatch {
+pub(crate) struct LockupWatch {
     threshold: i64,
 }
 
 impl LockupWatch {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let threshold = lockup::threshold();
         lockup::set_threshold(THRESHOLD as i64).expect("its threads can be made");
         lockup::start().expect("its threads can be made");
@@ -194,7 +194,7 @@ impl Drop for LockupWatch {
 }
 
 /// The CPU on which threads get stuck: not the one where the kernel does its own things, if there are two.
-fn victim() -> CpuId {
+pub(crate) fn victim() -> CpuId {
     cpus().last().copied().unwrap_or(0)
 }
 
@@ -214,7 +214,7 @@ fn spin_unpreempted(deadline: u64) {
     spin_until(deadline);
 }
 
-fn spin_uninterrupted(deadline: u64) {
+pub(crate) fn spin_uninterrupted(deadline: u64) {
     let _here = IrqGuard::new();
     spin_until(deadline);
 }
@@ -258,6 +258,16 @@ pub(crate) fn busy_cpu_is_no_lockup() {
         }
     });
     assert_eq!(touching.join(), Exit::Returned(0));
+    // Nor are the CPUs that are held while somebody stops the machine for long, and says so for itself.
+    sched::stopper::stop_machine(None, || {
+        let deadline = time::monotonic() + 3 * THRESHOLD * SECOND;
+        while time::monotonic() < deadline {
+            sched::watch::touch_nmi_watchdog();
+            machine::cpu::relax();
+        }
+    })
+    .expect("all stoppers are there");
+    sched::sleep_for(2 * PERIOD);
     assert_eq!(log.count("LOCKUP"), 0, "{:#?}", log.lines());
     assert_eq!(log.count("soft lockup"), 0, "{:#?}", log.lines());
     drop(watch);

@@ -2,7 +2,7 @@
 
 use trace::{
     Comm, PREEMPTED, Running, SCHED_MIGRATE_TASK, SCHED_SWITCH, SCHED_WAKEUP, SCHED_WAKEUP_NEW,
-    SCHED_WAKING, SchedMigrateTask, SchedSwitch, SchedWakeup, SchedWakeupNew, SchedWaking,
+    SCHED_WAKING, SchedMigrateTask, SchedSwitch, SchedWakeup,
 };
 
 use machine::CpuId;
@@ -106,7 +106,7 @@ pub(crate) fn waking(task: &Task) {
 fn record_waking(task: &Task) {
     SCHED_WAKING.record(|| {
         let (comm, pid, prio) = task.trace_identity();
-        SchedWaking { comm, pid, prio, target_cpu: task.cpu() as i32 }
+        SchedWakeup { comm, pid, prio, target_cpu: task.cpu() as i32 }
     });
 }
 
@@ -126,7 +126,7 @@ fn record_wakeup(task: &Task, slept_as: u32, cpu: CpuId) {
     migrate(task, cpu);
     SCHED_WAKEUP_NEW.record_some(|| {
         let (comm, pid, prio) = task.trace_identity();
-        is_new.then_some(SchedWakeupNew { comm, pid, prio, target_cpu })
+        is_new.then_some(SchedWakeup { comm, pid, prio, target_cpu })
     });
     SCHED_WAKEUP.record_some(|| {
         let (comm, pid, prio) = task.trace_identity();

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use machine::CpuId;
 use machine::preempt::{NO_RESCHED, PREEMPT_UNIT};
 use sync::{Once, PerCpu, PreemptGuard, per_cpu};
-use trace::{SOFTIRQ_ENTRY, SOFTIRQ_EXIT, SOFTIRQ_RAISE, SoftirqEntry, SoftirqExit, SoftirqRaise};
+use trace::{SOFTIRQ_ENTRY, SOFTIRQ_EXIT, SOFTIRQ_RAISE, Softirq};
 
 use crate::serve;
 use crate::tasklet;
@@ -67,7 +67,7 @@ pub fn raise(vector: Vector) {
 /// As [`raise`], under the only guard that the caller has made.
 #[inline]
 pub(crate) fn raise_under(vector: Vector, _here: PreemptGuard) {
-    SOFTIRQ_RAISE.record(|| SoftirqRaise { vec: vector as u32 });
+    SOFTIRQ_RAISE.record(|| Softirq { vec: vector as u32 });
     ROWS.this().pending.fetch_or(vector.bit(), Relaxed);
     // Whoever is interrupted here, or has softirqs off, looks at the word when that ends.
     if !sync::in_interrupt() {
@@ -109,9 +109,9 @@ pub(crate) fn run_handlers(row: &Row, mut pending: u32) {
         served.store(served.load(Relaxed) + 1, Relaxed);
         if let Some(handler) = HANDLERS.get(number).and_then(Once::get) {
             let before = machine::cpu::preempt_count() & !NO_RESCHED;
-            SOFTIRQ_ENTRY.record(|| SoftirqEntry { vec: number as u32 });
+            SOFTIRQ_ENTRY.record(|| Softirq { vec: number as u32 });
             handler();
-            SOFTIRQ_EXIT.record(|| SoftirqExit { vec: number as u32 });
+            SOFTIRQ_EXIT.record(|| Softirq { vec: number as u32 });
             debug_assert_eq!(
                 machine::cpu::preempt_count() & !NO_RESCHED,
                 before,

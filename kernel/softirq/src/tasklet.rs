@@ -31,7 +31,7 @@ use crate::guard::BottomHalfGuard;
 use crate::pending::{open, raise_under};
 use crate::vector::Vector;
 
-/// Taken with interrupts off, in any context; takes nothing. Two of them only when a CPU's are taken over.
+/// Taken with interrupts off, in any context; takes nothing.
 static TASKLETS_LOCK: LockClass = LockClass::new("tasklets");
 
 /// Wants to run.
@@ -44,6 +44,8 @@ const HELD: u32 = 1 << 2;
 const KILLED: u32 = 1 << 3;
 /// What it wants is to run with the high-priority ones.
 const HIGH: u32 = 1 << 4;
+/// Its owner is gone: it is not run, wherever it is.
+const DROPPED: u32 = 1 << 5;
 
 /// On no CPU.
 const NOWHERE: usize = usize::MAX;
@@ -129,6 +131,10 @@ impl Core {
     fn run(self: Arc<Self>, high: bool) {
         if self.disabled.load(SeqCst) != 0 {
             self.hold(high);
+            return;
+        }
+        // After the look whether it is disabled: enabled by who has dropped it before, it does not run.
+        if self.state.load(SeqCst) & DROPPED != 0 {
             return;
         }
         (self.function)();
@@ -311,12 +317,11 @@ impl Tasklet {
 
 impl Drop for Tasklet {
     fn drop(&mut self) {
-        self.core.state.fetch_or(KILLED, SeqCst);
+        // Held, on its way to a list, or scheduled anew while it runs: whoever is about to run it sees that it was dropped.
+        self.core.state.fetch_or(KILLED | DROPPED, SeqCst);
         // Its links hold it, and its function perhaps whoever drops it: so it goes now, not when its turn comes.
         let unlisted = self.core.unlist();
         drop(unlisted);
-        // Nor does it begin to run when who has disabled it enables it.
-        self.core.drop_held();
     }
 }
 
@@ -364,12 +369,11 @@ pub(crate) fn open_vectors() {
 pub(crate) fn take_over(gone: CpuId) {
     let here = machine::cpu::id();
     let _irqs_off = sync::IrqGuard::new();
-    // Both locked, so that a tasklet is not on no list in between, where its killer would look for it in vain. Nobody else locks two.
-    let mut theirs = QUEUES.of(gone).lock_irq();
-    let mut ours = QUEUES.of(here).lock_irq_nested();
+    // In between a tasklet is on its way to a list, as after it was scheduled: its killer looks again, and interrupts are off.
     for list in 0..2 {
-        while let Some(core) = theirs.pop(list) {
-            ours.push(here, list, core);
+        let pop = || QUEUES.of(gone).lock_irq().pop(list);
+        while let Some(core) = pop() {
+            QUEUES.of(here).lock_irq().push(here, list, core);
         }
     }
 }

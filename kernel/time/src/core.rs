@@ -16,6 +16,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use machine::CpuId;
 use sync::{IrqGuard, PerCpu, SpinLock};
+use trace::{Pointer, Symbol};
 
 /// A timer: where it is, the links of its kind of queue, and what it calls.
 pub(crate) struct Core<L> {
@@ -23,7 +24,26 @@ pub(crate) struct Core<L> {
     place: AtomicU32,
     pub(crate) links: L,
     /// Boxed, although that is one allocation more: the queues' references are thin then, and all that follows them is shorter.
-    function: Box<dyn Fn() + Send + Sync>,
+    function: Box<dyn Function>,
+}
+
+/// What a timer calls.
+trait Function: Send + Sync {
+    fn call(&self);
+
+    /// For who reads a trace.
+    fn name(&self) -> &'static str;
+}
+
+impl<F: Fn() + Send + Sync> Function for F {
+    #[inline]
+    fn call(&self) {
+        self();
+    }
+
+    fn name(&self) -> &'static str {
+        core::any::type_name::<F>()
+    }
 }
 
 /// One CPU's queue of timers of one kind.
@@ -42,6 +62,12 @@ pub(crate) trait Base: Send + Sized + 'static {
 
     /// Sees to it that this CPU is interrupted when the first one's time has come. On the queue's CPU.
     fn program(&mut self);
+
+    /// A timer has been queued for a time: a place for a trace event.
+    fn trace_start(timer: &CoreOf<Self>, deadline: u64);
+
+    /// A timer leaves its queue.
+    fn trace_cancel(timer: &CoreOf<Self>);
 }
 
 /// A timer of a kind.
@@ -79,7 +105,11 @@ impl<L> Core<L> {
     }
 
     pub(crate) fn is_queued(&self) -> bool {
-        self.place().queued_on().is_some()
+        self.queued_on().is_some()
+    }
+
+    pub(crate) fn queued_on(&self) -> Option<CpuId> {
+        self.place().queued_on()
     }
 
     /// It has been linked into a CPU's queue, whose lock is held.
@@ -108,7 +138,12 @@ impl<L> Core<L> {
     }
 
     pub(crate) fn call(&self) {
-        (self.function)();
+        self.function.call();
+    }
+
+    /// Which timer, and what it calls, as trace events show them.
+    pub(crate) fn trace_identity(&self) -> (Pointer, Symbol) {
+        (Pointer::to(core::ptr::from_ref(&self.place).addr()), Symbol::of(self.function.name()))
     }
 }
 
@@ -130,11 +165,13 @@ pub(crate) fn start<B: Base>(timer: &Arc<CoreOf<B>>, deadline: u64) {
         match timer.place().running_on() {
             None if target == here => {
                 timer.now_queued_on(here);
+                B::trace_start(timer, deadline);
                 base.program();
                 return;
             }
             Some(running) if running == target => {
                 timer.now_queued_on(target);
+                B::trace_start(timer, deadline);
                 return;
             }
             _ => {
@@ -155,6 +192,7 @@ pub(crate) fn cancel<B: Base>(timer: &CoreOf<B>) -> bool {
         }
         timer.no_longer_queued();
         let unlinked = base.remove(timer);
+        B::trace_cancel(timer);
         // The hardware is left as it is: an interrupt too early costs less than setting it twice.
         drop(base);
         debug_assert!(unlinked.is_some(), "a queued timer is in no queue");

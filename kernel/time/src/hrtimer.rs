@@ -4,6 +4,10 @@ use alloc::sync::Arc;
 
 use machine::CpuId;
 use sync::{IrqGuard, LockClass, PerCpu, SpinLock, per_cpu};
+use trace::{
+    HRTIMER_CANCEL, HRTIMER_EXPIRE_ENTRY, HRTIMER_EXPIRE_EXIT, HRTIMER_START, HrtimerClass,
+    HrtimerExpireEntry, HrtimerStart,
+};
 
 use crate::core::{self, Base, Core};
 use crate::heap::{Heap, Links, Node};
@@ -60,6 +64,35 @@ impl Base for Queue {
             self.program_not_before(0);
         }
     }
+
+    #[inline(always)]
+    fn trace_start(timer: &Node, deadline: u64) {
+        HRTIMER_START.record(|| {
+            let (hrtimer, function) = timer.trace_identity();
+            let expires = deadline.cast_signed();
+            HrtimerStart { hrtimer, function, expires, softexpires: expires, mode: 0 }
+        });
+    }
+
+    #[inline(always)]
+    fn trace_cancel(timer: &Node) {
+        HRTIMER_CANCEL.record(|| HrtimerClass { hrtimer: timer.trace_identity().0 });
+    }
+}
+
+/// A timer's function is about to be called.
+#[inline(always)]
+fn trace_entry(timer: &Node, now: u64) {
+    HRTIMER_EXPIRE_ENTRY.record(|| {
+        let (hrtimer, function) = timer.trace_identity();
+        HrtimerExpireEntry { hrtimer, now: now.cast_signed(), function }
+    });
+}
+
+/// A timer's function has returned.
+#[inline(always)]
+fn trace_exit(timer: &Node) {
+    HRTIMER_EXPIRE_EXIT.record(|| HrtimerClass { hrtimer: timer.trace_identity().0 });
 }
 
 /// The timer interrupt: runs what is due on this CPU and programs the next.
@@ -86,9 +119,12 @@ pub fn interrupt() {
             first.now_running();
         }
         let Some((timer, _)) = queue.heap.pop() else { break };
+        Queue::trace_cancel(&timer);
         drop(queue);
         drop(last.take());
+        trace_entry(&timer, now);
         timer.call();
+        trace_exit(&timer);
         queue = shared.lock_irq();
         timer.has_run();
         last = Some(timer);

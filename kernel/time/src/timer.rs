@@ -6,6 +6,10 @@ use errno::Errno;
 use machine::CpuId;
 use softirq::Vector;
 use sync::{IrqGuard, LockClass, Once, PerCpu, SpinLock, per_cpu};
+use trace::{
+    TIMER_CANCEL, TIMER_EXPIRE_ENTRY, TIMER_EXPIRE_EXIT, TIMER_START, TimerClass, TimerExpireEntry,
+    TimerStart,
+};
 
 use crate::clock::{JIFFY, monotonic};
 use crate::core::{self, Base, Core};
@@ -58,6 +62,36 @@ impl Base for Queue {
             event.start(self.programmed.saturating_mul(JIFFY));
         }
     }
+
+    #[inline(always)]
+    fn trace_start(timer: &Spoke, deadline: u64) {
+        TIMER_START.record(|| {
+            let (identity, function) = timer.trace_identity();
+            let (expires, now) = (deadline.div_ceil(JIFFY), jiffy_at(monotonic()));
+            let flags = timer.queued_on().map_or(0, |cpu| cpu as u32);
+            TimerStart { timer: identity, function, expires, now, flags }
+        });
+    }
+
+    #[inline(always)]
+    fn trace_cancel(timer: &Spoke) {
+        TIMER_CANCEL.record(|| TimerClass { timer: timer.trace_identity().0 });
+    }
+}
+
+/// A timer's function is about to be called, in its turn of the wheel.
+#[inline(always)]
+fn trace_entry(timer: &Spoke, baseclk: u64) {
+    TIMER_EXPIRE_ENTRY.record(|| {
+        let (identity, function) = timer.trace_identity();
+        TimerExpireEntry { timer: identity, now: jiffy_at(monotonic()), function, baseclk }
+    });
+}
+
+/// A timer's function has returned.
+#[inline(always)]
+fn trace_exit(timer: &Spoke) {
+    TIMER_EXPIRE_EXIT.record(|| TimerClass { timer: timer.trace_identity().0 });
 }
 
 /// Gives a CPU its wheel, before it starts a timer. May sleep, unless it is the boot CPU's.
@@ -85,9 +119,12 @@ fn run() {
     let mut last: Option<Arc<Spoke>> = None;
     while let Some(jiffy) = queue.wheel.turn(jiffy_at(monotonic())) {
         while let Some(timer) = queue.wheel.pop_due(jiffy) {
+            Queue::trace_cancel(&timer);
             drop(queue);
             drop(last.take());
+            trace_entry(&timer, jiffy);
             timer.call();
+            trace_exit(&timer);
             queue = shared.lock_irq();
             timer.has_run();
             last = Some(timer);

@@ -15,6 +15,9 @@ pub const PAYLOAD_MAX: usize = 320;
 
 /// The fields of an event, with how they are stored and shown.
 pub trait Record: Sized {
+    /// The text that stands behind `print fmt:` in the `format` file.
+    const FORMAT: &'static str;
+
     /// Stores the fields, and returns how many bytes that took.
     fn encode(&self, bytes: &mut [u8; PAYLOAD_MAX]) -> usize;
 
@@ -36,20 +39,13 @@ pub struct Event<R> {
     system: &'static str,
     name: &'static str,
     id: u16,
-    format: &'static str,
     enabled: AtomicBool,
     record: PhantomData<fn() -> R>,
 }
 
 impl<R: Record> Event<R> {
-    pub(crate) const fn new(
-        system: &'static str,
-        name: &'static str,
-        id: u16,
-        format: &'static str,
-    ) -> Self {
-        let enabled = AtomicBool::new(false);
-        Self { system, name, id, format, enabled, record: PhantomData }
+    pub(crate) const fn new(system: &'static str, name: &'static str, id: u16) -> Self {
+        Self { system, name, id, enabled: AtomicBool::new(false), record: PhantomData }
     }
 
     /// Whether it is on: for who would rather not have at hand what a record needs while it is off.
@@ -163,19 +159,23 @@ impl<R: Record> AnyEvent for Event<R> {
         }
         writeln!(out)?;
         R::describe(out)?;
-        writeln!(out, "\nprint fmt: {}", self.format)
+        writeln!(out, "\nprint fmt: {}", R::FORMAT)
     }
 }
 
-/// Declares events: for each the struct of its fields, its static, and a place in the table.
-macro_rules! events {
+/// Declares what is recorded, and for each the events that record it: the struct of the fields, the events' statics, and their places in
+/// this module's table.
+macro_rules! records {
     ($(
         $(#[$doc:meta])*
-        $system:ident $name:literal $number:literal $event:ident $record:ident {
+        $record:ident {
             $($(#[$field_doc:meta])* $field:ident: $kind:ty,)*
         }
         format $format:literal
         print |$this:ident, $out:ident| $print:expr;
+        events {
+            $($(#[$event_doc:meta])* $system:ident $name:literal $number:literal $event:ident;)+
+        }
     )*) => {
         $(
             $(#[$doc])*
@@ -184,11 +184,14 @@ macro_rules! events {
                 $($(#[$field_doc])* pub $field: $kind,)*
             }
 
-            #[doc = concat!("The event `", $name, "`.")]
-            pub static $event: Event<$record> =
-                Event::new(stringify!($system), $name, $number, $format);
+            $(
+                $(#[$event_doc])*
+                pub static $event: Event<$record> = Event::new(stringify!($system), $name, $number);
+            )+
 
             impl Record for $record {
+                const FORMAT: &'static str = $format;
+
                 fn encode(&self, bytes: &mut [u8; PAYLOAD_MAX]) -> usize {
                     let mut end = COMMON_SIZE;
                     $(
@@ -233,9 +236,9 @@ macro_rules! events {
             }
         )*
 
-        /// Every event.
-        pub static EVENTS: &[&dyn AnyEvent] = &[$(&$event),*];
+        /// The events of this module.
+        pub(crate) static TABLE: &[&'static dyn AnyEvent] = &[$($(&$event,)+)*];
     };
 }
 
-pub(crate) use events;
+pub(crate) use records;

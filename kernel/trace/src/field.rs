@@ -1,6 +1,7 @@
 //! The types that fields of events have: how they are stored, and how Linux calls them.
 
 use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// The bytes of a `comm`, with its final NUL.
 pub const COMM_SIZE: usize = 16;
@@ -29,6 +30,63 @@ impl<const SIZE: usize> fmt::Display for Name<SIZE> {
             }
         }
         Ok(())
+    }
+}
+
+/// What a function is called, cut to fit: the kernel keeps no table of its functions, but its types have names.
+pub type Symbol = Name<96>;
+
+impl Symbol {
+    /// From the name of a type, without its blanks: a line's parts are told apart by them.
+    pub fn of(name: &str) -> Self {
+        let mut symbol = Self([0; _]);
+        let bytes = name.bytes().filter(|&byte| byte != b' ');
+        for (place, byte) in symbol.0[..Self::SIZE - 1].iter_mut().zip(bytes) {
+            *place = byte;
+        }
+        symbol
+    }
+}
+
+/// Which object something happens to: a number that is the same for the same object, and does not tell where in memory it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pointer(u64);
+
+impl Pointer {
+    /// An object by its address.
+    pub fn to(address: usize) -> Self {
+        if address == 0 {
+            return Self(0);
+        }
+        // Mixed with what nobody outside knows, as often as it takes for each bit to depend on all others.
+        let mut mixed = address as u64 ^ secret();
+        for factor in [0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb] {
+            mixed = (mixed ^ mixed >> 31).wrapping_mul(factor);
+        }
+        Self((mixed >> 32).max(1))
+    }
+}
+
+/// The same from boot to shutdown.
+fn secret() -> u64 {
+    static SECRET: AtomicU64 = AtomicU64::new(0);
+    let mut secret = SECRET.load(Ordering::Relaxed);
+    if secret == 0 {
+        let mut bytes = [0; 8];
+        machine::entropy::fill(&mut bytes);
+        let fresh = u64::from_ne_bytes(bytes).max(1);
+        // Whoever comes first has chosen it for all.
+        secret = match SECRET.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => fresh,
+            Err(chosen) => chosen,
+        };
+    }
+    secret
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
     }
 }
 
@@ -76,6 +134,23 @@ number_field! {
     u32, "unsigned int";
     i64, "long";
     u64, "unsigned long";
+}
+
+impl Field for Pointer {
+    const SIZE: usize = size_of::<u64>();
+    const SIGNED: bool = false;
+
+    fn declare(out: &mut dyn fmt::Write, name: &str) -> fmt::Result {
+        write!(out, "void * {name}")
+    }
+
+    fn put(&self, bytes: &mut [u8]) {
+        self.0.put(bytes);
+    }
+
+    fn get(bytes: &[u8]) -> Self {
+        Self(u64::get(bytes))
+    }
 }
 
 impl<const LENGTH: usize> Field for Name<LENGTH> {

@@ -38,4 +38,4 @@ pub use control::{
 };
 pub use event::{AnyEvent, Event, Record};
 pub use events::*;
-pub use field::Name;
+pub use field::{Name, Pointer, Symbol};

@@ -7,7 +7,7 @@ use machine::preempt::{HARDIRQ_MASK, NO_RESCHED, PREEMPT_MASK, SOFTIRQ_MASK, SOF
 
 use crate::buffer::Moment;
 use crate::control::{counts, with_ring};
-use crate::events::EVENTS;
+use crate::events;
 use crate::field::{COMM_SIZE, Name};
 
 /// The number of a record that is a text from user space.
@@ -95,7 +95,7 @@ impl fmt::Display for Entry {
             f.write_str("tracing_mark_write: ")?;
             return payload.utf8_chunks().try_for_each(|chunk| f.write_str(chunk.valid()));
         }
-        let Some(event) = EVENTS.iter().find(|event| event.id() == id) else {
+        let Some(event) = events::all().find(|event| event.id() == id) else {
             return f.write_str("Unknown type");
         };
         write!(f, "{}: ", event.name())?;

@@ -5,24 +5,24 @@ use core::fmt::Write;
 
 use errno::{Errno, Result};
 use kernfs::{Attribute, Directory};
-use trace::{AnyEvent, EVENTS};
+use trace::AnyEvent;
 
 pub(crate) fn register(root: &Arc<Directory>) -> Result<()> {
     root.add_file(
         "available_events",
         Attribute::shown(|text| {
-            EVENTS.iter().try_for_each(|e| Ok(writeln!(text, "{}:{}", e.system(), e.name())?))
+            trace::all().try_for_each(|e| Ok(writeln!(text, "{}:{}", e.system(), e.name())?))
         }),
     )?;
     root.add_file(
         "set_event",
         Attribute::shown(|text| {
-            let mut enabled = EVENTS.iter().filter(|event| event.is_enabled());
+            let mut enabled = trace::all().filter(|event| event.is_enabled());
             enabled.try_for_each(|e| Ok(writeln!(text, "{}:{}", e.system(), e.name())?))
         })
         .store(set_by_names)
         .truncate(|| {
-            for event in EVENTS {
+            for event in trace::all() {
                 // Turning one off takes nothing.
                 let _ = event.set_enabled(false);
             }
@@ -30,14 +30,14 @@ pub(crate) fn register(root: &Arc<Directory>) -> Result<()> {
     )?;
     let events = root.subdirectory("events")?;
     events.add_file("enable", switch_of(|_| true))?;
-    for event in EVENTS {
+    for event in trace::all() {
         let system = events.subdirectory(event.system())?;
         if system.find(b"enable").is_none() {
             let name = event.system();
             system.add_file("enable", switch_of(move |event| event.system() == name))?;
         }
         let directory = system.subdirectory(event.name())?;
-        register_one(&directory, *event)?;
+        register_one(&directory, event)?;
     }
     Ok(())
 }
@@ -54,7 +54,7 @@ fn register_one(directory: &Directory, event: &'static dyn AnyEvent) -> Result<(
 
 /// The switch of several events: `X` if some are on and some are off.
 fn switch_of(is_meant: impl Fn(&dyn AnyEvent) -> bool + Copy + Send + Sync + 'static) -> Attribute {
-    let meant = move || EVENTS.iter().filter(move |event| is_meant(**event));
+    let meant = move || trace::all().filter(move |event| is_meant(*event));
     Attribute::shown(move |text| {
         let on = meant().filter(|event| event.is_enabled()).count();
         let state = match on {
@@ -79,7 +79,7 @@ fn set_by_names(bytes: &[u8]) -> Result<()> {
             None => (word, true),
         };
         let mut any = false;
-        for event in EVENTS.iter().filter(|event| is_named(**event, word)) {
+        for event in trace::all().filter(|event| is_named(*event, word)) {
             event.set_enabled(enabled)?;
             any = true;
         }
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn c06_events_are_found_by_name() {
-        for event in EVENTS {
+        for event in trace::all() {
             let named = |word: &str| is_named(*event, word);
             assert!(named(&full_name(*event)) && named("*:*") && named("*"));
             assert!(named(event.name()) && named(event.system()));

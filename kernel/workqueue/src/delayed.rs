@@ -122,11 +122,12 @@ pub(crate) fn timer_fires(node: Arc<Node>) {
     let mut held = delay.target.lock_irq();
     match &*held {
         Some(target) if time::monotonic() >= target.deadline => {}
-        Some(target) => {
-            // Started again while this was on its way.
-            if !delay.timer.is_pending() {
-                delay.timer.start(target.deadline);
-            }
+        // Started again while this was on its way: the timer is queued for that, here, and fires when this is over.
+        Some(_) => {
+            debug_assert!(
+                delay.timer.is_pending(),
+                "a target waits for a timer that is not queued"
+            );
             return;
         }
         None => return,

@@ -34,7 +34,7 @@ struct Users {
 /// What a queue needs for flushing.
 pub(crate) struct Flush {
     users: Mutex<Users>,
-    /// For each colour that is being flushed: how many pools have items of it. One more while they are being counted.
+    /// For each colour that is being flushed: how many pools have items of it.
     pools: [AtomicU32; COLOURS],
     waiters: WaitQueue,
 }
@@ -109,10 +109,10 @@ fn begin(queue: &Queue) -> Set {
             users.of[colour] += 1;
         }
         users.current = next;
-        // One too many while the pools are counted, so that the count is not 0 before the end. The mutex keeps another
-        // flush from changing colours in between, which would set some rows back.
+        // While the pools are counted some may be done already, so that the count comes to 0 more than once; nobody looks at it before
+        // the end, as nobody else waits for this colour. The mutex keeps another flush from changing colours in between, which
+        // would set some rows back.
         let pools = &queue.flush.pools[usize::from(old)];
-        pools.fetch_add(1, SeqCst);
         for part in queue.parts() {
             let mut state = part.pool.lock();
             if state.pwq(part.slot).change_colour(next) {
@@ -120,7 +120,6 @@ fn begin(queue: &Queue) -> Set {
             }
         }
         drop(users);
-        pools.fetch_sub(1, SeqCst);
         return set;
     }
 }

@@ -57,6 +57,7 @@ mod report;
 mod rescuer;
 mod state;
 mod system;
+mod tracepoints;
 mod wait;
 pub mod watchdog;
 mod worker;

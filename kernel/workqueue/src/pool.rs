@@ -34,7 +34,7 @@ use crate::home::{Home, Place};
 use crate::item::Node;
 use crate::pwq::Pwq;
 use crate::queue::Queue;
-use crate::{manager, pools};
+use crate::{manager, pools, tracepoints};
 
 /// Taken with interrupts off, from any context. Inside: run queues (wake-ups), timer queues. Never two at once.
 static POOL_LOCK: LockClass = LockClass::new("wq_pool");
@@ -251,6 +251,7 @@ impl State {
 
     #[inline]
     fn make_ready(&mut self, node: Arc<Node>) {
+        tracepoints::activate_work(&node);
         let refused = self.worklist.push_back(node).is_err();
         debug_assert!(!refused, "a pending item is on one list");
         self.wake_if_needed();
@@ -269,6 +270,7 @@ impl State {
         let pwq = &mut self.pwqs[slot as usize];
         let Some(node) = pwq.activate(&mut self.worklist) else { return false };
         node.home.set_place(Place::Active);
+        tracepoints::activate_work(node);
         self.wake_if_needed();
         true
     }
@@ -433,9 +435,8 @@ impl State {
     }
 
     pub(crate) fn enter_idle(&mut self, id: u32) {
-        let worker = self.worker(id);
-        worker.woken = false;
-        worker.idle_since = time::monotonic();
+        // It was marked as woken while it was idle, and that was taken back when it left.
+        self.worker(id).idle_since = time::monotonic();
         self.idle.push(id);
         self.called = false;
     }

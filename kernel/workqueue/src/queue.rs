@@ -21,7 +21,7 @@ use crate::flush::{self, Flush};
 use crate::item::{DelayedWork, Node, Work, WorkItem};
 use crate::pool::Pool;
 use crate::rescuer::{self, Rescuer};
-use crate::{delayed, freeze, pools, wait, worker};
+use crate::{delayed, freeze, pools, tracepoints, wait, worker};
 
 /// Outside pool locks.
 static QUEUES_LOCK: LockClass = LockClass::new("workqueues");
@@ -115,6 +115,7 @@ impl Queue {
         if !self.takes() || !node.state.claim() {
             return false;
         }
+        tracepoints::queue_work(self, &part.pool, node, cpu);
         held.insert(part.pool.id, part.slot, node.clone());
         true
     }
@@ -124,6 +125,7 @@ impl Queue {
         if let Some(part) = self.part_for(cpu) {
             let mut held = part.pool.lock();
             if self.takes() {
+                tracepoints::queue_work(self, &part.pool, node, cpu);
                 held.insert(part.pool.id, part.slot, node.clone());
                 return;
             }

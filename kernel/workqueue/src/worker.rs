@@ -9,7 +9,7 @@ use crate::item::{Node, Running};
 use crate::pool::{Held, Pool, WorkerFlags};
 use crate::pwq::News;
 use crate::queue::Queue;
-use crate::{manager, pools, wait};
+use crate::{manager, pools, tracepoints, wait};
 
 /// What a worker's task carries, for those who meet the task: the scheduler's hooks, `/proc`, the items it runs.
 pub(crate) struct Tag {
@@ -193,7 +193,9 @@ fn rename(held: &mut Held<'_>, id: u32, slot: u32, queue: u64) {
 /// Runs an item, and looks at what it leaves behind.
 #[inline]
 pub(crate) fn run(pool: &Pool, slot: u32, node: &Arc<Node>) {
+    tracepoints::execute_start(node);
     node.item.run(&Running { node, pool, slot });
+    tracepoints::execute_end(node);
     if sync::in_atomic() {
         panic!("workqueue: {} returned with preemption or interrupts off", node.name);
     }

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
+use fault::{Plan, Point, When};
 use kthread::freezer::{self, Scope};
 use sched::Completion;
 use workqueue::{
@@ -12,7 +13,7 @@ use workqueue::{
 
 use super::{Count, queue, wait_until};
 use crate::softirqs::go_anywhere;
-use crate::tools::{SLACK, cpus, random};
+use crate::tools::{SLACK, cpus, dawdle, join_all, random, spawn};
 
 /// A timer that is taken back and started anew while its function is on its way does not queue the item before the new time.
 pub(crate) fn never_early() {
@@ -119,13 +120,16 @@ fn meeting(of: usize) -> Vec<Work<impl Fn(&workqueue::Running<'_>) + Send + Sync
 
 /// Unbound items that do not block run at once, and so do those of a CPU that is gone.
 pub(crate) fn busy_items_run_at_once() {
-    let unbound = meeting(3);
-    unbound.iter().for_each(|work| {
-        system_unbound_wq().queue(work);
-    });
-    unbound.iter().for_each(|work| {
-        work.flush();
-    });
+    // More than once: the first time, workers that were just made are awake anyway.
+    for _ in 0..4 {
+        let unbound = meeting(3);
+        unbound.iter().for_each(|work| {
+            system_unbound_wq().queue(work);
+        });
+        unbound.iter().for_each(|work| {
+            work.flush();
+        });
+    }
     let all = cpus();
     let Some(&cpu) = all.get(1 + random(all.len().max(2) as u64 - 1) as usize) else { return };
     hotplug::down(cpu).expect("it is not the last");
@@ -137,6 +141,96 @@ pub(crate) fn busy_items_run_at_once() {
         work.flush();
     });
     hotplug::up(cpu).expect("it was there before");
+}
+
+/// Workers are made for a CPU while it goes and comes: in the end all of them are bound to it.
+pub(crate) fn workers_join_while_their_cpu_goes() {
+    let all = cpus();
+    let Some(&cpu) = all.get(1 + random(all.len().max(2) as u64 - 1) as usize) else { return };
+    let may = Arc::new(Completion::new());
+    let blocked: Arc<[_]> = (0..8)
+        .map(|_| {
+            let may = may.clone();
+            Work::from_fn("blocks", move |_| may.wait())
+        })
+        .collect();
+    let theirs = blocked.clone();
+    let queuer = spawn("queuer", move |_| {
+        for work in &*theirs {
+            system_wq().queue_on(cpu, work);
+            dawdle();
+        }
+        0
+    });
+    for _ in 0..2 {
+        hotplug::down(cpu).expect("it is not the last");
+        (0..random(60)).for_each(|_| machine::cpu::relax());
+        hotplug::up(cpu).expect("it was there before");
+    }
+    join_all(alloc::vec![queuer]);
+    wait_until(|| blocked.iter().all(|work| !work.is_pending()));
+    // Each of them goes on to one of these, and blocks there as well, so that all of them have one.
+    let (astray, again) = (Arc::new(AtomicUsize::new(0)), Arc::new(Completion::new()));
+    let there: Vec<_> = (0..8)
+        .map(|_| {
+            let (astray, again) = (astray.clone(), again.clone());
+            Work::from_fn("looks", move |_| {
+                astray.fetch_add((machine::cpu::id() != cpu).into(), SeqCst);
+                again.wait();
+                astray.fetch_add((machine::cpu::id() != cpu).into(), SeqCst);
+            })
+        })
+        .collect();
+    there.iter().for_each(|work| {
+        system_wq().queue_on(cpu, work);
+    });
+    may.complete_all();
+    wait_until(|| there.iter().all(|work| !work.is_pending()));
+    again.complete_all();
+    blocked.iter().for_each(|work| {
+        work.flush();
+    });
+    there.iter().for_each(|work| {
+        work.flush();
+    });
+    assert_eq!(astray.load(SeqCst), 0, "a worker ran on another CPU than its own");
+}
+
+/// Work that comes after a pool has called for rescuers once is rescued as well, for as long as no worker can be made.
+pub(crate) fn rescued_again() {
+    let own = queue(WqFlags::MEM_RECLAIM, 0);
+    let cpu = cpus()[random(cpus().len() as u64) as usize];
+    let done = Arc::new(Completion::new());
+    let blockers: Vec<_> = (0..workqueue::workers_of(cpu) + 2)
+        .map(|_| {
+            let done = done.clone();
+            Work::from_fn("blocked", move |_| done.wait())
+        })
+        .collect();
+    let rescued = Arc::new(AtomicUsize::new(0));
+    let savers: Vec<_> = (0..3)
+        .map(|_| {
+            let rescued = rescued.clone();
+            Work::from_fn("saver", move |_| {
+                rescued.fetch_add(workqueue::current_is_rescuer().into(), SeqCst);
+            })
+        })
+        .collect();
+    fault::arm(Plan { point: Some(Point::Task), when: When::From(1) });
+    blockers.iter().for_each(|work| {
+        system_wq().queue_on(cpu, work);
+    });
+    for saver in &savers {
+        own.queue_on(cpu, saver);
+        saver.flush();
+        sched::sleep_for(random(200 * time::MILLISECOND));
+    }
+    let report = fault::disarm();
+    done.complete_all();
+    assert_eq!(rescued.load(SeqCst), 3, "a worker did it, with {} failures", report.failed);
+    blockers.iter().for_each(|work| {
+        work.flush();
+    });
 }
 
 /// Timers queue items while their queue is being destroyed: each is done or not accepted, and the queue goes empty.

@@ -1,0 +1,54 @@
+//! The workqueue's trace events, from items.
+//!
+//! All that is on the path of an item is the test whether an event is on.
+
+use machine::CpuId;
+use trace::{
+    CPU_UNBOUND, Name, Pointer, Symbol, WORKQUEUE_ACTIVATE_WORK, WORKQUEUE_EXECUTE_END,
+    WORKQUEUE_EXECUTE_START, WORKQUEUE_QUEUE_WORK, WorkqueueActivateWork, WorkqueueExecute,
+    WorkqueueQueueWork,
+};
+
+use crate::item::Node;
+use crate::pool::Pool;
+use crate::queue::Queue;
+use crate::wait;
+
+fn pointer(node: &Node) -> Pointer {
+    Pointer::to(wait::address(node))
+}
+
+/// An item is about to be put on a queue, which the caller has asked for on a CPU, or on none in particular.
+#[inline(always)]
+pub(crate) fn queue_work(queue: &Queue, pool: &Pool, node: &Node, wanted: Option<CpuId>) {
+    let number = |cpu: Option<CpuId>, none| cpu.map_or(none, |cpu| cpu as i32);
+    WORKQUEUE_QUEUE_WORK.record(|| WorkqueueQueueWork {
+        work: pointer(node),
+        function: Symbol::of(node.name),
+        workqueue: Name::new(queue.name.as_bytes()),
+        req_cpu: number(wanted, CPU_UNBOUND),
+        cpu: number(pool.cpu, -1),
+    });
+}
+
+/// An item comes to its pool's list.
+#[inline(always)]
+pub(crate) fn activate_work(node: &Node) {
+    WORKQUEUE_ACTIVATE_WORK.record(|| WorkqueueActivateWork { work: pointer(node) });
+}
+
+/// A worker is about to begin an item.
+#[inline(always)]
+pub(crate) fn execute_start(node: &Node) {
+    WORKQUEUE_EXECUTE_START.record(|| execute(node));
+}
+
+/// A worker has done an item.
+#[inline(always)]
+pub(crate) fn execute_end(node: &Node) {
+    WORKQUEUE_EXECUTE_END.record(|| execute(node));
+}
+
+fn execute(node: &Node) -> WorkqueueExecute {
+    WorkqueueExecute { work: pointer(node), function: Symbol::of(node.name) }
+}
