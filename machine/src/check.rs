@@ -138,6 +138,9 @@ const _: () = {
 /// - `clear_accessed`: clears the page's accessed bit and returns what it was, without a flush.
 /// - `load`: makes this CPU use the space. Interrupts off. Does nothing if it is loaded already.
 /// - `load_kernel_only`: makes this CPU use no user half (for a CPU that goes away).
+/// - `AddressSpace::barrier`, `memory::barrier`: all CPUs that have the space loaded, or all that run, pass a full memory barrier between
+///   the call and its return, and the calling one two; those in user mode also forget what instructions they have fetched. A CPU
+///   that loads the space or starts later does so, too, before it goes to user mode. Any context that may wait for other CPUs.
 /// - Dropping an address space that a CPU has loaded panics; one that still maps frames gives them to `Upcalls::free_frame`.
 /// - `tlb_counters`: switches of address space, flushes of one's own TLB, and flush requests to other CPUs.
 const _: () = {
@@ -162,6 +165,8 @@ const _: () = {
         AddressSpace::for_each_mapped;
     let _: fn(&AddressSpace, usize) -> bool = AddressSpace::clear_accessed;
     let _: fn(&AddressSpace) = AddressSpace::load;
+    let _: fn(&AddressSpace) = AddressSpace::barrier;
+    let _: fn() = memory::barrier;
     let _: fn() = memory::load_kernel_only;
     let _: fn() -> memory::TlbCounters = memory::tlb_counters;
 };

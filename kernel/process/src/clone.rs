@@ -205,6 +205,11 @@ fn copy_process_boxed(
         thread.set_clear_child_tid(args.child_tid);
     }
     let task = new_task(args, &me, new_pid.pid().number(), start)?;
+    if !flags.contains(CloneFlags::VM)
+        && let Some((area, signature)) = creator.rseq().registration()
+    {
+        thread.rseq().register(&task, area, signature);
+    }
     task.set_address_space(mm.map(|mm| mm.address_space().clone()));
     task.attach_shared(Slot::Process, thread);
     prepare(new_pid.pid())?;

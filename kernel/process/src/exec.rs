@@ -73,6 +73,7 @@ fn replace_memory(me: &TaskRef, mm: Arc<Mm>) {
     let thread = Thread::of(me);
     thread.set_clear_child_tid(0);
     thread.set_robust_list(0);
+    thread.rseq().unregister(me);
     let space = mm.address_space().clone();
     let old = thread.set_mm(Some(mm));
     debug_assert!(old.is_none(), "the old memory was released");

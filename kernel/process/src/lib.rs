@@ -53,6 +53,7 @@ mod process;
 pub mod ptrace;
 mod reaper;
 mod rlimit;
+mod rseq;
 mod session;
 pub mod signal;
 mod table;
@@ -96,6 +97,7 @@ pub use numbers::{PID_MAX_DEFAULT, PID_MAX_LIMIT, PID_MAX_MIN};
 pub use pid::Pid;
 pub use process::{Process, process_of};
 pub use rlimit::{INFINITY, Limit, Limits, RESOURCES, Resource};
+pub use rseq::Rseq;
 pub use session::{Session, Terminal};
 pub use signal::{
     Delivery, SigInfo, SigSet, Signal, SignalStatus, allow_signal, dequeue_signal, disallow_signal,

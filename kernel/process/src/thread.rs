@@ -21,6 +21,7 @@ use crate::namespace::{Namespaces, PidNamespace, UtsNamespace};
 use crate::pid::Pid;
 use crate::process::Process;
 use crate::ptrace::TraceFlags;
+use crate::rseq::Rseq;
 use crate::signal::{SigSet, ThreadSignals};
 use crate::user::User;
 
@@ -97,6 +98,7 @@ pub struct Thread {
     /// Where to write the thread's number when it starts; 0 for nowhere.
     set_child_tid: AtomicUsize,
     robust_list: AtomicUsize,
+    rseq: Rseq,
     personality: AtomicU32,
     /// [`TraceFlags`]. Changed with the signals locked, or by the tracer while it is stopped.
     trace_flags: AtomicU32,
@@ -138,6 +140,7 @@ impl Thread {
             clear_child_tid: AtomicUsize::new(0),
             set_child_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
+            rseq: Rseq::none(),
             personality: AtomicU32::new(new.personality),
             trace_flags: AtomicU32::new(0),
             start_time: time::monotonic(),
@@ -334,6 +337,12 @@ impl Thread {
     /// `set_robust_list`.
     pub fn set_robust_list(&self, address: usize) {
         self.robust_list.store(address, Ordering::Relaxed);
+    }
+
+    /// What it has registered for restartable sequences.
+    #[inline]
+    pub fn rseq(&self) -> &Rseq {
+        &self.rseq
     }
 
     /// What it has to look out for on a tracer's behalf.

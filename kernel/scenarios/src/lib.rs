@@ -10,6 +10,7 @@
 
 extern crate alloc;
 
+mod barrier;
 mod census;
 mod cgroups;
 mod create;
@@ -109,6 +110,7 @@ scenarios! {
     k16_a_panic_in_a_system_call: "a user task whose system call panics dies alone" = misc::panic_in_a_system_call;
     k17_wait_until_asked: "a daemon sleeps until there is work" = misc::wait_until_asked;
     k17_every_so_often: "a daemon runs once a period" = misc::every_so_often;
+    c07_membarrier_reaches_who_runs_the_program / 10: "a barrier interrupts the CPUs that have the address space loaded, and no others" = barrier::reaches_who_runs_it;
     k18_use_mm: "a kernel thread works in a user address space for a while" = misc::use_mm;
     s01_classes_in_order: "stop before real time before fair" = schedule::classes_in_order;
     s01_weights / 20: "nice 0 and nice 5 share a CPU by their weights" = schedule::weights;

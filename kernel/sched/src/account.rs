@@ -64,6 +64,10 @@ impl Account {
         add(if voluntarily { &self.voluntary } else { &self.involuntary }, 1);
     }
 
+    pub(crate) fn switches(&self) -> u64 {
+        self.voluntary.load(Relaxed) + self.involuntary.load(Relaxed)
+    }
+
     pub(crate) fn tick(&self, in_user: bool, nanoseconds: u64) {
         add(if in_user { &self.user } else { &self.system }, nanoseconds);
     }

@@ -80,7 +80,8 @@ pub use sleep::{sleep_for, sleep_interruptible, sleep_until};
 pub use space::{SpaceCounters, address_space_counters, drop_lazy_space, use_address_space};
 pub use state::Sleep;
 pub use task::{
-    COMM_LENGTH, Comm, NewTask, SIGNAL_FATAL, SIGNAL_PENDING, Slot, Task, TaskFlags, TaskRef,
+    COMM_LENGTH, Comm, NewTask, RSEQ_REGISTERED, RSEQ_RESTART, SIGNAL_FATAL, SIGNAL_PENDING, Slot,
+    Task, TaskFlags, TaskRef,
 };
 pub use tick::{TICK, set_tick_hook};
 pub use upcalls::{interrupt_exit, reschedule_interrupt};

@@ -62,6 +62,13 @@ bitflags! {
 pub const SIGNAL_PENDING: u32 = 1 << 0;
 /// The task is being killed.
 pub const SIGNAL_FATAL: u32 = 1 << 1;
+/// The task has registered for restartable sequences, and looks before it goes to user mode whether it was away from its CPU. No
+/// signal: it is in the same word so that others look at nothing more.
+pub const RSEQ_REGISTERED: u32 = 1 << 2;
+/// Its restartable sequence is to start over even if it was not.
+pub const RSEQ_RESTART: u32 = 1 << 3;
+
+const SIGNALS: u32 = SIGNAL_PENDING | SIGNAL_FATAL;
 
 /// A task's short name, `comm`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -336,7 +343,19 @@ impl Task {
     /// Whether a signal, fatal or not, waits to be taken. SeqCst on both sides: a sender sets this before it looks at
     /// the state, a sleeper sets its state before it looks here.
     pub fn signal_pending(&self) -> bool {
-        self.signals.load(Ordering::SeqCst) != 0
+        self.signals.load(Ordering::SeqCst) & SIGNALS != 0
+    }
+
+    /// What there is to look at before the task goes to user mode: signals and restartable sequences.
+    #[inline]
+    pub fn return_work(&self) -> u32 {
+        self.signals.load(Ordering::SeqCst)
+    }
+
+    /// How often it has left a CPU.
+    #[inline]
+    pub fn switches(&self) -> u64 {
+        self.account.switches()
     }
 
     /// Whether the task is being killed.
@@ -344,7 +363,7 @@ impl Task {
         self.signals.load(Ordering::SeqCst) & SIGNAL_FATAL != 0
     }
 
-    /// Sets [`SIGNAL_PENDING`], [`SIGNAL_FATAL`]. The caller then wakes the task as fits ([`crate::wake_up_state`]).
+    /// Sets [`SIGNAL_PENDING`], [`SIGNAL_FATAL`] and the like. For signals, the caller then wakes the task as fits ([`crate::wake_up_state`]).
     pub fn add_signal(&self, bits: u32) {
         self.signals.fetch_or(bits, Ordering::SeqCst);
     }
@@ -356,7 +375,7 @@ impl Task {
 
     /// Whether a sleep in `state` would be ended at once by a signal.
     pub(crate) fn signal_wakes(&self, state: u32) -> bool {
-        let signals = self.signals.load(Ordering::SeqCst);
+        let signals = self.signals.load(Ordering::SeqCst) & SIGNALS;
         signals != 0
             && (state & state::INTERRUPTIBLE != 0
                 || state & state::WAKEKILL != 0 && signals & SIGNAL_FATAL != 0)

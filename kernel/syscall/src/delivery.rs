@@ -7,6 +7,8 @@ use process::Thread;
 use process::ptrace::{self, TraceFlags};
 use process::signal::{self, Action, ActionFlags, Delivery, Handler, SigInfo, SigSet, Signal};
 
+use crate::rseq;
+
 /// How the task goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -52,6 +54,7 @@ pub fn deliver(context: &mut UserContext, mut interrupted: Option<Errno>) -> Nex
                 if let Some(error) = interrupted.take() {
                     settle(context, error, &action);
                 }
+                rseq::before_handler(context);
                 enter_handler(context, &action, &info, saved_mask);
             }
             Delivery::None => break,

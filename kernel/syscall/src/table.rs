@@ -11,9 +11,9 @@ use crate::call::Call;
 use crate::user::Argument;
 use crate::{
     attributes, call, clock, clone, credentials, descriptor, directory, epoll, eventfd, execute,
-    exit, futex, identity, inotify, kernel_log, kill, memory, mount, names, open, poll,
-    posix_timer, prctl, process_vm, ptrace, reboot, resource, schedule, select, semaphore, signal,
-    signalfd, sleep, socket, splice, stat, system, timer, timerfd, transfer, wait, xattr,
+    exit, futex, identity, inotify, kernel_log, kill, membarrier, memory, mount, names, open, poll,
+    posix_timer, prctl, process_vm, ptrace, reboot, resource, rseq, schedule, select, semaphore,
+    signal, signalfd, sleep, socket, splice, stat, system, timer, timerfd, transfer, wait, xattr,
 };
 
 type Handler = fn(&mut Call<'_>) -> Result<usize>;
@@ -431,7 +431,7 @@ system_calls! {
     321 bpf;
     322 execveat = execute::execveat [call: directory, path, arguments, environment, flags];
     323 userfaultfd;
-    324 membarrier;
+    324 membarrier = membarrier::membarrier [command, flags, cpu];
     325 mlock2 = memory::mlock2 [address, length, flags];
     326 copy_file_range = transfer::copy_file_range [input, input_position, output, output_position, count, flags];
     327 preadv2 = transfer::preadv2 [fd, segments, count, position, high, flags];
@@ -441,7 +441,7 @@ system_calls! {
     331 pkey_free;
     332 statx = stat::statx [directory, path, flags, mask, result];
     333 io_pgetevents;
-    334 rseq;
+    334 rseq = rseq::rseq [area, length, flags, signature];
     424 pidfd_send_signal = kill::pidfd_send_signal [fd, signal, info, flags];
     425 io_uring_setup;
     426 io_uring_enter;

@@ -9,6 +9,9 @@
 //!                             └─ interrupt (served already) ───────────────────────┘
 //! ```
 //!
+//! The last look before user mode is at one word of the task: signals, and whether it has registered for restartable
+//! sequences ([`rseq`]).
+//!
 //! Preemption needs no place here: the kernel is preemptible, so a reschedule that is wanted
 //! happens when the interrupt that wanted it ends.
 
@@ -26,7 +29,7 @@ use vm::FaultError;
 
 use crate::call::{Call, Restart, restart_syscall};
 use crate::delivery::{self, Next};
-use crate::{out_of_memory, table, traced_call};
+use crate::{out_of_memory, rseq, table, traced_call};
 
 /// Runs the program whose registers these are until the task's end, and returns its exit code. To
 /// be called by the task itself, last of all: its start function returns what this returns.
@@ -46,12 +49,19 @@ fn run_until_end(context: &mut UserContext) -> u32 {
         // A signal that comes after the look sends an interrupt, which finds the task in user mode
         // if interrupts are off until then.
         machine::irq::disable();
-        if me.signal_pending() {
-            machine::irq::enable();
-            if let Next::End(code) = delivery::deliver(context, None) {
-                return code;
+        if me.return_work() != 0 {
+            if me.signal_pending() {
+                machine::irq::enable();
+                if let Next::End(code) = delivery::deliver(context, None) {
+                    return code;
+                }
+                continue;
             }
-            continue;
+            if thread.rseq().is_stale(&me) {
+                machine::irq::enable();
+                rseq::bring_up_to_date(context);
+                continue;
+            }
         }
         me.set_in_user(true);
         let trap = context.run();

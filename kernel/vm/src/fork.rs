@@ -38,6 +38,7 @@ impl Mm {
         let parked = copy.parked.len();
         // From here on dropping `child` undoes all.
         let child = Self::with_state(copy)?;
+        child.register_barriers(self.barriers());
         (0..parked).for_each(|_| child.rss.add(Kind::Anonymous));
         for vma in state.mappings.iter() {
             if !vma.flags.contains(VmFlags::DONT_COPY) && carries_pages(vma) {

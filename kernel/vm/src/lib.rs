@@ -27,6 +27,7 @@ extern crate alloc;
 
 mod advise;
 mod backing;
+mod barrier;
 mod brk;
 mod error;
 mod flags;
@@ -49,6 +50,7 @@ mod vma;
 
 pub use advise::Advice;
 pub use backing::{Backing, Source};
+pub use barrier::Barriers;
 pub use error::FaultError;
 pub use flags::{MapFlags, Prot, VmFlags};
 pub use futex::FutexPlace;

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::AtomicU32;
 
 use contract::{PAGE_SIZE, Protection};
 use errno::Errno;
@@ -38,6 +39,8 @@ pub struct Mm {
     /// page meet here.
     pub(crate) entries: SpinLock<()>,
     pub(crate) rss: Rss,
+    /// [`Barriers`](crate::Barriers): what the program has said that it will ask for.
+    pub(crate) barriers: AtomicU32,
     /// Linux's mmap_lock. Faults read, changes of mappings write.
     pub(crate) state: RwSemaphore<State>,
 }
@@ -82,6 +85,7 @@ impl Mm {
             space: Arc::new(space),
             entries: SpinLock::new(&ENTRIES, ()),
             rss: Rss::default(),
+            barriers: AtomicU32::new(0),
             state: RwSemaphore::new(&MMAP_LOCK, state),
         }))
     }

@@ -152,6 +152,11 @@ pub fn load_kernel_only() {
     space::load(None);
 }
 
+/// Memory is in order here.
+pub fn barrier() {
+    crate::schedule::point(here());
+}
+
 /// Switches of address space and flushes so far.
 #[must_use]
 pub fn tlb_counters() -> TlbCounters {

@@ -4,7 +4,10 @@ use crate::layout::DIRECT_BASE;
 use crate::{acpi, percpu, region};
 use contract::{Frame, NodeId, PAGE_SIZE, Region};
 use core::arch::asm;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{
+    Ordering::{Relaxed, SeqCst},
+    fence,
+};
 
 pub use crate::space::AddressSpace;
 
@@ -107,6 +110,13 @@ pub fn copy(from: &Frame, to: &Frame) {
 /// Makes this CPU use no user half. Interrupts off.
 pub fn load_kernel_only() {
     crate::tlb::load(None);
+}
+
+/// Makes all running CPUs pass a barrier. See the contract.
+pub fn barrier() {
+    fence(SeqCst);
+    crate::tlb::flush_kernel(0..0);
+    fence(SeqCst);
 }
 
 /// The counters, all CPUs together.

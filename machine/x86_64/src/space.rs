@@ -285,6 +285,11 @@ impl AddressSpace {
         })
     }
 
+    /// Makes all CPUs that have the space loaded pass a barrier. See the contract.
+    pub fn barrier(&self) {
+        tlb::barrier(&self.space);
+    }
+
     /// Makes this CPU use the space. Interrupts off.
     #[inline]
     pub fn load(&self) {

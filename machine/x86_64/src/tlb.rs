@@ -177,6 +177,26 @@ pub fn flush(space: &Space, range: Range<usize>) {
     }
 }
 
+/// Makes all CPUs that have a space loaded pass a barrier, by a request to forget nothing. The exchanges with which they serve
+/// it, and with which a CPU that this one does not see loads the space, are the barriers; the return from the interrupt, and the load
+/// of CR3, make the processor forget what it has fetched.
+pub fn barrier(space: &Space) {
+    let interrupts = irq::disable();
+    let cpu = percpu::this();
+    // What the caller did comes before reading who has the space.
+    fence(SeqCst);
+    let others = space.cpus.load(SeqCst) & !(1 << cpu.id());
+    if others != 0 {
+        // No change is number 0: nothing is forgotten.
+        ask(cpu, core::ptr::from_ref(space).cast_mut(), 0..0, 0, others);
+    }
+    // And what the caller does next comes after they have served.
+    fence(SeqCst);
+    if interrupts {
+        irq::enable();
+    }
+}
+
 /// Makes all running CPUs forget a range of the kernel's half; its entries have been changed.
 pub fn flush_kernel(range: Range<usize>) {
     let interrupts = irq::disable();
@@ -203,6 +223,7 @@ pub fn flush_kernel(range: Range<usize>) {
 /// CPU has one request at a time.
 fn ask(cpu: &PerCpu, space: *mut Space, range: Range<usize>, change: u64, targets: u32) {
     let mailbox = &cpu.mailbox;
+    let flushes = !range.is_empty();
     mailbox.space.store(space, Relaxed);
     mailbox.start.store(range.start, Relaxed);
     mailbox.end.store(range.end, Relaxed);
@@ -211,7 +232,9 @@ fn ask(cpu: &PerCpu, space: *mut Space, range: Range<usize>, change: u64, target
     for target in (0..percpu::cpus()).filter(|id| targets & 1 << id != 0).filter_map(percpu::of) {
         target.mailbox.requests.fetch_or(1 << cpu.id(), AcqRel);
         apic::send(target.apic_id.load(Relaxed), vector::FLUSH);
-        count(&cpu.counts.remote_flushes);
+        if flushes {
+            count(&cpu.counts.remote_flushes);
+        }
     }
     while mailbox.waiting.load(Acquire) != 0 {
         serve();

@@ -33,7 +33,16 @@ pub fn set_nice(nice: i32) -> Result<()> {
 
 /// Lets the caller run on one CPU only.
 pub fn run_on(cpu: usize) -> Result<()> {
-    let mask = [1u64 << cpu];
+    run_on_any_of(1 << cpu)
+}
+
+/// Lets the caller run everywhere.
+pub fn run_on_all() -> Result<()> {
+    run_on_any_of(u64::MAX)
+}
+
+fn run_on_any_of(cpus: u64) -> Result<()> {
+    let mask = [cpus];
     let arguments = [0, size_of_val(&mask), mask.as_ptr() as usize, 0, 0, 0];
     // SAFETY: the kernel reads the mask.
     error::check(unsafe { sys::call(number::SCHED_SETAFFINITY, arguments) }).map(drop)

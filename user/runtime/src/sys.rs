@@ -49,6 +49,8 @@ pub mod number {
     pub const CLOCK_GETTIME: usize = 228;
     pub const CLOCK_GETRES: usize = 229;
     pub const GETCPU: usize = 309;
+    pub const MEMBARRIER: usize = 324;
+    pub const RSEQ: usize = 334;
     pub const EXIT_GROUP: usize = 231;
 }
 

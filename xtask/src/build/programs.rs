@@ -34,6 +34,8 @@ pub enum Program {
     Clocks,
     /// A program to debug.
     Debuggee,
+    /// Restartable sequences and barriers.
+    Percpu,
 }
 
 impl Program {
@@ -50,6 +52,7 @@ impl Program {
             Self::Tracer => "tracer",
             Self::Clones => "clones",
             Self::Clocks => "clocks",
+            Self::Percpu => "percpu",
             Self::Debuggee => "debuggee",
         }
     }
@@ -67,9 +70,13 @@ impl Program {
             Self::Stdprog | Self::Timers | Self::Tracer | Self::Clones | Self::Debuggee => {
                 "-Ctarget-feature=+crt-static"
             }
-            Self::Init | Self::Fuzz | Self::Faults | Self::Chrt | Self::Measure | Self::Clocks => {
-                ""
-            }
+            Self::Init
+            | Self::Fuzz
+            | Self::Faults
+            | Self::Chrt
+            | Self::Measure
+            | Self::Clocks
+            | Self::Percpu => "",
         }
     }
 }

@@ -78,7 +78,7 @@ fn clippy_for_guest() -> Result<()> {
     clippy.args(["clippy", "--quiet", "--profile", "guest"]);
     for package in [
         "runtime", "init", "fuzz", "faults", "chrt", "measure", "stdprog", "timers", "tracer",
-        "vdso", "clocks", "clones", "debuggee",
+        "vdso", "clocks", "clones", "debuggee", "percpu",
     ] {
         clippy.args(["--package", package]);
     }

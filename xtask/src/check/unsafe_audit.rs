@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("user/runtime", "system calls without a C library"),
     ("user/vdso", "stores results where programs say; finds its page, reads the counter"),
     ("user/clocks", "stores into the vDSO's pages, on purpose"),
+    ("user/percpu", "restartable sequences are assembly"),
     ("user/fuzz", "wrong system calls, on purpose"),
     ("user/faults", "wrong memory accesses, on purpose"),
     ("user/clones", "system calls about control groups, through the C library"),

@@ -257,6 +257,11 @@ impl AddressSpace {
         entry.is_some_and(|entry| core::mem::replace(&mut entry.accessed, false))
     }
 
+    /// Memory is in order here, so this is an interrupt of the CPUs that have the space loaded and nothing else.
+    pub fn barrier(&self) {
+        self.space.flush(0..0);
+    }
+
     /// Makes this CPU use the space. Interrupts off. Does nothing if it is loaded already.
     ///
     /// # Panics

@@ -21,6 +21,8 @@ pub fn cases() -> Vec<Case> {
         Case::new("c4_a_debugger_in_small", c4_a_debugger_in_small),
         Case::new("c6_the_life_of_a_process_is_traced", c6_the_life_of_a_process_is_traced),
         Case::new("c5_unshare_gives_namespaces", c5_unshare_gives_namespaces),
+        Case::new("c7_rseq_and_membarrier", c7_rseq_and_membarrier),
+        Case::new("c7_rseq_in_debians_c_library", c7_rseq_in_debians_c_library),
         Case::new("exit_status_comes_through", exit_status_comes_through),
         Case::new("exit_status_comes_through_on_q35", |lab| {
             lab.guest().board(Board::Q35).sh("exit 7")?.status(7).map(drop)
@@ -49,6 +51,32 @@ pub fn cases() -> Vec<Case> {
         }),
     ]);
     cases
+}
+
+/// Counters of each CPU's own under more threads than CPUs, sequences that only an interruption ends, a lock without barriers on
+/// one side, and all that is refused.
+fn c7_rseq_and_membarrier(lab: &Lab) -> Result<()> {
+    let expected = "rseq refused\nrseq damaged\nrseq cpu\nrseq counters\nrseq signal\nrseq family\n\
+        membarrier refused\nmembarrier rseq\nmembarrier order\n";
+    for cpus in [2, 4] {
+        let guest = lab.guest().cpus(cpus).with(Program::Percpu)?;
+        guest.run(&["percpu", &cpus.to_string()])?.prints(expected)?;
+    }
+    Ok(())
+}
+
+/// The C library registers each thread at its start, and then asks the area where it runs.
+fn c7_rseq_in_debians_c_library(lab: &Lab) -> Result<()> {
+    const LOOK: &str = "import ctypes, os; libc = ctypes.CDLL(None); \
+        print([(os.sched_setaffinity(0, [cpu]), libc.sched_getcpu())[1] for cpu in (3, 0, 2, 1)])";
+    let script = format!(
+        "python3 -c '{LOOK}'; strace -f -o /tmp/calls -e trace=rseq,getcpu python3 -c '{LOOK}' > /tmp/said
+        grep -c 'rseq(.* = 0' /tmp/calls; grep -c 'getcpu(' /tmp/calls"
+    );
+    let guest = lab.guest().cpus(4).packages(&["python3", "strace"]);
+    let outcome = guest.run(&["sh", "-c", &script])?.status(1)?;
+    let right = outcome.output() == "[3, 0, 2, 1]\n1\n0\n";
+    outcome.holds(right, "the C library does not use what it has registered").map(drop)
 }
 
 /// Traces children of its own in every way that `strace` and `gdb` do.
