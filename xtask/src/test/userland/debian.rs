@@ -156,7 +156,7 @@ fn ps_shows_the_family(lab: &Lab) -> Result<()> {
 fn columns_are_as_on_linux(lab: &Lab) -> Result<()> {
     let script = "\
         sleep 1; ps --no-headers -eo ppid,cls,rtprio,ni,psr,stat,command > /tmp/list
-        awk '$7 ~ /^.(kthreadd|migration|cpuhp|ksoftirqd|khungtaskd|kworker)/ && !($7 ~ /kworker.u/ && $3 < 0) {
+        awk '$7 ~ /^.(kthreadd|migration|cpuhp|ksoftirqd|khungtaskd|kworker)/ && !($7 ~ /kworker.u/ && $4 < 0) {
             own = match($7, /\\/[0-9]+/) && substr($7, RSTART + 1, RLENGTH - 1) == $5 ? \"own\" : \"any\"
             gsub(/[0-9]+/, \"N\", $7); sub(/[-+].*]/, \"]\", $7); print $1, $2, $3, $4, own, $6, $7
         }' /tmp/list | sort -u
