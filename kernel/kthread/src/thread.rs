@@ -219,9 +219,15 @@ pub(crate) fn format_name(name: fmt::Arguments<'_>) -> Name {
     buffer
 }
 
+/// How often who waits for a task to leave its CPU lets others go first, before it sleeps.
+const YIELDS: u32 = 16;
+/// How long it sleeps, in nanoseconds.
+const NAP: u64 = 20 * time::MICROSECOND;
+
 /// Waits, without sleeping for long, until a task that is about to sleep in one of the given states has left its CPU. Returns
 /// false if it does not sleep so (any more).
 pub(crate) fn wait_inactive(task: &TaskRef, mask: u32) -> bool {
+    let mut yields = 0;
     loop {
         let now = task.state();
         if now & mask == 0 {
@@ -231,8 +237,14 @@ pub(crate) fn wait_inactive(task: &TaskRef, mask: u32) -> bool {
             return true;
         }
         // It is on its way: on another CPU for some instructions more, or preempted, and then it needs a CPU.
-        sched::yield_now();
-        machine::cpu::relax();
+        if yields < YIELDS {
+            yields += 1;
+            sched::yield_now();
+            machine::cpu::relax();
+        } else {
+            // A caller of a higher class yields to nobody that the task is one of.
+            sched::sleep_for(NAP);
+        }
     }
 }
 

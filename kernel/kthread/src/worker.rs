@@ -208,8 +208,8 @@ impl Worker {
     /// Takes delayed work back, whether its time has come or not, and waits if it is running. Returns whether it was still to be run. May sleep.
     pub fn cancel_delayed_sync(&self, delayed: &DelayedWork) -> bool {
         delayed.work.cancelling.fetch_add(1, Ordering::SeqCst);
-        delayed.timer.cancel_sync();
-        let was_due = delayed.due.swap(false, Ordering::SeqCst);
+        let was_queued = delayed.timer.cancel_sync();
+        let was_due = delayed.due.swap(false, Ordering::SeqCst) || was_queued;
         let waited = self.cancel_sync(&delayed.work);
         delayed.work.cancelling.fetch_sub(1, Ordering::SeqCst);
         was_due || waited

@@ -89,6 +89,7 @@ scenarios! {
     k05_stop_against_park: "stop of a thread that is being parked at the same moment" = stop::against_park;
     k06_park_and_unpark: "a parked thread does nothing until it is unparked" = park::park_and_unpark;
     k06_park_again_and_again: "park and unpark in quick turns never loses a wake-up" = park::again_and_again;
+    k06_parked_by_a_real_time_thread: "who parks leaves the CPU to the one who is to park" = park::by_a_real_time_thread;
     k06_park_against_hotplug: "per-CPU threads park and come back while the CPU goes and comes" = park::against_hotplug;
     k07_creator_killed_at_any_point: "a creator that is killed while it waits leaves nothing behind" = killed::at_any_point;
     k08_every_failure_reaches_the_creator: "each allocation on the way fails in turn, with the right error" = failure::every_point_in_turn;
@@ -102,6 +103,7 @@ scenarios! {
     k14_worker_does_its_work: "queue, flush, cancel, delay and destroy" = work::worker;
     k14_work_never_runs_twice_at_once: "work queued from everywhere runs one at a time" = work::never_twice_at_once;
     k14_delayed_work_against_cancel: "delayed work runs once, or its cancel says that it will not" = work::delayed_work_against_cancel;
+    k14_delayed_work_started_again: "a cancel says what it took back, whatever fired before" = work::delayed_work_started_again;
     k14_work_that_panics: "a worker that dies of its work blocks nobody" = work::panicking_work;
     k15_kthreads_stay_in_the_root: "kthreadd, threads that are not ready and bound threads cannot be moved; others can" = cgroups::kthreads_stay_in_the_root;
     k15_groups_against_everything: "fork, exit, moves, kills and removals of groups at the same moment" = cgroups::against_everything;
@@ -161,6 +163,9 @@ scenarios! {
     w06_queued_from_an_interrupt / 4: "timers queue items" = self::workqueue::items::from_an_interrupt;
     w06_items_come_back / 4: "cancelling gives the item back, and nothing runs it afterwards" = self::workqueue::items::come_back;
     w06_delayed_work / 4: "delays, changed delays, and none" = self::workqueue::items::delayed;
+    w06_delayed_work_without_a_handle / 4: "delayed work is done though its handle is dropped" = self::workqueue::lifetimes::delayed_without_a_handle;
+    w06_delayed_work_goes_in_a_task: "an item is not dropped by the timer that it was cancelled on" = self::workqueue::lifetimes::not_dropped_by_its_timer;
+    w06_an_item_goes_before_the_next / 4: "a worker drops what it has done before it begins what that may wait for" = self::workqueue::lifetimes::goes_before_the_next;
     w06_delayed_work_is_never_early / 4: "a timer that is started anew does not fire by its last start" = self::workqueue::windows::never_early;
     w06_an_item_that_panics / 4: "its worker dies alone, and nobody waits for it" = self::workqueue::items::panicking;
     w06_work_on_cpu / 4: "a function called on each CPU" = self::workqueue::items::work_on_cpu;
@@ -179,6 +184,7 @@ scenarios! {
     w06_freezable / 4: "a freezable queue stands still in a freeze" = self::workqueue::queues::freezable;
     w06_made_in_a_freeze / 4: "a freezable queue that is made in a freeze stands still" = self::workqueue::windows::made_in_a_freeze;
     w06_cpu_intensive / 4: "an item that uses the CPU for long holds nobody up" = self::workqueue::queues::cpu_intensive;
+    w06_first_worker_cannot_be_made / 4: "a queue that is made has a worker" = self::workqueue::windows::first_worker_cannot_be_made;
     w07_the_rescuer_goes_on / 4: "all workers block, none can be made, and the rescuer does it" = self::workqueue::pools::rescuer;
     w07_rescued_again / 4: "as long as no worker can be made, the rescuer comes again" = self::workqueue::windows::rescued_again;
     w01_raised_from_everywhere / 4: "a softirq is served at the end of whatever kept it back" = softirqs::raised_from_everywhere;

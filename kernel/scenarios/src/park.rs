@@ -4,9 +4,9 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use kthread::smpboot::{self, PerCpuThread};
-use kthread::{Exit, Handle};
+use kthread::{Builder, Exit, Handle};
 use machine::{CpuId, MAX_CPUS};
-use sched::Attributes;
+use sched::{Attributes, Policy};
 
 use crate::tools::{cpus, dawdle, random, spawn, wait_for_progress};
 
@@ -107,4 +107,32 @@ pub(crate) fn against_hotplug() {
     }
     smpboot::unregister(&TEST_THREADS);
     assert_eq!(ASTRAY.load(Ordering::SeqCst), 0, "a per-CPU thread ran elsewhere");
+}
+
+/// A real-time thread parks a fair one on its own CPU, which needs that CPU to get to its parking place.
+pub(crate) fn by_a_real_time_thread() {
+    const LONG: u64 = 300 * time::MILLISECOND;
+    let took = Arc::new(AtomicU64::new(0));
+    let said = took.clone();
+    let fifo = Attributes { policy: Policy::Fifo, priority: 50, ..Attributes::NORMAL };
+    let parker = move |_: &kthread::This| {
+        for _ in 0..3 {
+            let before = time::monotonic();
+            let made = Builder::new(format_args!("fair")).cpu(0).create(|this| {
+                while !this.should_stop() {
+                    this.park_if_asked();
+                    this.sleep(time::MILLISECOND);
+                }
+                0
+            });
+            let parked = made.expect("a thread can be made").park();
+            said.fetch_max(time::monotonic() - before, Ordering::SeqCst);
+            parked.stop();
+        }
+        0
+    };
+    let thread = Builder::new(format_args!("fifo")).cpu(0).attributes(fifo).run(parker);
+    thread.expect("a thread can be made").join();
+    let took = took.load(Ordering::SeqCst);
+    assert!(took < LONG, "parking took {} us", took / time::MICROSECOND);
 }

@@ -66,6 +66,25 @@ pub(crate) fn delayed_work_against_cancel() {
     worker.destroy();
 }
 
+/// Delayed work that is started again while its timer fires, done, and cancelled: the cancel takes back the second start, and says so.
+pub(crate) fn delayed_work_started_again() {
+    const DELAY: u64 = 4 * time::MILLISECOND;
+    let worker = new_worker();
+    let work = Work::new(|| {});
+    let delayed = worker.delayed(&work);
+    for _ in 0..10 {
+        delayed.start(DELAY);
+        let until = time::monotonic() + DELAY + random(DELAY);
+        while time::monotonic() < until {
+            machine::cpu::relax();
+        }
+        delayed.start(10 * time::SECOND);
+        worker.flush();
+        assert!(worker.cancel_delayed_sync(&delayed), "it was to be run, and nobody says so");
+    }
+    worker.destroy();
+}
+
 pub(crate) fn never_twice_at_once() {
     let worker = Arc::new(new_worker());
     let inside = Arc::new(AtomicUsize::new(0));

@@ -20,6 +20,8 @@ static TARGET_LOCK: LockClass = LockClass::new("delayed_work");
 
 /// Where the item goes when its time has come.
 pub(crate) struct Target {
+    /// Keeps the item while its timer runs.
+    node: Arc<Node>,
     queue: Arc<Queue>,
     cpu: Option<CpuId>,
     deadline: u64,
@@ -103,20 +105,19 @@ pub(crate) fn modify(
 fn arm(
     delay: &Delay,
     target: &mut Option<Target>,
-    node: &Node,
+    node: &Arc<Node>,
     queue: &Arc<Queue>,
     cpu: Option<CpuId>,
     nanoseconds: u64,
 ) {
     let deadline = time::monotonic().saturating_add(nanoseconds);
-    *target = Some(Target { queue: queue.clone(), cpu, deadline });
+    *target = Some(Target { node: node.clone(), queue: queue.clone(), cpu, deadline });
     node.home.set_place(Place::Timer);
     delay.timer.start(deadline);
 }
 
 /// The timer's function.
-pub(crate) fn timer_fires(node: Arc<Node>) {
-    let Some(delay) = node.delay.as_ref() else { return };
+pub(crate) fn timer_fires(delay: &Delay) {
     // Between taking the target and queueing the item is nowhere: nobody may come above this and wait for that to end.
     let _irqs_off = IrqGuard::new();
     let mut held = delay.target.lock_irq();
@@ -135,7 +136,7 @@ pub(crate) fn timer_fires(node: Arc<Node>) {
     let target = held.take();
     drop(held);
     if let Some(target) = target {
-        target.queue.queue_claimed(&node, target.cpu);
+        target.queue.queue_claimed(&target.node, target.cpu);
     }
 }
 

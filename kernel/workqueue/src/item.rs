@@ -5,7 +5,6 @@
 //! dropped: what is queued is done all the same. Nobody else gets hold of the item, which is why [`Work::into_inner`] can give
 //! the value back.
 
-use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use core::fmt;
 use core::ops::Deref;
@@ -44,7 +43,7 @@ pub(crate) struct Node {
     pub(crate) state: State,
     pub(crate) home: HomeWord,
     /// For delayed work.
-    pub(crate) delay: Option<Box<Delay>>,
+    pub(crate) delay: Option<Arc<Delay>>,
     pub(crate) name: &'static str,
     /// Not in here as such: queues and workers handle items all the time, and a reference to a value whose type is
     /// not known costs a look at a table each time.
@@ -58,7 +57,7 @@ impl Linked for Node {
 }
 
 impl Node {
-    fn new(name: &'static str, delay: Option<Box<Delay>>, item: Arc<dyn WorkItem>) -> Self {
+    fn new(name: &'static str, delay: Option<Arc<Delay>>, item: Arc<dyn WorkItem>) -> Self {
         let (state, home) = (State::new(), HomeWord::new());
         Self { links: Links::new(), state, home, delay, name, item }
     }
@@ -192,16 +191,15 @@ impl<T: WorkItem> DelayedWork<T> {
 
     fn build(name: &'static str, item: T) -> Self {
         let item = Arc::new(item);
-        let node = Arc::new_cyclic(|me: &Weak<Node>| {
+        let delay = Arc::new_cyclic(|me: &Weak<Delay>| {
             let me = me.clone();
-            let timer = Timer::new(move || {
-                if let Some(node) = me.upgrade() {
-                    delayed::timer_fires(node);
+            Delay::new(Timer::new(move || {
+                if let Some(delay) = me.upgrade() {
+                    delayed::timer_fires(&delay);
                 }
-            });
-            Node::new(name, Some(Box::new(Delay::new(timer))), item.clone())
+            }))
         });
-        Self { node, item }
+        Self { node: Arc::new(Node::new(name, Some(delay), item.clone())), item }
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {

@@ -171,8 +171,9 @@ pub(crate) fn get_unbound(nice: i8, node: NodeId) -> Result<Arc<Pool>, Errno> {
             (pool, true)
         }
     };
-    if fresh
-        && is_ready()
+    // Who is the first to use it may still be making its first worker, and fail.
+    if is_ready()
+        && (fresh || pool.lock().nr_workers == 0)
         && let Err(error) = manager::make_worker(&pool)
     {
         put(&pool);

@@ -128,7 +128,7 @@ fn work<'p>(me: &sched::Task, pool: &'p Pool, mut held: Held<'p>, id: u32, tag: 
         let (slot, colour) = (node.home.slot(), node.home.colour());
         let pwq = held.pwq(slot);
         let (queue, intensive) = (pwq.queue_id, pwq.cpu_intensive);
-        let finished = begin(&mut held, id, slot, colour, queue, &node);
+        begin(&mut held, id, slot, colour, queue, &node);
         tag.enter(queue, wait::address(&node));
         if intensive {
             held.change_flags(id, WorkerFlags::CPU_INTENSIVE, WorkerFlags::empty());
@@ -138,8 +138,6 @@ fn work<'p>(me: &sched::Task, pool: &'p Pool, mut held: Held<'p>, id: u32, tag: 
             held.wake_worker();
         }
         drop(held);
-        // It may be the last reference, and then the item's own code runs: not under the lock.
-        drop(finished);
         run(pool, slot, &node);
         tag.leave();
         held = pool.lock();
@@ -147,38 +145,32 @@ fn work<'p>(me: &sched::Task, pool: &'p Pool, mut held: Held<'p>, id: u32, tag: 
             held.change_flags(id, WorkerFlags::empty(), WorkerFlags::CPU_INTENSIVE);
         }
         held = finish(pool, held, slot, colour, &node);
-        // Not the last reference: the pool has another until the worker begins the next item, or leaves off.
-        drop(node);
+        // Not the last reference: `node` is another.
+        drop(held.worker(id).current.take());
+        // The last one, perhaps, and then the item's own code runs: not under the lock, and before the next item is begun, for which
+        // it may wait.
+        if let Some(last) = Arc::into_inner(node) {
+            drop(held);
+            drop(last);
+            held = pool.lock();
+        }
     }
     me.remove_flags(TaskFlags::WQ_WORKER);
     held.change_flags(id, WorkerFlags::PREPARING, WorkerFlags::empty());
-    if let Some(node) = held.worker(id).current.take() {
-        drop(held);
-        drop(node);
-        held = pool.lock();
-    }
     held
 }
 
-/// Writes down what the worker is at. Returns what it was at before, which is to be dropped without the lock.
+/// Writes down what the worker is at.
 #[inline]
-fn begin(
-    held: &mut Held<'_>,
-    id: u32,
-    slot: u32,
-    colour: u8,
-    queue: u64,
-    node: &Arc<Node>,
-) -> Option<Arc<Node>> {
+fn begin(held: &mut Held<'_>, id: u32, slot: u32, colour: u8, queue: u64, node: &Arc<Node>) {
     held.progress += 1;
     let worker = held.worker(id);
-    let finished = worker.current.replace(node.clone());
+    worker.current = Some(node.clone());
     worker.current_slot = slot;
     worker.current_colour = colour;
     if worker.last_queue != queue {
         rename(held, id, slot, queue);
     }
-    finished
 }
 
 #[cold]
@@ -265,7 +257,8 @@ fn running() {
 pub(crate) fn thread_dies() {
     let me = sched::current();
     let Some(tag) = Tag::of(&me) else { return };
-    if tag.item.load(Relaxed) == 0 {
+    // In an item, or in what went with the last reference to one.
+    if tag.item.load(Relaxed) == 0 && !me.flags().contains(TaskFlags::WQ_WORKER) {
         return;
     }
     me.remove_flags(TaskFlags::WQ_WORKER);

@@ -10,6 +10,7 @@ use crate::tools::dawdle;
 pub(crate) mod cancel;
 pub(crate) mod flush;
 pub(crate) mod items;
+pub(crate) mod lifetimes;
 pub(crate) mod pools;
 pub(crate) mod queues;
 pub(crate) mod windows;

@@ -298,3 +298,43 @@ pub(crate) fn progress_is_no_stall() {
     watchdog::set_threshold(0);
     assert_eq!(watchdog::reports(), before, "a pool that goes on was reported");
 }
+
+/// Two make a queue on the same new pool at once, and the pool's first worker cannot be made: who gets a queue gets one with a worker.
+pub(crate) fn first_worker_cannot_be_made() {
+    const LONG: u64 = 100 * time::SECOND;
+    let go = Arc::new(AtomicBool::new(false));
+    let stuck = Arc::new(AtomicU64::new(0));
+    let makers: Vec<_> = (0..2)
+        .map(|_| {
+            let (stuck, go) = (stuck.clone(), go.clone());
+            spawn("maker", move |_| {
+                while !go.load(SeqCst) {
+                    sched::sleep_for(time::MICROSECOND);
+                }
+                dawdle();
+                let made = workqueue::alloc_workqueue(
+                    format_args!("scenario"),
+                    WqFlags::UNBOUND | WqFlags::HIGHPRI,
+                    0,
+                );
+                let Ok(queue) = made else { return 0 };
+                let done = Arc::new(Completion::new());
+                let said = done.clone();
+                let work = Work::from_fn("says so", move |_| said.complete());
+                assert!(queue.queue(&work));
+                let deadline = time::monotonic() + LONG;
+                if done.wait_as(sched::Sleep::Uninterruptible, Some(deadline)).is_err() {
+                    stuck.fetch_add(1, SeqCst);
+                    // Its end would wait for what never runs.
+                    core::mem::forget(queue);
+                }
+                0
+            })
+        })
+        .collect();
+    fault::arm(Plan { point: Some(Point::KernelStack), when: When::Nth(1) });
+    go.store(true, SeqCst);
+    join_all(makers);
+    fault::disarm();
+    assert_eq!(stuck.load(SeqCst), 0, "a queue has no worker");
+}

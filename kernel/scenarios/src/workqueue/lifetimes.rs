@@ -1,0 +1,102 @@
+//! Items whose handles go early, and what goes with an item.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use sched::{Completion, CpuMask, Sleep};
+use workqueue::{DelayedWork, Running, Work, WorkItem, schedule_work, system_wq};
+
+use crate::tools::{cpus, dawdle, random};
+
+/// Longer than anything here takes.
+const LONG: u64 = 10 * time::SECOND;
+
+fn is_done(done: &Completion) -> bool {
+    done.wait_as(Sleep::Uninterruptible, Some(time::monotonic() + LONG)).is_ok()
+}
+
+struct Nothing;
+
+impl WorkItem for Nothing {
+    fn run(&self, _: &Running<'_>) {}
+}
+
+/// Queues another item, and takes it back when it goes itself.
+struct Owner {
+    other: Work<Nothing>,
+    gone: Arc<Completion>,
+}
+
+impl WorkItem for Owner {
+    fn run(&self, _: &Running<'_>) {
+        schedule_work(&self.other);
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.other.cancel_sync();
+        self.gone.complete();
+    }
+}
+
+/// An item that nobody holds any more goes when it has run, and waits for the one that its worker would run next.
+pub(crate) fn goes_before_the_next() {
+    let gone = Arc::new(Completion::new());
+    let work = Work::new(Owner { other: Work::new(Nothing), gone: gone.clone() });
+    assert!(schedule_work(&work));
+    drop(work);
+    assert!(is_done(&gone), "the worker waits for itself");
+}
+
+/// Delayed work whose handle goes before its time has come.
+pub(crate) fn delayed_without_a_handle() {
+    let done = Arc::new(Completion::new());
+    let said = done.clone();
+    let work = DelayedWork::from_fn("late", move |_| said.complete());
+    assert!(system_wq().queue_delayed(&work, time::MILLISECOND));
+    drop(work);
+    assert!(is_done(&done), "what was queued is not done");
+}
+
+static DROPPED_IN_ATOMIC: AtomicBool = AtomicBool::new(false);
+
+/// Must go where sleeping is allowed.
+struct Careful;
+
+impl WorkItem for Careful {
+    fn run(&self, _: &Running<'_>) {}
+}
+
+impl Drop for Careful {
+    fn drop(&mut self) {
+        if sync::in_atomic() {
+            DROPPED_IN_ATOMIC.store(true, SeqCst);
+        }
+    }
+}
+
+/// Delayed work that is cancelled and dropped while its timer fires on another CPU.
+pub(crate) fn not_dropped_by_its_timer() {
+    let all = cpus();
+    let me = sched::current_ref();
+    for _ in 0..20 {
+        sched::set_allowed(&me, CpuMask::of(all[0])).expect("the CPU is there");
+        let work = DelayedWork::new(Careful);
+        system_wq().queue_delayed(&work, 4 * time::MILLISECOND);
+        sched::set_allowed(&me, CpuMask::of(all[all.len() - 1])).expect("the CPU is there");
+        while work.is_pending() && random(400) != 0 {
+            match random(2) {
+                0 => machine::cpu::relax(),
+                _ => {
+                    sched::sleep_for(random(100_000));
+                }
+            }
+        }
+        work.cancel_sync();
+        drop(work);
+        dawdle();
+        assert!(!DROPPED_IN_ATOMIC.load(SeqCst), "an item was dropped in atomic context");
+    }
+    sched::set_allowed(&me, CpuMask::ALL).expect("there are CPUs");
+}
