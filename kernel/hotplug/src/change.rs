@@ -53,7 +53,7 @@ pub fn bring_up_others(limit: usize) {
 ///
 /// # Errors
 /// EINVAL: there is no such CPU. ENOMEM, EAGAIN: its threads could not be made. EIO: it does not start. What a
-/// callback says. Nothing is changed then.
+/// callback says. Nothing is changed then, unless there is no memory to take it down again: then it stays, without what failed.
 pub fn up(cpu: CpuId) -> Result<(), Errno> {
     if cpu >= machine::cpu::count() {
         return Err(Errno::EINVAL);
@@ -73,7 +73,11 @@ pub fn up(cpu: CpuId) -> Result<(), Errno> {
     migration::enable(cpu);
     smpboot::unpark_threads(cpu);
     if let Err(error) = callbacks::run_online(cpu) {
-        retire(cpu)?;
+        if let Err(second) = retire(cpu) {
+            // As after a `down` that fails: it stays, and a subsystem is without it.
+            log::error!("CPU{cpu} was to go again and stays online: {second}");
+            sched::set_active(cpu, true);
+        }
         return Err(error);
     }
     sched::set_active(cpu, true);

@@ -123,8 +123,9 @@ impl Created {
         }
         let task = self.task();
         wait_inactive(task, state::UNINTERRUPTIBLE);
-        sched::bind_sleeping(task, mask);
+        // The flag first: see `set_allowed_from_user`.
         task.add_flags(sched::TaskFlags::NO_SETAFFINITY);
+        sched::bind_sleeping(task, mask);
         Ok(())
     }
 

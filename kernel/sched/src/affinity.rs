@@ -22,7 +22,7 @@ use crate::current::current_ref;
 use crate::runqueue;
 use crate::state::{NEW, WAKING};
 use crate::stopper;
-use crate::task::{Task, TaskRef};
+use crate::task::{Task, TaskFlags, TaskRef};
 use crate::tracepoints;
 use crate::wake::reschedule;
 
@@ -112,6 +112,35 @@ pub fn set_allowed(task: &TaskRef, mask: CpuMask) -> Result<(), Errno> {
     // SeqCst: see the head of this file.
     task.allowed.store(mask.bits(), Ordering::SeqCst);
     leave_forbidden_cpu(task)
+}
+
+/// As [`set_allowed`], for user space: `NO_SETAFFINITY` forbids it. Who binds a task sets that flag before the mask. May sleep.
+///
+/// # Errors
+/// EINVAL: none of the CPUs is online; the task is bound.
+pub fn set_allowed_from_user(task: &TaskRef, mask: CpuMask) -> Result<(), Errno> {
+    sync::might_sleep();
+    if mask.and(online()).is_empty() {
+        return Err(Errno::EINVAL);
+    }
+    let is_bound = || task.flags().contains(TaskFlags::NO_SETAFFINITY);
+    let exchange = |from: u64, to: u64| {
+        task.allowed.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    };
+    loop {
+        let old = task.allowed.load(Ordering::SeqCst);
+        if is_bound() {
+            return Err(Errno::EINVAL);
+        }
+        if exchange(old, mask.bits()) {
+            if is_bound() {
+                // Bound meanwhile: either to what was there before, or to what has replaced ours by now, or is about to.
+                exchange(mask.bits(), old);
+                return Err(Errno::EINVAL);
+            }
+            return leave_forbidden_cpu(task);
+        }
+    }
 }
 
 /// Binds a task that has not been woken yet, or sleeps, without waiting for anything. Any context.

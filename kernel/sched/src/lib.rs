@@ -59,8 +59,8 @@ mod worker;
 
 pub use account::{CpuTimes, TaskTimes, cpu_times};
 pub use affinity::{
-    active, bind_sleeping, housekeeping, online, set_active, set_allowed, set_housekeeping,
-    set_online, settle,
+    active, bind_sleeping, housekeeping, online, set_active, set_allowed, set_allowed_from_user,
+    set_housekeeping, set_online, settle,
 };
 pub use attributes::{Attributes, Policy, set_attributes, weight_of_nice};
 pub use completion::Completion;

@@ -138,7 +138,7 @@ pub fn sched_setaffinity(pid: i32, size: usize, mask: UserPtr<u8>) -> Result<usi
         return Err(Errno::EINVAL);
     }
     require_same_user(&task)?;
-    sched::set_allowed(&task, CpuMask::from_bits(u64::from_le_bytes(bytes)))?;
+    sched::set_allowed_from_user(&task, CpuMask::from_bits(u64::from_le_bytes(bytes)))?;
     Ok(0)
 }
 

@@ -111,7 +111,15 @@ pub fn start(id: CpuId, idle: &thread::Context) -> Result<(), StartError> {
     if cpu.parked.load(Relaxed) {
         cpu.wake.store(true, Release);
         apic::send(cpu.apic_id.load(Relaxed), vector::WAKE);
-        return wait_for(cpu, 0);
+        let outcome = wait_for(cpu, 0);
+        if outcome.is_ok() || cpu.wake.swap(false, AcqRel) {
+            return outcome;
+        }
+        // It has come at the last moment, and is past where it could be told to stay.
+        while !cpu.running.load(Acquire) {
+            cpu::relax();
+        }
+        return Ok(());
     }
     let saved = idle.claim().expect("a CPU is started in a context that never ran");
     STARTING_CPU.store(core::ptr::from_ref(cpu).cast_mut(), Relaxed);

@@ -57,6 +57,13 @@ pub(crate) struct FairQueue {
     sum: i64,
 }
 
+/// The most that a task is charged at once, in nanoseconds: a tick comes long before, unless a clock jumps. Its product with any weights
+/// fits into 63 bits.
+const MOST_AT_ONCE: u64 = 1 << 30;
+
+/// Virtual times are counted anew from here.
+const FARTHEST: i64 = 1 << 60;
+
 /// Nanoseconds as virtual time for a weight. More than a hundred days count as a hundred, where the weight is not the usual one.
 fn virtual_time(nanoseconds: u64, weight: i64) -> i64 {
     const LONGEST: u64 = (i64::MAX / WEIGHT_OF_NICE_0 as i64) as u64;
@@ -106,8 +113,12 @@ impl FairQueue {
     }
 
     /// Moves the origin up to the average once that has run far ahead, before products could overflow. Returns the average.
+    #[inline]
     fn move_origin(&mut self) -> i64 {
         const FAR: i64 = 1 << 32;
+        if self.origin > FARTHEST {
+            self.count_from_here();
+        }
         let average = self.average();
         let distance = average - self.origin;
         if !(-FAR..FAR).contains(&distance) {
@@ -115,6 +126,21 @@ impl FairQueue {
             self.origin = average;
         }
         average
+    }
+
+    /// Counts virtual times from the present origin on, before they could overflow: two tasks of the idle policy that yield to each other
+    /// get there in hours.
+    #[cold]
+    fn count_from_here(&mut self) {
+        let back = core::mem::take(&mut self.origin);
+        for waiting in &mut self.waiting {
+            waiting.vruntime -= back;
+            waiting.deadline -= back;
+        }
+        if let Some(running) = &mut self.running {
+            running.vruntime -= back;
+            running.deadline -= back;
+        }
     }
 
     /// The furthest that a task may be from the average when it comes.
@@ -283,7 +309,7 @@ impl Queue for FairQueue {
 
     fn charge(&mut self, _task: &Task, ran: u64) {
         let Some(running) = &mut self.running else { return };
-        let ahead = virtual_time(ran, running.weight);
+        let ahead = virtual_time(ran.min(MOST_AT_ONCE), running.weight);
         running.vruntime += ahead;
         self.sum += running.weight * ahead;
     }
@@ -349,5 +375,45 @@ impl Queue for FairQueue {
     fn find_movable(&self, fits: &dyn Fn(&TaskRef) -> bool) -> Option<TaskRef> {
         // From the end: who would have to wait longest here.
         self.waiting.iter().rev().map(|waiting| &waiting.task).find(|task| fits(task)).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counting_anew_changes_no_distance() {
+        let (origin, weight) = (FARTHEST + 1, i64::from(WEIGHT_OF_NICE_0));
+        let (vruntime, deadline) = (origin + 700, origin + 2_000);
+        let mut queue = FairQueue::new();
+        queue.origin = origin;
+        queue.running =
+            Some(Running { vruntime, deadline, weight, yields_to_all: false, started: 0 });
+        queue.join(vruntime, weight);
+        assert_eq!(queue.move_origin(), 700);
+        let running = queue.running.as_ref().expect("it runs on");
+        assert_eq!((queue.origin, running.vruntime, running.deadline), (0, 700, 2_000));
+        assert!(queue.is_eligible(700) && !queue.is_eligible(701));
+    }
+
+    #[test]
+    fn a_jump_of_the_clock_overflows_nothing() {
+        let mut queue = FairQueue::new();
+        let lightest =
+            Running { vruntime: 0, deadline: 0, weight: 3, yields_to_all: true, started: 0 };
+        queue.running = Some(lightest);
+        queue.join(0, 3);
+        let jump = virtual_time(u64::MAX.min(MOST_AT_ONCE), 3);
+        for nobody in 0..1000 {
+            let running = queue.running.as_mut().expect("it runs on");
+            running.vruntime += jump;
+            queue.sum += 3 * jump;
+            // The heaviest there is, a hundred of them.
+            queue.join(queue.average(), 100 * 88_761);
+            assert!(queue.is_eligible(queue.average()), "{nobody}");
+            queue.leave(queue.average(), 100 * 88_761);
+            queue.move_origin();
+        }
     }
 }
