@@ -17,11 +17,14 @@ use crate::tree::Tree;
 /// A leaf lock.
 static ENTRIES_LOCK: LockClass = LockClass::new("kernfs.directory");
 
+/// Any bytes, as the layer above takes them.
+type Name = Box<[u8]>;
+
 /// A name in a directory. Its cookie grows from entry to entry and is never used again, so a reader
 /// finds its place whatever has come and gone.
 struct Entry {
     cookie: u64,
-    name: Box<[u8]>,
+    name: Name,
     node: Arc<dyn Inode>,
 }
 
@@ -155,7 +158,7 @@ impl Directory {
     }
 
     /// The first entry at or behind a cookie, copied out: the sink may sleep in user memory.
-    fn entry_from(&self, cookie: u64) -> Option<(u64, Box<[u8]>, Arc<dyn Inode>)> {
+    fn entry_from(&self, cookie: u64) -> Option<(u64, Name, Arc<dyn Inode>)> {
         let entries = self.entries.lock();
         let place = entries.list.partition_point(|entry| entry.cookie < cookie);
         let entry = entries.list.get(place)?;

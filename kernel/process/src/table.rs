@@ -11,6 +11,8 @@
 //! A group is there while it has members, a session while it has groups. The first process leads
 //! session and group 0, and what the kernel starts stays in them until it asks for a session.
 
+mod membership;
+
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -24,6 +26,7 @@ use crate::list::{List, Place};
 use crate::pid::Pid;
 use crate::process::Process;
 use crate::session::Session;
+use membership::Membership;
 
 /// Outermost: `process.signals` and everything below it, the numbers of PID namespaces,
 /// `cgroup.hierarchy` and wait queues are taken inside. Also taken in interrupts (a terminal signals its foreground group).
@@ -47,14 +50,6 @@ struct Entry {
     group: Place,
     fellow: Links,
     membership: Membership,
-}
-
-/// The control group that a process is in.
-struct Membership {
-    /// None for the root, which counts nobody.
-    cgroup: Option<Arc<Cgroup>>,
-    /// It has a live thread.
-    counted: bool,
 }
 
 /// Children of one parent.
@@ -100,7 +95,7 @@ pub(crate) struct Leavings {
     _process: Option<Arc<Process>>,
     _group: Option<Group>,
     _session: Option<SessionEntry>,
-    _cgroup: Option<Arc<Cgroup>>,
+    _membership: Option<Membership>,
 }
 
 /// The table.
@@ -121,7 +116,7 @@ impl Table {
     /// ENOMEM.
     pub(crate) fn add_first(&mut self, process: Arc<Process>) -> Result<(), Errno> {
         assert!(self.processes.is_empty(), "the first process is made once");
-        let place = self.push(process.clone(), Place::NOWHERE, None);
+        let place = self.push(process.clone(), Place::NOWHERE, Membership::ROOT);
         self.entry_mut(place).parent = place;
         // It leaves no other group for it.
         drop(self.start_session(&process)?);
@@ -144,20 +139,14 @@ impl Table {
         let parent = parent.place();
         let fellow = self.entry(fellow.place());
         let group = fellow.group;
-        let cgroup = match cgroup {
-            Some(cgroup) => unless_root(cgroup),
-            None => fellow.membership.cgroup.clone(),
-        };
-        if let Some(cgroup) = &cgroup {
-            cgroup.enter()?;
-        }
-        let place = self.push(process, parent, cgroup);
+        let membership = fellow.membership.for_child(cgroup)?;
+        let place = self.push(process, parent, membership);
         self.join_parent(place, parent);
         self.enter_group(place, group);
         Ok(())
     }
 
-    fn push(&mut self, process: Arc<Process>, parent: Place, cgroup: Option<Arc<Cgroup>>) -> Place {
+    fn push(&mut self, process: Arc<Process>, parent: Place, membership: Membership) -> Place {
         let place = self.processes.push(Entry {
             process: process.clone(),
             parent,
@@ -165,7 +154,7 @@ impl Table {
             sibling: Links::NONE,
             group: Place::NOWHERE,
             fellow: Links::NONE,
-            membership: Membership { cgroup, counted: true },
+            membership,
         });
         process.set_place(place);
         place
@@ -196,7 +185,7 @@ impl Table {
         self.leave_parent(place);
         if let Some(entry) = self.processes.remove(place) {
             leavings._process = Some(entry.process);
-            leavings._cgroup = entry.membership.cgroup;
+            leavings._membership = Some(entry.membership);
         }
         process.set_place(Place::NOWHERE);
         leavings
@@ -286,59 +275,6 @@ impl Table {
         let place = child.place();
         self.leave_parent(place);
         self.join_parent(place, parent.place());
-    }
-
-    /// The control group of a process; none for the root.
-    pub(crate) fn cgroup_of(&self, process: &Process) -> Option<&Arc<Cgroup>> {
-        self.processes.get(process.place())?.membership.cgroup.as_ref()
-    }
-
-    /// The processes that have a live thread, each with its control group; none for the root.
-    pub(crate) fn with_cgroups(
-        &self,
-    ) -> impl Iterator<Item = (&Arc<Process>, Option<&Arc<Cgroup>>)> {
-        self.processes
-            .iter()
-            .map(|(_, entry)| entry)
-            .filter(|entry| entry.membership.counted)
-            .map(|entry| (&entry.process, entry.membership.cgroup.as_ref()))
-    }
-
-    /// The last thread of a process ends: its control group counts it no longer. Returns that group, which is to be told
-    /// when the table is unlocked.
-    pub(crate) fn leave_cgroup(&mut self, process: &Process) -> Option<Arc<Cgroup>> {
-        let membership = &mut self.entry_mut(process.place()).membership;
-        membership.counted = false;
-        let cgroup = membership.cgroup.as_ref()?;
-        cgroup.leave();
-        Some(cgroup.clone())
-    }
-
-    /// Moves a process with a live thread to another control group. Returns the old one, which is to be told when the table is
-    /// unlocked, as is the new one. One that has ended stays where it is.
-    ///
-    /// # Errors
-    /// ENODEV: the group was removed.
-    pub(crate) fn move_to_cgroup(
-        &mut self,
-        process: &Process,
-        to: &Arc<Cgroup>,
-    ) -> Result<Option<Arc<Cgroup>>, Errno> {
-        let Some(entry) = self.processes.get_mut(process.place()) else { return Ok(None) };
-        let membership = &mut entry.membership;
-        if !membership.counted {
-            return Ok(None);
-        }
-        let to = unless_root(to);
-        // The new one first: a group above both does not look empty in between.
-        if let Some(to) = &to {
-            to.enter()?;
-        }
-        let old = core::mem::replace(&mut membership.cgroup, to);
-        if let Some(old) = &old {
-            old.leave();
-        }
-        Ok(old)
     }
 
     /// The number of a process's group. None: it is not in the table.
@@ -477,11 +413,6 @@ impl Table {
         }
         leavings
     }
-}
-
-/// A control group as an entry has it.
-fn unless_root(cgroup: &Arc<Cgroup>) -> Option<Arc<Cgroup>> {
-    (!cgroup.is_root()).then(|| cgroup.clone())
 }
 
 /// All processes but idle ones, in the order in which they were made. Allocates; for `/proc` and
