@@ -11,6 +11,8 @@ pub fn cases() -> Vec<Case> {
         Case::new("w3_every_kind_of_timer", every_kind_of_timer),
         Case::new("w1_ksoftirqd_is_shown", ksoftirqd_is_shown),
         Case::new("w1_softirqs_are_counted", softirqs_are_counted),
+        Case::new("w3_timers_are_traced", timers_are_traced),
+        Case::new("w4_work_is_traced", work_is_traced),
     ]
 }
 
@@ -43,4 +45,45 @@ fn softirqs_are_counted(lab: &Lab) -> Result<()> {
         "CPU0 HI: TIMER: NET_TX: NET_RX: BLOCK: IRQ_POLL: TASKLET: SCHED: HRTIMER: RCU: \n\
          \x20                   CPU0       CPU1       \nbalanced\n12 1\n1 1\n",
     )
+}
+
+/// A shell function that turns events on for the time of a command and shows in what order those of one object came.
+const TRACE: &str = "\
+    cd /sys/kernel/tracing
+    during() { for e in $1; do echo $e >> set_event; done; echo > trace; shift; \"$@\"; echo 0 > tracing_on; }
+    order() { grep -o \"[a-z_][a-z_]*: .*$1.*\" trace | sed 's/:.*//' | uniq | head -n $2 | tr '\\n' ' '; echo; }
+";
+
+/// A sleep's high-resolution timer is started, leaves its queue, and runs its function; the wheel's timers do the same.
+fn timers_are_traced(lab: &Lab) -> Result<()> {
+    let script = "\
+        during timer sleep 0.3
+        id=$(sed -n 's/.*hrtimer_start: hrtimer=\\([0-9a-f]*\\) function=[^ ]*sleep.*/\\1/p' trace | tail -n 1)
+        grep -c \"hrtimer_start: hrtimer=$id function=[^ ]*sleep[^ ]* expires=[0-9]* softexpires=[0-9]* mode=ABS\" trace
+        order hrtimer=$id 4
+        grep -q 'hrtimer_expire_entry: hrtimer=[0-9a-f]* function=[^ ]* now=[0-9]*$' trace && echo now
+        echo 1 > tracing_on; during timer sh -c 'sleep 0.1; echo; sleep 1.2'
+        id=$(sed -n 's/.* timer_expire_entry: timer=\\([0-9a-f]*\\) .*/\\1/p' trace | tail -n 1)
+        grep -q \" timer_expire_entry: timer=$id function=[^ ]* now=[0-9]* baseclk=[0-9]*\" trace && echo entry
+        grep -c \" timer_cancel: timer=$id\" trace | sed 's/[1-9][0-9]*/some/'
+        cat events/timer/timer_start/format | grep -c 'void \\* timer;.offset:8;.size:8;.signed:0;'";
+    let expected = "1\nhrtimer_start hrtimer_cancel hrtimer_expire_entry hrtimer_expire_exit \nnow\n\
+        \nentry\nsome\n1\n";
+    lab.guest().cpus(2).sh(&format!("{TRACE}{script}"))?.prints(expected)
+}
+
+/// An item is queued, becomes active, and is run: here the one that takes dead tasks apart.
+fn work_is_traced(lab: &Lab) -> Result<()> {
+    let script = "\
+        during workqueue sh -c '(true); (true); sleep 0.2'
+        id=$(sed -n 's/.*workqueue_queue_work: work struct=\\([0-9a-f]*\\) .*workqueue=events_unbound .*/\\1/p' trace | head -n 1)
+        grep -o \"struct=$id function=[^ ]* workqueue=.*\" trace | head -n 1 | sed 's/.*workqueue/workqueue/'
+        order \"struct[ =]$id\" 4
+        name=$(sed -n \"s/.*execute_start: work struct $id: function //p\" trace | head -n 1)
+        grep -c \"kworker/u.*execute_end: work struct $id: function $name\" trace | sed 's/[1-9][0-9]*/some/'
+        cat events/workqueue/enable; echo '!workqueue' >> set_event; cat events/workqueue/enable";
+    let expected = "workqueue=events_unbound req_cpu=8192 cpu=-1\n\
+        workqueue_queue_work workqueue_activate_work workqueue_execute_start workqueue_execute_end \n\
+        some\n1\n0\n";
+    lab.guest().cpus(2).sh(&format!("{TRACE}{script}"))?.prints(expected)
 }
