@@ -6,9 +6,9 @@ use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
 use kthread::Builder;
 use machine::CpuId;
-use sched::{Completion, CpuMask};
+use sched::CpuMask;
 use softirq::{BottomHalfGuard, Tasklet, Vector};
-use sync::{IrqGuard, Once, PreemptGuard};
+use sync::{IrqGuard, Once};
 use time::HrTimer;
 
 use crate::tools::{SLACK, cpus, dawdle, join_all, random, spawn, spin_until};
@@ -18,7 +18,7 @@ static HANDLER: Once<()> = Once::new();
 const OURS: Vector = Vector::Block;
 
 /// Asked for and not yet done.
-static WANTED: AtomicU64 = AtomicU64::new(0);
+pub(crate) static WANTED: AtomicU64 = AtomicU64::new(0);
 static DONE: AtomicU64 = AtomicU64::new(0);
 /// The handler raises its vector again, and takes its time.
 static STORM: AtomicBool = AtomicBool::new(false);
@@ -28,7 +28,7 @@ static STOLEN: AtomicU64 = AtomicU64::new(0);
 /// The handler was not where it should be.
 static ASTRAY: AtomicU64 = AtomicU64::new(0);
 
-fn open() {
+pub(crate) fn open() {
     if HANDLER.set(()).is_ok() {
         softirq::open(OURS, handler);
     }
@@ -85,7 +85,7 @@ fn is_victims_time() -> bool {
     core::ptr::from_ref::<sched::Task>(&sched::current()).addr() == VICTIM.load(SeqCst)
 }
 
-fn raise_ours() {
+pub(crate) fn raise_ours() {
     WANTED.fetch_add(1, SeqCst);
     softirq::raise(OURS);
 }
@@ -273,7 +273,9 @@ pub(crate) fn interrupts_come_into_a_storm() {
     let (timer, mut late) = (slot.clone(), 0);
     let share = share_in_a_storm(
         move || {
-            timer.get().map(|timer| timer.start(time::monotonic() + PERIOD));
+            if let Some(timer) = timer.get() {
+                timer.start(time::monotonic() + PERIOD);
+            }
             softirq::raise(OURS);
         },
         move || {
@@ -289,30 +291,6 @@ pub(crate) fn interrupts_come_into_a_storm() {
         passed_over <= 3 + wanted / 4,
         "served on {passed_over} times of {wanted} with a task waiting"
     );
-}
-
-/// A task with interrupts off raises, and goes to sleep: that is served at once, and not when some interrupt comes by. What a CPU's
-/// timer was last set to may come at any moment, so one wait says nothing; of several, most are short.
-pub(crate) fn raised_with_nobody_about() {
-    static OPENED: Once<()> = Once::new();
-    static SERVED: Completion = Completion::new();
-    if OPENED.set(()).is_ok() {
-        softirq::open(Vector::IrqPoll, || SERVED.complete());
-    }
-    let mut waits: Vec<u64> = (0..9)
-        .map(|_| {
-            sched::sleep_for(random(20 * time::MILLISECOND));
-            let raised = time::monotonic();
-            {
-                let _irqs_off = IrqGuard::new();
-                softirq::raise(Vector::IrqPoll);
-            }
-            SERVED.wait();
-            time::monotonic() - raised
-        })
-        .collect();
-    waits.sort_unstable();
-    assert!(waits[4] < SLACK * time::MILLISECOND, "served when an interrupt came by: {waits:?}");
 }
 
 /// A CPU that can be taken away, if there is one.
@@ -361,38 +339,6 @@ pub(crate) fn pending_against_hotplug() {
     }
     over.store(true, SeqCst);
     join_all([unplugger].into_iter().collect());
-}
-
-/// A CPU goes while a task there raises with preemption off, so that ksoftirqd, which is parked already, cannot serve it.
-pub(crate) fn raised_as_its_cpu_goes() {
-    open();
-    let all = cpus();
-    let Some(cpu) = any_but_the_first(&all) else { return };
-    for _ in 0..4 {
-        let raiser = until_it_goes(cpu, raise_ours);
-        sched::sleep_for(random(20_000));
-        hotplug::down(cpu).expect("it is not the last");
-        join_all(alloc::vec![raiser]);
-        wait_for("raised on a CPU that has gone", || WANTED.load(SeqCst) == 0);
-        hotplug::up(cpu).expect("it was there before");
-    }
-}
-
-/// A thread that does something again and again, with preemption off, until its CPU goes.
-pub(crate) fn until_it_goes(cpu: CpuId, act: impl Fn() + Send + 'static) -> kthread::Handle {
-    Builder::new(format_args!("raiser"))
-        .bound_to(CpuMask::of(cpu))
-        .run(move |_| {
-            loop {
-                let _here = PreemptGuard::new();
-                if machine::cpu::id() != cpu {
-                    return 0;
-                }
-                (0..random(20)).for_each(|_| machine::cpu::relax());
-                act();
-            }
-        })
-        .expect("a thread can be made")
 }
 
 /// A tasklet that notes what goes wrong.

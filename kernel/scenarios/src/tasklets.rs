@@ -5,7 +5,8 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use softirq::{BottomHalfGuard, Tasklet};
 
-use crate::softirqs::{any_but_the_first, go_anywhere, until_it_goes, wait_for};
+use crate::softirq_windows::until_it_goes;
+use crate::softirqs::{any_but_the_first, go_anywhere, wait_for};
 use crate::tools::{Meeting, cpus, join_all, random, spawn};
 
 /// A tasklet that counts its runs.

@@ -59,6 +59,7 @@ pub(crate) fn completion_against_deadlines() {
 
 /// Two things come one right after the other for several who wait for one each: whoever is woken in vain wakes another.
 pub(crate) fn the_woken_one_passes_on() {
+    const LATEST: u64 = SLACK * 20 * time::MILLISECOND;
     let queue = Arc::new(WaitQueue::new());
     let available = Arc::new(AtomicU64::new(0));
     let over = Arc::new(AtomicBool::new(false));
@@ -69,31 +70,34 @@ pub(crate) fn the_woken_one_passes_on() {
                 let take = || {
                     let took = available.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
                     // It has what it came for, and still stands in the queue: another wake-up may find it.
-                    machine::cpu::relax();
+                    (0..random(30)).for_each(|_| machine::cpu::relax());
                     took.is_ok() || over.load(SeqCst)
                 };
                 while !over.load(SeqCst) {
                     let outcome = queue
                         .wait_map_exclusive(Sleep::Uninterruptible, None, || take().then_some(()));
                     assert!(outcome.is_ok());
-                    (0..random(6)).for_each(|_| machine::cpu::relax());
+                    // Not back before it is clear whether the others have taken the rest.
+                    sched::sleep_for(2 * LATEST + random(4_000));
                 }
                 0
             })
         })
         .collect();
-    for _ in 0..12 {
-        for _ in 0..2 + random(2) {
+    for _ in 0..8 {
+        for _ in 0..2 {
             available.fetch_add(1, SeqCst);
             queue.wake_one();
             (0..random(16)).for_each(|_| machine::cpu::relax());
         }
         // All of them are taken, although nothing else comes.
-        let deadline = time::monotonic() + SLACK * time::SECOND;
+        let deadline = time::monotonic() + LATEST;
         while available.load(SeqCst) != 0 {
             assert!(time::monotonic() < deadline, "a wake-up was spent on who did not need it");
             sched::sleep_for(random(20_000));
         }
+        // About when they come back.
+        sched::sleep_for(2 * LATEST - random(4_000));
     }
     over.store(true, SeqCst);
     queue.wake_all();

@@ -1,0 +1,69 @@
+//! Softirqs that nothing comes along to serve.
+
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering::SeqCst;
+
+use kthread::Builder;
+use machine::CpuId;
+use sched::{Completion, CpuMask};
+use softirq::Vector;
+use sync::{IrqGuard, Once, PreemptGuard};
+
+use crate::softirqs::{WANTED, any_but_the_first, open, raise_ours, wait_for};
+use crate::tools::{SLACK, cpus, join_all, random};
+
+/// A task with interrupts off raises, and goes to sleep: that is served at once, and not when some interrupt comes by. What a CPU's
+/// timer was last set to may come at any moment, so one wait says nothing; of several, most are short.
+pub(crate) fn raised_with_nobody_about() {
+    static OPENED: Once<()> = Once::new();
+    static SERVED: Completion = Completion::new();
+    if OPENED.set(()).is_ok() {
+        softirq::open(Vector::IrqPoll, || SERVED.complete());
+    }
+    let mut waits: Vec<u64> = (0..9)
+        .map(|_| {
+            sched::sleep_for(random(20 * time::MILLISECOND));
+            let raised = time::monotonic();
+            {
+                let _irqs_off = IrqGuard::new();
+                softirq::raise(Vector::IrqPoll);
+            }
+            SERVED.wait();
+            time::monotonic() - raised
+        })
+        .collect();
+    waits.sort_unstable();
+    assert!(waits[4] < SLACK * time::MILLISECOND, "served when an interrupt came by: {waits:?}");
+}
+
+/// A CPU goes while a task there raises with preemption off, so that ksoftirqd, which is parked already, cannot serve it.
+pub(crate) fn raised_as_its_cpu_goes() {
+    open();
+    let all = cpus();
+    let Some(cpu) = any_but_the_first(&all) else { return };
+    for _ in 0..4 {
+        let raiser = until_it_goes(cpu, raise_ours);
+        sched::sleep_for(random(20_000));
+        hotplug::down(cpu).expect("it is not the last");
+        join_all(alloc::vec![raiser]);
+        wait_for("raised on a CPU that has gone", || WANTED.load(SeqCst) == 0);
+        hotplug::up(cpu).expect("it was there before");
+    }
+}
+
+/// A thread that does something again and again, with preemption off, until its CPU goes.
+pub(crate) fn until_it_goes(cpu: CpuId, act: impl Fn() + Send + 'static) -> kthread::Handle {
+    Builder::new(format_args!("raiser"))
+        .bound_to(CpuMask::of(cpu))
+        .run(move |_| {
+            loop {
+                let _here = PreemptGuard::new();
+                if machine::cpu::id() != cpu {
+                    return 0;
+                }
+                (0..random(20)).for_each(|_| machine::cpu::relax());
+                act();
+            }
+        })
+        .expect("a thread can be made")
+}
