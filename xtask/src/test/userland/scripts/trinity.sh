@@ -1,5 +1,5 @@
 # hostile SECONDS: trinity as an ordinary user, again and again, for so long. It prints how many calls were made, or
-# what trinity said last if it says nothing of that. trinity may end early: it stumbles over locks of its own.
+# what trinity said last if it says nothing of that. trinity may end early, over a lock of its own.
 
 now() { cut -d . -f 1 /proc/uptime; }
 
