@@ -180,8 +180,8 @@ impl Places {
 
     /// Leaves all queues and returns the last place that was woken, if one was.
     pub fn leave(self) -> Option<usize> {
-        let woken = |place: &Place| !place.leave();
-        self.places.iter().enumerate().filter(|(_, place)| woken(place)).map(|(i, _)| i).last()
+        // Those before it are left as they are dropped.
+        self.places.iter().rposition(|place| !place.leave())
     }
 
     /// Sleeps until woken, and returns which place was.
