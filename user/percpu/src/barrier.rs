@@ -1,14 +1,13 @@
-//! `membarrier`: what is refused, and whether it orders what the other CPU does without barriers.
+//! `membarrier`: what is refused, and who is interrupted.
 
 use core::sync::atomic::{
-    AtomicBool, AtomicU32, AtomicUsize,
-    Ordering::{Acquire, Relaxed, Release},
-    compiler_fence,
+    AtomicBool, AtomicU32,
+    Ordering::{Acquire, Release},
 };
 
 use runtime::sys::{self, number};
 use runtime::thread::{Stack, Thread};
-use runtime::{Errno, Result, error, process, sched};
+use runtime::{Errno, Result, error, file, process, sched, string};
 
 use crate::Outcome;
 use crate::sequence::Area;
@@ -94,52 +93,41 @@ pub(crate) fn sequence_starts_over() -> Outcome {
     Ok(())
 }
 
-/// Two sides of a lock that each says that it wants in, and goes in if the other has not said so. The fast one has no barrier
-/// between saying and looking, and the slow one has one for both.
-static FAST: AtomicBool = AtomicBool::new(false);
-static SLOW: AtomicBool = AtomicBool::new(false);
-static INSIDE: AtomicUsize = AtomicUsize::new(0);
-static BOTH: AtomicBool = AtomicBool::new(false);
-static DONE: AtomicBool = AtomicBool::new(false);
-const ROUNDS: u32 = 5000;
-
-fn inside(who: usize) {
-    INSIDE.store(who, Relaxed);
-    for _ in 0..20 {
-        core::hint::spin_loop();
-        if INSIDE.load(Relaxed) != who {
-            BOTH.store(true, Relaxed);
-        }
-    }
+/// How often a CPU was interrupted for other CPUs' sake, by `/proc/interrupts`.
+fn interrupts(cpu: usize) -> Option<u64> {
+    let mut buffer = [0; 8192];
+    let text = file::read_file(c"/proc/interrupts", &mut buffer).ok()?;
+    let line =
+        text.split(|&byte| byte == b'\n').find(|line| line.trim_ascii().starts_with(b"TLB:"))?;
+    let mut words = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+    string::number(words.nth(1 + cpu)?)
 }
 
-pub(crate) fn order() -> Outcome {
-    extern "C" fn fast(_: usize) {
+static SPINS: AtomicBool = AtomicBool::new(false);
+static ENOUGH: AtomicBool = AtomicBool::new(false);
+
+/// A thread that runs in user mode on another CPU is interrupted once for each barrier.
+pub(crate) fn interrupts_who_runs() -> Outcome {
+    const BARRIERS: u64 = 200;
+    extern "C" fn spin(_: usize) {
         let _ = sched::run_on(1);
-        while !DONE.load(Relaxed) {
-            FAST.store(true, Relaxed);
-            compiler_fence(Acquire);
-            if !SLOW.load(Relaxed) {
-                inside(1);
-            }
-            FAST.store(false, Release);
-            for _ in 0..10 {
-                core::hint::spin_loop();
-            }
+        SPINS.store(true, Release);
+        while !ENOUGH.load(Acquire) {
+            core::hint::spin_loop();
         }
     }
     sched::run_on(0).map_err(|_| "cannot choose a CPU")?;
     let (mut stack, number) = (Stack::new().map_err(|_| "no stack")?, AtomicU32::new(0));
-    let thread = Thread::start(&mut stack, &number, fast, 0).map_err(|_| "no thread")?;
-    for _ in 0..ROUNDS {
-        SLOW.store(true, Relaxed);
-        membarrier(PRIVATE_EXPEDITED, 0, 0).map_err(|_| "no barrier")?;
-        if !FAST.load(Acquire) {
-            inside(2);
-        }
-        SLOW.store(false, Release);
+    let thread = Thread::start(&mut stack, &number, spin, 0).map_err(|_| "no thread")?;
+    while !SPINS.load(Acquire) {
+        process::sleep(1);
     }
-    DONE.store(true, Relaxed);
+    let before = interrupts(1).ok_or("no count of interrupts")?;
+    for _ in 0..BARRIERS {
+        membarrier(PRIVATE_EXPEDITED, 0, 0).map_err(|_| "no barrier")?;
+    }
+    let after = interrupts(1).ok_or("no count of interrupts")?;
+    ENOUGH.store(true, Release);
     drop(thread);
-    if BOTH.load(Relaxed) { Err("both are inside") } else { Ok(()) }
+    if after < before + BARRIERS { Err("a thread was not interrupted") } else { Ok(()) }
 }

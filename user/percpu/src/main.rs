@@ -46,7 +46,7 @@ fn main(arguments: Arguments) -> i32 {
         ("rseq family", &family::registrations),
         ("membarrier refused", &barrier::refused),
         ("membarrier rseq", &barrier::sequence_starts_over),
-        ("membarrier order", &barrier::order),
+        ("membarrier interrupts", &barrier::interrupts_who_runs),
     ];
     for (name, check) in checks {
         if let Err(what) = check() {

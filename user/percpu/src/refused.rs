@@ -60,7 +60,7 @@ impl Descriptor {
     /// One with nothing wrong, of a sequence in which the program never is.
     fn good() -> Self {
         let abort = PLACE[2..].as_ptr().addr();
-        Self { version: 0, flags: 0, start: abort + 4, length: 4, abort }
+        Self { version: 0, flags: 0, start: abort + 64, length: 4, abort }
     }
 }
 

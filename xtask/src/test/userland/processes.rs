@@ -53,11 +53,11 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// Counters of each CPU's own under more threads than CPUs, sequences that only an interruption ends, a lock without barriers on
-/// one side, and all that is refused.
+/// Counters of each CPU's own under more threads than CPUs, sequences that only an interruption ends, a thread that is interrupted
+/// for each barrier, and all that is refused.
 fn c7_rseq_and_membarrier(lab: &Lab) -> Result<()> {
     let expected = "rseq refused\nrseq damaged\nrseq cpu\nrseq counters\nrseq signal\nrseq family\n\
-        membarrier refused\nmembarrier rseq\nmembarrier order\n";
+        membarrier refused\nmembarrier rseq\nmembarrier interrupts\n";
     for cpus in [2, 4] {
         let guest = lab.guest().cpus(cpus).with(Program::Percpu)?;
         guest.run(&["percpu", &cpus.to_string()])?.prints(expected)?;
