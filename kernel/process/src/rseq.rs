@@ -1,6 +1,6 @@
 //! What a thread has registered for restartable sequences. What follows from it is `syscall`'s affair.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 use sched::{RSEQ_REGISTERED, RSEQ_RESTART, Task};
 
@@ -10,20 +10,14 @@ pub struct Rseq {
     /// Where the area is; 0: not registered.
     area: AtomicUsize,
     signature: AtomicU32,
-    /// How often the task had left a CPU when the area was last brought up to date.
-    seen: AtomicU64,
+    /// How often the task had left a CPU when the area was last brought up to date, modulo 2^32: it would have to leave one just so
+    /// often in a single system call to be mistaken.
+    seen: AtomicU32,
 }
-
-/// No number of switches: the area has never been brought up to date.
-const NEVER: u64 = u64::MAX;
 
 impl Rseq {
     pub(crate) const fn none() -> Self {
-        Self {
-            area: AtomicUsize::new(0),
-            signature: AtomicU32::new(0),
-            seen: AtomicU64::new(NEVER),
-        }
+        Self { area: AtomicUsize::new(0), signature: AtomicU32::new(0), seen: AtomicU32::new(0) }
     }
 
     /// The area and the signature, if the thread is registered.
@@ -38,8 +32,8 @@ impl Rseq {
     pub fn register(&self, task: &Task, area: usize, signature: u32) {
         self.area.store(area, Relaxed);
         self.signature.store(signature, Relaxed);
-        self.seen.store(NEVER, Relaxed);
-        task.add_signal(RSEQ_REGISTERED);
+        // The area has never been brought up to date.
+        task.add_signal(RSEQ_REGISTERED | RSEQ_RESTART);
     }
 
     /// Ends the registration of the running task.
@@ -53,12 +47,12 @@ impl Rseq {
     pub fn is_stale(&self, task: &Task) -> bool {
         let work = task.return_work();
         work & RSEQ_REGISTERED != 0
-            && (work & RSEQ_RESTART != 0 || self.seen.load(Relaxed) != task.switches())
+            && (work & RSEQ_RESTART != 0 || self.seen.load(Relaxed) != task.switches() as u32)
     }
 
     /// The area of the running task is brought up to date now; what happens from here on makes it stale again.
     pub fn refresh(&self, task: &Task) {
         task.remove_signal(RSEQ_RESTART);
-        self.seen.store(task.switches(), Relaxed);
+        self.seen.store(task.switches() as u32, Relaxed);
     }
 }

@@ -64,7 +64,7 @@ impl Descriptor {
     }
 }
 
-/// A child that is registered and points at such a descriptor sleeps for a moment. Gives the signal that it dies of.
+/// A child that is registered and points at such a descriptor sleeps until it has been looked at. Gives the signal that it dies of.
 fn sleeps(change: fn(&mut Descriptor)) -> Option<u8> {
     match process::fork().ok()? {
         Fork::Child => {
@@ -77,9 +77,13 @@ fn sleeps(change: fn(&mut Descriptor)) -> Option<u8> {
             };
             let registered = area.register();
             area.sequence.store(address, Relaxed);
-            process::sleep(2);
-            let cleared = area.sequence.load(Relaxed) == 0;
-            process::exit(i32::from(registered.is_err() || !cleared))
+            // A sleep may be over before it has begun.
+            let mut turns = 0;
+            while area.sequence.load(Relaxed) != 0 && turns < 500 {
+                process::sleep(2);
+                turns += 1;
+            }
+            process::exit(i32::from(registered.is_err() || turns == 500))
         }
         Fork::Parent(child) => {
             let (_, status) = process::wait(Some(child)).ok()?;
