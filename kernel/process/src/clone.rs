@@ -180,6 +180,11 @@ fn copy_process_boxed(
     let new_pid = NewPid::allocate(&namespaces.pid_for_children, args.set_tid)?;
     resources.namespaces = namespaces;
     copy_resources(flags, &mut resources)?;
+    let files = creator.files();
+    let files = match flags.contains(CloneFlags::FILES) {
+        true => files,
+        false => files.map(|files| files.fork_copy()),
+    };
     let process = if flags.contains(CloneFlags::THREAD) {
         creator.process().clone()
     } else {
@@ -194,6 +199,7 @@ fn copy_process_boxed(
         pid: new_pid.pid().clone(),
         process,
         signals: ThreadSignals::for_child(creator, keeps_stack),
+        files,
         resources,
         vfork_done: vfork.clone(),
         personality: creator.personality(),
@@ -303,11 +309,6 @@ fn copy_resources(flags: CloneFlags, resources: &mut Resources) -> Result<()> {
             true => fs.with_own_namespace()?,
             false => fs.fork_copy(),
         });
-    }
-    if !flags.contains(CloneFlags::FILES)
-        && let Some(files) = &resources.files
-    {
-        resources.files = Some(files.fork_copy());
     }
     if !flags.contains(CloneFlags::VM)
         && let Some(mm) = &resources.mm

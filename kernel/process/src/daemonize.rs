@@ -9,7 +9,7 @@
 use sched::{Attributes, TaskFlags};
 
 use crate::exit;
-use crate::init::{init_pid_ns, initial_resources};
+use crate::init::{init_pid_ns, initial_files, initial_resources};
 use crate::signal::{SigSet, Signal, ignore_signals};
 use crate::table::tasklist;
 use crate::thread::Thread;
@@ -31,8 +31,9 @@ pub fn daemonize(name: &[u8]) {
     let initial = initial_resources();
     thread.count_for(&initial.user);
     let old = thread.change_resources(|resources| core::mem::replace(resources, initial));
+    let old_files = thread.set_files(initial_files());
     // Closing files may sleep.
-    drop(old);
+    drop((old, old_files));
     ignore_signals(&me);
     thread.signals.lock_irq().blocked = SigSet::ALL;
     let attributes = me.attributes();

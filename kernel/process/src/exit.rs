@@ -92,8 +92,8 @@ pub fn leave(code: u32) {
     }
     thread.set_exit_code(code);
     release_memory(&me);
-    let old = thread.change_resources(|resources| (resources.files.take(), resources.fs.take()));
-    drop(old);
+    drop(thread.set_files(None));
+    drop(thread.set_fs(None));
     if is_last {
         crate::session::leave_terminal(process);
         if let Some(hook) = END_HOOK.get() {

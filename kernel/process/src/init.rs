@@ -43,10 +43,10 @@ pub fn init() {
         pid: pid.clone(),
         process: process.clone(),
         signals: ThreadSignals::new(SigSet::EMPTY),
+        files: Some(FileTable::new()),
         resources: Resources {
             user: User::find(credentials.uid),
             credentials,
-            files: Some(FileTable::new()),
             fs: None,
             mm: None,
             namespaces,
@@ -64,8 +64,16 @@ pub fn init() {
 
 /// What the first process has.
 pub(crate) fn initial_resources() -> Resources {
-    let first = FIRST.get().expect("the first process is made before any other");
-    Thread::of(first).resources()
+    Thread::of(first()).resources()
+}
+
+/// The first process's open files.
+pub(crate) fn initial_files() -> Option<Arc<FileTable>> {
+    Thread::of(first()).files()
+}
+
+fn first() -> &'static TaskRef {
+    FIRST.get().expect("the first process is made before any other")
 }
 
 /// Gives the first process and all kernel threads that there are their root and working directory,

@@ -12,7 +12,8 @@ use alloc::sync::Arc;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use fs::{Credentials, FileTable, FsContext};
+use errno::{Errno, Result};
+use fs::{Credentials, Fd, File, FileTable, FsContext};
 use sched::{Completion, Slot, Task};
 use sync::{LockClass, SpinLock};
 use vm::Mm;
@@ -28,6 +29,8 @@ use crate::user::User;
 /// Leaves.
 static PID_LOCK: LockClass = LockClass::new("thread.pid");
 static RESOURCES_LOCK: LockClass = LockClass::new("thread.resources");
+/// The table's own lock is taken inside.
+static FILES_LOCK: LockClass = LockClass::new("thread.files");
 /// Taken inside `process.signals`.
 static THREAD_SIGNALS_LOCK: LockClass = LockClass::new("thread.signals");
 
@@ -61,8 +64,6 @@ pub struct Resources {
     pub credentials: Arc<Credentials>,
     /// Whose RLIMIT_NPROC it counts against: the real user.
     pub(crate) user: Arc<User>,
-    /// Its open files. None once it is exiting.
-    pub files: Option<Arc<FileTable>>,
     /// Its root, working directory and umask. None once it is exiting.
     pub fs: Option<Arc<FsContext>>,
     /// Its user memory. None for a kernel thread, and once it is exiting.
@@ -90,6 +91,8 @@ pub struct Thread {
     pub(crate) signals: SpinLock<ThreadSignals>,
     /// The signals that a kernel thread has allowed (K9).
     allowed_signals: AtomicU64,
+    /// Its open files. None once it is exiting. Apart from the rest, because nearly every system call looks here.
+    files: SpinLock<Option<Arc<FileTable>>>,
     held: SpinLock<Held>,
     /// Where the user memory among them is, 0 for none. Changes with it, under the lock.
     mm_identity: AtomicUsize,
@@ -110,6 +113,7 @@ pub(crate) struct NewThread {
     pub(crate) pid: Arc<Pid>,
     pub(crate) process: Arc<Process>,
     pub(crate) signals: ThreadSignals,
+    pub(crate) files: Option<Arc<FileTable>>,
     pub(crate) resources: Resources,
     pub(crate) vfork_done: Option<Arc<Completion>>,
     pub(crate) personality: u32,
@@ -135,6 +139,7 @@ impl Thread {
             exit_code: AtomicU32::new(0),
             signals: SpinLock::new(&THREAD_SIGNALS_LOCK, new.signals),
             allowed_signals: AtomicU64::new(0),
+            files: SpinLock::new(&FILES_LOCK, new.files),
             held: SpinLock::new(&RESOURCES_LOCK, held),
             mm_identity,
             clear_child_tid: AtomicUsize::new(0),
@@ -208,7 +213,7 @@ impl Thread {
         self.exit_code.store(code, Ordering::Relaxed);
     }
 
-    /// What it shares and has. A copy of the references; to look at one of them, the methods below
+    /// What it shares and has, but for its files. A copy of the references; to look at one of them, the methods below
     /// are cheaper.
     pub fn resources(&self) -> Resources {
         self.held.lock_irq().resources.clone()
@@ -236,9 +241,19 @@ impl Thread {
         self.held.lock_irq().resources.user.clone()
     }
 
-    /// Its open files; none once it is exiting.
+    /// Its open files; none once it is exiting. Not in interrupts.
     pub fn files(&self) -> Option<Arc<FileTable>> {
-        self.held.lock_irq().resources.files.clone()
+        self.files.lock().clone()
+    }
+
+    /// What one of its descriptors has open. Not in interrupts.
+    ///
+    /// # Errors
+    /// EBADF.
+    #[inline]
+    pub fn file(&self, fd: Fd) -> Result<Arc<File>> {
+        // Without a reference to the table of one's own: the lock keeps it there.
+        self.files.lock().as_ref().ok_or(Errno::EBADF)?.get(fd)
     }
 
     /// Its root, working directory and umask; none once it is exiting.
@@ -259,7 +274,7 @@ impl Thread {
 
     /// Replaces its open files and returns the old ones: `unshare`, `execve`.
     pub fn set_files(&self, files: Option<Arc<FileTable>>) -> Option<Arc<FileTable>> {
-        self.change_resources(|resources| core::mem::replace(&mut resources.files, files))
+        core::mem::replace(&mut *self.files.lock(), files)
     }
 
     /// Replaces its file system context and returns the old one.

@@ -12,11 +12,14 @@
 //!
 //! If the sleeper looks before the condition is made true, the waker finds it on the queue and asleep. So
 //! waiting takes the condition as a closure and does these steps itself.
+//!
+//! A waker that finds the queue marked empty does not take its lock. The mark is part of the first step, so the same
+//! argument holds: there is a fence between the first two lines on either side and the last.
 
 use alloc::sync::{Arc, Weak};
-use core::sync::atomic::{Ordering, fence};
+use core::sync::atomic::{AtomicBool, Ordering, fence};
 
-use sync::{Choice, Current, Linked, Links, List, LockClass, SpinIrqGuard, SpinLock, might_sleep};
+use sync::{Choice, Current, Linked, Links, List, LockClass, SpinLock, might_sleep};
 
 use crate::current::{assert_awake, current, current_ref};
 use crate::schedule::{Woken, schedule, schedule_as, schedule_until};
@@ -71,16 +74,24 @@ struct Waiters {
     watchers: List<Watcher>,
 }
 
+impl Waiters {
+    fn is_empty(&self) -> bool {
+        self.tasks.is_empty() && self.watchers.is_empty()
+    }
+}
+
 /// A queue of waiting tasks.
 pub struct WaitQueue {
     waiters: SpinLock<Waiters>,
+    /// Whether there are waiters, for wakers that do not have the lock. Changed under it.
+    occupied: AtomicBool,
 }
 
 impl WaitQueue {
     /// An empty queue.
     pub const fn new() -> Self {
         let waiters = Waiters { tasks: List::new(), watchers: List::new() };
-        Self { waiters: SpinLock::new(&WAIT_LOCK, waiters) }
+        Self { waiters: SpinLock::new(&WAIT_LOCK, waiters), occupied: AtomicBool::new(false) }
     }
 
     /// Sleeps until `condition` gives a value, and returns that. The condition is looked at first, and after every
@@ -192,43 +203,77 @@ impl WaitQueue {
         } else {
             waiters.tasks.push_front(me.to_arc())
         };
+        // The caller sets its state next, which has the fence.
+        self.occupied.store(true, Ordering::Relaxed);
         drop(waiters);
         assert!(added.is_ok(), "a condition that is waited for has waited itself");
     }
 
     /// Takes the task from the queue, if it is still there; the reference is to be dropped without the lock.
     fn dequeue(&self, me: &Task) -> Option<TaskRef> {
-        self.waiters.lock_irq().tasks.remove(me)
+        let mut waiters = self.waiters.lock_irq();
+        let removed = waiters.tasks.remove(me);
+        self.mark(&waiters);
+        removed
+    }
+
+    /// Leaves word for those who come without the lock.
+    fn mark(&self, waiters: &Waiters) {
+        self.occupied.store(!waiters.is_empty(), Ordering::Relaxed);
     }
 
     /// Wakes everybody who waits. Any context.
+    #[inline]
     pub fn wake_all(&self) {
-        wake(self.waiters.lock_irq(), usize::MAX);
+        if self.may_have_waiters() {
+            self.wake(usize::MAX);
+        }
     }
 
     /// As [`wake_all`](Self::wake_all), from within another queue's [`Notify::notify`]. Whoever chains queues so sees to it that the chain has no
     /// circle.
     pub fn wake_all_nested(&self) {
-        wake(self.waiters.lock_irq_nested(), usize::MAX);
+        if self.may_have_waiters() {
+            let mut waiters = self.waiters.lock_irq_nested();
+            wake(&mut waiters, usize::MAX);
+            self.mark(&waiters);
+        }
     }
 
     /// Wakes all who do not wait exclusively, and one who does. Any context.
+    #[inline]
     pub fn wake_one(&self) {
-        wake(self.waiters.lock_irq(), 1);
+        if self.may_have_waiters() {
+            self.wake(1);
+        }
     }
 
     /// Whether anybody waits. A waker that tests this must have made its condition visible before (SeqCst).
     pub fn is_empty(&self) -> bool {
-        let waiters = self.waiters.lock_irq();
-        waiters.tasks.is_empty() && waiters.watchers.is_empty()
+        !self.occupied.load(Ordering::SeqCst)
+    }
+
+    /// What a waker looks at first. False: whoever comes to wait from now on finds the condition true.
+    #[inline]
+    fn may_have_waiters(&self) -> bool {
+        // The condition was made true before this, the mark and the tasks' states are looked at after it; the
+        // sleeper's exchange of its state, with the fence behind it, is its half.
+        fence(Ordering::SeqCst);
+        machine::irq::point();
+        self.occupied.load(Ordering::Relaxed)
+    }
+
+    #[inline(never)]
+    fn wake(&self, exclusive: usize) {
+        let mut waiters = self.waiters.lock_irq();
+        wake(&mut waiters, exclusive);
+        self.mark(&waiters);
     }
 }
 
-fn wake(mut waiters: SpinIrqGuard<'_, Waiters>, mut exclusive_left: usize) {
-    // The condition was made true before this, the tasks' states are looked at after it; the
-    // sleeper's exchange of its state, with the fence behind it, is its half. The lock alone does not order the two: it
-    // only keeps what follows from coming earlier.
-    fence(Ordering::SeqCst);
+/// Behind the fence of `may_have_waiters`.
+#[inline]
+fn wake(waiters: &mut Waiters, mut exclusive_left: usize) {
     for watcher in waiters.watchers.iter() {
         if let Some(watcher) = watcher.notify.upgrade() {
             watcher.notify();
@@ -277,7 +322,12 @@ impl Watch {
     pub fn new(queue: Arc<WaitQueue>, watcher: &Arc<impl Notify + 'static>) -> Self {
         let notify = Arc::downgrade(watcher);
         let watcher = Arc::new(Watcher { notify, links: Links::new() });
-        let added = queue.waiters.lock_irq().watchers.push_back(watcher.clone());
+        let mut waiters = queue.waiters.lock_irq();
+        let added = waiters.watchers.push_back(watcher.clone());
+        queue.occupied.store(true, Ordering::Relaxed);
+        drop(waiters);
+        // What is watched is looked at next: a waker that has not seen the mark is seen there.
+        fence(Ordering::SeqCst);
         debug_assert!(added.is_ok(), "its links are new");
         Self { queue, watcher }
     }
@@ -285,7 +335,10 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let removed = self.queue.waiters.lock_irq().watchers.remove(&self.watcher);
+        let mut waiters = self.queue.waiters.lock_irq();
+        let removed = waiters.watchers.remove(&self.watcher);
+        self.queue.mark(&waiters);
+        drop(waiters);
         // Without the lock.
         drop(removed);
     }

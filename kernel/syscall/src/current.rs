@@ -36,7 +36,7 @@ pub fn files() -> Result<Arc<FileTable>> {
 /// # Errors
 /// EBADF.
 pub fn file_or_place(fd: i32) -> Result<Arc<File>> {
-    files()?.get(fd as Fd)
+    Thread::of(&sched::current()).file(fd as Fd)
 }
 
 /// An open file that can be used as one.

@@ -94,9 +94,16 @@ impl Pipe {
     /// hear of every write, as edge-triggered pollers want it; writers hear only of the change from
     /// full to not full.
     fn finish(&self, ring: MutexGuard<'_, Ring>, wrote: bool) {
-        let writable = ring.has_free_slot();
-        self.filled.store(!ring.is_empty(), Ordering::SeqCst);
-        let was_writable = self.writable.swap(writable, Ordering::SeqCst);
+        let (filled, writable) = (!ring.is_empty(), ring.has_free_slot());
+        // Only the mutex's holder changes them, and mostly there is nothing to change.
+        let (was_filled, was_writable) =
+            (self.filled.load(Ordering::Relaxed), self.writable.load(Ordering::Relaxed));
+        if filled != was_filled {
+            self.filled.store(filled, Ordering::SeqCst);
+        }
+        if writable != was_writable {
+            self.writable.store(writable, Ordering::SeqCst);
+        }
         drop(ring);
         if wrote {
             self.readable_queue.wake_all();
@@ -135,21 +142,23 @@ impl Pipe {
     }
 
     fn write(&self, from: &mut dyn Source, nonblocking: bool, packet: bool) -> Result<usize> {
-        let atomic = from.remaining() <= ATOMIC;
+        let mut left = from.remaining();
+        let atomic = left <= ATOMIC;
         let mut done = 0;
-        while from.remaining() > 0 {
+        while left > 0 {
             if !self.has_readers() {
                 return if done > 0 { Ok(done) } else { Err(Errno::EPIPE) };
             }
             let mut ring = self.ring.lock();
-            let fits = !atomic || ring.fits(from.remaining(), packet);
-            let left = from.remaining();
+            let fits = !atomic || ring.fits(left, packet);
             let outcome = if fits { ring.push(from, packet) } else { Ok(0) };
             self.finish(ring, matches!(outcome, Ok(moved) if moved > 0));
             match outcome {
                 Ok(moved) => {
                     done += moved;
-                    if from.remaining() == 0 || moved > 0 && from.remaining() != left - moved {
+                    let expected = left - moved;
+                    left = from.remaining();
+                    if left == 0 || moved > 0 && left != expected {
                         return Ok(done);
                     }
                 }

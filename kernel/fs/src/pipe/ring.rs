@@ -83,8 +83,8 @@ impl Ring {
     /// EFAULT, ENOMEM, if there were none.
     pub(super) fn push(&mut self, from: &mut dyn Source, packet: bool) -> Result<usize> {
         let mut done = 0;
-        while from.remaining() > 0 {
-            let wanted = from.remaining();
+        let mut left = from.remaining();
+        while left > 0 {
             let outcome = if !packet && self.room_in_last() > 0 {
                 self.push_to_last(from)
             } else if self.has_free_slot() {
@@ -97,7 +97,9 @@ impl Ring {
                 Ok(moved) => {
                     done += moved;
                     self.bytes += moved;
-                    if from.remaining() != wanted - moved {
+                    let expected = left - moved;
+                    left = from.remaining();
+                    if left != expected {
                         break;
                     }
                 }
@@ -133,16 +135,18 @@ impl Ring {
     /// EFAULT, if there were none.
     pub(super) fn pop(&mut self, to: &mut dyn Sink) -> Result<usize> {
         let mut done = 0;
-        while to.remaining() > 0
+        let mut left = to.remaining();
+        while left > 0
             && let Some(first) = self.pieces.front_mut()
         {
-            let length = (first.end - first.start).min(to.remaining());
+            let length = (first.end - first.start).min(left);
             let moved = match to.put_page(&first.page, first.start, length) {
                 Ok(moved) => moved,
                 Err(error) if done == 0 => return Err(error),
                 Err(_) => break,
             };
             done += moved;
+            left -= moved;
             first.start += moved;
             self.bytes -= moved;
             let packet = first.packet;
