@@ -311,6 +311,46 @@ impl Default for WaitQueue {
     }
 }
 
+/// Sleeps until `condition` gives a value, on no queue: whoever makes it true (SeqCst) wakes the task itself after that, by
+/// [`wake_up`](crate::wake_up). The condition runs with the task's state set to asleep, so it must not sleep itself. `deadline` is a time of
+/// the monotonic clock.
+///
+/// # Errors
+/// As [`WaitQueue::wait_map`].
+pub fn wait_to_be_woken<T>(
+    sleep: Sleep,
+    deadline: Option<u64>,
+    mut condition: impl FnMut() -> Option<T>,
+) -> Result<T, WaitError> {
+    might_sleep();
+    let me = current();
+    assert_awake(&me);
+    let outcome = loop {
+        me.state.set(sleep.state());
+        if let Some(value) = condition() {
+            break Ok(value);
+        }
+        if me.signal_wakes(sleep.state()) {
+            break Err(WaitError::Interrupted);
+        }
+        let woken = match deadline {
+            None => {
+                schedule_as(&me);
+                Woken::BySomebody
+            }
+            Some(deadline) => schedule_until(deadline),
+        };
+        if let Some(value) = condition() {
+            break Ok(value);
+        }
+        if woken == Woken::ByTime {
+            break Err(WaitError::TimedOut);
+        }
+    };
+    me.state.set_running();
+    outcome
+}
+
 /// A watcher's stay on a queue; ends when dropped.
 pub struct Watch {
     queue: Arc<WaitQueue>,

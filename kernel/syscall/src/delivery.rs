@@ -56,6 +56,10 @@ pub fn deliver(context: &mut UserContext, mut interrupted: Option<Errno>) -> Nex
                 }
                 rseq::before_handler(context);
                 enter_handler(context, &action, &info, saved_mask);
+                // With the handler in place it was looked again for what there is to take.
+                if !me.signal_pending() {
+                    return Next::Go;
+                }
             }
             Delivery::None => break,
         }

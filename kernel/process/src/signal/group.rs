@@ -205,6 +205,8 @@ pub(crate) fn recalculate(task: &TaskRef, group: &GroupSignals) {
         || group.news.is_some();
     if relevant {
         task.add_signal(SIGNAL_PENDING);
+    } else if !task.signal_pending() {
+        // Nothing to take back.
     } else if task.is_kthread() {
         // It has taken what it allowed, SIGKILL perhaps, and lives on.
         task.remove_signal(SIGNAL_PENDING | SIGNAL_FATAL);

@@ -77,10 +77,13 @@ impl Pending {
     pub(crate) fn take(&mut self, wanted: SigSet) -> Option<SigInfo> {
         let signal = self.set.and(wanted).next_to_take()?;
         let of_signal = |queued: &Queued| queued.info.signal == signal;
-        let info = match self.queue.iter().position(of_signal) {
-            Some(place) => self.queue.remove(place).map(|queued| queued.info),
+        let taken = match self.queue.iter().position(of_signal) {
+            // As it mostly is, and cheap.
+            Some(0) => self.queue.pop_front(),
+            Some(place) => self.queue.remove(place),
             None => None,
         };
+        let info = taken.map(|queued| queued.info);
         if !self.queue.iter().any(of_signal) {
             self.set = self.set.minus(SigSet::of(signal));
         }

@@ -9,13 +9,15 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use errno::{Errno, Result};
-use sched::{Sleep, WaitError, WaitQueue};
+use sched::{Sleep, TaskRef, WaitError};
 use sync::{LockClass, PreemptGuard, SpinIrqGuard, SpinLock};
 
 use super::key::Key;
 
 /// Wait-queue locks are taken inside. Two buckets are locked in the order of their numbers.
 static BUCKET_LOCK: LockClass = LockClass::new("futex_bucket");
+/// A leaf, taken inside.
+static WOKEN_LOCK: LockClass = LockClass::new("futex_woken");
 
 const BUCKETS: usize = 256;
 
@@ -35,22 +37,36 @@ struct Queued {
 pub struct Waiter {
     /// The bucket it is in, or [`WOKEN`]. Changed with that bucket locked.
     bucket: AtomicUsize,
-    sleep: SleepsOn,
+    task: TaskRef,
+    /// Of those whom the same call has woken, the one before: see [`Woken`].
+    before: SpinLock<Option<Arc<Waiter>>>,
 }
 
-/// Where the task of a waiter sleeps.
-enum SleepsOn {
-    /// It waits on this futex only.
-    Own(WaitQueue),
-    /// It waits on several at once, with a waiter in the queue of each.
-    Common(Arc<WaitQueue>),
+/// Those whom a call has woken. They are let go without the bucket's lock: a task that has run to its end meanwhile may
+/// go with its waiter, and its stack with it.
+#[derive(Default)]
+struct Woken {
+    count: usize,
+    last: Option<Arc<Waiter>>,
 }
 
-impl SleepsOn {
-    fn queue(&self) -> &WaitQueue {
-        match self {
-            Self::Own(queue) => queue,
-            Self::Common(queue) => queue,
+impl Woken {
+    fn add(&mut self, waiter: Arc<Waiter>) {
+        waiter.wake();
+        self.count += 1;
+        if let Some(before) = self.last.take() {
+            *waiter.before.lock_irq() = Some(before);
+        }
+        self.last = Some(waiter);
+    }
+}
+
+impl Drop for Woken {
+    fn drop(&mut self) {
+        for _ in 1..self.count {
+            // One at a time, and not each by the one behind it: there may be many.
+            let before = self.last.as_ref().and_then(|last| last.before.lock_irq().take());
+            self.last = before;
         }
     }
 }
@@ -60,8 +76,9 @@ pub struct Place(Arc<Waiter>);
 
 impl Waiter {
     fn wake(&self) {
+        // SeqCst, before the look at the task's state: the sleeper sets its state before it looks here.
         self.bucket.store(WOKEN, Ordering::SeqCst);
-        self.sleep.queue().wake_all();
+        sched::wake_up(&self.task);
     }
 }
 
@@ -76,18 +93,10 @@ impl Place {
         bitset: u32,
         check: impl FnOnce() -> Result<(), E>,
     ) -> Result<Self, E> {
-        Self::take_sleeping_on(SleepsOn::Own(WaitQueue::new()), key, bitset, check)
-    }
-
-    #[inline]
-    fn take_sleeping_on<E: From<Errno>>(
-        sleep: SleepsOn,
-        key: &Key,
-        bitset: u32,
-        check: impl FnOnce() -> Result<(), E>,
-    ) -> Result<Self, E> {
         let number = bucket_of(key);
-        let waiter = Arc::new(Waiter { bucket: AtomicUsize::new(number), sleep });
+        let bucket = AtomicUsize::new(number);
+        let before = SpinLock::new(&WOKEN_LOCK, None);
+        let waiter = Arc::new(Waiter { bucket, task: sched::current_ref(), before });
         let queued = Queued { key: key.clone(), bitset, waiter: waiter.clone() };
         let _no_page_faults = PreemptGuard::new();
         let mut bucket = TABLE[number].lock_irq();
@@ -103,7 +112,7 @@ impl Place {
     /// [`WaitError`]; a wake-up that came at the same time wins.
     pub fn wait(&self, deadline: Option<u64>) -> Result<(), WaitError> {
         let woken = || self.is_woken().then_some(());
-        match self.0.sleep.queue().wait_map(Sleep::Interruptible, deadline, woken) {
+        match sched::wait_to_be_woken(Sleep::Interruptible, deadline, woken) {
             Err(error) => {
                 if self.leave() {
                     Err(error)
@@ -148,7 +157,6 @@ impl Drop for Place {
 
 /// Places of the running task on several queues. It sleeps until any is woken.
 pub struct Places {
-    queue: Arc<WaitQueue>,
     places: Vec<Place>,
 }
 
@@ -160,7 +168,7 @@ impl Places {
     pub fn with_room(count: usize) -> Result<Self> {
         let mut places = Vec::new();
         places.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-        Ok(Self { queue: Arc::new(WaitQueue::new()), places })
+        Ok(Self { places })
     }
 
     /// Takes one more, as [`Place::take`] does.
@@ -173,8 +181,7 @@ impl Places {
         bitset: u32,
         check: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), E> {
-        let sleep = SleepsOn::Common(self.queue.clone());
-        self.places.push(Place::take_sleeping_on(sleep, key, bitset, check)?);
+        self.places.push(Place::take(key, bitset, check)?);
         Ok(())
     }
 
@@ -190,23 +197,24 @@ impl Places {
     /// [`WaitError`]; a wake-up that came at the same time wins.
     pub fn wait(self, deadline: Option<u64>) -> Result<usize, WaitError> {
         let woken = || self.places.iter().position(Place::is_woken);
-        let waited = self.queue.wait_map(Sleep::Interruptible, deadline, woken);
+        let waited = sched::wait_to_be_woken(Sleep::Interruptible, deadline, woken);
         self.leave().map_or(waited, Ok)
     }
 }
 
 /// Wakes at most `count` of those who wait on `key` with a bit of `bitset`; returns how many.
 pub fn wake(key: &Key, count: usize, bitset: u32) -> usize {
-    wake_in(&mut TABLE[bucket_of(key)].lock_irq(), key, count, bitset)
+    let woken = wake_in(&mut TABLE[bucket_of(key)].lock_irq(), key, count, bitset);
+    woken.count
 }
 
-fn wake_in(bucket: &mut Vec<Queued>, key: &Key, count: usize, bitset: u32) -> usize {
-    let mut woken = 0;
+#[must_use = "to be dropped without the lock"]
+fn wake_in(bucket: &mut Vec<Queued>, key: &Key, count: usize, bitset: u32) -> Woken {
+    let mut woken = Woken::default();
     let mut index = 0;
-    while index < bucket.len() && woken < count {
+    while index < bucket.len() && woken.count < count {
         if bucket[index].key == *key && bucket[index].bitset & bitset != 0 {
-            bucket.remove(index).waiter.wake();
-            woken += 1;
+            woken.add(bucket.remove(index).waiter);
         } else {
             index += 1;
         }
@@ -227,10 +235,12 @@ pub fn requeue<E: From<Errno>>(
     check: impl FnOnce() -> Result<(), E>,
 ) -> Result<(usize, usize), E> {
     let (source, target) = (bucket_of(from), bucket_of(to));
+    // Dropped after all guards.
+    let woken;
     let _no_page_faults = PreemptGuard::new();
     let (mut bucket, mut other) = lock_two(source, target);
     check()?;
-    let woken = wake_in(&mut bucket, from, wake, u32::MAX);
+    woken = wake_in(&mut bucket, from, wake, u32::MAX);
     let mut moved = 0;
     let mut index = 0;
     while index < bucket.len() && moved < move_ {
@@ -253,7 +263,7 @@ pub fn requeue<E: From<Errno>>(
         }
         moved += 1;
     }
-    Ok((woken, moved))
+    Ok((woken.count, moved))
 }
 
 type Bucket = SpinIrqGuard<'static, Vec<Queued>>;
