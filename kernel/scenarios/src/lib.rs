@@ -211,6 +211,7 @@ scenarios! {
     w03_due_as_their_cpu_goes / 4: "timers that are due when their CPU has gone come in time" = timer_windows::due_as_their_cpu_goes;
     w03_idle_cpus_are_left_alone / 20: "with nothing to do there is no tick" = timers::idle_cpus_are_left_alone;
     sync_wait_queue_loses_no_wake_up: "wakers and sleepers on one queue" = work::wait_queue;
+    sync_wait_without_a_queue_loses_no_wake_up: "a sleeper whom others know by name" = work::wait_to_be_woken;
     sync_mutex_excludes: "a mutex under contention" = work::mutex;
     sync_rw_semaphore_excludes: "one writer or many readers" = work::rw_semaphore;
     sync_rw_semaphore_is_fair: "a stream of readers holds up no writer, and the other way round" = work::rw_semaphore_is_fair;

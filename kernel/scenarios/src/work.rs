@@ -156,6 +156,34 @@ pub(crate) fn wait_queue() {
     assert!(queue.is_empty());
 }
 
+pub(crate) fn wait_to_be_woken() {
+    const TURNS: usize = 12;
+    let me = sched::current_ref();
+    let given = Arc::new(AtomicUsize::new(0));
+    let gives = given.clone();
+    let giver = spawn("giver", move |_| {
+        for _ in 0..TURNS {
+            dawdle();
+            gives.fetch_add(1, Ordering::SeqCst);
+            sched::wake_up(&me);
+        }
+        0
+    });
+    let take = || {
+        given.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |given| given.checked_sub(1)).ok()
+    };
+    for _ in 0..TURNS {
+        dawdle();
+        let taken = sched::wait_to_be_woken(sched::Sleep::Uninterruptible, None, take);
+        assert!(taken.is_ok());
+    }
+    join_all(alloc::vec![giver]);
+    let deadline = time::monotonic() + time::MILLISECOND;
+    let nothing = sched::wait_to_be_woken(sched::Sleep::Uninterruptible, Some(deadline), take);
+    assert_eq!(nothing, Err(sched::WaitError::TimedOut));
+    assert!(time::monotonic() >= deadline);
+}
+
 static TEST_MUTEX: LockClass = LockClass::new("scenario.mutex");
 
 pub(crate) fn mutex() {
