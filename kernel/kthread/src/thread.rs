@@ -5,7 +5,7 @@
 //! | bit | set by | cleared by |
 //! |---|---|---|
 //! | `STARTED` | the holder, at the first wake-up | nobody |
-//! | `STOP` | the holder, once | nobody |
+//! | `STOP` | the holder | nobody |
 //! | `PARK` | who parks | who unparks or stops |
 //! | `PARKED` | the thread, while `PARK` is set, in the same step | the thread, while `PARK` is clear, in the same step |
 //!

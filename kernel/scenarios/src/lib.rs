@@ -164,6 +164,7 @@ scenarios! {
     w06_queued_from_an_interrupt / 4: "timers queue items" = self::workqueue::items::from_an_interrupt;
     w06_items_come_back / 4: "cancelling gives the item back, and nothing runs it afterwards" = self::workqueue::items::come_back;
     w06_delayed_work / 4: "delays, changed delays, and none" = self::workqueue::items::delayed;
+    w06_an_item_puts_itself_off / 4: "an item queues itself for later" = self::workqueue::items::puts_itself_off;
     w06_delayed_work_without_a_handle / 4: "delayed work is done though its handle is dropped" = self::workqueue::lifetimes::delayed_without_a_handle;
     w06_delayed_work_goes_in_a_task: "an item is not dropped by the timer that it was cancelled on" = self::workqueue::lifetimes::not_dropped_by_its_timer;
     w06_an_item_goes_before_the_next / 4: "a worker drops what it has done before it begins what that may wait for" = self::workqueue::lifetimes::goes_before_the_next;

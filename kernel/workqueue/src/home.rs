@@ -35,14 +35,14 @@ pub(crate) struct Home {
 /// What an item carries of it. Changed by the owner of `PENDING`, under the lock of the pool that it names. Without that lock
 /// it is a guess, to be looked at again under it. The guess may be of parts that never were together; the second look, under the
 /// lock of the pool that was guessed, then finds another pool: that is written before the place.
-pub(crate) struct HomeWord {
+pub(crate) struct HomeCell {
     pool: AtomicU32,
     slot: AtomicU32,
     colour: AtomicU8,
     place: AtomicU8,
 }
 
-impl HomeWord {
+impl HomeCell {
     pub(crate) const fn new() -> Self {
         Self {
             pool: AtomicU32::new(0),
@@ -94,11 +94,11 @@ impl HomeWord {
 
 #[cfg(test)]
 mod tests {
-    use super::{Home, HomeWord, Place};
+    use super::{Home, HomeCell, Place};
 
     #[test]
     fn a_home_comes_back_as_it_was() {
-        let word = HomeWord::new();
+        let word = HomeCell::new();
         assert_eq!(word.get().place, Place::Nowhere);
         let home = Home { pool: 70_000, slot: 65_535, colour: 15, place: Place::Deferred };
         word.set(home);

@@ -14,7 +14,7 @@ use sync::{Linked, Links};
 use time::Timer;
 
 use crate::delayed::Delay;
-use crate::home::HomeWord;
+use crate::home::HomeCell;
 use crate::pool::Pool;
 use crate::queue::Queue;
 use crate::state::State;
@@ -41,7 +41,7 @@ impl<F: Fn(&Running<'_>) + Send + Sync + 'static> WorkItem for F {
 pub(crate) struct Node {
     links: Links<Node>,
     pub(crate) state: State,
-    pub(crate) home: HomeWord,
+    pub(crate) home: HomeCell,
     /// For delayed work.
     pub(crate) delay: Option<Arc<Delay>>,
     pub(crate) name: &'static str,
@@ -58,7 +58,7 @@ impl Linked for Node {
 
 impl Node {
     fn new(name: &'static str, delay: Option<Arc<Delay>>, item: Arc<dyn WorkItem>) -> Self {
-        let (state, home) = (State::new(), HomeWord::new());
+        let (state, home) = (State::new(), HomeCell::new());
         Self { links: Links::new(), state, home, delay, name, item }
     }
 }

@@ -1,6 +1,6 @@
 //! A pool of workers.
 //!
-//! Each CPU has two, for normal and for high priority; unbound queues share others (`unbound.rs`). A pool has one list of active
+//! Each CPU has two, for normal and for high priority; unbound queues share others (`pools.rs`). A pool has one list of active
 //! items, whatever queues they belong to, and keeps its workers in three groups:
 //!
 //! ```text
@@ -14,7 +14,7 @@
 //!
 //! **When another worker starts.** A pool of a CPU counts those of its workers that run: that are working, not asleep in their
 //! item, and not at something that uses the CPU for long. As long as there is one, nobody else is woken: the item at the
-//! head of the list waits its short turn, and the CPU is not divided. When the last one blocks, the scheduler tells (`hooks`), and
+//! head of the list waits its short turn, and the CPU is not divided. When the last one blocks, the scheduler tells (`worker.rs`), and
 //! the idle worker that went idle last is woken. So there must always be an idle one: a worker that takes
 //! up work and leaves none idle makes one first, and while it does it is the pool's manager.
 //!

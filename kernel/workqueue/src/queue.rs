@@ -25,7 +25,7 @@ use crate::{delayed, freeze, pools, tracepoints, wait, worker};
 
 /// Outside pool locks.
 static QUEUES_LOCK: LockClass = LockClass::new("workqueues");
-/// All queues, for freezing, for `/sys` and for reports.
+/// All queues, for freezing and for reports.
 static QUEUES: SpinLock<Vec<Arc<Queue>>> = SpinLock::new(&QUEUES_LOCK, Vec::new());
 
 /// Outside everything of the workqueue's: how many drain a queue.

@@ -129,12 +129,6 @@ pub fn live() -> Live {
     here().live.get()
 }
 
-/// Whether this is a run, and not a unit test on the host.
-#[must_use]
-pub fn is_simulated() -> bool {
-    here().active.get()
-}
-
 /// The run's seed.
 #[must_use]
 pub fn seed() -> u64 {
@@ -196,13 +190,6 @@ pub fn should_fail(name: &str) -> bool {
         machine.trace.record(machine, Event::Fault, name, number);
     }
     fails
-}
-
-/// Changes when fault points fail, and counts them from 0 again.
-pub fn set_faults(faults: Faults) {
-    let machine = here();
-    machine.faults.set(faults);
-    machine.fault_points.set(0);
 }
 
 /// Bytes come in at the console; CPU 0 gets the interrupt.

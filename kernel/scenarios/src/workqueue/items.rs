@@ -8,7 +8,8 @@ use errno::Errno;
 use sched::Completion;
 use time::Timer;
 use workqueue::{
-    DelayedWork, Work, WqFlags, schedule_work, system_highpri_wq, system_unbound_wq, system_wq,
+    DelayedWork, Running, Work, WqFlags, schedule_work, system_highpri_wq, system_unbound_wq,
+    system_wq,
 };
 
 use super::{Count, Dawdler, queue, wait_until};
@@ -176,6 +177,29 @@ pub(crate) fn delayed() {
     assert!(system_wq().queue_delayed(&work, 0), "no delay: queued at once");
     work.flush();
     assert_eq!(runs.load(SeqCst), 4);
+    // For a CPU.
+    let cpu = crate::tools::cpus()[0];
+    assert!(system_wq().queue_delayed_on(cpu, &work, time::SECOND));
+    assert!(system_wq().mod_delayed_on(cpu, &work, time::MILLISECOND));
+    wait_until(|| runs.load(SeqCst) == 5);
+    work.flush();
+}
+
+/// An item puts itself off until it has been done three times.
+pub(crate) fn puts_itself_off() {
+    let runs = Arc::new(AtomicU64::new(0));
+    let counted = runs.clone();
+    let work = DelayedWork::from_fn("again later", move |running: &Running<'_>| {
+        if counted.fetch_add(1, SeqCst) < 2 {
+            assert!(running.requeue_after(time::MILLISECOND), "nobody else queues it");
+        }
+    });
+    let start = time::monotonic();
+    assert!(system_wq().queue_delayed(&work, 0));
+    // It is done although nobody holds it.
+    drop(work);
+    wait_until(|| runs.load(SeqCst) == 3);
+    assert!(time::monotonic() - start >= 2 * time::MILLISECOND, "a delay was cut short");
 }
 
 pub(crate) fn panicking() {
