@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
         loop {
             // Acquire pairs with the Release by which the writer ends: an even number comes with the words of that write.
             let sequence = word(self.0, Word::Sequence).load(Ordering::Acquire);
-            if sequence % 2 != 0 {
+            if !sequence.is_multiple_of(2) {
                 core::hint::spin_loop();
                 continue;
             }

@@ -55,14 +55,19 @@ struct Symbol {
     size: usize,
 }
 
-/// The functions, as far as they are there.
+type GetTime = unsafe extern "C" fn(i32, *mut Time) -> i32;
+type GetTimeOfDay = unsafe extern "C" fn(*mut Time, *mut [i32; 2]) -> i32;
+type GetSeconds = unsafe extern "C" fn(*mut i64) -> i64;
+type GetCpu = unsafe extern "C" fn(*mut u32, *mut u32, usize) -> i32;
+
+/// The functions.
 #[derive(Clone, Copy)]
 pub struct Vdso {
-    gettime: unsafe extern "C" fn(i32, *mut Time) -> i32,
-    getres: unsafe extern "C" fn(i32, *mut Time) -> i32,
-    gettimeofday: unsafe extern "C" fn(*mut Time, *mut [i32; 2]) -> i32,
-    time: unsafe extern "C" fn(*mut i64) -> i64,
-    getcpu: unsafe extern "C" fn(*mut u32, *mut u32, usize) -> i32,
+    gettime: GetTime,
+    getres: GetTime,
+    gettimeofday: GetTimeOfDay,
+    time: GetSeconds,
+    getcpu: GetCpu,
 }
 
 impl Vdso {
@@ -72,11 +77,14 @@ impl Vdso {
         // SAFETY: the kernel says that a vDSO is mapped there, whose functions have these types.
         unsafe {
             Some(Self {
-                gettime: transmute::<usize, _>(symbol(base, c"__vdso_clock_gettime")?),
-                getres: transmute::<usize, _>(symbol(base, c"__vdso_clock_getres")?),
-                gettimeofday: transmute::<usize, _>(symbol(base, c"__vdso_gettimeofday")?),
-                time: transmute::<usize, _>(symbol(base, c"__vdso_time")?),
-                getcpu: transmute::<usize, _>(symbol(base, c"__vdso_getcpu")?),
+                gettime: transmute::<usize, GetTime>(symbol(base, c"__vdso_clock_gettime")?),
+                getres: transmute::<usize, GetTime>(symbol(base, c"__vdso_clock_getres")?),
+                gettimeofday: transmute::<usize, GetTimeOfDay>(symbol(
+                    base,
+                    c"__vdso_gettimeofday",
+                )?),
+                time: transmute::<usize, GetSeconds>(symbol(base, c"__vdso_time")?),
+                getcpu: transmute::<usize, GetCpu>(symbol(base, c"__vdso_getcpu")?),
             })
         }
     }
