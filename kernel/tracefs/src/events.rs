@@ -112,8 +112,8 @@ mod tests {
     #[test]
     fn c06_events_are_found_by_name() {
         for event in trace::all() {
-            let named = |word: &str| is_named(*event, word);
-            assert!(named(&full_name(*event)) && named("*:*") && named("*"));
+            let named = |word: &str| is_named(event, word);
+            assert!(named(&full_name(event)) && named("*:*") && named("*"));
             assert!(named(event.name()) && named(event.system()));
             assert!(!named("sched:nothing") && !named("nothing:*"));
         }
