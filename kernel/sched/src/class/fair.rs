@@ -404,7 +404,7 @@ mod tests {
             Running { vruntime: 0, deadline: 0, weight: 3, yields_to_all: true, started: 0 };
         queue.running = Some(lightest);
         queue.join(0, 3);
-        let jump = virtual_time(u64::MAX.min(MOST_AT_ONCE), 3);
+        let jump = virtual_time(MOST_AT_ONCE, 3);
         for nobody in 0..1000 {
             let running = queue.running.as_mut().expect("it runs on");
             running.vruntime += jump;
