@@ -321,8 +321,8 @@ impl State {
     }
 
     /// An item is done or taken back: counts it out, and lets one that was held back become active. Returns whether the
-    /// queue's flushes are to be told.
-    #[inline]
+    /// queue's flushes are to be told. Inlined, as every item goes through it.
+    #[inline(always)]
     pub(crate) fn leave(&mut self, slot: u32, colour: u8, was_active: bool) -> bool {
         let news = self.pwq(slot).leave(colour, was_active);
         self.activate(slot);

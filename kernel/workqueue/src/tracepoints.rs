@@ -1,6 +1,4 @@
 //! The workqueue's trace events, from items.
-//!
-//! All that is on the path of an item is the test whether an event is on.
 
 use machine::CpuId;
 use trace::{
@@ -19,8 +17,18 @@ fn pointer(node: &Node) -> Pointer {
 }
 
 /// An item is about to be put on a queue, which the caller has asked for on a CPU, or on none in particular.
+///
+/// Here as below, all that is on the path is the test: what follows is a call with what is in registers anyhow.
 #[inline(always)]
 pub(crate) fn queue_work(queue: &Queue, pool: &Pool, node: &Node, wanted: Option<CpuId>) {
+    if WORKQUEUE_QUEUE_WORK.is_on() {
+        record_queue_work(queue, pool, node, wanted);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn record_queue_work(queue: &Queue, pool: &Pool, node: &Node, wanted: Option<CpuId>) {
     let number = |cpu: Option<CpuId>, none| cpu.map_or(none, |cpu| cpu as i32);
     WORKQUEUE_QUEUE_WORK.record(|| WorkqueueQueueWork {
         work: pointer(node),
@@ -34,18 +42,42 @@ pub(crate) fn queue_work(queue: &Queue, pool: &Pool, node: &Node, wanted: Option
 /// An item comes to its pool's list.
 #[inline(always)]
 pub(crate) fn activate_work(node: &Node) {
+    if WORKQUEUE_ACTIVATE_WORK.is_on() {
+        record_activate_work(node);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn record_activate_work(node: &Node) {
     WORKQUEUE_ACTIVATE_WORK.record(|| WorkqueueActivateWork { work: pointer(node) });
 }
 
 /// A worker is about to begin an item.
 #[inline(always)]
 pub(crate) fn execute_start(node: &Node) {
+    if WORKQUEUE_EXECUTE_START.is_on() {
+        record_execute_start(node);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn record_execute_start(node: &Node) {
     WORKQUEUE_EXECUTE_START.record(|| execute(node));
 }
 
 /// A worker has done an item.
 #[inline(always)]
 pub(crate) fn execute_end(node: &Node) {
+    if WORKQUEUE_EXECUTE_END.is_on() {
+        record_execute_end(node);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn record_execute_end(node: &Node) {
     WORKQUEUE_EXECUTE_END.record(|| execute(node));
 }
 
