@@ -1,5 +1,5 @@
-# hostile SECONDS: trinity as an ordinary user, again and again, for so long. It prints how many calls were made, or
-# what trinity said last if it says nothing of that. trinity may end early, over a lock of its own.
+# hostile SECONDS: trinity as an ordinary user, again and again, for so long. It prints how many calls were made, so far
+# as trinity says so: it may end early, over a lock of its own or because it got no memory.
 
 now() { cut -d . -f 1 /proc/uptime; }
 
@@ -7,15 +7,22 @@ hostile() {
     mkdir -p /tmp/w; chown user /tmp/w
     end=$(($(now) + $1)); calls=0; seed=$(date +%s)
     while left=$((end - $(now))); [ $left -gt 0 ]; do
+        [ $left -le 20 ] || left=20
         su user -c "cd /tmp/w; timeout -s INT -k 10 $left trinity -q -l off --disable-fds=sockets \
-            -C 8 -s $seed > /tmp/w/said 2>&1"
+            -C 8 -s $seed > /tmp/w/said 2>&1" 2> /dev/null
         made=$(sed -n 's/.*Ran \([0-9]*\) syscalls.*/\1/p' /tmp/w/said | tail -n 1)
-        [ -n "$made" ] || { tail /tmp/w/said; return; }
-        calls=$((calls + made)); seed=$((seed + 1))
+        calls=$((calls + ${made:-0})); seed=$((seed + 1))
+        clean_up
     done
     echo $calls
-    # The watch that `timeout` keeps over its command sleeps on for a while.
-    killall -q timeout; sleep 1; rm -rf /tmp/w /dev/shm/*
+}
+
+# Ends what is left of the user's processes, and the watch that `timeout` keeps over a command for a while longer.
+clean_up() {
+    for process in /proc/[0-9]*; do
+        [ "$(stat -c %u $process 2> /dev/null)" != 1000 ] || kill -9 ${process#/proc/}
+    done
+    killall -q timeout; sleep 1; rm -rf /tmp/w/* /dev/shm/*
 }
 
 # Processes, open files and free memory in KiB.
