@@ -1,4 +1,5 @@
 //! A small program for a debugger to look into: calls that lie deep, a place in memory that changes, a thread.
+#![forbid(unsafe_code)]
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
