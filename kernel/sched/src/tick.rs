@@ -3,7 +3,7 @@
 //! A CPU that goes idle stops its tick before it halts, unless real-time tasks are being held back and the tick has to let
 //! them go on.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use machine::CpuId;
 use sync::{Once, PerCpu, per_cpu};
@@ -94,7 +94,9 @@ fn tick() {
     let now = queue.clock;
     let throttled = queue.take_news_of_throttling();
     drop(queue);
-    if throttled {
+    // Said once: what a program does so, it does every second.
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if throttled && !SAID.swap(true, Relaxed) {
         log::warn!("sched: RT throttling activated");
     }
     if !me.is_idle()

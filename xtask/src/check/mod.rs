@@ -1,9 +1,10 @@
 //! `cargo xtask check`: everything about the source that can be checked without running it.
 //!
 //! Format, lints on the host and, where the toolchain has clippy for it, for the bare machine, the audit of unsafe
-//! code ([`unsafe_audit`]), the crates' documentation, and the book ([`book`], [`system_calls`]).
+//! code ([`unsafe_audit`]), the crates' documentation, and the book ([`book`], [`system_calls`], [`locks`]).
 
 mod book;
+mod locks;
 mod source;
 mod system_calls;
 mod unsafe_audit;
@@ -12,6 +13,8 @@ use crate::build::toolchain::{self, Toolchain};
 use crate::build::{kernel, vdso};
 use crate::{command, project};
 use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -28,11 +31,12 @@ type Check = (&'static str, fn() -> Result<()>);
 /// Packages of which a host sees nothing.
 const BARE_PACKAGES: [&str; 2] = ["heddle", "machine-x86_64"];
 
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 9] = [
     ("format", format),
     ("unsafe code", unsafe_audit::run),
     ("book", book::run),
     ("system calls in the book", system_calls::run),
+    ("locks in the book", locks::run),
     ("clippy, host crates", clippy_for_host),
     ("clippy, guest programs", clippy_for_guest),
     ("clippy or rustc, bare machine", lint_bare_machine),
@@ -59,6 +63,22 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         [] => Ok(ExitCode::SUCCESS),
         _ => Ok(ExitCode::FAILURE),
     }
+}
+
+/// All Rust files below a directory.
+fn rust_files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(rust_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn format() -> Result<()> {

@@ -2,9 +2,10 @@
 //!
 //! Clippy checks the reasons, too, but only in code that it sees compiled; this audit reads every file.
 
+use super::rust_files;
 use super::source::{self, Line};
 use crate::project;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -53,7 +54,7 @@ pub fn run() -> Result<()> {
         let name = project::readable(&package).to_string();
         let mut counts = Counts::default();
         let mut all_code = 0;
-        for file in files(&package.join("src"))? {
+        for file in rust_files(&package.join("src"))? {
             let text = fs::read_to_string(&file)?;
             let lines = source::lines(&text);
             all_code += lines.iter().filter(|line| !line.code.trim().is_empty()).count();
@@ -208,28 +209,12 @@ fn packages() -> Result<Vec<PathBuf>> {
     Ok(packages)
 }
 
-/// All Rust files below a directory.
-fn files(directory: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(files(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
 /// Whether every root file of the package forbids unsafe code.
 fn forbids(package: &Path) -> Result<bool> {
     let source = package.join("src");
     let mut roots = vec![source.join("lib.rs"), source.join("main.rs")];
     if source.join("bin").is_dir() {
-        roots.extend(files(&source.join("bin"))?);
+        roots.extend(rust_files(&source.join("bin"))?);
     }
     for root in roots.iter().filter(|root| root.exists()) {
         let lines = source::lines(&fs::read_to_string(root)?);
