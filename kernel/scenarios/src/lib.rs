@@ -123,6 +123,7 @@ scenarios! {
     s02_a_spinner_starves_nobody: "a CPU-hungry thread shares with its class" = schedule::spinner_starves_nobody;
     s03_affinity_moves_a_running_thread: "set_allowed moves a running thread and returns when it has moved" = migration::moves_a_running_thread;
     s03_affinity_moves_what_is_on_its_way: "tasks that are being woken or pulled do not escape set_allowed" = migration::moves_what_is_on_its_way;
+    s04_who_asks_a_bound_thread_stays: "who waits for a per-CPU thread is not sent from CPU to CPU" = schedule::who_asks_a_bound_thread_stays;
     s04_idle_cpus_take_work: "waiting threads spread over idle CPUs" = schedule::idle_cpus_take_work;
     s05_migrate_against_exit: "moving threads that end at the same moment" = migration::against_exit;
     s05_stop_machine: "stop_machine runs while all other CPUs stand still" = migration::stop_machine;

@@ -133,6 +133,20 @@ pub(crate) fn spinner_starves_nobody() {
     end(&over, [hog].into_iter().collect());
 }
 
+/// Who waits for a thread that is bound to its CPU is not sent to another one each time.
+pub(crate) fn who_asks_a_bound_thread_stays() {
+    const ROUNDS: usize = 20;
+    let work = workqueue::Work::from_fn("nothing", |_| ());
+    let mut cpus = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        workqueue::system_wq().queue(&work);
+        work.flush();
+        cpus.push(sched::current().cpu());
+    }
+    let moves = cpus.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(moves <= ROUNDS / 2, "it moved {moves} times");
+}
+
 pub(crate) fn idle_cpus_take_work() {
     let all = cpus();
     let started = time::monotonic();

@@ -8,6 +8,7 @@ use sync::{IrqGuard, PreemptGuard};
 
 use crate::affinity;
 use crate::cpumask::CpuMask;
+use crate::current::current;
 use crate::runqueue::RUN_QUEUES;
 use crate::state::{self, NEW, NOLOAD, OFF_QUEUE, UNINTERRUPTIBLE, WAKING};
 use crate::task::{Task, TaskRef};
@@ -125,7 +126,7 @@ pub fn kick(task: &Task) {
     }
 }
 
-/// Where a woken task should run: where its memory is in the cache if that CPU is idle, else an idle CPU, else
+/// Where a woken task should run: where its memory is in the cache if that CPU is idle or about to be, else an idle CPU, else
 /// where the queue is shortest, preferring the old one.
 fn choose_cpu(task: &Task) -> CpuId {
     let previous = task.cpu();
@@ -141,13 +142,23 @@ fn choose_cpu(task: &Task) -> CpuId {
         return previous;
     }
     let here = machine::cpu::id();
-    if candidates.contains(here) && is_idle(here) {
+    if candidates.contains(here) && (is_idle(here) || here == previous && waker_is_done(here)) {
         return here;
     }
     if let Some(idle) = candidates.iter().find(|&cpu| is_idle(cpu)) {
         return idle;
     }
     shortest_queue(candidates, previous)
+}
+
+/// A thread that is bound to this CPU wakes somebody of this CPU, and nobody else wants it: most likely it has done what it was asked for,
+/// and sleeps next. Elsewhere an idle CPU would have to be waked, and the one who asks would come from there the next time.
+fn waker_is_done(here: CpuId) -> bool {
+    if sync::in_interrupt() || RUN_QUEUES.of(here).runnable.load(Ordering::Relaxed) > 1 {
+        return false;
+    }
+    let waker = current();
+    waker.is_kthread() && !waker.is_idle() && waker.allowed() == CpuMask::of(here)
 }
 
 fn is_idle(cpu: CpuId) -> bool {
