@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use errno::Errno;
 use kthread::{Builder, Exit};
 use sched::{CpuMask, TaskFlags};
 
@@ -98,5 +99,7 @@ pub(crate) fn bound_before_first_wake() {
     }
     let created =
         Builder::new(format_args!("nowhere")).create(|_| 0).expect("a thread can be made");
-    assert!(created.bind(machine::cpu::count()).is_err(), "there is no such CPU");
+    for absent in [machine::cpu::count(), machine::MAX_CPUS, 64, usize::MAX] {
+        assert_eq!(created.bind(absent), Err(Errno::EINVAL), "there is no such CPU");
+    }
 }

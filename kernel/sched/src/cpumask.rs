@@ -16,9 +16,9 @@ impl CpuMask {
     /// Every CPU that a machine could have.
     pub const ALL: Self = Self(if MAX_CPUS == 64 { u64::MAX } else { (1 << MAX_CPUS) - 1 });
 
-    /// One CPU.
+    /// One CPU; none, if no machine could have it.
     pub const fn of(cpu: CpuId) -> Self {
-        Self(1 << cpu)
+        Self(if cpu < MAX_CPUS { 1 << cpu } else { 0 })
     }
 
     /// The CPUs that are present, started or not.
@@ -38,7 +38,7 @@ impl CpuMask {
 
     /// Whether a CPU is in the set.
     pub const fn contains(self, cpu: CpuId) -> bool {
-        self.0 & (1 << cpu) != 0
+        self.0 & Self::of(cpu).0 != 0
     }
 
     /// Whether no CPU is in the set.
@@ -58,12 +58,12 @@ impl CpuMask {
 
     /// The set with one more CPU.
     pub const fn with(self, cpu: CpuId) -> Self {
-        Self(self.0 | 1 << cpu)
+        Self(self.0 | Self::of(cpu).0)
     }
 
     /// The set without a CPU.
     pub const fn without(self, cpu: CpuId) -> Self {
-        Self(self.0 & !(1 << cpu))
+        Self(self.0 & !Self::of(cpu).0)
     }
 
     /// What is in both.
@@ -133,7 +133,7 @@ impl fmt::Debug for CpuMask {
 
 #[cfg(test)]
 mod tests {
-    use super::CpuMask;
+    use super::{CpuMask, MAX_CPUS};
 
     #[test]
     fn lists_are_read_and_written() {
@@ -143,5 +143,15 @@ mod tests {
         assert_eq!(CpuMask::parse("3-1"), None);
         assert_eq!(CpuMask::parse("x"), None);
         assert_eq!(CpuMask::parse(""), Some(CpuMask::NONE));
+    }
+
+    #[test]
+    fn a_cpu_that_no_machine_has_is_in_no_set() {
+        for cpu in [MAX_CPUS, 64, 65, 128, usize::MAX] {
+            assert!(CpuMask::of(cpu).is_empty());
+            assert!(!CpuMask::ALL.contains(cpu));
+            assert_eq!(CpuMask::of(1).with(cpu), CpuMask::of(1));
+            assert_eq!(CpuMask::ALL.without(cpu), CpuMask::ALL);
+        }
     }
 }
