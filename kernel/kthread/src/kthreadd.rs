@@ -95,24 +95,29 @@ fn make(record: Arc<Record>) {
 
 /// The newborn's first steps: reports itself in, sleeps until it is woken, and does what it was made for.
 fn newborn() -> i32 {
-    let Some(function) = report_in() else {
-        finish(End::NeverRan, 0);
-        return Errno::EINTR.as_return() as i32;
-    };
+    let Some(function) = report_in() else { return never_ran() };
     // Nothing that is counted is on this stack from here on: should the function panic, it would never be given back.
     let this = This::new();
     wait_for_first_wake(this.record());
     if this.should_stop() {
-        finish(End::NeverRan, 0);
-        return Errno::EINTR.as_return() as i32;
+        return never_ran();
     }
     // It may have been woken before it slept: then it is still where kthreadd left it.
     sched::settle();
     process::kthread_ready();
     this.park_if_asked();
+    // Stopped in its parking place, it has not begun either.
+    if this.should_stop() {
+        return never_ran();
+    }
     let result = function(&this);
     finish(End::Returned, result);
     result
+}
+
+fn never_ran() -> i32 {
+    finish(End::NeverRan, 0);
+    Errno::EINTR.as_return() as i32
 }
 
 fn finish(end: End, result: i32) {

@@ -91,6 +91,7 @@ scenarios! {
     k06_park_and_unpark: "a parked thread does nothing until it is unparked" = park::park_and_unpark;
     k06_park_again_and_again: "park and unpark in quick turns never loses a wake-up" = park::again_and_again;
     k06_parked_by_a_real_time_thread: "who parks leaves the CPU to the one who is to park" = park::by_a_real_time_thread;
+    k06_stop_of_a_thread_parked_from_the_start: "a thread stopped in its first parking place never runs" = park::stop_before_first_unpark;
     k06_park_against_hotplug: "per-CPU threads park and come back while the CPU goes and comes" = park::against_hotplug;
     k07_creator_killed_at_any_point: "a creator that is killed while it waits leaves nothing behind" = killed::at_any_point;
     k08_every_failure_reaches_the_creator: "each allocation on the way fails in turn, with the right error" = failure::every_point_in_turn;

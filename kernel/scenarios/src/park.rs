@@ -1,7 +1,7 @@
 //! Parking threads.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use kthread::smpboot::{self, PerCpuThread};
 use kthread::{Builder, Exit, Handle};
@@ -53,6 +53,24 @@ pub(crate) fn again_and_again() {
         }
     }
     assert!(matches!(thread.stop(), Exit::Returned(0)));
+}
+
+pub(crate) fn stop_before_first_unpark() {
+    let ran = Arc::new(AtomicBool::new(false));
+    let seen = ran.clone();
+    let builder = Builder::new(format_args!("parked"));
+    let builder = if random(2) == 0 { builder.cpu(cpus()[0]) } else { builder };
+    let thread = builder
+        .create(move |_| {
+            seen.store(true, Ordering::SeqCst);
+            0
+        })
+        .expect("a thread can be made")
+        .park();
+    dawdle();
+    assert_eq!(thread.stop(), Exit::NeverRan);
+    assert!(!ran.load(Ordering::SeqCst), "it ran though it was never unparked");
+    assert_eq!(Arc::strong_count(&ran), 1, "its function was not freed");
 }
 
 static TURNS: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
