@@ -213,7 +213,8 @@ impl Handle {
         }
     }
 
-    /// Asks the thread to stop, and does not wait. Any context.
+    /// Asks the thread to stop, and does not wait for its end. Any context but for a per-CPU thread, where it may sleep as
+    /// [`unpark`](Self::unpark) does.
     pub fn ask_to_stop(&self) {
         self.record.set(STOP);
         self.unpark();
