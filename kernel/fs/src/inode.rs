@@ -207,7 +207,7 @@ pub trait Inode: Any + Send + Sync {
     fn link_text(&self, root: &Path) -> Result<Vec<u8>> {
         match self.read_link()? {
             LinkTarget::Text(text) => Ok(text),
-            LinkTarget::Place(place) => Ok(place.to_bytes(root)),
+            LinkTarget::Place(place) => place.to_bytes(root),
         }
     }
 

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use crate::dentry::{Dentry, Name, Names};
 use crate::inode::Inode;
 use crate::mount::Mount;
-use crate::stat::StatFs;
-use errno::Result;
+use crate::stat::{PATH_MAX, StatFs};
+use errno::{Errno, Result};
 
 /// A place: which mount, and which name in its file system. Holding one keeps the mount busy.
 #[derive(Clone, Debug)]
@@ -86,14 +86,26 @@ impl Path {
         self
     }
 
-    /// The path from `root` to here, as text; what is not below `root` starts with `(unreachable)`,
-    /// what was removed ends with ` (deleted)`, as in `/proc/PID/cwd`.
-    pub fn to_bytes(&self, root: &Self) -> Vec<u8> {
+    /// The path from `root` to here, as `readlink` shows a link in `/proc`: what is not below `root`
+    /// is shown from the top of its own tree, and what was removed ends with ` (deleted)`.
+    ///
+    /// # Errors
+    /// ENAMETOOLONG: with its NUL it is longer than [`PATH_MAX`].
+    pub fn to_bytes(&self, root: &Self) -> Result<Vec<u8>> {
+        require_length(self.mark_removed(self.walk_up(Some(root)).0))
+    }
+
+    /// The path from `root` to here, as `getcwd` gives it: what is not below `root` starts with
+    /// `(unreachable)`.
+    ///
+    /// # Errors
+    /// ENAMETOOLONG: with its NUL it is longer than [`PATH_MAX`].
+    pub(crate) fn to_directory_bytes(&self, root: &Self) -> Result<Vec<u8>> {
         let (mut text, top) = self.walk_up(Some(root));
         if top == Top::Other {
             text.splice(0..0, b"(unreachable)".iter().copied());
         }
-        self.mark_removed(text)
+        require_length(text)
     }
 
     /// The path from the top of the tree to here, whatever the caller's root is, as in
@@ -132,6 +144,11 @@ impl Path {
         };
         (join(&names), top)
     }
+}
+
+/// A path that may be handed out.
+fn require_length(text: Vec<u8>) -> Result<Vec<u8>> {
+    if text.len() < PATH_MAX { Ok(text) } else { Err(Errno::ENAMETOOLONG) }
 }
 
 /// Where a walk upwards ended.

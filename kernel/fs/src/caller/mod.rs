@@ -148,12 +148,12 @@ impl Caller<'_> {
     /// The working directory's path, as `getcwd` gives it, without a NUL.
     ///
     /// # Errors
-    /// ENOENT: it was removed.
+    /// ENOENT: it was removed. ENAMETOOLONG: it is longer than [`PATH_MAX`](crate::PATH_MAX).
     pub fn current_directory(&self) -> Result<Vec<u8>> {
         let cwd = self.fs.cwd();
         if cwd.dentry().is_removed() {
             return Err(Errno::ENOENT);
         }
-        Ok(cwd.to_bytes(&self.fs.root()))
+        cwd.to_directory_bytes(&self.fs.root())
     }
 }

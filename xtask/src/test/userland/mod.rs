@@ -7,6 +7,7 @@ mod bad_input;
 mod boot;
 mod cgroups;
 mod clocks;
+mod corners;
 mod debian;
 mod debuggers;
 mod deferred;
@@ -71,6 +72,7 @@ fn cases() -> Vec<Case> {
         ("faults", faults::cases()),
         ("watchers", watchers::cases()),
         ("workers", workers::cases()),
+        ("corners", corners::cases()),
         ("bad_input", bad_input::cases()),
         (TOOL, tool::cases()),
     ];
