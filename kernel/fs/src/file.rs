@@ -340,11 +340,11 @@ impl File {
         self.operations.ioctl(self, command, argument)
     }
 
-    /// Cuts or lengthens the file.
+    /// Cuts or lengthens the file. `limit` is how long the caller may make one (`RLIMIT_FSIZE`).
     ///
     /// # Errors
-    /// EINVAL: not open for writing, or not a regular file.
-    pub fn truncate(&self, size: u64) -> Result<()> {
+    /// EINVAL: not open for writing, or not a regular file. EFBIG: beyond the limit.
+    pub fn truncate(&self, size: u64, limit: u64) -> Result<()> {
         if !self.flags().writable()
             || self.inode().file_type() != FileType::Regular
             || size > i64::MAX as u64
@@ -354,14 +354,16 @@ impl File {
         self.inode()
             .set_attributes(&crate::SetAttributes { size: Some(size), ..Default::default() })?;
         inotify::tell(self.path.dentry(), Events::MODIFY);
+        self.inode().require_size(size, limit)?;
         Ok(())
     }
 
-    /// Gives space to part of the file, or takes it away.
+    /// Gives space to part of the file, or takes it away. `limit` is how long the caller may make one
+    /// (`RLIMIT_FSIZE`).
     ///
     /// # Errors
     /// EBADF, EINVAL, EFBIG, ENODEV: not a regular file. As [`FileOperations::allocate`].
-    pub fn allocate(&self, mode: u32, offset: u64, length: u64) -> Result<()> {
+    pub fn allocate(&self, mode: u32, offset: u64, length: u64, limit: u64) -> Result<()> {
         self.require_writable()?;
         if length == 0 || offset > i64::MAX as u64 || length > i64::MAX as u64 {
             return Err(Errno::EINVAL);
@@ -375,6 +377,10 @@ impl File {
         self.operations.allocate(self, mode, offset, length)
     }
 
+        // Only without flags does it lengthen the file.
+        if mode == 0 {
+            self.inode().require_size(offset + length, limit)?;
+        }
     /// Makes what was written safe.
     ///
     /// # Errors

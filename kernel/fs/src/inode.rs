@@ -227,6 +227,14 @@ impl dyn Inode {
     }
 
     /// The inode as the type that its file system made it, if it is of that.
+    /// Whether it may be made this long by someone with a limit; what is longer already may stay so.
+    ///
+    /// # Errors
+    /// EFBIG: not. As [`stat`](Inode::stat).
+    pub(crate) fn require_size(&self, size: u64, limit: u64) -> Result<()> {
+        if size > limit && size > self.stat()?.size { Err(Errno::EFBIG) } else { Ok(()) }
+    }
+
     pub fn downcast<T: Inode>(self: &Arc<Self>) -> Option<Arc<T>> {
         let any: Arc<dyn Any + Send + Sync> = self.clone();
         any.downcast().ok()

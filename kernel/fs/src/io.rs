@@ -83,6 +83,12 @@ pub trait Source {
     /// EFAULT: the first byte's address is bad.
     fn take(&mut self, buffer: &mut [u8]) -> Result<usize>;
 
+    /// How long its writer may make a regular file (`RLIMIT_FSIZE`). Asked once a write, when its
+    /// place is known.
+    fn size_limit(&self) -> u64 {
+        u64::MAX
+    }
+
     /// Takes the next bytes into part of a page; the count is as [`take`](Self::take)'s.
     ///
     /// # Errors

@@ -54,7 +54,10 @@ pub fn splice(
     }
     let moved = match (splice::is_pipe(&from), splice::is_pipe(&to)) {
         (true, true) => splice::between(&from, &to, length, nonblocking),
-        (true, false) => splice::from_pipe(&from, &to, &mut to_position, length, nonblocking),
+        (true, false) => {
+            let limit = transfer::file_size_limit();
+            splice::from_pipe(&from, &to, &mut to_position, length, nonblocking, limit)
+        }
         (false, true) => splice::to_pipe(&from, &mut from_position, &to, length, nonblocking),
         (false, false) => Err(Errno::EINVAL),
     };

@@ -3,7 +3,8 @@
 use alloc::sync::Arc;
 
 use errno::{Errno, Result};
-use fs::{File, FileType, OpenFlags, SeekFrom, UserBuffer, UserSegment};
+use fs::{File, FileType, OpenFlags, SeekFrom, Source, UserBuffer, UserSegment};
+use memory::Page;
 use process::{Resource, SigInfo, Signal};
 
 use crate::abi::file::IoVec;
@@ -42,7 +43,8 @@ impl At {
         }
     }
 
-    fn write(self, file: &File, mut from: UserBuffer) -> Result<usize> {
+    fn write(self, file: &File, from: UserBuffer) -> Result<usize> {
+        let mut from = Limited(from);
         let outcome = match self {
             Self::Position => file.write(&mut from),
             Self::Offset(offset) => file.write_at(&mut from, offset),
@@ -51,11 +53,39 @@ impl At {
     }
 }
 
-/// A write that fails for want of a reader, or of a smaller file, also sends a signal.
+/// What a program writes: no regular file gets longer by it than the program's limit.
+struct Limited<S>(S);
+
+impl<S: Source> Source for Limited<S> {
+    fn remaining(&self) -> usize {
+        self.0.remaining()
+    }
+
+    fn take(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        self.0.take(buffer)
+    }
+
+    fn take_page(&mut self, page: &Page, offset: usize, length: usize) -> Result<usize> {
+        self.0.take_page(page, offset, length)
+    }
+
+    fn size_limit(&self) -> u64 {
+        file_size_limit()
+    }
+}
+
+/// How long the program may make a file.
+pub fn file_size_limit() -> u64 {
+    current::process().limit(Resource::FileSize).soft
+}
+
+/// A write that fails for want of a reader, or because of the limit on a file's length, also sends a
+/// signal.
 pub fn signal_for(error: Errno) {
     let signal = match error {
         Errno::EPIPE => Signal::SIGPIPE,
-        Errno::EFBIG => Signal::SIGXFSZ,
+        // A limit that no file can exceed is not why.
+        Errno::EFBIG if file_size_limit() < i64::MAX as u64 => Signal::SIGXFSZ,
         _ => return,
     };
     process::send_to_current(SigInfo::kernel(signal));
@@ -202,31 +232,31 @@ pub fn syncfs(fd: i32) -> Result<usize> {
 pub fn truncate(path: UserPtr<u8>, length: i64) -> Result<usize> {
     let length = new_length(length)?;
     let path = path.read_path()?;
-    current::as_caller(|caller| caller.truncate(&path, length))?;
+    current::as_caller(|caller| caller.truncate(&path, length, file_size_limit()))
+        .inspect_err(|error| signal_for(*error))?;
     Ok(0)
 }
 
 /// `ftruncate`.
 pub fn ftruncate(fd: i32, length: i64) -> Result<usize> {
     let length = new_length(length)?;
-    current::file(fd)?.truncate(length)?;
+    current::file(fd)?
+        .truncate(length, file_size_limit())
+        .inspect_err(|error| signal_for(*error))?;
     Ok(0)
 }
 
 fn new_length(length: i64) -> Result<u64> {
-    let length = u64::try_from(length).map_err(|_| Errno::EINVAL)?;
-    if length > current::process().limit(Resource::FileSize).soft {
-        signal_for(Errno::EFBIG);
-        return Err(Errno::EFBIG);
-    }
-    Ok(length)
+    u64::try_from(length).map_err(|_| Errno::EINVAL)
 }
 
 /// `fallocate`.
 pub fn fallocate(fd: i32, mode: u32, offset: i64, length: i64) -> Result<usize> {
     let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
     let length = u64::try_from(length).map_err(|_| Errno::EINVAL)?;
-    current::file(fd)?.allocate(mode, offset, length)?;
+    current::file(fd)?
+        .allocate(mode, offset, length, file_size_limit())
+        .inspect_err(|error| signal_for(*error))?;
     Ok(0)
 }
 
@@ -307,7 +337,7 @@ impl Move {
             Some(offset) => self.input.read_at(&mut &mut *buffer, *offset)?,
             None => self.input.read(&mut &mut *buffer)?,
         };
-        let mut data = &buffer[..length];
+        let mut data = Limited(&buffer[..length]);
         let written = match to {
             Some(offset) => self.output.write_at(&mut data, *offset),
             None => self.output.write(&mut data),

@@ -120,12 +120,13 @@ impl Caller<'_> {
         )
     }
 
-    /// Cuts or lengthens the file at a path.
+    /// Cuts or lengthens the file at a path. `limit` is how long the caller may make one
+    /// (`RLIMIT_FSIZE`).
     ///
     /// # Errors
     /// As [`lookup`](Self::lookup); EISDIR, EINVAL (not a regular file), EACCES, EROFS, EFBIG,
     /// ENOSPC.
-    pub fn truncate(&self, path: &[u8], size: u64) -> Result<()> {
+    pub fn truncate(&self, path: &[u8], size: u64, limit: u64) -> Result<()> {
         let place = self.lookup(&Start::Cwd, path, LookupFlags::FOLLOW)?;
         match place.inode().file_type() {
             FileType::Directory => return Err(Errno::EISDIR),
@@ -136,6 +137,7 @@ impl Caller<'_> {
             return Err(Errno::EINVAL);
         }
         self.check(&place, Access::WRITE)?;
+        place.inode().require_size(size, limit)?;
         set(&place, &SetAttributes { size: Some(size), ..Default::default() })
     }
 }

@@ -19,13 +19,15 @@ struct Collected {
     end: usize,
     /// Where the page is to be used up to.
     limit: usize,
+    /// How long its bytes may make a regular file.
+    size_limit: u64,
 }
 
 impl Collected {
     fn new(limit: usize) -> Result<Self> {
         // Only what was written is ever read.
         let page = memory::alloc_page_for_overwrite(None)?;
-        Ok(Self { page, start: 0, end: 0, limit: limit.min(PAGE_SIZE) })
+        Ok(Self { page, start: 0, end: 0, limit: limit.min(PAGE_SIZE), size_limit: u64::MAX })
     }
 
     fn length(&self) -> usize {
@@ -56,6 +58,10 @@ impl Source for Collected {
         self.page.read(self.start, &mut buffer[..count]);
         self.start += count;
         Ok(count)
+    }
+
+    fn size_limit(&self) -> u64 {
+        self.size_limit
     }
 }
 
@@ -90,6 +96,7 @@ fn repeat(length: usize, mut step: impl FnMut(usize, bool) -> Result<usize>) -> 
 }
 
 /// Moves bytes out of a pipe into a file, at the file's position or at one of the caller's, which is moved on.
+/// `size_limit` is how long the caller may make a regular file.
 ///
 /// # Errors
 /// EBADF: not the end to read from. EAGAIN: nothing there, and it may not wait. As [`File::write`].
@@ -99,10 +106,11 @@ pub fn from_pipe(
     position: &mut Option<u64>,
     length: usize,
     nonblocking: bool,
+    size_limit: u64,
 ) -> Result<usize> {
     let pipe = &reading_end(from)?.pipe;
     repeat(length, |left, first| {
-        let mut data = Collected::new(left)?;
+        let mut data = Collected { size_limit, ..Collected::new(left)? };
         let nonblocking = nonblocking || !first || from.is_nonblocking();
         if pipe.read(&mut data, nonblocking)? == 0 {
             return Ok(0);

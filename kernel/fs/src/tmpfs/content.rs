@@ -46,6 +46,9 @@ pub fn pages_in_use() -> u64 {
 /// The right to change a [`Content`].
 pub(crate) type Writer<'a> = MutexGuard<'a, ()>;
 
+/// The length of the longest file.
+const MAX_SIZE: u64 = i64::MAX as u64;
+
 /// Splits an offset into the page and the place in it.
 fn split(offset: u64) -> (u64, usize) {
     (offset / PAGE_SIZE as u64, (offset % PAGE_SIZE as u64) as usize)
@@ -124,10 +127,10 @@ impl Content {
         Ok(done)
     }
 
-    /// Writes at `position` and moves it.
+    /// Writes at `position` and moves it, as far as the longest file or the writer's limit allows.
     ///
     /// # Errors
-    /// EFBIG, ENOSPC, ENOMEM, EFAULT, if nothing was written.
+    /// EFBIG: it begins there. ENOSPC, ENOMEM, EFAULT, if nothing was written.
     pub(crate) fn write(
         &self,
         _writer: &Writer<'_>,
@@ -135,8 +138,13 @@ impl Content {
         position: &mut u64,
     ) -> Result<usize> {
         let mut done = 0;
+        let end = from.size_limit().min(MAX_SIZE);
         while from.remaining() > 0 {
-            let wanted = from.remaining().min(PAGE_SIZE - split(*position).1);
+            let room = end.saturating_sub(*position).min((PAGE_SIZE - split(*position).1) as u64);
+            if room == 0 {
+                return if done == 0 { Err(Errno::EFBIG) } else { Ok(done) };
+            }
+            let wanted = from.remaining().min(room as usize);
             match self.write_in_page(from, *position, wanted) {
                 Ok(moved) => {
                     done += moved;
@@ -153,10 +161,6 @@ impl Content {
     }
 
     fn write_in_page(&self, from: &mut dyn Source, position: u64, length: usize) -> Result<usize> {
-        let end = position.checked_add(length as u64).filter(|&end| end <= i64::MAX as u64);
-        if end.is_none() {
-            return Err(Errno::EFBIG);
-        }
         let (index, offset) = split(position);
         let present = self.inner.lock().pages.get(&index).cloned();
         let moved = match present {
