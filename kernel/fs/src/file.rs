@@ -13,7 +13,7 @@ use fault::Point;
 use sched::Mutex;
 use sync::LockClass;
 
-use crate::credentials::Credentials;
+use crate::credentials::{Capabilities, Credentials};
 use crate::flags::OpenFlags;
 use crate::inode::{DirectorySink, Inode};
 use crate::inotify::{self, Events};
@@ -85,7 +85,7 @@ impl File {
     /// Ties operations to a place.
     ///
     /// # Errors
-    /// ENFILE.
+    /// ENFILE, but not for CAP_SYS_ADMIN: who can raise the limit must be able to.
     pub fn new(
         path: Path,
         operations: Arc<dyn FileOperations>,
@@ -96,7 +96,10 @@ impl File {
         if fault::should_fail(Point::File) {
             return Err(Errno::ENFILE);
         }
-        if OPEN_FILES.fetch_add(1, Ordering::Relaxed) >= MAX_FILES.load(Ordering::Relaxed) {
+        let open = OPEN_FILES.fetch_add(1, Ordering::Relaxed);
+        if open >= MAX_FILES.load(Ordering::Relaxed)
+            && !credentials.capable(Capabilities::SYS_ADMIN)
+        {
             OPEN_FILES.fetch_sub(1, Ordering::Relaxed);
             return Err(Errno::ENFILE);
         }
@@ -351,10 +354,10 @@ impl File {
         {
             return Err(Errno::EINVAL);
         }
+        self.inode().require_size(size, limit)?;
         self.inode()
             .set_attributes(&crate::SetAttributes { size: Some(size), ..Default::default() })?;
         inotify::tell(self.path.dentry(), Events::MODIFY);
-        self.inode().require_size(size, limit)?;
         Ok(())
     }
 
@@ -374,13 +377,13 @@ impl File {
         if self.inode().file_type() != FileType::Regular {
             return Err(if self.operations.is_seekable() { Errno::ENODEV } else { Errno::ESPIPE });
         }
-        self.operations.allocate(self, mode, offset, length)
-    }
-
         // Only without flags does it lengthen the file.
         if mode == 0 {
             self.inode().require_size(offset + length, limit)?;
         }
+        self.operations.allocate(self, mode, offset, length)
+    }
+
     /// Makes what was written safe.
     ///
     /// # Errors
