@@ -83,7 +83,8 @@ pub(crate) fn may_run_on(task: &Task, cpu: CpuId) -> bool {
 }
 
 /// The CPUs that a task may be queued on now. Kernel threads bound to a CPU run there while it is online,
-/// also while it comes up or goes down. A task none of whose CPUs is left runs anywhere.
+/// also while it comes up or goes down. A task none of whose CPUs is left runs anywhere; where one of a program is put, it
+/// forgets them: see [`forget_lost_cpus`].
 pub(crate) fn candidates(task: &Task) -> CpuMask {
     let allowed = task.allowed();
     if allowed.count() == 1 && task.is_kthread() {
@@ -98,6 +99,18 @@ pub(crate) fn candidates(task: &Task) -> CpuMask {
     }
     let anywhere = active();
     if anywhere.is_empty() { online() } else { anywhere }
+}
+
+/// For whoever is about to choose a CPU for a task: a program's task none of whose CPUs takes tasks may run on all from now on, also
+/// when its own come back, so that it is never without any. Kernel threads are bound for a reason, and keep theirs.
+pub(crate) fn forget_lost_cpus(task: &Task) {
+    let (allowed, active) = (task.allowed(), active());
+    if task.is_kthread() || active.is_empty() || !allowed.and(active).is_empty() {
+        return;
+    }
+    let all = CpuMask::present().bits();
+    // If somebody has just given it others, those count.
+    let _ = task.allowed.compare_exchange(allowed.bits(), all, Ordering::SeqCst, Ordering::Relaxed);
 }
 
 /// Changes where a task may run, and does not return before it runs there or sleeps. May sleep.
@@ -203,6 +216,7 @@ pub(crate) fn leave_forbidden_cpu(task: &TaskRef) -> Result<(), Errno> {
 /// Moves a task that waits on a queue to a CPU where it may run. Does nothing if it runs, sleeps, or is all right.
 pub(crate) fn move_waiting(task: &TaskRef) {
     let from = task.cpu();
+    forget_lost_cpus(task);
     let Some(to) = candidates(task).first() else { return };
     let to =
         candidates(task).iter().min_by_key(|&cpu| runqueue::counters(cpu).runnable).unwrap_or(to);

@@ -134,6 +134,7 @@ fn choose_cpu(task: &Task) -> CpuId {
         // Bound to it, or there is no other.
         return previous;
     }
+    affinity::forget_lost_cpus(task);
     let candidates = affinity::candidates(task);
     if candidates.count() <= 1 {
         return candidates.first().unwrap_or(previous);
