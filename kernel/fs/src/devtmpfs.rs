@@ -48,8 +48,11 @@ impl Tree {
     }
 }
 
-fn mount_devtmpfs(_request: &MountRequest<'_>) -> Result<Arc<Superblock>> {
-    Ok(tree()?.superblock.clone())
+/// There is one instance: options are those of a tmpfs, and change it.
+fn mount_devtmpfs(request: &MountRequest<'_>) -> Result<Arc<Superblock>> {
+    let superblock = superblock()?;
+    superblock.file_system().remount(request.options)?;
+    Ok(superblock)
 }
 
 /// The instance, to mount it from the kernel.

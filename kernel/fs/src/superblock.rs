@@ -119,6 +119,14 @@ impl<'a> MountRequest<'a> {
 pub fn parse_options(options: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
     options.split(|&byte| byte == b',').filter(|option| !option.is_empty()).map(|option| {
         match option.iter().position(|&byte| byte == b'=') {
+
+    /// For a file system that knows no options.
+    ///
+    /// # Errors
+    /// EINVAL: there is one.
+    pub fn refuse_options(&self) -> Result<()> {
+        if self.options().next().is_some() { Err(Errno::EINVAL) } else { Ok(()) }
+    }
             Some(place) => (&option[..place], Some(&option[place + 1..])),
             None => (option, None),
         }

@@ -15,7 +15,8 @@ const MAGIC: u32 = 0x9fa0;
 /// How `mount` finds it.
 pub(crate) static PROC: FileSystemType = FileSystemType { name: "proc", nodev: true, mount };
 
-fn mount(_request: &MountRequest<'_>) -> Result<Arc<Superblock>> {
+fn mount(request: &MountRequest<'_>) -> Result<Arc<Superblock>> {
+    request.refuse_options()?;
     let instance = Instance::new(process::current_pid_namespace());
     Ok(Superblock::new(PROC.name, Arc::new(ProcFs(instance))))
 }

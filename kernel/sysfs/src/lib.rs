@@ -61,7 +61,8 @@ pub fn init() -> Result<()> {
     fs::register_filesystem(&SYSFS)
 }
 
-fn mount(_request: &MountRequest<'_>) -> Result<Arc<Superblock>> {
+fn mount(request: &MountRequest<'_>) -> Result<Arc<Superblock>> {
+    request.refuse_options()?;
     static SUPERBLOCK: Once<Arc<Superblock>> = Once::new();
     loop {
         if let Some(superblock) = SUPERBLOCK.get() {
