@@ -5,7 +5,7 @@
 //! joiner learns of the end; a user task's parent sees it killed by SIGSEGV.
 
 use core::fmt;
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
 use machine::{Oops, OopsKind};
 use sched::TaskFlags;
@@ -17,7 +17,7 @@ use crate::thread::{End, record_of};
 /// `panic_on_oops`: every oops is a panic.
 static PANIC_ON_OOPS: AtomicBool = AtomicBool::new(false);
 /// `panic=`: seconds until the machine is reset after a panic; 0: never; below: at once.
-static PANIC_TIMEOUT: AtomicI64 = AtomicI64::new(0);
+static PANIC_TIMEOUT: AtomicI32 = AtomicI32::new(0);
 static COUNT: AtomicU64 = AtomicU64::new(0);
 /// The CPU that panics, plus one.
 static PANICKING: AtomicUsize = AtomicUsize::new(0);
@@ -45,12 +45,12 @@ pub fn set_panic_on_oops(on: bool) {
 }
 
 /// The seconds between a panic and the reset: 0 for never, below 0 for at once.
-pub fn panic_timeout() -> i64 {
+pub fn panic_timeout() -> i32 {
     PANIC_TIMEOUT.load(Ordering::Relaxed)
 }
 
 /// Sets [`panic_timeout`].
-pub fn set_panic_timeout(seconds: i64) {
+pub fn set_panic_timeout(seconds: i32) {
     PANIC_TIMEOUT.store(seconds, Ordering::Relaxed);
 }
 
@@ -187,7 +187,7 @@ fn end_kernel(reason: fmt::Arguments<'_>, with_backtrace: bool) -> ! {
         log::error!("---[ end Kernel panic - not syncing: {reason} ]---");
         halt();
     }
-    let deadline = machine::time::now() + seconds.max(0).unsigned_abs() * time::SECOND;
+    let deadline = machine::time::now() + u64::from(seconds.max(0).unsigned_abs()) * time::SECOND;
     while machine::time::now() < deadline {
         machine::cpu::relax();
     }

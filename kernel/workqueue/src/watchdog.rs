@@ -63,7 +63,9 @@ fn rearm(timer: &Timer) {
         0 => {
             timer.cancel();
         }
-        seconds => timer.start(time::monotonic() + seconds.saturating_mul(time::SECOND)),
+        seconds => {
+            timer.start(time::monotonic().saturating_add(seconds.saturating_mul(time::SECOND)));
+        }
     }
 }
 

@@ -67,10 +67,14 @@ fn numbers() -> Result<()> {
 }
 
 fn crashes() -> Result<()> {
-    let panic = Sysctl::number(kthread::oops::panic_timeout, i64::MIN..=i64::MAX, |seconds| {
-        kthread::oops::set_panic_timeout(seconds);
-        Ok(())
-    });
+    let panic = Sysctl::number(
+        || i64::from(kthread::oops::panic_timeout()),
+        i64::from(i32::MIN)..=i64::from(i32::MAX),
+        |seconds| {
+            kthread::oops::set_panic_timeout(seconds as i32);
+            Ok(())
+        },
+    );
     register_sysctl("kernel/panic", 0o644, panic)?;
     let on_oops = Sysctl::number(
         || i64::from(kthread::oops::panic_on_oops()),
