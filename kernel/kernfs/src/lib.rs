@@ -26,5 +26,5 @@ pub use directory::Directory;
 pub use listing::list_with_dots;
 pub use snapshot::{Contents, MAX_WRITE, Snapshot};
 pub use symlink::Symlink;
-pub use text::{Text, parse_integer};
+pub use text::{Text, parse_bool, parse_integer};
 pub use tree::Tree;

@@ -154,6 +154,21 @@ pub fn parse_integer(bytes: &[u8]) -> Result<i64> {
     Ok(if negative { -value } else { value })
 }
 
+/// Reads on or off as user space writes it to a file, in any of the usual words: the first letter
+/// tells, and with `on` and `off` the second.
+///
+/// # Errors
+/// EINVAL: neither.
+pub fn parse_bool(bytes: &[u8]) -> Result<bool> {
+    match bytes {
+        [b'1' | b'y' | b'Y' | b't' | b'T', ..] => Ok(true),
+        [b'0' | b'n' | b'N' | b'f' | b'F', ..] => Ok(false),
+        [b'o' | b'O', b'n' | b'N', ..] => Ok(true),
+        [b'o' | b'O', b'f' | b'F', ..] => Ok(false),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +178,19 @@ mod tests {
         let mut text = Text::new();
         text.push_escaped(b"a b\\c\td", b" \t\n").unwrap();
         assert_eq!(text.into_bytes().unwrap(), b"a\\040b\\134c\\011d");
+    }
+
+    #[test]
+    fn on_and_off_have_several_words() {
+        for on in ["1", "y", "Yes", "t", "True", "on", "ON\n"] {
+            assert_eq!(parse_bool(on.as_bytes()), Ok(true), "{on}");
+        }
+        for off in ["0", "00", "n", "No", "f", "off", "OFF\n"] {
+            assert_eq!(parse_bool(off.as_bytes()), Ok(false), "{off}");
+        }
+        for neither in ["", "\n", " 0", "2", "o", "x", "-1"] {
+            assert_eq!(parse_bool(neither.as_bytes()), Err(Errno::EINVAL), "{neither}");
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@ use alloc::format;
 use alloc::sync::Arc;
 use core::fmt::Write;
 
-use errno::{Errno, Result};
-use kernfs::{Attribute, Directory, Text, parse_integer};
+use errno::Result;
+use kernfs::{Attribute, Directory, Text, parse_bool};
 use machine::{CpuId, MAX_CPUS};
 use sched::CpuMask;
 
@@ -49,12 +49,7 @@ fn show_online(cpu: CpuId, text: &mut Text) -> Result<()> {
 
 /// Takes a CPU out of service or back into it. Returns when that is done.
 fn set_online(cpu: CpuId, bytes: &[u8]) -> Result<()> {
-    let wanted = match parse_integer(bytes)? {
-        0 => false,
-        1 => true,
-        _ => return Err(Errno::EINVAL),
-    };
-    match (wanted, sched::online().contains(cpu)) {
+    match (parse_bool(bytes)?, sched::online().contains(cpu)) {
         (true, false) => hotplug::up(cpu),
         (false, true) => hotplug::down(cpu),
         _ => Ok(()),
