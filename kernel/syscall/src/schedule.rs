@@ -49,7 +49,8 @@ fn change(task: &TaskRef, new: Attributes) -> Result<()> {
             return Err(Errno::EPERM);
         }
     }
-    if task.attributes().policy == Policy::Stop {
+    // A stopper stays what it is; its nice value says nothing, and may be anything.
+    if old.policy == Policy::Stop && (Attributes { nice: new.nice, ..old }) != new {
         return Err(Errno::EPERM);
     }
     sched::set_attributes(task, new)

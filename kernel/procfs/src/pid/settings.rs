@@ -33,12 +33,15 @@ pub(super) fn set_comm(_subject: &Subject, task: &TaskRef, bytes: &[u8]) -> Resu
 }
 
 /// `oom_score`: how likely it is to be killed when memory runs out, 0 to 2000: its share of memory
-/// in thousandths, and its own adjustment.
+/// in thousandths, and its own adjustment. 0: never, as what has no memory or the least adjustment.
 pub(super) fn oom_score(_subject: &Subject, task: &TaskRef, text: &mut Text) -> Result<()> {
     let thread = Thread::of(task);
-    let resident = thread.mm().map_or(0, |mm| mm.statistics().resident) as i64;
-    let total = (::memory::statistics().total / ::memory::PAGE_SIZE).max(1) as i64;
     let adjustment = i64::from(thread.process().oom_score_adj());
+    let Some(mm) = thread.mm().filter(|_| adjustment != *OOM_SCORE_ADJ.start()) else {
+        return text.push(b"0\n");
+    };
+    let resident = mm.statistics().resident as i64;
+    let total = (::memory::statistics().total / ::memory::PAGE_SIZE).max(1) as i64;
     let points = 1000 + resident * 1000 / total + adjustment;
     writeln!(text, "{}", (points * 2 / 3).clamp(0, 2000))?;
     Ok(())

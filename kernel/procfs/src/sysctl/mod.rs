@@ -55,7 +55,8 @@ impl Sysctl {
         )
     }
 
-    /// A number that is read and set by functions. Writing what is out of bounds gives EINVAL.
+    /// A number that is read and set by functions. Writing what is out of bounds gives EINVAL; of
+    /// several numbers the first counts.
     pub fn number(
         get: impl Fn() -> i64 + Send + Sync + 'static,
         bounds: RangeInclusive<i64>,
@@ -64,7 +65,7 @@ impl Sysctl {
         Self::new(
             move |text| Ok(writeln!(text, "{}", get())?),
             move |bytes| {
-                let value = parse_integer(bytes)?;
+                let value = first_number(bytes)?;
                 if bounds.contains(&value) { set(value) } else { Err(Errno::EINVAL) }
             },
         )
@@ -89,16 +90,24 @@ fn root() -> Result<Arc<Directory>> {
     crate::files().subdirectory("sys")
 }
 
+fn words(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|byte| byte.is_ascii_whitespace() || *byte == 0).filter(|word| !word.is_empty())
+}
+
 /// The numbers in a line, for settings that hold several.
 ///
 /// # Errors
 /// EINVAL: something else is in it.
 fn parse_numbers(bytes: &[u8]) -> Result<Vec<i64>> {
-    bytes
-        .split(|byte| byte.is_ascii_whitespace() || *byte == 0)
-        .filter(|word| !word.is_empty())
-        .map(parse_integer)
-        .collect()
+    words(bytes).map(parse_integer).collect()
+}
+
+/// The number that a line begins with, for settings that hold one.
+///
+/// # Errors
+/// EINVAL: it does not begin with one.
+fn first_number(bytes: &[u8]) -> Result<i64> {
+    parse_integer(words(bytes).next().ok_or(Errno::EINVAL)?)
 }
 
 /// Cuts a written text at its newline or NUL.
@@ -118,7 +127,7 @@ pub(crate) fn register() -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{line, parse_numbers};
+    use super::{first_number, line, parse_numbers};
     use errno::Errno;
 
     #[test]
@@ -126,6 +135,14 @@ mod tests {
         assert_eq!(parse_numbers(b"4 4\t1 7\n"), Ok([4, 4, 1, 7].to_vec()));
         assert_eq!(parse_numbers(b"4 x"), Err(Errno::EINVAL));
         assert_eq!(parse_numbers(b"\n"), Ok([].to_vec()));
+    }
+
+    #[test]
+    fn the_first_number_in_a_line() {
+        assert_eq!(first_number(b"1 2 x\n"), Ok(1));
+        assert_eq!(first_number(b" -7\n"), Ok(-7));
+        assert_eq!(first_number(b"4x 2"), Err(Errno::EINVAL));
+        assert_eq!(first_number(b"\n"), Err(Errno::EINVAL));
     }
 
     #[test]
