@@ -148,9 +148,10 @@ pub trait Inode: Any + Send + Sync {
     /// Makes a node in the directory.
     ///
     /// # Errors
-    /// EEXIST, ENOSPC, ENOENT (the directory was removed), EPERM (no such kind here).
-    fn create(&self, _name: &[u8], _node: &NewNode<'_>) -> Result<Arc<dyn Inode>> {
-        Err(Errno::EPERM)
+    /// EEXIST, ENOSPC, ENOENT (the directory was removed), EPERM (no such kind here), EACCES (no
+    /// regular files here).
+    fn create(&self, _name: &[u8], node: &NewNode<'_>) -> Result<Arc<dyn Inode>> {
+        Err(if node.kind == NodeKind::Regular { Errno::EACCES } else { Errno::EPERM })
     }
 
     /// Gives an inode of the same file system another name in the directory.
@@ -226,7 +227,6 @@ impl dyn Inode {
         core::ptr::addr_eq(Arc::as_ptr(self), Arc::as_ptr(other))
     }
 
-    /// The inode as the type that its file system made it, if it is of that.
     /// Whether it may be made this long by someone with a limit; what is longer already may stay so.
     ///
     /// # Errors
@@ -235,6 +235,7 @@ impl dyn Inode {
         if size > limit && size > self.stat()?.size { Err(Errno::EFBIG) } else { Ok(()) }
     }
 
+    /// The inode as the type that its file system made it, if it is of that.
     pub fn downcast<T: Inode>(self: &Arc<Self>) -> Option<Arc<T>> {
         let any: Arc<dyn Any + Send + Sync> = self.clone();
         any.downcast().ok()

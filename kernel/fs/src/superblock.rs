@@ -31,6 +31,12 @@ pub trait FileSystem: Any + Send + Sync {
         Ok(())
     }
 
+    /// Whether a name that is not there is ENOENT also to who would make it: all names are the file
+    /// system's own, as in procfs.
+    fn has_own_names_only(&self) -> bool {
+        false
+    }
+
     /// Changes its options.
     fn remount(&self, _options: &[u8]) -> Result<()> {
         Ok(())
@@ -113,12 +119,6 @@ impl<'a> MountRequest<'a> {
     pub fn options(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
         parse_options(self.options)
     }
-}
-
-/// Takes a list of options apart: name, and value if there is an equals sign.
-pub fn parse_options(options: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-    options.split(|&byte| byte == b',').filter(|option| !option.is_empty()).map(|option| {
-        match option.iter().position(|&byte| byte == b'=') {
 
     /// For a file system that knows no options.
     ///
@@ -127,6 +127,12 @@ pub fn parse_options(options: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8
     pub fn refuse_options(&self) -> Result<()> {
         if self.options().next().is_some() { Err(Errno::EINVAL) } else { Ok(()) }
     }
+}
+
+/// Takes a list of options apart: name, and value if there is an equals sign.
+pub fn parse_options(options: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+    options.split(|&byte| byte == b',').filter(|option| !option.is_empty()).map(|option| {
+        match option.iter().position(|&byte| byte == b'=') {
             Some(place) => (&option[..place], Some(&option[place + 1..])),
             None => (option, None),
         }

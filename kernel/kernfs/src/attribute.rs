@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 
 use errno::{Errno, Result};
 use fs::{FileOperations, FileType, Inode, OpenFlags, SetAttributes, Stat};
+use sync::{LockClass, SpinLock};
 
 use crate::snapshot::{Contents, Snapshot};
 use crate::text::Text;
@@ -28,12 +29,13 @@ pub struct Attribute {
     show: Option<Show>,
     store: Option<Store>,
     truncate: Option<Truncate>,
+    fixed_owner: bool,
 }
 
 impl Attribute {
     /// A file that can neither be read nor written.
     pub const fn new() -> Self {
-        Self { permissions: None, show: None, store: None, truncate: None }
+        Self { permissions: None, show: None, store: None, truncate: None, fixed_owner: false }
     }
 
     /// A file that is only shown.
@@ -69,6 +71,24 @@ impl Attribute {
         self.permissions = Some(permissions);
         self
     }
+
+    /// Its owner, group and permissions cannot be changed, as in `/proc/sys`.
+    #[must_use]
+    pub fn fixed_owner(mut self) -> Self {
+        self.fixed_owner = true;
+        self
+    }
+}
+
+/// A leaf lock.
+static OWNER_LOCK: LockClass = LockClass::new("kernfs.owner");
+
+/// What `chmod` and `chown` have changed.
+#[derive(Default)]
+struct Owner {
+    permissions: Option<u32>,
+    uid: Option<u32>,
+    gid: Option<u32>,
 }
 
 /// The inode of an attribute.
@@ -76,6 +96,7 @@ pub(crate) struct AttributeNode {
     tree: Arc<Tree>,
     number: u64,
     attribute: Arc<Attribute>,
+    owner: SpinLock<Owner>,
 }
 
 impl AttributeNode {
@@ -84,6 +105,7 @@ impl AttributeNode {
             tree: tree.clone(),
             number: tree.take_inode_number(),
             attribute: Arc::new(attribute),
+            owner: SpinLock::new(&OWNER_LOCK, Owner::default()),
         }
     }
 }
@@ -96,12 +118,27 @@ impl Inode for AttributeNode {
     fn stat(&self) -> Result<Stat> {
         let usual = if self.attribute.show.is_some() { 0o444 } else { 0 }
             | if self.attribute.store.is_some() { 0o200 } else { 0 };
-        let permissions = self.attribute.permissions.unwrap_or(usual);
-        Ok(self.tree.stat(FileType::Regular, permissions, self.number))
+        let owner = self.owner.lock();
+        let permissions = owner.permissions.or(self.attribute.permissions).unwrap_or(usual);
+        let mut stat = self.tree.stat(FileType::Regular, permissions, self.number);
+        stat.uid = owner.uid.unwrap_or(stat.uid);
+        stat.gid = owner.gid.unwrap_or(stat.gid);
+        Ok(stat)
     }
 
+    /// The shell's `>` truncates before it writes, which means nothing unless the file says so. Times
+    /// stay as they are.
     fn set_attributes(&self, set: &SetAttributes) -> Result<()> {
-        accept_truncation(set)?;
+        let of_owner = set.permissions.is_some() || set.uid.is_some() || set.gid.is_some();
+        if of_owner && self.attribute.fixed_owner {
+            return Err(Errno::EPERM);
+        }
+        if of_owner {
+            let mut owner = self.owner.lock();
+            owner.permissions = set.permissions.or(owner.permissions);
+            owner.uid = set.uid.or(owner.uid);
+            owner.gid = set.gid.or(owner.gid);
+        }
         if set.size == Some(0)
             && let Some(truncate) = &self.attribute.truncate
         {
@@ -129,11 +166,4 @@ impl Contents for Arc<Attribute> {
     fn store(&self, bytes: &[u8]) -> Result<()> {
         self.store.as_ref().ok_or(Errno::EINVAL)?(bytes)
     }
-}
-
-/// The shell's `>` truncates before it writes, which means nothing here. Owner, mode and times stay
-/// as they are.
-pub(crate) fn accept_truncation(set: &SetAttributes) -> Result<()> {
-    let other = set.permissions.is_some() || set.uid.is_some() || set.gid.is_some();
-    if other { Err(Errno::EPERM) } else { Ok(()) }
 }

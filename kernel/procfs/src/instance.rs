@@ -54,6 +54,10 @@ impl FileSystem for ProcFs {
         Arc::new(Root::new(self.0.clone()))
     }
 
+    fn has_own_names_only(&self) -> bool {
+        true
+    }
+
     fn statfs(&self) -> Result<StatFs> {
         Ok(StatFs { magic: MAGIC, block_size: memory::PAGE_SIZE as u32, ..StatFs::default() })
     }

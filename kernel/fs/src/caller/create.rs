@@ -77,7 +77,7 @@ impl Caller<'_> {
         permissions: u32,
     ) -> Result<Path> {
         let names = directory.names();
-        require_free(&names, name, slash)?;
+        require_free(directory, &names, name, slash)?;
         self.check(directory, Access::WRITE.and(Access::EXECUTE))?;
         let node = self.new_node(directory, kind, permissions & MODE_BITS)?;
         let inode = directory.inode().create(name, &node)?;
@@ -134,7 +134,7 @@ impl Caller<'_> {
         let Last::Name { range, slash } = walker.go_to_last()? else { return Err(Errno::EEXIST) };
         let (directory, name) = (walker.at(), walker.name(&range));
         let names = directory.names();
-        require_free(&names, name, slash)?;
+        require_free(directory, &names, name, slash)?;
         if !alloc::sync::Arc::ptr_eq(existing.mount(), directory.mount()) {
             return Err(Errno::EXDEV);
         }
@@ -151,10 +151,11 @@ impl Caller<'_> {
 }
 
 /// EEXIST if a name is taken.
-fn require_free(names: &Names<'_>, name: &[u8], slash: bool) -> Result<()> {
+fn require_free(directory: &Path, names: &Names<'_>, name: &[u8], slash: bool) -> Result<()> {
+    let is_final = || directory.mount().superblock().file_system().has_own_names_only();
     match names.lookup(name) {
         Ok(_) => Err(Errno::EEXIST),
-        Err(Errno::ENOENT) if slash => Err(Errno::ENOENT),
+        Err(Errno::ENOENT) if slash || is_final() => Err(Errno::ENOENT),
         Err(Errno::ENOENT) => names.require_alive(),
         Err(error) => Err(error),
     }

@@ -83,7 +83,7 @@ impl Sysctl {
 /// EEXIST: there is one. ENOTDIR: part of the path is a setting. ENOMEM.
 pub fn register_sysctl(path: &str, permissions: u32, sysctl: Sysctl) -> Result<()> {
     let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-    root()?.subdirectory(directory)?.add_file(name, sysctl.0.permissions(permissions))
+    root()?.subdirectory(directory)?.add_file(name, sysctl.0.permissions(permissions).fixed_owner())
 }
 
 fn root() -> Result<Arc<Directory>> {
