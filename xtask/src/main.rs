@@ -4,6 +4,14 @@
 //! and, on top of these, offers one module per command: [`run`], [`mod@test`], [`sim`], [`check`], [`mod@bench`]
 //! and [`doctor`]. Standard output carries results only; what the tool has to say goes to standard error.
 
+/// A line on standard error. Whoever has closed it does not want to know.
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
 mod bench;
 mod build;
 mod check;
@@ -54,7 +62,7 @@ fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("xtask: {error:#}");
+        tell!("xtask: {error:#}");
         ExitCode::from(run::TOOL_FAILED)
     })
 }

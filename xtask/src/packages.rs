@@ -33,7 +33,7 @@ pub fn install(packages: &[&str]) -> Result<()> {
     if !is_debian() {
         bail!("this system has no apt-get: install {names} with its own package manager");
     }
-    eprintln!("xtask: installing {names} (apt-get)");
+    tell!("xtask: installing {names} (apt-get)");
     update_lists()?;
     let mut install = as_root("apt-get")?;
     install
@@ -43,12 +43,21 @@ pub fn install(packages: &[&str]) -> Result<()> {
     command::run_aside(&mut install).with_context(|| format!("installing {names}"))
 }
 
+/// Whether something may be fetched, and from where.
+fn require_fetching() -> Result<()> {
+    if !may_install() {
+        bail!("--no-install does not allow it");
+    }
+    if !is_debian() {
+        bail!("this system has no apt-get");
+    }
+    Ok(())
+}
+
 /// Fetches a package into the directory and unpacks it there, without installing it.
 pub fn unpack(package: &str, directory: &Path) -> Result<()> {
-    if !may_install() || !is_debian() {
-        bail!("{package} cannot be fetched");
-    }
-    eprintln!("xtask: fetching {package} (apt-get download)");
+    require_fetching().with_context(|| format!("{package} cannot be fetched"))?;
+    tell!("xtask: fetching {package} (apt-get download)");
     let scratch = tempfile::tempdir()?;
     let download = || {
         command::output(
@@ -72,9 +81,7 @@ pub fn unpack(package: &str, directory: &Path) -> Result<()> {
 /// Fetches the package lists, once a run.
 pub fn update_lists() -> Result<()> {
     static UPDATED: OnceLock<()> = OnceLock::new();
-    if !may_install() || !is_debian() {
-        bail!("the package lists may not be fetched");
-    }
+    require_fetching().context("the package lists cannot be fetched")?;
     if UPDATED.get().is_none() {
         command::run_aside(as_root("apt-get")?.args(["-qq", "update"]))?;
         let _ = UPDATED.set(());
@@ -94,4 +101,19 @@ fn as_root(program: &str) -> Result<Command> {
     };
     command.env("DEBIAN_FRONTEND", "noninteractive");
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{unpack, update_lists};
+    use std::path::Path;
+
+    #[test]
+    fn what_may_not_be_fetched_says_why() {
+        // Nobody has given permission here.
+        let nowhere = Path::new("/nonexistent");
+        for error in [unpack("some-package", nowhere).unwrap_err(), update_lists().unwrap_err()] {
+            assert!(format!("{error:#}").contains("--no-install"), "{error:#}");
+        }
+    }
 }

@@ -83,6 +83,9 @@ fn find_and_execute(
     arguments: &Strings<WORDS>,
     environment: &Strings<WORDS>,
 ) -> Errno {
+    if program.to_bytes().is_empty() {
+        return Errno::ENOENT;
+    }
     if program.to_bytes().contains(&b'/') {
         return process::execute(program, arguments, environment);
     }

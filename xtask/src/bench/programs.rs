@@ -34,7 +34,7 @@ impl UserLand {
         let measure = programs::build(Program::Measure)?;
         let hackbench = workloads::wanted(filter, Place::Programs).then(hackbench).transpose();
         let hackbench = hackbench.unwrap_or_else(|error| {
-            eprintln!("xtask: without hackbench: {error:#}");
+            tell!("xtask: without hackbench: {error:#}");
             None
         });
         Ok(Self { measure, hackbench })
@@ -80,7 +80,7 @@ impl UserLand {
         }
         let outcome = guest.sh(&script)?;
         for line in outcome.output().lines().filter(|line| line.contains("bench-error")) {
-            eprintln!("xtask: {line}");
+            tell!("xtask: {line}");
         }
         Ok(outcome)
     }

@@ -52,7 +52,7 @@ impl<'a> Progress<'a> {
     /// The next step begins.
     pub fn begin(&self) {
         let Some(step) = self.steps.get(self.done) else { return };
-        eprintln!(
+        tell!(
             "xtask: {:2} of {}, about {} left: {}, {}, run {} of {}",
             self.done + 1,
             self.steps.len(),

@@ -38,7 +38,7 @@ pub fn go(subject: &dyn Subject, method: Method, filter: &str) -> Result<Round> 
             continue;
         }
         if !stuck.contains(&workload.runs()) {
-            eprintln!("xtask: {} alone", workload.runs());
+            tell!("xtask: {} alone", workload.runs());
             let attempt = subject.measure(method, workload.runs())?;
             let is_whole = attempt.failures.is_empty();
             report(&attempt);
@@ -61,7 +61,7 @@ fn wanted(method: Method, filter: &str) -> impl Iterator<Item = &'static Workloa
 fn report(attempt: &Attempt) {
     for failure in &attempt.failures {
         let last = attempt.figures.last().map_or("the start", |(name, _)| name);
-        eprintln!("xtask: a machine got stuck; the last figure before was of {last}: {failure}");
+        tell!("xtask: a machine got stuck; the last figure before was of {last}: {failure}");
     }
 }
 

@@ -175,7 +175,7 @@ fn add_target() -> Result<()> {
     let Some(rustup) = command::find("rustup") else {
         bail!("there is no rustup");
     };
-    eprintln!("xtask: rustup target add {TARGET}");
+    tell!("xtask: rustup target add {TARGET}");
     let mut rustup = Command::new(rustup);
     rustup.args(["target", "add", TARGET]).current_dir(project::root());
     command::output(&mut rustup).map(drop)

@@ -49,7 +49,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         |name: &str| arguments.filter.as_ref().is_none_or(|filter| name.contains(&**filter));
     let mut failed = Vec::new();
     for (name, check) in CHECKS.into_iter().filter(|(name, _)| wanted(name)) {
-        eprintln!("xtask: checking {name}");
+        tell!("xtask: checking {name}");
         let start = Instant::now();
         match check() {
             Ok(()) => println!("check {name} ... ok ({:.1} s)", start.elapsed().as_secs_f64()),

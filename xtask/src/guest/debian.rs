@@ -189,7 +189,7 @@ impl Apt {
 
     fn try_fetch(&self, names: &BTreeSet<&str>) -> Result<Vec<PathBuf>> {
         let list = self.install(LIST, names)?;
-        eprintln!("xtask: fetching Debian packages: {}", Vec::from_iter(names.clone()).join(" "));
+        tell!("xtask: fetching Debian packages: {}", Vec::from_iter(names.clone()).join(" "));
         self.install(FETCH, names)?;
         let archives = list.lines().filter_map(|line| line.split(' ').nth(1));
         Ok(archives.map(|archive| self.directory.join("archives").join(archive)).collect())
@@ -224,7 +224,7 @@ impl Apt {
     }
 
     fn update(&self) -> Result<()> {
-        eprintln!("xtask: fetching Debian's package lists");
+        tell!("xtask: fetching Debian's package lists");
         command::output(self.command().args(["-o", "APT::Update::Error-Mode=any", "update"]))
             .map(drop)
             .context("fetching Debian's package lists")

@@ -123,7 +123,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let symbols = Symbols::load(&boot.image);
     let deadline = arguments.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     if arguments.command.is_empty() && terminal::is_interactive() {
-        eprintln!("To leave: exit the shell, or press Ctrl-A and then x.");
+        tell!("To leave: exit the shell, or press Ctrl-A and then x.");
     }
     let vm = Vm::start(&qemu, &options, &boot)?;
     Session {

@@ -17,8 +17,8 @@ pub fn size() -> Option<(u16, u16)> {
 
 /// Shows a line on standard error, whatever mode the terminal is in.
 pub fn report(line: &str) {
-    let end = if is_interactive() { "\r\n" } else { "\n" };
-    eprint!("{line}{end}");
+    let before_end = if is_interactive() { "\r" } else { "" };
+    tell!("{line}{before_end}");
 }
 
 /// Raw mode, for as long as this lives.

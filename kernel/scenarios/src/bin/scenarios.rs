@@ -139,7 +139,14 @@ fn report(scenario: &Scenario, failure: &Failure, cpus: Option<u8>) {
 
 fn replay(name: &str, seed: u64, cpus: Option<u8>, trace: bool) -> ExitCode {
     let Some(scenario) = scenarios::all().iter().find(|scenario| scenario.name == name) else {
-        eprintln!("there is no scenario {name}; `list` names them all");
+        let mut complaint = format!("there is no scenario {name}; ");
+        let like: Vec<_> = scenarios::all().iter().filter(|one| one.name.contains(name)).collect();
+        match like.as_slice() {
+            [] => complaint += "without a name, all are listed",
+            _ => complaint += "with this in their names there are",
+        }
+        like.iter().for_each(|one| complaint += &format!("\n  {}", one.name));
+        let _ = writeln!(stderr(), "{complaint}");
         return ExitCode::from(2);
     };
     let config = Config { trace, ..config(seed, cpus) };

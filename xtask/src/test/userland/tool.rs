@@ -13,6 +13,18 @@ pub fn cases() -> Vec<Case> {
         Case::new("run_ends_with_the_status", |_| {
             run(&["--", "sh", "-c", "exit 7"])?.status(7).map(drop)
         }),
+        Case::new("run_of_no_name_finds_nothing", |_| {
+            run(&["--", ""])?.status(127)?.says("not found").map(drop)
+        }),
+        Case::new("run_whose_words_nobody_reads", run_whose_words_nobody_reads),
+        Case::new("sim_names_what_was_perhaps_meant", |_| {
+            let ended = Ended(tool()?.args(["sim", "k05_stop_ag"]).output()?);
+            ended
+                .status(2)?
+                .says("k05_stop_against_park")?
+                .says("k05_stop_against_first_wake")
+                .map(drop)
+        }),
         Case::new("run_prints_exactly_the_output", run_prints_exactly_the_output),
         Case::new("run_passes_input_on", run_passes_input_on),
         Case::new("run_knows_the_time", |_| {
@@ -48,6 +60,22 @@ pub fn cases() -> Vec<Case> {
         Case::new("missing_qemu_is_named", missing_qemu_is_named),
         Case::new("impossible_machines_are_refused", impossible_machines_are_refused),
     ]
+}
+
+/// Closed before the tool says that there is no such init.
+fn run_whose_words_nobody_reads(_: &Lab) -> Result<()> {
+    let mut child = tool()?
+        .args(["run", "--append", "init=/nope", "--", "true"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    drop(child.stderr.take());
+    let status = child.wait()?;
+    match status.code() {
+        Some(125) => Ok(()),
+        _ => bail!("{status}, not 125"),
+    }
 }
 
 /// How the tool ended.
