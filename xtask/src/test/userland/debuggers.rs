@@ -12,13 +12,14 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// dash makes a process with `vfork` for a lone program and with `fork` for the rest. strace follows all of them,
-/// and can be laid on a process that runs already.
+/// and can be laid on a process that runs already. A `fork` that a signal came before is made anew, and counted once.
 fn strace(lab: &Lab) -> Result<()> {
     let script = "\
         cd /tmp; rm -f log
         printf '%s\\n' '/usr/bin/env true' '(exit 3); echo $?' 'echo through a pipe | cat' 'kill -9 $$' > traced
         strace -f -o log dash traced; echo $?
-        for call in vfork clone 'execve(\"/usr/bin/[ec]' '+++ exited with' '--- SIGCHLD {.*CLD_EXITED'; do
+        for call in vfork clone; do grep -cE \"$call(\\(| resumed).* = [0-9]+$\" log; done
+        for call in 'execve(\"/usr/bin/[ec]' '+++ exited with' '--- SIGCHLD {.*CLD_EXITED'; do
             grep -c \"^[0-9]* *$call\" log
         done
         grep -o '+++ killed .*' log; strace -f -c dash traced 2>&1 | grep -cE ' (vfork|clone|execve|wait4)$'

@@ -162,7 +162,7 @@ fn small_tools_of_the_system(lab: &Lab) -> Result<()> {
         uname -s; uname -m; hostname; hostname other && hostname; cat /proc/sys/kernel/hostname
         free | grep -c '^Mem:'; uptime | grep -c 'load average'; mount | grep -c '^proc on /proc type proc'
         id -u; whoami; tty; umask; ulimit -n; [ $(getconf PAGESIZE 2> /dev/null || echo 4096) = 4096 ]
-        dmesg | grep -c . > /tmp/lines; [ $(cat /tmp/lines) -gt 5 ] && echo a log; which ps";
+        dmesg | grep -c . > /tmp/lines; [ $(cat /tmp/lines) -ge 5 ] && echo a log; which ps";
     let outcome = lab.guest().sh(script)?.status(0)?;
     let lines: Vec<_> = outcome.output().lines().collect();
     let tty = lines.get(10).is_some_and(|tty| tty.starts_with("/dev/"));
