@@ -97,7 +97,7 @@ pub(crate) fn modify(
             let mut target = delay.target.lock_irq();
             arm(delay, &mut target, node, queue, cpu, nanoseconds);
         }
-        None => queue.queue_claimed(node, cpu),
+        None => queue.queue_claimed(node.clone(), cpu),
     }
     was_pending
 }
@@ -135,8 +135,8 @@ pub(crate) fn timer_fires(delay: &Delay) {
     }
     let target = held.take();
     drop(held);
-    if let Some(target) = target {
-        target.queue.queue_claimed(&target.node, target.cpu);
+    if let Some(Target { node, queue, cpu, .. }) = target {
+        queue.queue_claimed(node, cpu);
     }
 }
 
@@ -144,6 +144,6 @@ pub(crate) fn timer_fires(delay: &Delay) {
 pub(crate) fn queue_now(node: &Arc<Node>) -> bool {
     let _irqs_off = IrqGuard::new();
     let Some(target) = node.delay.as_ref().and_then(|delay| delay.take()) else { return false };
-    target.queue.queue_claimed(node, target.cpu);
+    target.queue.queue_claimed(target.node, target.cpu);
     true
 }

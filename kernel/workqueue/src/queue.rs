@@ -120,18 +120,19 @@ impl Queue {
         true
     }
 
-    /// Queues an item that the caller has claimed. Any context, interrupts off.
-    pub(crate) fn queue_claimed(&self, node: &Arc<Node>, cpu: Option<CpuId>) {
+    /// Queues an item that the caller has claimed. Any context, interrupts off. The reference goes along: once the item is queued,
+    /// whoever takes it back may hold the last one, and drops it where that is right.
+    pub(crate) fn queue_claimed(&self, node: Arc<Node>, cpu: Option<CpuId>) {
         if let Some(part) = self.part_for(cpu) {
             let mut held = part.pool.lock();
             if self.takes() {
-                tracepoints::queue_work(self, &part.pool, node, cpu);
-                held.insert(part.pool.id, part.slot, node.clone());
+                tracepoints::queue_work(self, &part.pool, &node, cpu);
+                held.insert(part.pool.id, part.slot, node);
                 return;
             }
         }
         if node.state.unclaim() {
-            wait::announce(node);
+            wait::announce(&node);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::binary::Binary;
 use crate::{command, packages, project};
 use anyhow::{Context, Result, bail};
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -33,6 +33,9 @@ pub fn find_local() -> Option<PathBuf> {
 }
 
 fn find() -> Result<PathBuf> {
+    // Tests run side by side, and so may two of this tool: one fetches, and the others do not look at half of it.
+    let lock = File::create(project::cache("packages")?.join("lock"))?;
+    lock.lock()?;
     let fetched = fetched()?;
     if is_static(&fetched) {
         return Ok(fetched);
