@@ -335,11 +335,6 @@ impl WorkQueue {
         &*self.queue.name
     }
 
-    /// Whether it has a rescuer: one with [`WqFlags::MEM_RECLAIM`], until an item panics in it. Any context.
-    pub fn has_rescuer(&self) -> bool {
-        self.queue.rescuer.is_there()
-    }
-
     /// Queues an item, on this CPU unless the queue is unbound. Returns false if it is pending already or is being taken back; what the
     /// caller wrote before is then seen by the instance that is pending. Any context; never allocates.
     #[inline]

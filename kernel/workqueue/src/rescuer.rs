@@ -64,13 +64,6 @@ pub(crate) fn end(queue: &Queue) {
     }
 }
 
-/// A queue's rescuer dies of an item. There is no other from here on: making one takes memory, and what dies once dies again.
-pub(crate) fn is_lost(queue: &Queue) {
-    let thread = queue.rescuer.thread.lock_irq().take();
-    drop(thread);
-    log::error!("workqueue: {} has lost its rescuer and may get stuck without memory", queue.name);
-}
-
 /// Calls a queue's rescuer, if it has one, to one of its parts. Any context; a pool may be locked.
 pub(crate) fn call(queue: &Queue, part: usize) {
     queue.rescuer.calls.fetch_or(1 << part, SeqCst);

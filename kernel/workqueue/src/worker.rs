@@ -9,7 +9,7 @@ use crate::item::{Node, Running};
 use crate::pool::{Held, Pool, WorkerFlags};
 use crate::pwq::News;
 use crate::queue::Queue;
-use crate::{manager, pools, rescuer, tracepoints, wait};
+use crate::{manager, pools, tracepoints, wait};
 
 /// What a worker's task carries, for those who meet the task: the scheduler's hooks, `/proc`, the items it runs.
 pub(crate) struct Tag {
@@ -277,8 +277,6 @@ pub(crate) fn thread_dies() {
             pool.news.wake_all();
         }
         Kind::Rescuer { queue, part } => {
-            // Before anybody who waits for the item learns of its end.
-            rescuer::is_lost(queue);
             let Some(part) = queue.parts().get(part.load(Relaxed) as usize) else { return };
             let mut held = part.pool.lock();
             if let Some((node, colour)) = held.pwq(part.slot).rescued.take() {

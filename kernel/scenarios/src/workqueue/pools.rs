@@ -9,12 +9,11 @@ use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use fault::{Plan, Point, When};
 use sched::Completion;
 use workqueue::{
-    Work, WorkQueue, WqFlags, schedule_work, system_highpri_wq, system_unbound_wq, system_wq,
-    watchdog,
+    Work, WqFlags, schedule_work, system_highpri_wq, system_unbound_wq, system_wq, watchdog,
 };
 
 use super::{Count, queue, wait_until};
-use crate::tools::{SLACK, cpus, dawdle, expect_oopses, random};
+use crate::tools::{SLACK, cpus, dawdle, random};
 
 /// The first item blocks until the second, on the same CPU, has run.
 pub(crate) fn blocked_worker_is_replaced() {
@@ -208,10 +207,11 @@ pub(crate) fn cpu_goes_with_work() {
     }
 }
 
-/// Runs an item where all workers of a CPU block on what it does, and none can be made.
-fn run_by_rescuer(queue: &WorkQueue, function: impl Fn() + Send + Sync + 'static) {
+/// All workers block on what one more item would do, and no worker can be made.
+pub(crate) fn rescuer() {
     let points = [Point::CreateRequest, Point::Task, Point::KernelStack, Point::Pid];
     let point = points[random(4) as usize];
+    let queue = queue(WqFlags::MEM_RECLAIM, 0);
     let cpu = cpus()[random(cpus().len() as u64) as usize];
     let done = Arc::new(Completion::new());
     let by_rescuer = Arc::new(AtomicBool::new(false));
@@ -228,7 +228,6 @@ fn run_by_rescuer(queue: &WorkQueue, function: impl Fn() + Send + Sync + 'static
             by_rescuer.store(workqueue::current_is_rescuer(), SeqCst);
             dawdle();
             done.complete_all();
-            function();
         })
     };
     fault::arm(Plan { point: Some(point), when: When::From(1) });
@@ -243,27 +242,6 @@ fn run_by_rescuer(queue: &WorkQueue, function: impl Fn() + Send + Sync + 'static
     blockers.iter().for_each(|work| {
         work.flush();
     });
-}
-
-pub(crate) fn rescuer() {
-    let queue = queue(WqFlags::MEM_RECLAIM, 0);
-    run_by_rescuer(&queue, || {});
-    assert!(queue.has_rescuer());
-}
-
-pub(crate) fn a_rescuer_dies() {
-    expect_oopses(1);
-    let queue = queue(WqFlags::MEM_RECLAIM, 0);
-    assert!(queue.has_rescuer());
-    run_by_rescuer(&queue, || panic!("this item is meant to panic"));
-    assert!(!queue.has_rescuer());
-    // Workers go on with it.
-    let done = Arc::new(AtomicBool::new(false));
-    let seen = done.clone();
-    let work = Work::from_fn("later", move |_| seen.store(true, SeqCst));
-    queue.queue(&work);
-    work.flush();
-    assert!(done.load(SeqCst));
 }
 
 /// A worker that runs on and on with others waiting behind it is reported.
