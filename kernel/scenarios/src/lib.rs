@@ -211,6 +211,7 @@ scenarios! {
     w03_timers_against_hotplug / 4: "timers of a CPU that goes fire elsewhere" = timers::against_hotplug;
     w03_started_under_its_functions_lock / 4: "starting a timer does not wait for its function" = timer_windows::started_under_its_functions_lock;
     w03_a_cpu_goes_with_a_timer / 4: "a timer fires in time though its CPU has gone and nothing else goes on" = timer_windows::a_cpu_goes_with_a_timer;
+    #[cfg(not(target_os = "none"))]
     w03_due_as_their_cpu_goes / 4: "timers that are due when their CPU has gone come in time" = timer_windows::due_as_their_cpu_goes;
     w03_idle_cpus_are_left_alone / 20: "with nothing to do there is no tick" = timers::idle_cpus_are_left_alone;
     sync_wait_queue_loses_no_wake_up: "wakers and sleepers on one queue" = work::wait_queue;
