@@ -1,16 +1,14 @@
 //! Timers in the moments when more than one CPU has to do with them.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use kthread::{Builder, Exit};
 use sched::Completion;
 use sync::{LockClass, SpinLock};
-use time::HrTimer;
 
 use crate::timers::Either;
-use crate::tools::{SLACK, cpus, dawdle, join_all, random, spawn, spin_until};
+use crate::tools::{SLACK, cpus, dawdle, join_all, random, spawn};
 
 static FUNCTIONS_LOCK: LockClass = LockClass::new("scenario.timer");
 
@@ -45,7 +43,12 @@ pub(crate) fn started_under_its_functions_lock() {
 }
 
 /// Timers that are due right after their CPU has gone do not wait until something else interrupts the CPU that they came to.
+#[cfg(not(target_os = "none"))]
 pub(crate) fn due_as_their_cpu_goes() {
+    use crate::tools::spin_until;
+    use alloc::vec::Vec;
+    use time::HrTimer;
+
     const APART: u64 = 200 * time::MICROSECOND;
     const LATE: u64 = 500 * time::MICROSECOND * SLACK;
     let all = cpus();
