@@ -4,11 +4,8 @@ use alloc::sync::Arc;
 
 use cgroup::{Cgroup, Part};
 use errno::{Errno, Result};
-use fs::{
-    DirectorySink, File, FileOperations, FileType, Inode, NewNode, NodeKind, OpenFlags,
-    SetAttributes, Stat,
-};
-use kernfs::{Tree, list_with_dots};
+use fs::{FileOperations, FileType, Inode, NewNode, NodeKind, OpenFlags, SetAttributes, Stat};
+use kernfs::Tree;
 
 use crate::file::{self, FILES, GroupFile};
 
@@ -105,23 +102,7 @@ impl Inode for Directory {
         self.entries.remove(name)
     }
 
-    fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Arc<dyn FileOperations>> {
-        Ok(Arc::new(OpenDirectory(self)))
-    }
-}
-
-struct OpenDirectory(Arc<Directory>);
-
-impl FileOperations for OpenDirectory {
-    fn read_directory(
-        &self,
-        file: &File,
-        position: &mut u64,
-        to: &mut dyn DirectorySink,
-    ) -> Result<()> {
-        list_with_dots(file, position, to, |position, to| {
-            self.0.entries.list(position, to);
-            Ok(())
-        })
+    fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn FileOperations>> {
+        self.entries.clone().open(flags)
     }
 }

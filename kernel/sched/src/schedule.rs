@@ -62,6 +62,18 @@ pub fn schedule_until(deadline: u64) -> Woken {
     if time::monotonic() >= deadline { Woken::ByTime } else { Woken::BySomebody }
 }
 
+/// [`schedule_until`] the deadline, or without one as long as it takes. For who has the running task at hand.
+#[inline(always)]
+pub(crate) fn schedule_within(me: &Current<Task>, deadline: Option<u64>) -> Woken {
+    match deadline {
+        None => {
+            schedule_as(me);
+            Woken::BySomebody
+        }
+        Some(deadline) => schedule_until(deadline),
+    }
+}
+
 /// Lets others of the same class run first.
 pub fn yield_now() {
     {

@@ -22,7 +22,7 @@ use core::sync::atomic::{AtomicBool, Ordering, fence};
 use sync::{Choice, Current, Linked, Links, List, LockClass, SpinLock, might_sleep};
 
 use crate::current::{assert_awake, current, current_ref};
-use crate::schedule::{Woken, schedule, schedule_as, schedule_until};
+use crate::schedule::{Woken, schedule, schedule_until, schedule_within};
 use crate::state::{self, Sleep};
 use crate::task::{Task, TaskRef};
 use crate::wake::{Claim, activate, claim, wake_up_state};
@@ -163,13 +163,7 @@ impl WaitQueue {
             if me.signal_wakes(sleep.state()) {
                 break Err(WaitError::Interrupted);
             }
-            let woken = match deadline {
-                None => {
-                    schedule_as(&me);
-                    Woken::BySomebody
-                }
-                Some(deadline) => schedule_until(deadline),
-            };
+            let woken = schedule_within(&me, deadline);
             // A waker that takes a task from the queue has woken it, so this one was spent on a task that waited for it.
             let spent_well = !me.wait_links.is_linked();
             if let Some(value) = condition() {
@@ -333,13 +327,7 @@ pub fn wait_to_be_woken<T>(
         if me.signal_wakes(sleep.state()) {
             break Err(WaitError::Interrupted);
         }
-        let woken = match deadline {
-            None => {
-                schedule_as(&me);
-                Woken::BySomebody
-            }
-            Some(deadline) => schedule_until(deadline),
-        };
+        let woken = schedule_within(&me, deadline);
         if let Some(value) = condition() {
             break Ok(value);
         }

@@ -101,16 +101,22 @@ impl<T: Linked + ?Sized> List<T> {
         let links = self.adopt(element)?;
         // SAFETY: `adopt` made it ours.
         let node = unsafe { &*links };
+        self.link_last(node);
+        Ok(())
+    }
+
+    /// Links an element that this list owns by now, as its last.
+    #[inline(always)]
+    fn link_last(&mut self, node: &Links<T>) {
         node.previous.set(self.last);
         node.next.set(ptr::null());
         if self.last.is_null() {
-            self.first = links;
+            self.first = node;
         } else {
             // SAFETY: by the invariant, the last element's links, alive and ours to change.
-            unsafe { (*self.last).next.set(links) };
+            unsafe { (*self.last).next.set(node) };
         }
-        self.last = links;
-        Ok(())
+        self.last = node;
     }
 
     /// Adds an element at the beginning.
@@ -206,15 +212,7 @@ impl<T: Linked + ?Sized> List<T> {
         }
         // Relaxed: both lists are held exclusively, and the fields stay with who holds this one.
         node.owner.store(self.identity, Ordering::Relaxed);
-        node.previous.set(self.last);
-        node.next.set(ptr::null());
-        if self.last.is_null() {
-            self.first = links;
-        } else {
-            // SAFETY: by the invariant, the last element's links, alive and ours to change.
-            unsafe { (*self.last).next.set(links) };
-        }
-        self.last = links;
+        self.link_last(node);
         // SAFETY: the list is borrowed, so the element, which is in it by now, stays alive.
         Some(unsafe { element_of(node).as_ref() })
     }
