@@ -136,7 +136,9 @@ const _: () = {
 /// - `for_each_mapped`: address, frame number and protection of every mapped page in a range, in order, passing over what has
 ///   no page tables. The visitor may change other spaces, but not this one.
 /// - `clear_accessed`: clears the page's accessed bit and returns what it was, without a flush.
-/// - `load`: makes this CPU use the space. Interrupts off. Does nothing if it is loaded already.
+/// - `load`: makes this CPU use the space. Interrupts off. If it is loaded already, only what has changed while it was borrowed is done.
+/// - `borrow`: leaves loaded what is loaded, but from now on nothing on this CPU uses it, until a `load`; nobody interrupts it for a
+///   flush meanwhile. Interrupts off.
 /// - `load_kernel_only`: makes this CPU use no user half (for a CPU that goes away).
 /// - `AddressSpace::barrier`, `memory::barrier`: all CPUs that have the space loaded, or all that run, pass a full memory barrier between
 ///   the call and its return, and the calling one two; those in user mode also forget what instructions they have fetched. A CPU
@@ -167,6 +169,7 @@ const _: () = {
     let _: fn(&AddressSpace) = AddressSpace::load;
     let _: fn(&AddressSpace) = AddressSpace::barrier;
     let _: fn() = memory::barrier;
+    let _: fn() = memory::borrow;
     let _: fn() = memory::load_kernel_only;
     let _: fn() -> memory::TlbCounters = memory::tlb_counters;
 };

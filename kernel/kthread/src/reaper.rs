@@ -46,7 +46,7 @@ fn bury(task: TaskRef) {
     if let Some(record) = record {
         record.set_gone();
     }
-    if sched::stack_cache::has_spare() {
+    if sched::stack_cache::has_excess() {
         kick();
     }
 }

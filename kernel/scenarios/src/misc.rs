@@ -4,7 +4,6 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use kthread::{Builder, Exit, UseMm};
-use machine::memory::AddressSpace;
 use process::{CloneFlags, KernelThread, Signal};
 use sched::{TaskFlags, WaitQueue};
 use vm::{MapFlags, MapRequest, MapSource, Mm, Prot};
@@ -197,39 +196,6 @@ pub(crate) fn every_so_often() {
     let asked = time::monotonic();
     assert_eq!(daemon.stop(), Exit::Returned(0));
     assert!(time::monotonic() - asked < PERIOD * SLACK, "stop waited for the period to end");
-}
-
-pub(crate) fn lazy_tlb() {
-    // All on one CPU, so that nobody else's switches are counted there.
-    let cpu = 0;
-    let thread = Builder::new(format_args!("lazy"))
-        .cpu(cpu)
-        .run(move |_| {
-            let a = Arc::new(AddressSpace::new().expect("a page-table root"));
-            let b = Arc::new(AddressSpace::new().expect("a page-table root"));
-            sched::use_address_space(Some(a.clone()));
-            let before = sched::address_space_counters();
-            // A, kernel threads, A: nothing is switched.
-            for _ in 0..3 {
-                sched::sleep_for(time::MILLISECOND);
-            }
-            let after = sched::address_space_counters();
-            assert_eq!(after.switches, before.switches, "A, kernel thread, A switched");
-            assert!(after.spared > before.spared, "nothing ran in between");
-            sched::use_address_space(None);
-            assert_eq!(Arc::strong_count(&a), 2, "the CPU borrows A");
-            sched::use_address_space(Some(b.clone()));
-            assert_eq!(Arc::strong_count(&a), 1, "nobody borrows A any more");
-            sched::use_address_space(None);
-            assert_eq!(Arc::strong_count(&b), 2, "the CPU borrows B");
-            drop((a, b));
-            // The kernel's own page tables again, so that nothing is left of B.
-            let _irqs_off = sync::IrqGuard::new();
-            sched::drop_lazy_space();
-            0
-        })
-        .expect("a thread can be made");
-    assert_eq!(thread.join(), Exit::Returned(0));
 }
 
 pub(crate) fn use_mm() {

@@ -2,7 +2,9 @@
 //!
 //! A CPU has one address space loaded. A task with one of its own gets it loaded when it runs; a kernel thread
 //! runs on whatever is there: it *borrows* it (Linux's `active_mm`). The CPU keeps a reference to what it has loaded, so an address space
-//! outlives its last user for as long as a CPU borrows it, and goes when the last such CPU loads another.
+//! outlives its last user for as long as a CPU borrows it, and goes when the last such CPU loads another. Nothing uses the
+//! translations of what is borrowed, so no flush interrupts a CPU that borrows; it looks whether something has changed when it
+//! stops.
 //!
 //! | before | after | switch |
 //! |---|---|---|
@@ -63,7 +65,10 @@ fn count(counter: &AtomicU64) {
 /// Loads what `next` runs on. Interrupts off.
 pub(crate) fn switch_to(next: &Task) {
     match next.address_space() {
-        None => count(&COUNTS.this().borrows),
+        None => {
+            machine::memory::borrow();
+            count(&COUNTS.this().borrows);
+        }
         Some(space) => load(space),
     }
 }
@@ -71,6 +76,8 @@ pub(crate) fn switch_to(next: &Task) {
 fn load(space: Arc<AddressSpace>) {
     let old = LOADED.with(|loaded| {
         if loaded.as_ref().is_some_and(|loaded| Arc::ptr_eq(loaded, &space)) {
+            // What has been unmapped while it was borrowed is forgotten.
+            space.load();
             count(&COUNTS.this().spared);
             return None;
         }
@@ -88,8 +95,9 @@ pub fn use_address_space(space: Option<Arc<AddressSpace>>) {
     let _irqs_off = IrqGuard::new();
     let me = current();
     me.set_address_space(space.clone());
-    if let Some(space) = space {
-        load(space);
+    match space {
+        Some(space) => load(space),
+        None => machine::memory::borrow(),
     }
 }
 

@@ -1,4 +1,7 @@
-//! Kernel stacks, kept ready per CPU: making one means mapping it, using one again does not.
+//! Kernel stacks, kept ready: making one means mapping it, and unmapping it means interrupting every CPU; using one again is free.
+//!
+//! Each CPU keeps some. Where tasks are made on one CPU and end on others, those have too many and that one too few: what
+//! a full CPU has no room for is there for all, up to a number, and the rest is unmapped.
 
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +14,8 @@ use sync::{LocalCell, LockClass, PerCpu, SpinLock, per_cpu};
 
 /// How many stacks a CPU keeps.
 const KEPT: usize = 8;
+/// How many are kept for all besides.
+const KEPT_FOR_ALL: usize = 8;
 
 /// Taken with interrupts off; takes nothing.
 static SPARE_LOCK: LockClass = LockClass::new("stack_cache.spare");
@@ -23,8 +28,8 @@ struct Cache {
 static CACHES: PerCpu<LocalCell<Cache>> =
     per_cpu!(LocalCell::new(Cache { stacks: [const { None }; KEPT], count: 0 }));
 
-/// Stacks that no CPU has room for, until [`trim`] unmaps them: that cannot be done with interrupts off. There is room for every stack
-/// that is mapped, so that putting one here takes no memory.
+/// Stacks that no CPU has room for, until a CPU that has none takes them, or [`trim`] unmaps them: that cannot be done with interrupts
+/// off. There is room for every stack that is mapped, so that putting one here takes no memory.
 static SPARE: SpinLock<Vec<Stack>> = SpinLock::new(&SPARE_LOCK, Vec::new());
 /// Stacks that are mapped, or about to be.
 static MAPPED: AtomicUsize = AtomicUsize::new(0);
@@ -45,10 +50,17 @@ pub(crate) fn allocate(node: NodeId) -> Result<Stack, Errno> {
         cache.count = last;
         cache.stacks[last].take()
     });
-    match cached {
+    match cached.or_else(|| take_spare(node)) {
         Some(stack) => Ok(stack),
         None => map(node),
     }
+}
+
+/// One of those that are there for all.
+fn take_spare(node: NodeId) -> Option<Stack> {
+    let mut spare = SPARE.lock_irq();
+    let at = spare.iter().rposition(|stack| stack.node() == node)?;
+    Some(spare.swap_remove(at))
 }
 
 fn map(node: NodeId) -> Result<Stack, Errno> {
@@ -93,21 +105,22 @@ pub(crate) fn recycle(context: Context) {
     }
 }
 
-/// Whether there are stacks for [`trim`] to unmap. Any context.
-pub fn has_spare() -> bool {
-    !SPARE.lock_irq().is_empty()
+/// Whether there are more stacks than are kept, for [`trim`] to unmap. Any context.
+pub fn has_excess() -> bool {
+    SPARE.lock_irq().len() > KEPT_FOR_ALL
 }
 
-/// Unmaps the stacks that no CPU keeps. May sleep.
+/// Unmaps the stacks that are not kept. May sleep.
 pub fn trim() {
-    loop {
-        let stack = SPARE.lock_irq().pop();
-        if stack.is_none() {
-            return;
-        }
+    while let Some(stack) = take_excess() {
         drop(stack);
         MAPPED.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+fn take_excess() -> Option<Stack> {
+    let mut spare = SPARE.lock_irq();
+    if spare.len() > KEPT_FOR_ALL { spare.pop() } else { None }
 }
 
 /// Gives this CPU's stacks up for unmapping: for a CPU that goes offline. Any context.

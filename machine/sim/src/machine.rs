@@ -52,6 +52,10 @@ pub(crate) struct Cpu {
     pub(crate) deadline: Cell<u64>,
     pub(crate) counts: Cell<Counts>,
     pub(crate) space: RefCell<Option<Arc<Space>>>,
+    /// Nothing on this CPU uses that space: flushes pass it by.
+    pub(crate) borrows: Cell<bool>,
+    /// Up to which of its space's changes the TLB is good.
+    pub(crate) changes_seen: Cell<u64>,
     pub(crate) tlb: Tlb,
     /// How many oopses this CPU is in.
     pub(crate) oopses: Cell<u32>,
@@ -75,6 +79,8 @@ impl Cpu {
             deadline: Cell::new(NEVER),
             counts: Cell::new(Counts::default()),
             space: RefCell::new(None),
+            borrows: Cell::new(false),
+            changes_seen: Cell::new(0),
             tlb: Tlb::new(),
             oopses: Cell::new(0),
             relaxed: Cell::new(0),

@@ -147,6 +147,20 @@ fn check(offset: usize, length: usize) {
     );
 }
 
+/// Leaves loaded what this CPU has loaded, unused until it loads a space. Interrupts off.
+///
+/// # Panics
+/// If interrupts are on.
+pub fn borrow() {
+    let machine = here();
+    let cpu = machine.cpu();
+    assert!(
+        !machine.active.get() || !cpu.interrupts.get(),
+        "address space borrowed with interrupts on"
+    );
+    cpu.borrows.set(true);
+}
+
 /// Makes this CPU use no user half.
 pub fn load_kernel_only() {
     space::load(None);

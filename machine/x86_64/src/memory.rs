@@ -107,6 +107,12 @@ pub fn copy(from: &Frame, to: &Frame) {
     unsafe { copy_bytes(direct_map(from.number()), direct_map(to.number()), PAGE_SIZE) };
 }
 
+/// Leaves loaded what this CPU has loaded, unused. See the contract.
+#[inline]
+pub fn borrow() {
+    crate::tlb::borrow();
+}
+
 /// Makes this CPU use no user half. Interrupts off.
 pub fn load_kernel_only() {
     crate::tlb::load(None);

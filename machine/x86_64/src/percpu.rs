@@ -38,6 +38,8 @@ pub struct PerCpu {
     pub watch_control: AtomicU64,
     /// The address space in CR3, null for the kernel's own.
     pub loaded_space: AtomicPtr<Space>,
+    /// That space is only borrowed: nothing on this CPU uses its translations. See [`crate::tlb`].
+    pub borrows: AtomicBool,
     /// Flush requests from other CPUs.
     pub mailbox: Mailbox,
     /// When the timer shall go off, `u64::MAX` for never.
@@ -88,6 +90,7 @@ impl PerCpu {
             loaded_state: AtomicPtr::new(null_mut()),
             watch_control: AtomicU64::new(0),
             loaded_space: AtomicPtr::new(null_mut()),
+            borrows: AtomicBool::new(false),
             mailbox: Mailbox::new(),
             deadline: AtomicU64::new(u64::MAX),
             counts: Counts {

@@ -6,6 +6,11 @@
 //! that the other does not see will see the new count, and starts without old translations. The CPUs
 //! that are seen get a request and an interrupt, and are waited for.
 //!
+//! A CPU that only borrows a space, for a kernel thread or for its idle task, is passed by: nothing on it uses these translations, old
+//! or not. The order is the same once more. It ends borrowing before it reads the count, and the other raises the
+//! count before it reads who borrows: either the one is asked, or it sees that something has changed, and forgets
+//! everything. Tables stay until their space is dropped, so what the processor looks up on its own account meanwhile does no harm.
+//!
 //! A CPU serves requests whenever it spins ([`serve`] is in every spin loop of the kernel, through
 //! [`crate::cpu::relax`]), so two CPUs with interrupts off may wait for each other.
 //!
@@ -123,7 +128,7 @@ fn cr3_for(root: u64, tag: usize) -> u64 {
     root | if features::get().pcid { tag as u64 + 1 } else { 0 }
 }
 
-/// Makes this CPU use a space, or none. Interrupts off. Nothing to do if it is loaded already.
+/// Makes this CPU use a space, or none. Interrupts off. If it is loaded already, what has changed while it was borrowed is forgotten.
 #[inline]
 pub fn load(space: Option<&Space>) {
     let cpu = percpu::this();
@@ -131,6 +136,30 @@ pub fn load(space: Option<&Space>) {
     let loaded = cpu.loaded_space.load(Relaxed);
     if loaded != wanted {
         replace(cpu, loaded, space);
+    } else if let Some(space) = space
+        && cpu.borrows.load(Relaxed)
+    {
+        stop_borrowing(cpu, space);
+    }
+}
+
+/// From now on this CPU uses nothing of the space that it has loaded, until it loads one. Interrupts off.
+#[inline]
+pub fn borrow() {
+    // Release: what was done with the translations is done.
+    percpu::this().borrows.store(true, Release);
+}
+
+fn stop_borrowing(cpu: &PerCpu, space: &Space) {
+    // Before the count is read: see the module.
+    cpu.borrows.swap(false, SeqCst);
+    let changes = space.changes.load(SeqCst);
+    let tag = &cpu.mailbox.tags[cpu.mailbox.tag.load(Relaxed)];
+    if tag.changes.load(Relaxed) != changes {
+        tag.changes.store(changes, Relaxed);
+        count(&cpu.counts.local_flushes);
+        // SAFETY: the table that is loaded.
+        unsafe { set_cr3(cr3() & !KEEP) };
     }
 }
 
@@ -140,6 +169,7 @@ fn replace(cpu: &PerCpu, loaded: *mut Space, space: Option<&Space>) {
     let value = match space {
         None => paging::root().physical(),
         Some(space) => {
+            cpu.borrows.store(false, Relaxed);
             // Before the count is read: see the module.
             space.cpus.fetch_or(me, SeqCst);
             let (tag, good) = cpu.mailbox.choose(space);
@@ -169,12 +199,21 @@ pub fn flush(space: &Space, range: Range<usize>) {
     if cpus & me != 0 {
         forget(cpu, space, &range, change);
     }
-    if cpus & !me != 0 {
-        ask(cpu, core::ptr::from_ref(space).cast_mut(), range, change, cpus & !me);
+    let users = cpus & !me & !borrowers(cpus & !me);
+    if users != 0 {
+        ask(cpu, core::ptr::from_ref(space).cast_mut(), range, change, users);
     }
     if interrupts {
         irq::enable();
     }
+}
+
+/// Which of these CPUs only borrow what they have loaded.
+fn borrowers(cpus: u32) -> u32 {
+    let borrows = |id: &usize| {
+        cpus & 1 << id != 0 && percpu::of(*id).is_some_and(|cpu| cpu.borrows.load(SeqCst))
+    };
+    (0..percpu::cpus()).filter(borrows).fold(0, |all, id| all | 1 << id)
 }
 
 /// Makes all CPUs that have a space loaded pass a barrier, by a request to forget nothing. The exchanges with which they serve

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use contract::{Access, Frame, OutOfFrames, PAGE_SHIFT, PAGE_SIZE, Protection};
 
 use super::tlb::{Miss, assert_unreachable};
-use crate::machine::here;
+use crate::machine::{Cpu, here};
 use crate::schedule;
 use crate::trace::Event;
 use crate::user::USER_END;
@@ -29,6 +29,8 @@ pub(crate) struct Space {
     tables: Mutex<Tables>,
     /// How many CPUs have it loaded.
     loads: AtomicUsize,
+    /// How many times translations were removed or restricted.
+    changes: AtomicU64,
 }
 
 /// Page-table entries by page number, and the frames that tables of this size take on a real
@@ -58,7 +60,12 @@ pub(crate) struct Walked {
 impl Space {
     #[cfg(test)]
     pub(crate) fn without_tables() -> Self {
-        Self { number: 0, tables: Mutex::default(), loads: AtomicUsize::new(0) }
+        Self {
+            number: 0,
+            tables: Mutex::default(),
+            loads: AtomicUsize::new(0),
+            changes: AtomicU64::new(0),
+        }
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -94,19 +101,33 @@ impl Space {
         Ok(())
     }
 
-    /// Every CPU that has the space loaded forgets the pages.
+    /// Every CPU that uses the space forgets the pages.
     fn flush(&self, pages: Range<usize>) {
-        let machine = here();
         // Until here the other CPUs use what they remember.
-        schedule::point(machine);
+        schedule::point(here());
+        let change = self.changes.fetch_add(1, Ordering::Relaxed) + 1;
+        self.ask(|cpu| {
+            let uses = !cpu.borrows.get();
+            if uses {
+                cpu.changes_seen.set(change);
+                cpu.tlb.flush_pages(pages.start, pages.end);
+            }
+            uses
+        });
+    }
+
+    /// Has the CPUs that have the space loaded do something. It counts as a flush, and as an interrupt of another
+    /// CPU, if it returns that there was something to do.
+    fn ask(&self, mut act: impl FnMut(&Cpu) -> bool) {
+        let machine = here();
         let this = machine.this();
         let mut counters = machine.tlb_counters.get();
         for (id, cpu) in machine.cpus().iter().enumerate() {
             let loaded = cpu.space.borrow();
-            if !loaded.as_ref().is_some_and(|loaded| core::ptr::eq(&**loaded, self)) {
+            let here = loaded.as_ref().is_some_and(|loaded| core::ptr::eq(&**loaded, self));
+            if !here || !act(cpu) {
                 continue;
             }
-            cpu.tlb.flush_pages(pages.start, pages.end);
             if id == this {
                 counters.local_flushes += 1;
             } else {
@@ -132,7 +153,8 @@ impl AddressSpace {
         machine.live.set(machine.live.get().with_address_spaces(1));
         let tables = Mutex::new(Tables { root, ..Tables::default() });
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { space: Arc::new(Space { number, tables, loads: AtomicUsize::new(0) }) })
+        let (loads, changes) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Ok(Self { space: Arc::new(Space { number, tables, loads, changes }) })
     }
 
     /// Maps a page, or replaces what is mapped; returns the frame that was there.
@@ -259,10 +281,11 @@ impl AddressSpace {
 
     /// Memory is in order here, so this is an interrupt of the CPUs that have the space loaded and nothing else.
     pub fn barrier(&self) {
-        self.space.flush(0..0);
+        schedule::point(here());
+        self.space.ask(|_| true);
     }
 
-    /// Makes this CPU use the space. Interrupts off. Does nothing if it is loaded already.
+    /// Makes this CPU use the space. Interrupts off. If it is loaded already, it is looked whether it has changed while it was borrowed.
     ///
     /// # Panics
     /// If interrupts are on.
@@ -294,7 +317,16 @@ pub(super) fn load(space: Option<&Arc<Space>>) {
         "address space loaded with interrupts on"
     );
     let mut loaded = cpu.space.borrow_mut();
+    let borrowed = cpu.borrows.replace(false);
+    let changes = space.map_or(0, |space| space.changes.load(Ordering::Relaxed));
+    let changes_seen = cpu.changes_seen.replace(changes);
     if loaded.as_ref().map(Arc::as_ptr) == space.map(Arc::as_ptr) {
+        if borrowed && changes_seen != changes {
+            cpu.tlb.flush();
+            let mut counters = machine.tlb_counters.get();
+            counters.local_flushes += 1;
+            machine.tlb_counters.set(counters);
+        }
         return;
     }
     if let Some(new) = space {

@@ -78,11 +78,16 @@ pub(crate) fn translate(address: usize, access: Access) -> Result<usize, Miss> {
     let cpu = here().cpu();
     let page = address >> PAGE_SHIFT;
     let place = cpu.tlb.place(page);
-    if let Some(entry) = place.get().filter(|entry| entry.page == page && entry.allows(access)) {
+    let known = place.get().filter(|entry| entry.page == page && entry.allows(access));
+    if let Some(entry) = known.filter(|_| !cpu.borrows.get()) {
         return Ok(entry.frame);
     }
     let space = cpu.space.borrow();
     let walked = space.as_ref().map_or(Err(Miss { present: false }), |s| s.walk(page, access))?;
+    if cpu.borrows.get() {
+        // What is in the TLB may be old.
+        crate::sim::fail(&format!("user memory is used on a borrowed address space: {address:#x}"));
+    }
     place.set(Some(Entry {
         page,
         frame: walked.frame,
@@ -92,12 +97,12 @@ pub(crate) fn translate(address: usize, access: Access) -> Result<usize, Miss> {
     Ok(walked.frame)
 }
 
-/// A frame is about to leave its place in an address space: no CPU that has the space loaded may
+/// A frame is about to leave its place in an address space: no CPU that uses the space may
 /// reach it there. It may well be mapped elsewhere, by other programs or by the same.
 pub(crate) fn assert_unreachable(machine: &Machine, space: &Space, page: usize, frame: usize) {
     for (id, cpu) in machine.cpus().iter().enumerate() {
         let loaded = cpu.space.borrow().as_ref().is_some_and(|l| core::ptr::eq(&**l, space));
-        if loaded && cpu.tlb.reaches(page, frame) {
+        if loaded && !cpu.borrows.get() && cpu.tlb.reaches(page, frame) {
             let message =
                 format!("frame {frame:#x} is given up while CPU {id}'s TLB still reaches it");
             if machine.active.get() {
