@@ -103,3 +103,23 @@ pub(crate) fn bound_before_first_wake() {
         assert_eq!(created.bind(absent), Err(Errno::EINVAL), "there is no such CPU");
     }
 }
+
+/// Threads that are made on one CPU and end on another: soon no more stacks are mapped for them.
+pub(crate) fn stacks_go_round() {
+    const THREADS: u64 = 60;
+    /// What two CPUs keep for themselves, and what is kept for all, with some room for what others do.
+    const KEPT: u64 = 30;
+    let all = cpus();
+    let [first, .., last] = all[..] else { return };
+    let maker = Builder::new(format_args!("maker")).cpu(first).run(move |_| {
+        let before = sched::stack_cache::maps();
+        for _ in 0..THREADS {
+            let thread = Builder::new(format_args!("far")).cpu(last).run(|_| 0);
+            assert_eq!(thread.expect("a thread can be made").join(), Exit::Returned(0));
+        }
+        let maps = sched::stack_cache::maps() - before;
+        assert!(maps < KEPT, "{maps} stacks were mapped for {THREADS} threads");
+        0
+    });
+    assert_eq!(maker.expect("a thread can be made").join(), Exit::Returned(0));
+}

@@ -6,7 +6,7 @@ use kthread::{Builder, Exit, Handle};
 use machine::memory::AddressSpace;
 use machine::{CpuId, Protection, user};
 use memory::{Page, alloc_page};
-use sched::Completion;
+use sched::{Completion, Sleep};
 
 use crate::tools::{SLACK, cpus, dawdle, random};
 
@@ -74,7 +74,9 @@ pub(crate) fn borrowers_are_left_alone() {
         with_space(&shared, || {
             let mut left_alone = 0;
             for round in 1..=ROUNDS {
-                shared.seen.wait();
+                let deadline = Some(time::monotonic() + 10 * time::SECOND);
+                let seen = shared.seen.wait_as(Sleep::Uninterruptible, deadline);
+                assert!(seen.is_ok(), "the reader has ended");
                 if round % 2 == 0 {
                     // Time enough for it to fall asleep.
                     sched::sleep_for(50_000 * SLACK);

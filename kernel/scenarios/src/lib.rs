@@ -82,6 +82,7 @@ scenarios! {
     k01_no_run_before_wake: "a created thread does not run its function before it is woken" = create::no_run_before_wake;
     k01_a_hundred_creators: "a hundred threads that each create one, at once" = create::a_hundred_creators;
     k02_run_creates_and_wakes: "run creates and wakes; stop gives the result" = create::run_creates_and_wakes;
+    k03_stacks_go_round: "stacks of threads that end on another CPU than they are made on are used again" = create::stacks_go_round;
     k03_memory_from_the_node: "stack memory comes from the node asked for" = create::memory_from_the_node;
     k04_bound_before_first_wake: "a thread bound before its first wake-up runs there from its first step" = create::bound_before_first_wake;
     k05_stop_returns_the_result: "stop asks, waits and returns what the function returned" = stop::returns_the_result;

@@ -4,7 +4,7 @@
 //! a full CPU has no room for is there for all, up to a number, and the rest is unmapped.
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use errno::Errno;
 use fault::Point;
@@ -33,6 +33,13 @@ static CACHES: PerCpu<LocalCell<Cache>> =
 static SPARE: SpinLock<Vec<Stack>> = SpinLock::new(&SPARE_LOCK, Vec::new());
 /// Stacks that are mapped, or about to be.
 static MAPPED: AtomicUsize = AtomicUsize::new(0);
+/// How many have been mapped since the kernel started.
+static MAPS: AtomicU64 = AtomicU64::new(0);
+
+/// How many stacks have been mapped since the kernel started: how often none was kept that could be used again. Any context.
+pub fn maps() -> u64 {
+    MAPS.load(Ordering::Relaxed)
+}
 
 /// A stack whose memory is on the node. May sleep.
 ///
@@ -65,6 +72,7 @@ fn take_spare(node: NodeId) -> Option<Stack> {
 
 fn map(node: NodeId) -> Result<Stack, Errno> {
     let mapped = MAPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    MAPS.fetch_add(1, Ordering::Relaxed);
     let stack = make_room(mapped).and_then(|()| Stack::new(node).map_err(|_| Errno::ENOMEM));
     stack.inspect_err(|_| {
         MAPPED.fetch_sub(1, Ordering::Relaxed);

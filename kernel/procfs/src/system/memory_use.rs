@@ -51,6 +51,7 @@ pub(super) fn vmstat(text: &mut Text) -> Result<()> {
         ("address_space_switches", spaces.switches),
         ("lazy_tlb_borrows", spaces.borrows),
         ("lazy_tlb_spared", spaces.spared),
+        ("kernel_stack_maps", sched::stack_cache::maps()),
     ] {
         writeln!(text, "{name} {value}")?;
     }
