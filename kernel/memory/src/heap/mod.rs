@@ -171,7 +171,8 @@ unsafe impl GlobalAlloc for KernelHeap {
 
 #[inline(always)]
 fn allocate(class: Class) -> *mut u8 {
-    match CHAINS.with(|chains| chains[class.index()].pop()) {
+    // SAFETY: takes the first object of a chain, and does nothing else.
+    match unsafe { CHAINS.with_simple(|chains| chains[class.index()].pop()) } {
         Some(object) => hand_out(object, class),
         None => refill(class),
     }
@@ -192,12 +193,14 @@ unsafe fn free(pointer: *mut u8, class: Class) {
     let object: NonNull<slab::Object> = unsafe { NonNull::new_unchecked(pointer.cast()) };
     // SAFETY: the caller gives the object back; it has its class's size.
     unsafe { poison::fill(object.cast(), class.size()) };
-    let len = CHAINS.with(|chains| {
-        let chain = &mut chains[class.index()];
-        // SAFETY: as above; every class holds a link.
-        unsafe { chain.push(object) };
-        chain.len()
-    });
+    // SAFETY: puts an object into a chain, and does nothing else. The object is free, as above; every class holds a link.
+    let len = unsafe {
+        CHAINS.with_simple(|chains| {
+            let chain = &mut chains[class.index()];
+            chain.push(object);
+            chain.len()
+        })
+    };
     if len > class.keep() {
         flush(class);
     }
