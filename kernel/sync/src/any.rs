@@ -7,20 +7,37 @@ use crate::once::Once;
 
 /// A place for an `Arc` of any type, set once and read often.
 ///
-/// What `Arc<dyn Any>` would do by a call through a table is here a comparison of two words: the running task's data are looked up
-/// several times in every system call.
+/// What `Arc<dyn Any>` would do by calls through a table is here a comparison of two words, and one call when it goes: the running task's
+/// data are looked up several times in every system call.
 pub struct AnyOnce {
     held: Once<Held>,
 }
 
+/// One reference to a value.
 struct Held {
     type_id: TypeId,
-    /// Into `value`, whose type it has by `type_id`.
+    /// From `Arc::into_raw`, of the type that `type_id` names.
     data: *const (),
-    value: Arc<dyn Any + Send + Sync>,
+    /// Gives the reference back; of the same type.
+    release: unsafe fn(*const ()),
 }
 
-// SAFETY: `data` points to what `value` holds, which may be shared and sent.
+/// # Safety
+/// `data` is from `Arc::<T>::into_raw`, and its reference is the caller's to give back.
+unsafe fn release<T>(data: *const ()) {
+    // SAFETY: the caller's promise.
+    drop(unsafe { Arc::from_raw(data.cast::<T>()) });
+}
+
+impl Drop for Held {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: `set` took both from the same `Arc`, whose reference this is.
+        unsafe { (self.release)(self.data) };
+    }
+}
+
+// SAFETY: `data` is a reference to a value that may be shared and sent.
 unsafe impl Send for Held {}
 // SAFETY: as above.
 unsafe impl Sync for Held {}
@@ -34,24 +51,32 @@ impl AnyOnce {
     /// Sets the value. Returns whether there was none.
     #[must_use = "a second value is dropped"]
     pub fn set<T: Any + Send + Sync>(&self, value: Arc<T>) -> bool {
-        let data = Arc::as_ptr(&value).cast();
-        self.held.set(Held { type_id: TypeId::of::<T>(), data, value }).is_ok()
+        let data = Arc::into_raw(value).cast();
+        self.held.set(Held { type_id: TypeId::of::<T>(), data, release: release::<T> }).is_ok()
+    }
+
+    /// The reference that is kept, as `Arc::into_raw` gave it, if it is one to this type.
+    #[inline]
+    fn kept<T: Any>(&self) -> Option<*const T> {
+        let held = self.held.get()?;
+        (held.type_id == TypeId::of::<T>()).then_some(held.data.cast())
     }
 
     /// The value, if there is one of this type.
     #[inline]
     pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
-        let held = self.held.get()?;
-        if held.type_id != TypeId::of::<T>() {
-            return None;
-        }
-        // SAFETY: `set` took the pointer from an `Arc<T>` of this type, which `value` keeps alive, and which nobody can replace.
-        Some(unsafe { &*held.data.cast() })
+        // SAFETY: a pointer from an `Arc<T>`, whose reference is kept as long as this is there.
+        self.kept().map(|data| unsafe { &*data })
     }
 
     /// The value, to keep, if there is one of this type.
+    #[inline]
     pub fn get_shared<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        self.held.get()?.value.clone().downcast().ok()
+        // SAFETY: as in `get`; the new reference is the one that is given out.
+        self.kept().map(|data| unsafe {
+            Arc::increment_strong_count(data);
+            Arc::from_raw(data)
+        })
     }
 }
 
