@@ -100,7 +100,8 @@ const _: () = {
 ///   locks; not from an interrupt.
 /// - `Context::new`: a context that has not run; when first switched to, it calls `entry` with interrupts off.
 /// - `Context::boot`: adopts the stack that the boot CPU runs on as the running context; once.
-/// - `Context::into_stack`: takes a context that is not running apart, to use its stack again.
+/// - `Context::take_stack`: takes the stack of a context that is not running, to use it again; the context cannot be switched to any more.
+///   None for the boot context, and the second time.
 /// - `Context::saved_frame_pointer`: where a backtrace of a context that is not running starts.
 /// - `switch`: saves the running context in `previous`, which must be it, and goes on in `next`, which must not be running
 ///   anywhere. Interrupts off. User registers that the kernel does not touch (floating point) are saved with the context. Panics if
@@ -112,7 +113,7 @@ const _: () = {
     let _: fn(&thread::Stack) -> NodeId = thread::Stack::node;
     let _: fn(thread::Stack, fn() -> !) -> thread::Context = thread::Context::new;
     let _: fn() -> thread::Context = thread::Context::boot;
-    let _: fn(thread::Context) -> Option<thread::Stack> = thread::Context::into_stack;
+    let _: fn(&mut thread::Context) -> Option<thread::Stack> = thread::Context::take_stack;
     let _: fn(&thread::Context) -> usize = thread::Context::saved_frame_pointer;
     let _: fn(&thread::Context) -> Range<usize> = thread::Context::stack_bounds;
     let _: fn(&thread::Context, &thread::Context) = thread::switch;

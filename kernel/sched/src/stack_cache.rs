@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use errno::Errno;
 use fault::Point;
 use machine::NodeId;
-use machine::thread::{Context, Stack};
+use machine::thread::Stack;
 use sync::{LocalCell, LockClass, PerCpu, SpinLock, per_cpu};
 
 /// How many stacks a CPU keeps.
@@ -98,8 +98,7 @@ fn make_room(stacks: usize) -> Result<(), Errno> {
 }
 
 /// Takes a dead task's stack. Any context.
-pub(crate) fn recycle(context: Context) {
-    let Some(stack) = context.into_stack() else { return };
+pub(crate) fn recycle(stack: Stack) {
     let excess = CACHES.with(|cache| {
         if cache.count == KEPT {
             return Some(stack);

@@ -162,7 +162,7 @@ pub struct Task {
     pub(crate) allowed: AtomicU64,
     pub(crate) entity: Entity,
     pub(crate) account: Account,
-    context: Option<Context>,
+    context: Context,
     start: SpinLock<Option<Box<dyn FnOnce() + Send>>>,
     has_space: AtomicBool,
     space: SpinLock<Option<Arc<AddressSpace>>>,
@@ -246,7 +246,7 @@ impl Task {
             allowed: AtomicU64::new(allowed.bits()),
             entity: Entity::new(attributes),
             account: Account::new(),
-            context: Some(context),
+            context,
             start: SpinLock::new(&START_LOCK, start),
             has_space: AtomicBool::new(false),
             space: SpinLock::new(&SPACE_LOCK, None),
@@ -383,7 +383,7 @@ impl Task {
 
     /// The saved registers and the stack.
     pub fn context(&self) -> &Context {
-        self.context.as_ref().expect("a task has its context until it is dropped")
+        &self.context
     }
 
     pub(crate) fn take_start(&self) -> Option<Box<dyn FnOnce() + Send>> {
@@ -463,8 +463,8 @@ impl Linked for Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        if let Some(context) = self.context.take() {
-            stack_cache::recycle(context);
+        if let Some(stack) = self.context.take_stack() {
+            stack_cache::recycle(stack);
         }
         if !self.is_idle() {
             places::release_place();

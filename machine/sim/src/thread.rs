@@ -180,6 +180,8 @@ pub(crate) fn first_frame(end: usize) -> usize {
 
 /// No CPU runs the context.
 const NOWHERE: usize = usize::MAX;
+/// No CPU will run the context any more: its stack has been taken.
+const NEVER: usize = usize::MAX - 1;
 
 /// A kernel context: a stack, and where on it the code goes on.
 #[derive(Debug)]
@@ -228,16 +230,18 @@ impl Context {
         self.note().saved.swap(0, Relaxed)
     }
 
-    /// Takes a context that is not running apart, to use its stack again. `None`: it was the boot
-    /// stack.
+    /// Takes the stack of a context that is not running, to use it again; the context cannot be switched to any more. `None`: it
+    /// was the boot stack, or has been taken.
     ///
     /// # Panics
     /// If the context is running.
     #[must_use]
-    pub fn into_stack(mut self) -> Option<Stack> {
+    pub fn take_stack(&mut self) -> Option<Stack> {
+        let stack = self.stack.take()?;
         self.assert_idle("taken apart");
-        let stack = self.stack.take();
-        stack.inspect(|stack| note_below(stack.bounds().end).saved.store(0, Relaxed))
+        *self.running_on.get_mut() = NEVER;
+        note_below(stack.bounds().end).saved.store(0, Relaxed);
+        Some(stack)
     }
 
     /// Where a backtrace of a context that is not running starts, 0 if it is running.
@@ -279,7 +283,9 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        self.assert_idle("dropped");
+        if *self.running_on.get_mut() != NEVER {
+            self.assert_idle("dropped");
+        }
         if let Some(stack) = &self.stack {
             note_below(stack.bounds().end).saved.store(0, Relaxed);
         }

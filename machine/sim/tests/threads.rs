@@ -143,10 +143,12 @@ fn what_is_alive_is_counted() {
         let stack = Stack::new(0).unwrap();
         let first = sim::live();
         assert_eq!((first.stacks, first.contexts), (1, 0));
-        let context = Context::new(stack, idle);
+        let mut context = Context::new(stack, idle);
         assert_eq!(context.stack_bounds().len(), STACK_SIZE);
         assert_eq!(sim::live().contexts, 1);
-        let stack = context.into_stack();
+        let stack = context.take_stack();
+        assert!(stack.is_some() && context.take_stack().is_none());
+        drop(context);
         assert_eq!((sim::live().stacks, sim::live().contexts), (1, 0));
         drop(stack);
         let space = AddressSpace::new().unwrap();

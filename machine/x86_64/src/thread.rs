@@ -9,7 +9,6 @@ use crate::entry::boot_stack_start;
 use crate::percpu;
 use crate::user::state;
 use core::arch::naked_asm;
-use core::mem::ManuallyDrop;
 use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering::*};
 
@@ -17,6 +16,9 @@ pub use crate::stack::{STACK_SIZE, Stack};
 
 /// The saved stack pointer of a context that is running.
 const RUNNING: usize = 0;
+
+/// Instead of a stack's address, when the stack has been taken: no stack lies so low.
+const NO_STACK: usize = 0;
 
 /// How many words `switch_stacks` puts onto the stack below the return address.
 const SAVED_WORDS: usize = 6;
@@ -26,7 +28,7 @@ const SAVED_WORDS: usize = 6;
 pub struct Context {
     /// The saved stack pointer, or [`RUNNING`].
     saved: AtomicUsize,
-    /// The lowest address of the stack.
+    /// The lowest address of the stack, or [`NO_STACK`].
     start: usize,
     /// The stack; the boot CPU's first one is part of the image.
     stack: Option<Stack>,
@@ -52,11 +54,13 @@ impl Context {
         Self { saved: AtomicUsize::new(RUNNING), start: boot_stack_start(), stack: None }
     }
 
-    /// Takes a context that is not running apart. None for the boot context.
-    pub fn into_stack(self) -> Option<Stack> {
-        assert_ne!(self.saved.load(Acquire), RUNNING, "a running context keeps its stack");
-        let mut this = ManuallyDrop::new(self);
-        this.stack.take()
+    /// Takes the stack of a context that is not running. None for the boot context, and the second time.
+    pub fn take_stack(&mut self) -> Option<Stack> {
+        let stack = self.stack.take()?;
+        let saved = core::mem::replace(self.saved.get_mut(), RUNNING);
+        assert_ne!(saved, RUNNING, "a running context keeps its stack");
+        self.start = NO_STACK;
+        Some(stack)
     }
 
     /// Where a backtrace of a context that is not running starts; 0 if it runs.
@@ -89,7 +93,8 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        assert_ne!(self.saved.load(Acquire), RUNNING, "a running context is not dropped");
+        let runs = *self.saved.get_mut() == RUNNING && self.start != NO_STACK;
+        assert!(!runs, "a running context is not dropped");
     }
 }
 
