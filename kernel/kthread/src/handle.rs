@@ -216,10 +216,10 @@ impl Handle {
     /// Asks the thread to stop, and does not wait for its end. Any context but for a per-CPU thread, where it may sleep as
     /// [`unpark`](Self::unpark) does.
     pub fn ask_to_stop(&self) {
-        self.record.set(STOP);
-        self.unpark();
-        sched::wake_up(&self.task);
-        sched::wake_up_state(&self.task, state::FROZEN);
+        if self.record.set(STOP) & PARK != 0 {
+            self.unpark();
+        }
+        sched::wake_up_state(&self.task, state::NORMAL | state::FROZEN);
     }
 
     /// Asks the thread to park and waits until it sleeps in its parking place. May sleep; uninterruptible.

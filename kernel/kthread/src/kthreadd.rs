@@ -14,7 +14,7 @@ use sync::{List, LockClass, Once, SpinLock};
 use crate::builder::Function;
 use crate::request::Wish;
 use crate::this::This;
-use crate::thread::{End, Record, STARTED, STOP, mask_of, record_of};
+use crate::thread::{End, PARK, Record, STARTED, STOP, mask_of, record_of};
 
 /// `kthread_create_lock`: held to add or take a request; dropped while a thread is being made.
 static LIST_LOCK: LockClass = LockClass::new("kthread_create_lock");
@@ -98,30 +98,29 @@ fn newborn() -> i32 {
     let Some(function) = report_in() else { return never_ran() };
     // Nothing that is counted is on this stack from here on: should the function panic, it would never be given back.
     let this = This::new();
-    wait_for_first_wake(this.record());
-    if this.should_stop() {
+    let record = this.record();
+    wait_for_first_wake(record);
+    if record.has(STOP) {
         return never_ran();
     }
     // It may have been woken before it slept: then it is still where kthreadd left it.
     sched::settle();
     process::kthread_ready();
-    this.park_if_asked();
+    if record.has(PARK) {
+        this.parkme();
+    }
     // Stopped in its parking place, it has not begun either.
-    if this.should_stop() {
+    if record.has(STOP) {
         return never_ran();
     }
     let result = function(&this);
-    finish(End::Returned, result);
+    record.finish(End::Returned, result);
     result
 }
 
 fn never_ran() -> i32 {
-    finish(End::NeverRan, 0);
+    This::new().record().finish(End::NeverRan, 0);
     Errno::EINTR.as_return() as i32
-}
-
-fn finish(end: End, result: i32) {
-    This::new().record().finish(end, result);
 }
 
 /// Answers the creator. Returns what the thread is to do, if there is still a creator: if not, nobody else knows of this thread.

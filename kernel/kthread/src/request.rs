@@ -20,7 +20,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 use errno::Errno;
 use fault::Point;
 use machine::NodeId;
-use sched::{Attributes, Completion, CpuMask, TaskRef};
+use sched::{Attributes, CpuMask, Sleep, TaskRef};
 use sync::{LockClass, SpinLock};
 
 use crate::builder::{Builder, Function};
@@ -52,7 +52,6 @@ pub(crate) struct Request {
     state: AtomicU8,
     pub(crate) wish: Wish,
     exchange: SpinLock<Exchange>,
-    done: Completion,
 }
 
 /// What the two sides give each other.
@@ -60,18 +59,25 @@ struct Exchange {
     /// Taken by the newborn.
     function: Option<Function>,
     answer: Option<Answer>,
+    /// Taken by who answers: it is woken then.
+    creator: Option<TaskRef>,
 }
 
 impl Request {
+    /// From the running task. Inlined, so that it is built where it will lie.
+    #[inline(always)]
     fn new(wish: Wish, function: Function) -> Self {
         Self {
             state: AtomicU8::new(PENDING),
             wish,
             exchange: SpinLock::new(
                 &EXCHANGE_LOCK,
-                Exchange { function: Some(function), answer: None },
+                Exchange {
+                    function: Some(function),
+                    answer: None,
+                    creator: Some(sched::current_ref()),
+                },
             ),
-            done: Completion::new(),
         }
     }
 
@@ -80,31 +86,40 @@ impl Request {
         self.state.load(Ordering::SeqCst) == ABANDONED
     }
 
+    /// Whether the answer is there. SeqCst: it is looked at after the creator has set its state to asleep.
+    fn is_answered(&self) -> bool {
+        machine::irq::point();
+        self.state.load(Ordering::SeqCst) == ANSWERED
+    }
+
     /// Tells the creator that there is no thread, and why.
     pub(crate) fn refuse(&self, error: Errno) {
-        self.exchange.lock().answer = Some(Err(error));
-        self.hand_over();
+        self.answer(Err(error));
     }
 
     /// Gives the creator the newborn's task, and returns what the newborn is to do; nothing if the creator has gone. For the newborn, once.
     pub(crate) fn report(&self, task: TaskRef) -> Option<Function> {
-        let function = {
-            let mut exchange = self.exchange.lock();
-            exchange.answer = Some(Ok(task));
-            exchange.function.take()
-        };
-        if self.hand_over() { function } else { None }
+        self.answer(Ok(task))
     }
 
-    /// With the answer in its place: once the state says so, the creator may look. Returns false if it has gone: then the answer is dropped.
-    fn hand_over(&self) -> bool {
+    /// Puts the answer in its place, and then says so: from there on the creator may look, so it is woken by a reference that was taken
+    /// before. Returns the function; nothing if the creator has gone, and then the answer is dropped.
+    #[inline(always)]
+    fn answer(&self, answer: Answer) -> Option<Function> {
+        let (function, creator) = {
+            let mut exchange = self.exchange.lock();
+            exchange.answer = Some(answer);
+            (exchange.function.take(), exchange.creator.take())
+        };
         if self.claim(ANSWERED) {
-            self.done.complete();
-            return true;
+            if let Some(creator) = creator {
+                sched::wake_up_taken(creator);
+            }
+            return function;
         }
         let dropped = self.exchange.lock().answer.take();
         drop(dropped);
-        false
+        None
     }
 
     fn claim(&self, state: u8) -> bool {
@@ -123,12 +138,11 @@ pub(crate) fn create(builder: Builder, function: Function) -> Result<Created, Er
     let record = Arc::new(Record::new(name, cpu, Request::new(wish, function)));
     kthreadd::submit(record.clone());
     let request = &record.request;
-    if request.done.wait_killable().is_err() {
-        if request.claim(ABANDONED) {
-            return Err(Errno::EINTR);
-        }
-        // The answer was given at the same moment; its completion is on the way.
-        request.done.wait();
+    let answered = || request.is_answered().then_some(());
+    // Should the answer be given at the same moment as the creator is killed, it is there.
+    if sched::wait_to_be_woken(Sleep::Killable, None, answered).is_err() && request.claim(ABANDONED)
+    {
+        return Err(Errno::EINTR);
     }
     let answer = request.exchange.lock().answer.take();
     Ok(Created::new(answer.unwrap_or(Err(Errno::EIO))?, record))

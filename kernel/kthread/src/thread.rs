@@ -16,10 +16,13 @@ use core::fmt;
 use core::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 use machine::CpuId;
-use sched::{CpuMask, NameBuffer, Slot, Task, TaskRef, WaitQueue, state};
-use sync::{Linked, Links};
+use sched::{CpuMask, NameBuffer, Sleep, Slot, Task, TaskRef, WaitQueue, state};
+use sync::{Linked, Links, LockClass, SpinLock};
 
 use crate::request::Request;
+
+/// A leaf lock.
+static JOINER_LOCK: LockClass = LockClass::new("kthread.joiner");
 
 pub(crate) const STARTED: u32 = 1 << 0;
 pub(crate) const STOP: u32 = 1 << 1;
@@ -84,7 +87,9 @@ pub(crate) struct Record {
     result: AtomicI32,
     /// [`STAYS`], then [`LEAVES`], then [`GONE`].
     departure: AtomicU8,
-    /// Those who wait for it to park or to be gone.
+    /// Who waits for it to be gone: whoever had the handle.
+    joiner: SpinLock<Option<TaskRef>>,
+    /// Those who wait for it to park.
     pub(crate) waiters: WaitQueue,
     /// For a per-CPU thread: where it is bound again when it is unparked.
     pub(crate) cpu: Option<CpuId>,
@@ -109,6 +114,7 @@ impl Record {
             end: AtomicU8::new(End::Running as u8),
             result: AtomicI32::new(0),
             departure: AtomicU8::new(STAYS),
+            joiner: SpinLock::new(&JOINER_LOCK, None),
             waiters: WaitQueue::new(),
             cpu,
         }
@@ -175,9 +181,19 @@ impl Record {
         self.departure.load(Ordering::SeqCst) != STAYS
     }
 
-    /// Sleeps until the thread has left its stack for the last time and its task has been given back.
+    /// Sleeps until the thread has left its stack for the last time and its task has been given back. For one task: what is
+    /// consumed for this is there once.
+    ///
+    /// The lock is what loses no wake-up: if the thread takes it first to look for a joiner, the joiner sees that it leaves.
     pub(crate) fn wait_gone(&self) {
-        self.waiters.wait(|| self.is_leaving());
+        if !self.is_leaving() {
+            let nobody = self.joiner.lock_irq().replace(sched::current_ref());
+            debug_assert!(nobody.is_none(), "a thread is joined once");
+            let waited = sched::wait_to_be_woken(Sleep::Uninterruptible, None, || {
+                self.is_leaving().then_some(())
+            });
+            debug_assert!(waited.is_ok(), "nothing ends an uninterruptible wait early");
+        }
         // On another CPU, with interrupts off there: some instructions more.
         while self.departure.load(Ordering::SeqCst) != GONE {
             machine::cpu::relax();
@@ -187,6 +203,10 @@ impl Record {
     /// Called by the thread itself right before its last switch, interrupts off.
     pub(crate) fn set_leaving(&self) {
         self.departure.store(LEAVES, Ordering::SeqCst);
+        let joiner = self.joiner.lock_irqs_off().take();
+        if let Some(joiner) = joiner {
+            sched::wake_up_taken(joiner);
+        }
         self.waiters.wake_all();
     }
 

@@ -273,7 +273,17 @@ impl crate::Task {
 ///
 /// # Errors
 /// EINVAL: the attributes contradict themselves.
+#[inline]
 pub fn set_attributes(task: &TaskRef, attributes: Attributes) -> Result<(), Errno> {
+    // What somebody wanted before does not contradict itself.
+    if task.entity.wanted.load(SeqCst) == attributes.pack() {
+        return Ok(());
+    }
+    change_attributes(task, attributes)
+}
+
+#[inline(never)]
+fn change_attributes(task: &TaskRef, attributes: Attributes) -> Result<(), Errno> {
     attributes.validate()?;
     if task.entity.wanted.swap(attributes.pack(), SeqCst) == attributes.pack() {
         // Whoever wanted the same before sees to it.

@@ -86,5 +86,5 @@ pub use task::{
 pub use tick::{TICK, set_tick_hook};
 pub use upcalls::{interrupt_exit, reschedule_interrupt};
 pub use wait::{Notify, PollSleeper, WaitError, WaitQueue, Watch, wait_to_be_woken};
-pub use wake::{kick, wake_up, wake_up_new_task, wake_up_state};
+pub use wake::{kick, wake_up, wake_up_new_task, wake_up_state, wake_up_taken};
 pub use worker::{WorkerHooks, set_worker_hooks};

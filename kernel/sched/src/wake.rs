@@ -19,6 +19,21 @@ pub fn wake_up(task: &TaskRef) -> bool {
     wake_up_state(task, state::NORMAL)
 }
 
+/// As [`wake_up`], for who gives its reference to the task away.
+#[inline]
+pub fn wake_up_taken(task: TaskRef) -> bool {
+    // Held to the end: the reschedule happens when all is done.
+    let _irqs_off = IrqGuard::new();
+    match claim(&task, state::NORMAL) {
+        Claim::Refused => false,
+        Claim::Awake => true,
+        Claim::Asleep(slept_as) => {
+            activate(task, slept_as);
+            true
+        }
+    }
+}
+
 /// Wakes a task if its state is one of `mask`. Returns whether this call woke it. Any context without a run-queue lock.
 ///
 /// What the caller wrote before is seen by the woken task. So that a task that is on its way to sleep sees it, too, if it is not woken,
