@@ -61,7 +61,7 @@ const _: () = {
 
 /// # `irq`
 ///
-/// - `enabled`, `enable`, `disable`: this CPU's interrupts. `disable` returns whether they were on.
+/// - `enabled`, `enable`, `disable`: this CPU's interrupts. `disable` returns whether they were on; `mask` is for who knows.
 /// - `send`: an interrupt for another running CPU (or for this one). Sending one that is pending already is merged.
 /// - `send_nmi`: has another running CPU call `Upcalls::nmi` soon, whether it takes interrupts or not. Any context. Requests
 ///   that come before the first is taken are merged.
@@ -73,6 +73,7 @@ const _: () = {
     let _: fn() -> bool = irq::enabled;
     let _: fn() = irq::enable;
     let _: fn() -> bool = irq::disable;
+    let _: fn() = irq::mask;
     let _: fn(CpuId, Ipi) = irq::send;
     let _: fn(CpuId) = irq::send_nmi;
     let _: fn() = irq::point;

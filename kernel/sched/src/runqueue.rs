@@ -147,27 +147,35 @@ impl RunQueue {
         self.rt_throttled
     }
 
-    /// Adds a runnable task to this CPU. Returns whether the running task should make way. Inlined, as every wake-up goes through
-    /// it.
+    /// Adds a runnable task to this CPU, of which it says already that it is there. Returns whether the running task should make way. Inlined,
+    /// as every wake-up goes through it.
     #[inline(always)]
     pub(crate) fn enqueue_woken(&mut self, cpu: CpuId, task: TaskRef, now: u64) -> bool {
-        task.cpu.store(cpu, Relaxed);
         task.on_queue.store(true, Relaxed);
         task.account.queued(now);
         RUN_QUEUES.of(cpu).count_runnable(1);
         task.entity.adopt();
         let class = task.entity.class();
-        let preempts_equals =
-            in_class!(self, class, queue => queue.enqueue(task, now), idle => false);
+        // Apart from the rest, as most are of it.
+        let preempts_equals = match class {
+            Class::Fair => self.fair.enqueue(task, now),
+            _ => self.enqueue_above(class, task, now),
+        };
         if class == self.running {
             return preempts_equals;
         }
         class < self.running && !(class == Class::RealTime && self.rt_throttled)
     }
 
+    #[inline(never)]
+    fn enqueue_above(&mut self, class: Class, task: TaskRef, now: u64) -> bool {
+        in_class!(self, class, queue => queue.enqueue(task, now), idle => false)
+    }
+
     /// As [`enqueue_woken`](Self::enqueue_woken), for a task that comes from another queue, or back to this one.
     #[inline(never)]
     pub(crate) fn enqueue(&mut self, cpu: CpuId, task: TaskRef, now: u64) -> bool {
+        task.cpu.store(cpu, Relaxed);
         self.enqueue_woken(cpu, task, now)
     }
 
@@ -186,6 +194,14 @@ impl RunQueue {
         let ran = now.saturating_sub(self.clock);
         self.clock = now;
         task.account.ran(ran);
+        match self.running {
+            Class::Fair => self.fair.charge(task, ran),
+            _ => self.charge_above(task, ran),
+        }
+    }
+
+    #[inline(never)]
+    fn charge_above(&mut self, task: &Task, ran: u64) {
         in_class!(self, self.running, queue => queue.charge(task, ran), idle => ());
         if self.running == Class::RealTime {
             self.rt_time += self.real_time.take_time();
@@ -206,7 +222,6 @@ impl RunQueue {
     /// `None`: previous goes on.
     pub(crate) fn choose(
         &mut self,
-        cpu: CpuId,
         shared: &Shared,
         previous: &Current<Task>,
         runnable: bool,
@@ -219,15 +234,14 @@ impl RunQueue {
             }
             // Put back among the waiting, it competes like anybody else.
             in_class!(self, self.running, queue => queue.put_back(previous.to_arc()), idle => ());
-        } else if was_idle && !self.has_work() && !crate::balance::pull_before_idle(self, cpu) {
+        } else if was_idle && !self.has_work() && !self.pull_before_idle() {
             return None;
         }
         let now = self.clock;
-        let next = self.pick(cpu, now);
-        let next = match next {
-            Some(task) => {
+        let next = match self.pick(now) {
+            Some((task, class)) => {
                 self.current = Arc::as_ptr(&task).addr();
-                self.running = task.entity.class();
+                self.running = class;
                 task.account.starts(now);
                 if was_idle {
                     self.times.idle += now.saturating_sub(self.idle_since);
@@ -249,18 +263,39 @@ impl RunQueue {
         (!core::ptr::eq(&*next, &**previous)).then_some(next)
     }
 
-    fn pick(&mut self, cpu: CpuId, now: u64) -> Option<TaskRef> {
+    /// Who runs next, and of which class that is. The usual case first: nobody waits above the fair class.
+    #[inline(always)]
+    fn pick(&mut self, now: u64) -> Option<(TaskRef, Class)> {
+        if self.stop.waiting() == 0
+            && self.real_time.waiting() == 0
+            && let Some(task) = self.fair.pick(now)
+        {
+            return Some((task, Class::Fair));
+        }
+        self.pick_by_class(now)
+    }
+
+    /// Gets work from elsewhere; this is the queue of the CPU that this runs on.
+    #[inline(never)]
+    fn pull_before_idle(&mut self) -> bool {
+        crate::balance::pull_before_idle(self, machine::cpu::id())
+    }
+
+    #[inline(never)]
+    fn pick_by_class(&mut self, now: u64) -> Option<(TaskRef, Class)> {
         for _ in 0..2 {
-            if self.stop.waiting() != 0 {
-                return self.stop.pick(now);
+            if let Some(task) = self.stop.pick(now) {
+                return Some((task, Class::Stop));
             }
-            if self.real_time.waiting() != 0 && !self.rt_throttled {
-                return self.real_time.pick(now);
+            if !self.rt_throttled
+                && let Some(task) = self.real_time.pick(now)
+            {
+                return Some((task, Class::RealTime));
             }
-            if self.fair.waiting() != 0 {
-                return self.fair.pick(now);
+            if let Some(task) = self.fair.pick(now) {
+                return Some((task, Class::Fair));
             }
-            if !crate::balance::pull_before_idle(self, cpu) {
+            if !self.pull_before_idle() {
                 break;
             }
         }

@@ -38,7 +38,9 @@ pub(crate) fn schedule_as(me: &Current<Task>) {
     sync::might_sleep();
     let is_worker = worker::goes_to_sleep(me);
     loop {
+        machine::irq::mask();
         switch(me, true);
+        machine::irq::enable();
         if machine::cpu::preempt_count() != 0 {
             break;
         }
@@ -97,7 +99,9 @@ fn preempt() {
     }
     let me = current();
     loop {
+        machine::irq::mask();
         switch(&me, false);
+        machine::irq::enable();
         if machine::cpu::preempt_count() != 0 {
             return;
         }
@@ -115,11 +119,9 @@ pub(crate) fn preempt_from_interrupt() {
 }
 
 /// One choice, and a switch if it falls on another task. `voluntary`: a task that has set its state to asleep does
-/// sleep; a preempted one stays runnable, whatever its state says, so that it can finish what it began.
+/// sleep; a preempted one stays runnable, whatever its state says, so that it can finish what it began. Interrupts are off, and stay off.
 fn switch(me: &Current<Task>, voluntary: bool) {
-    let were_enabled = machine::irq::disable();
-    let cpu = machine::cpu::id();
-    let shared = RUN_QUEUES.of(cpu);
+    let shared = RUN_QUEUES.this();
     let mut queue = shared.queue.lock_irqs_off();
     machine::cpu::clear_need_resched();
     queue.charge(me);
@@ -139,8 +141,7 @@ fn switch(me: &Current<Task>, voluntary: bool) {
             // Otherwise a waker came first and has set it running.
         }
     }
-    let next = queue.choose(cpu, shared, me, runnable);
-    if let Some(next) = next {
+    if let Some(next) = queue.choose(shared, me, runnable) {
         next.on_cpu.store(true, Ordering::Relaxed);
         shared.switches.store(shared.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         me.account.switched(voluntary && !runnable, queue.clock);
@@ -148,17 +149,12 @@ fn switch(me: &Current<Task>, voluntary: bool) {
         tracepoints::switch(me, &next, voluntary, slept_as);
         if me.is_idle() {
             tick::resume();
-            watch::leave_idle(cpu);
+            watch::leave_idle(machine::cpu::id());
         }
         space::switch_to(&next);
         let previous = CURRENT.switch(next, Task::context);
         // Another CPU, perhaps, and later: nothing from above is true any more.
         finish(previous);
-    } else {
-        drop(queue);
-    }
-    if were_enabled {
-        machine::irq::enable();
     }
 }
 
@@ -231,9 +227,11 @@ pub(crate) fn install_idle(task: &TaskRef) {
     assert!(fresh, "CPU {} has an idle task already", task.cpu());
 }
 
-/// From the idle loop, which runs with preemption off: runs whatever there is to run.
+/// From the idle loop, which runs with preemption off, with interrupts on: runs whatever there is to run.
 pub(crate) fn schedule_from_idle() {
     machine::cpu::preempt_sub(PREEMPT_UNIT);
+    machine::irq::mask();
     switch(&current(), false);
+    machine::irq::enable();
     machine::cpu::preempt_add(PREEMPT_UNIT);
 }

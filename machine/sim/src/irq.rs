@@ -79,6 +79,12 @@ pub fn disable() -> bool {
     machine.cpu().interrupts.replace(false)
 }
 
+/// Keeps interrupts out, for who knows that they are let in.
+#[inline]
+pub fn mask() {
+    disable();
+}
+
 /// Sends an interrupt to a running CPU.
 ///
 /// # Panics

@@ -43,6 +43,12 @@ pub fn disable() -> bool {
     before
 }
 
+/// Keeps interrupts out, for who knows that they are let in.
+#[inline]
+pub fn mask() {
+    cli();
+}
+
 /// Sends an interrupt to a running CPU, this one included. Any context. Nothing happens for a CPU that
 /// does not exist or does not run.
 pub fn send(target: CpuId, ipi: Ipi) {

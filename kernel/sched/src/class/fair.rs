@@ -112,25 +112,31 @@ impl FairQueue {
         self.sum -= weight * (vruntime - self.origin);
     }
 
-    /// Moves the origin up to the average once that has run far ahead, before products could overflow. Returns the average.
-    #[inline]
+    /// Moves the origin up to the average once that has run far ahead, before products could overflow. Returns the average. Somebody is
+    /// counted in.
+    #[inline(always)]
     fn move_origin(&mut self) -> i64 {
         const FAR: i64 = 1 << 32;
+        let distance = shared(self.sum, self.load);
+        if !(-FAR..FAR).contains(&distance) {
+            return self.move_origin_by(distance);
+        }
+        self.origin + distance
+    }
+
+    /// Moves the origin up to the average, which is so far from it. Returns the average.
+    #[cold]
+    fn move_origin_by(&mut self, distance: i64) -> i64 {
+        self.sum -= self.load * distance;
+        self.origin += distance;
         if self.origin > FARTHEST {
             self.count_from_here();
         }
-        let average = self.average();
-        let distance = average - self.origin;
-        if !(-FAR..FAR).contains(&distance) {
-            self.sum -= self.load * distance;
-            self.origin = average;
-        }
-        average
+        self.origin
     }
 
     /// Counts virtual times from the present origin on, before they could overflow: two tasks of the idle policy that yield to each other
     /// get there in hours.
-    #[cold]
     fn count_from_here(&mut self) {
         let back = core::mem::take(&mut self.origin);
         for waiting in &mut self.waiting {
@@ -154,14 +160,16 @@ impl FairQueue {
         if self.waiting.last().is_none_or(|last| last.deadline <= waiting.deadline) {
             self.waiting.push(waiting);
         } else {
-            self.insert_among(waiting);
+            let Waiting { deadline, vruntime, weight, task } = waiting;
+            self.insert_among(deadline, vruntime, weight, task);
         }
     }
 
+    /// Its fields one by one, so that the path past this keeps them in registers.
     #[inline(never)]
-    fn insert_among(&mut self, waiting: Waiting) {
-        let place = self.waiting.partition_point(|other| other.deadline <= waiting.deadline);
-        self.waiting.insert(place, waiting);
+    fn insert_among(&mut self, deadline: i64, vruntime: i64, weight: i64, task: TaskRef) {
+        let place = self.waiting.partition_point(|other| other.deadline <= deadline);
+        self.waiting.insert(place, Waiting { deadline, vruntime, weight, task });
     }
 
     fn take(&mut self, place: usize) -> Option<Waiting> {
@@ -316,14 +324,15 @@ impl Queue for FairQueue {
 
     #[inline(always)]
     fn stop_running(&mut self, task: &Task) {
-        let Some(Running { vruntime, weight, .. }) = self.running.take() else { return };
         if self.waiting.is_empty() {
-            // Alone it was the average.
+            // Alone it was the average. Nobody's time is counted from anywhere any more.
             task.entity.lag.store(0, Relaxed);
-            (self.load, self.sum, self.origin) = (0, 0, vruntime);
+            (self.running, self.load, self.sum, self.origin) = (None, 0, 0, 0);
             return;
         }
+        // Before it is taken out: this may change how its time is counted.
         let average = self.move_origin();
+        let Some(Running { vruntime, weight, .. }) = self.running.take() else { return };
         Self::keep_lag(task, average - vruntime, weight);
         self.leave(vruntime, weight);
     }
@@ -340,7 +349,9 @@ impl Queue for FairQueue {
 
     fn tick(&mut self, _task: &Task) -> bool {
         // A task that is never stopped would else take the average ever further from the origin.
-        self.move_origin();
+        if self.load != 0 {
+            self.move_origin();
+        }
         if self.waiting.is_empty() {
             return false;
         }
@@ -384,17 +395,18 @@ mod tests {
 
     #[test]
     fn counting_anew_changes_no_distance() {
-        let (origin, weight) = (FARTHEST + 1, i64::from(WEIGHT_OF_NICE_0));
-        let (vruntime, deadline) = (origin + 700, origin + 2_000);
+        let (origin, weight) = (FARTHEST - 1, i64::from(WEIGHT_OF_NICE_0));
+        // Far enough for the origin to move.
+        let (vruntime, deadline) = (origin + (1 << 33), origin + (1 << 33) + 1_300);
         let mut queue = FairQueue::new();
         queue.origin = origin;
         queue.running =
             Some(Running { vruntime, deadline, weight, yields_to_all: false, started: 0 });
         queue.join(vruntime, weight);
-        assert_eq!(queue.move_origin(), 700);
+        assert_eq!(queue.move_origin(), 0);
         let running = queue.running.as_ref().expect("it runs on");
-        assert_eq!((queue.origin, running.vruntime, running.deadline), (0, 700, 2_000));
-        assert!(queue.is_eligible(700) && !queue.is_eligible(701));
+        assert_eq!((queue.origin, running.vruntime, running.deadline), (0, 0, 1_300));
+        assert!(queue.is_eligible(0) && !queue.is_eligible(1));
     }
 
     #[test]
