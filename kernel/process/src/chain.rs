@@ -47,12 +47,23 @@ impl Chain {
         self.first == Place::NOWHERE
     }
 
+    /// What the links of the next member at its end have to be.
+    pub(crate) fn links_of_next(&self) -> Links {
+        Links { previous: self.last, next: Place::NOWHERE }
+    }
+
     /// The chain with `place` at its end.
     #[must_use]
-    pub(crate) fn with<R: Relation<T>, T>(mut self, list: &mut List<T>, place: Place) -> Self {
+    pub(crate) fn with<R: Relation<T>, T>(self, list: &mut List<T>, place: Place) -> Self {
         if let Some(member) = list.get_mut(place) {
-            *R::links_mut(member) = Links { previous: self.last, next: Place::NOWHERE };
+            *R::links_mut(member) = self.links_of_next();
         }
+        self.extended::<R, T>(list, place)
+    }
+
+    /// The chain with `place` at its end, whose links [say so](Self::links_of_next).
+    #[must_use]
+    pub(crate) fn extended<R: Relation<T>, T>(mut self, list: &mut List<T>, place: Place) -> Self {
         match list.get_mut(self.last) {
             Some(last) => R::links_mut(last).next = place,
             None => self.first = place,
@@ -61,11 +72,10 @@ impl Chain {
         self
     }
 
-    /// The chain without `place`, which is in it.
+    /// The chain without the member of it that had these links, and is gone or has others by now.
     #[must_use]
-    pub(crate) fn without<R: Relation<T>, T>(mut self, list: &mut List<T>, place: Place) -> Self {
-        let Some(member) = list.get_mut(place) else { return self };
-        let Links { previous, next } = core::mem::replace(R::links_mut(member), Links::NONE);
+    pub(crate) fn without<R: Relation<T>, T>(mut self, list: &mut List<T>, links: Links) -> Self {
+        let Links { previous, next } = links;
         match list.get_mut(previous) {
             Some(previous) => R::links_mut(previous).next = next,
             None => self.first = next,
@@ -113,6 +123,13 @@ mod tests {
         }
     }
 
+    /// Takes a member out.
+    fn without(chain: Chain, list: &mut List<Member>, place: Place) -> Chain {
+        let member = list.get_mut(place).expect("it is in the list");
+        let links = core::mem::replace(&mut member.links, Links::NONE);
+        chain.without::<Only, _>(list, links)
+    }
+
     fn values(chain: Chain, list: &List<Member>) -> Vec<u32> {
         chain.iter::<Only, _>(list).map(|(_, member)| member.value).collect()
     }
@@ -127,14 +144,14 @@ mod tests {
             chain = chain.with::<Only, _>(&mut list, place);
         }
         assert_eq!(values(chain, &list), [0, 1, 2, 3]);
-        chain = chain.without::<Only, _>(&mut list, places[1]);
-        chain = chain.without::<Only, _>(&mut list, places[3]);
+        chain = without(chain, &mut list, places[1]);
+        chain = without(chain, &mut list, places[3]);
         assert_eq!(values(chain, &list), [0, 2]);
         chain = chain.with::<Only, _>(&mut list, places[1]);
-        chain = chain.without::<Only, _>(&mut list, places[0]);
+        chain = without(chain, &mut list, places[0]);
         assert_eq!(values(chain, &list), [2, 1]);
-        chain = chain.without::<Only, _>(&mut list, places[2]);
-        chain = chain.without::<Only, _>(&mut list, places[1]);
+        chain = without(chain, &mut list, places[2]);
+        chain = without(chain, &mut list, places[1]);
         assert!(chain.is_empty());
         assert_eq!(chain, Chain::EMPTY);
     }

@@ -5,6 +5,9 @@
 //! Everything that can fail comes before the new task is put into the process table, and each part
 //! that was made by then gives itself back when it is dropped.
 
+mod link;
+mod parts;
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
@@ -14,19 +17,19 @@ use fault::Point;
 use fs::Capabilities;
 use machine::NodeId;
 use machine::user::UserContext;
-use sched::{Attributes, Completion, CpuMask, Slot, Task, TaskFlags, TaskRef};
+use sched::{Comm, Completion, Slot, TaskRef};
 use trace::{SCHED_PROCESS_FORK, SchedProcessFork};
 
 use crate::exit;
 use crate::flags::CloneFlags;
-use crate::namespace::Namespaces;
 use crate::pid::{NewPid, Pid};
-use crate::process::{NewProcess, Process};
-use crate::ptrace::{self, Event, Inherited};
-use crate::rlimit::Resource;
-use crate::signal::{self, ThreadSignals};
-use crate::table::tasklist;
-use crate::thread::{NewThread, Resources, Thread};
+use crate::ptrace::{self, Event};
+use crate::signal::ThreadSignals;
+use crate::thread::{NewThread, Thread};
+use link::link;
+use parts::{check_number_of_tasks, copy_namespaces, copy_resources, new_process, new_task};
+
+pub use parts::unshare_namespaces;
 
 /// What is asked of a clone.
 #[derive(Clone, Copy)]
@@ -36,7 +39,7 @@ pub struct CloneArgs<'a> {
     /// What the parent gets at the child's end; 0 for no signal.
     pub exit_signal: u32,
     /// A kernel thread, with this name. Without a name the child takes its creator's.
-    pub kernel: Option<&'a [u8]>,
+    pub kernel: Option<Comm>,
     /// Where its memory comes from; the creator's node if none is given.
     pub node: Option<NodeId>,
     /// The numbers it is to have, the deepest namespace's first; as many as there are given.
@@ -185,10 +188,11 @@ fn copy_process_boxed(
         true => files,
         false => files.map(|files| files.fork_copy()),
     };
+    let now = time::monotonic();
     let process = if flags.contains(CloneFlags::THREAD) {
         creator.process().clone()
     } else {
-        new_process(args, creator, new_pid.pid().clone())
+        new_process(args, creator, new_pid.pid().clone(), now)
     };
     let mm = resources.mm.clone();
     // A second user of the same memory must not run handlers on the same stack; a vfork child has
@@ -203,6 +207,7 @@ fn copy_process_boxed(
         resources,
         vfork_done: vfork.clone(),
         personality: creator.personality(),
+        start_time: now,
     }));
     if flags.contains(CloneFlags::CHILD_SETTID) {
         thread.set_child_tid(args.child_tid);
@@ -210,17 +215,19 @@ fn copy_process_boxed(
     if flags.contains(CloneFlags::CHILD_CLEARTID) {
         thread.set_clear_child_tid(args.child_tid);
     }
-    let task = new_task(args, &me, new_pid.pid().number(), start)?;
+    let task = new_task(args, &me, new_pid.pid().number(), now, start)?;
     if !flags.contains(CloneFlags::VM)
         && let Some((area, signature)) = creator.rseq().registration()
     {
         thread.rseq().register(&task, area, signature);
     }
-    task.set_address_space(mm.map(|mm| mm.address_space().clone()));
-    task.attach_shared(Slot::Process, thread);
+    if let Some(mm) = mm {
+        task.set_address_space(Some(mm.address_space().clone()));
+    }
+    let thread = task.attach_shared(Slot::Process, thread);
     prepare(new_pid.pid())?;
     let cgroup = crate::membership::for_child(args, creator)?;
-    link(args, &me, &task, new_pid, shared_signals, cgroup.as_ref())?;
+    link(args, (&me, creator), (&task, thread), new_pid, shared_signals, cgroup.as_ref())?;
     if let Some(cgroup) = cgroup {
         cgroup.tell();
     }
@@ -249,213 +256,19 @@ fn check_place(flags: CloneFlags, creator: &Thread) -> Result<()> {
     Ok(())
 }
 
-fn check_number_of_tasks(creator: &Thread, resources: &Resources) -> Result<()> {
-    let user = &resources.user;
-    if user.uid() == 0 {
-        return Ok(());
-    }
-    let limit = creator.process().limit(Resource::Processes).soft;
-    let may_exceed = Capabilities::SYS_RESOURCE | Capabilities::SYS_ADMIN;
-    if user.tasks() >= limit && !resources.credentials.effective.intersects(may_exceed) {
-        return Err(Errno::EAGAIN);
-    }
-    Ok(())
-}
-
-/// `unshare`, of namespaces: new ones for the running task, and for PIDs for the children that it
-/// makes from now on.
-///
-/// # Errors
-/// EINVAL: a namespace that this kernel does not have. EPERM: privilege is missing. ENOSPC: PID
-/// namespaces are nested too deep.
-pub fn unshare_namespaces(flags: CloneFlags) -> Result<()> {
-    let me = sched::current();
-    let thread = Thread::of(&me);
-    let namespaces = copy_namespaces(flags, &thread.resources())?;
-    if flags.contains(CloneFlags::NEWNS)
-        && let Some(fs) = thread.fs()
-    {
-        drop(thread.set_fs(Some(fs.with_own_namespace()?)));
-    }
-    let old = thread
-        .change_resources(|resources| core::mem::replace(&mut resources.namespaces, namespaces));
-    drop(old);
-    Ok(())
-}
-
-/// The child's namespaces. New ones are the child's alone; the creator keeps its own.
-fn copy_namespaces(flags: CloneFlags, resources: &Resources) -> Result<Arc<Namespaces>> {
-    if !flags.intersects(CloneFlags::NAMESPACES | CloneFlags::NEWUSER) {
-        return Ok(resources.namespaces.clone());
-    }
-    resources.credentials.require(Capabilities::SYS_ADMIN)?;
-    flags.validate_namespaces()?;
-    let mut namespaces = (*resources.namespaces).clone();
-    if flags.contains(CloneFlags::NEWUTS) {
-        namespaces.uts = namespaces.uts.copy();
-    }
-    if flags.contains(CloneFlags::NEWPID) {
-        namespaces.pid_for_children = namespaces.pid_for_children.nested()?;
-    }
-    Ok(Arc::new(namespaces))
-}
-
-/// Gives the child copies of its own of what it is not to share.
-fn copy_resources(flags: CloneFlags, resources: &mut Resources) -> Result<()> {
-    if !flags.contains(CloneFlags::FS)
-        && let Some(fs) = &resources.fs
-    {
-        resources.fs = Some(match flags.contains(CloneFlags::NEWNS) {
-            true => fs.with_own_namespace()?,
-            false => fs.fork_copy(),
-        });
-    }
-    if !flags.contains(CloneFlags::VM)
-        && let Some(mm) = &resources.mm
-    {
-        resources.mm = Some(mm.fork()?);
-    }
-    Ok(())
-}
-
-fn new_process(args: &CloneArgs<'_>, creator: &Thread, pid: Arc<Pid>) -> Arc<Process> {
-    let parent = creator.process();
-    let sighand = parent.sighand();
-    let sighand = if args.flags.contains(CloneFlags::CLEAR_SIGHAND) {
-        sighand.copy_with_defaults()
-    } else if args.flags.contains(CloneFlags::SIGHAND) || args.kernel.is_some() {
-        // A kernel thread never acts by the table: it may as well share it.
-        sighand
-    } else {
-        sighand.copy()
-    };
-    Process::new(NewProcess {
-        pid,
-        sighand,
-        limits: parent.limits(),
-        exit_signal: if args.flags.contains(CloneFlags::PARENT) {
-            parent.exit_signal()
-        } else {
-            args.exit_signal
-        },
-        has_subreaper: parent.has_subreaper() || parent.is_subreaper(),
-        oom_score_adj: parent.oom_score_adj(),
-    })
-}
-
-/// What a child does not inherit of its creator's flags.
-const NOT_INHERITED: TaskFlags = TaskFlags::KTHREAD
-    .union(TaskFlags::IDLE)
-    .union(TaskFlags::NO_SETAFFINITY)
-    .union(TaskFlags::EXITING)
-    .union(TaskFlags::SIGNALED);
-
-fn new_task(
-    args: &CloneArgs<'_>,
-    creator: &Task,
-    pid: u32,
-    start: Box<dyn FnOnce() + Send>,
-) -> Result<TaskRef> {
-    let creators_name;
-    let name = match args.kernel {
-        Some(name) => name,
-        None => {
-            creators_name = creator.comm();
-            creators_name.as_bytes()
-        }
-    };
-    let mut flags = creator.flags().difference(NOT_INHERITED) | TaskFlags::FORKNOEXEC;
-    if args.kernel.is_some() {
-        flags |= TaskFlags::KTHREAD;
-    }
-    let (attributes, allowed) = if creator.is_idle() {
-        // The first tasks run like any other, and not only on the boot CPU.
-        (Attributes::NORMAL, CpuMask::ALL)
-    } else {
-        (for_child(creator.attributes()), creator.allowed())
-    };
-    Task::new(sched::NewTask { pid, name, node: args.node, flags, attributes, allowed, start })
-}
-
-/// What a child inherits of its creator's scheduling.
-fn for_child(mut attributes: Attributes) -> Attributes {
-    if attributes.reset_on_fork {
-        attributes.reset_on_fork = false;
-        if attributes.policy.is_real_time() {
-            return Attributes::NORMAL;
-        }
-        attributes.nice = attributes.nice.max(0);
-    }
-    attributes
-}
-
-/// Puts the task among the others: from here on it can be found, signalled and waited for.
-fn link(
-    args: &CloneArgs<'_>,
-    creator: &Task,
-    task: &TaskRef,
-    new_pid: NewPid,
-    shared_signals: u32,
-    cgroup: Option<&Arc<Cgroup>>,
-) -> Result<()> {
-    let flags = args.flags;
-    let thread = Thread::of(task);
-    let process = thread.process();
-    let mut table = tasklist();
-    // With the table held no signal to a group comes in between: it finds both or only the creator,
-    // who then starts over and makes no child that has missed it. Signals to the creator alone wait:
-    // a program with a quick timer could not fork otherwise.
-    let has_new_shared = Thread::of(creator).process().shared_signals() != shared_signals;
-    if creator.fatal_signal_pending() || has_new_shared {
-        return Err(Errno::ERESTARTNOINTR);
-    }
-    let namespace = new_pid.pid().namespace().cloned();
-    if namespace.as_ref().is_some_and(|namespace| namespace.is_closed()) {
-        return Err(Errno::ENOMEM);
-    }
-    let inherited = if args.traced || flags.contains(CloneFlags::PTRACE) {
-        Inherited::prepare(&table, Thread::of(creator))?
-    } else {
-        None
-    };
-    if !flags.contains(CloneFlags::THREAD) {
-        let mine = Thread::of(creator).process();
-        let parent = if flags.contains(CloneFlags::PARENT) {
-            table.parent(mine).cloned().ok_or(Errno::ESRCH)?
-        } else {
-            mine.clone()
-        };
-        table.add(process.clone(), &parent, mine, cgroup)?;
-        if let Some(namespace) = namespace
-            && new_pid.pid().is_namespace_init()
-        {
-            namespace.set_reaper(Some(process.clone()));
-        }
-    }
-    {
-        // From here on whatever happens to all threads happens to this one, too.
-        let mut group = process.signals().lock_irq();
-        if flags.contains(CloneFlags::THREAD) {
-            signal::admit(&mut group, creator, task)?;
-        }
-        process.thread_starts();
-        group.add_thread(task);
-    }
-    new_pid.publish(task);
-    if let Some(inherited) = inherited {
-        inherited.give(&mut table, task);
-    }
-    Ok(())
-}
-
 /// What every new task does first, on its own stack.
+#[inline]
 fn first_steps() {
     let me = sched::current();
     let thread = Thread::of(&me);
+    if thread.has_set_child_tid() {
+        set_child_tid(thread);
+    }
+}
+
+fn set_child_tid(thread: &Thread) {
     let address = thread.take_set_child_tid();
-    if address != 0
-        && let Some(namespace) = thread.pid().namespace()
-    {
+    if let Some(namespace) = thread.pid().namespace() {
         let number = thread.number_in(namespace);
         // A bad address is the program's loss, as in Linux.
         let _ = machine::user::copy_to(address, &number.to_ne_bytes());

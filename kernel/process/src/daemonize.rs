@@ -26,8 +26,8 @@ pub fn daemonize(name: &[u8]) {
     let me = sched::current_ref();
     assert!(me.flags().contains(TaskFlags::KTHREAD), "{me:?} is not a kernel thread");
     me.set_comm(name);
-    exit::release_memory(&me);
     let thread = Thread::of(&me);
+    exit::release_memory(thread);
     let initial = initial_resources();
     thread.count_for(&initial.user);
     let old = thread.change_resources(|resources| core::mem::replace(resources, initial));

@@ -69,8 +69,8 @@ pub fn begin_new_exec(program: NewProgram<'_>) -> Result<()> {
 }
 
 fn replace_memory(me: &TaskRef, mm: Arc<Mm>) {
-    exit::release_memory(me);
     let thread = Thread::of(me);
+    exit::release_memory(thread);
     thread.set_clear_child_tid(0);
     thread.set_robust_list(0);
     thread.rseq().unregister(me);

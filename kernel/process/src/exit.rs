@@ -24,7 +24,6 @@ use smallvec::SmallVec;
 use sync::Once;
 use trace::{SCHED_PROCESS_EXIT, SCHED_PROCESS_FREE, SchedProcess};
 
-use crate::pid::Pid;
 use crate::process::Process;
 use crate::ptrace::{self, Trace};
 use crate::signal;
@@ -80,7 +79,7 @@ pub fn leave(code: u32) {
     let thread = Thread::of(&me);
     let process = thread.process();
     debug_assert!(!me.flags().contains(TaskFlags::EXITING), "{me:?} ends twice");
-    signal::stop_taking(&me);
+    signal::stop_taking(&me, thread);
     SCHED_PROCESS_EXIT.record(|| {
         let (comm, pid, prio) = me.trace_identity();
         SchedProcess { comm, pid, prio }
@@ -91,9 +90,12 @@ pub fn leave(code: u32) {
         die_with_init(process, code);
     }
     thread.set_exit_code(code);
-    release_memory(&me);
+    let (fs, has_memory) = thread.take_fs();
+    if has_memory {
+        release_memory(thread);
+    }
     drop(thread.set_files(None));
-    drop(thread.set_fs(None));
+    drop(fs);
     if is_last {
         crate::session::leave_terminal(process);
         if let Some(hook) = END_HOOK.get() {
@@ -103,7 +105,7 @@ pub fn leave(code: u32) {
     if is_last && process.pid().is_namespace_init() {
         crate::reaper::empty_namespace(process);
     }
-    notify(&me, is_last);
+    notify(&me, thread, is_last);
 }
 
 /// The first process of the system must not end.
@@ -119,11 +121,7 @@ fn die_with_init(process: &Process, code: u32) {
 }
 
 /// Gives user memory back: at the end, or for another program's.
-pub(crate) fn release_memory(me: &TaskRef) {
-    let thread = Thread::of(me);
-    if !thread.has_memory() {
-        return;
-    }
+pub(crate) fn release_memory(thread: &Thread) {
     if thread.mm().is_some() {
         if let Some(hook) = MEMORY_HOOK.get() {
             hook();
@@ -138,8 +136,7 @@ pub(crate) fn release_memory(me: &TaskRef) {
 }
 
 /// Tells the family, and releases the thread if nobody is to wait for it.
-fn notify(me: &TaskRef, is_last: bool) {
-    let thread = Thread::of(me);
+fn notify(me: &TaskRef, thread: &Thread, is_last: bool) {
     let process = thread.process();
     let mut released = Released::default();
     let mut table = tasklist();
@@ -155,8 +152,8 @@ fn notify(me: &TaskRef, is_last: bool) {
     // With a tracer every thread stays until it has been waited for.
     let is_traced = thread.is_traced();
     let is_waitable = {
-        let mut group = process.signals().lock_irq();
-        process.usage.lock_irq().ended_threads.add(&Usage::of_task(me));
+        let mut group = process.signals().lock_irqs_off();
+        process.usage.lock_irqs_off().ended_threads.add(&Usage::of_task(me));
         if thread.is_leader() || is_traced {
             thread.set_exit_state(ExitState::Zombie);
         } else {
@@ -211,7 +208,6 @@ pub(crate) fn notify_parent(table: &Table, process: &Arc<Process>) -> Zombie {
 #[derive(Default)]
 pub(crate) struct Released {
     tasks: SmallVec<[TaskRef; 2]>,
-    pids: SmallVec<[Arc<Pid>; 1]>,
     processes: SmallVec<[Leavings; 1]>,
     traces: SmallVec<[Box<Trace>; 1]>,
     /// The control group that somebody has left: it is to be told before it is dropped.
@@ -219,7 +215,7 @@ pub(crate) struct Released {
 }
 
 impl Released {
-    /// Takes over an ended thread that has been taken out of its group, and frees its number.
+    /// Takes over an ended thread that has been taken out of its group, and frees its number. The number itself goes with the thread.
     pub(crate) fn add(&mut self, _table: &mut Table, task: Option<TaskRef>) {
         let Some(task) = task else { return };
         SCHED_PROCESS_FREE.record(|| {
@@ -227,16 +223,17 @@ impl Released {
             SchedProcess { comm, pid, prio }
         });
         let pid = Thread::of(&task).pid();
-        self.keep(pid.set_task(None));
-        self.keep(Some(task));
+        // Of the same task, mostly; then this is not the last reference.
+        let named = pid.set_task(None).filter(|named| !Arc::ptr_eq(named, &task));
+        self.keep(named);
         pid.remove_user();
-        self.pids.push(pid);
+        self.tasks.push(task);
     }
 
     /// Takes an ended process out of the table, with its leader, the only thread that is left.
     pub(crate) fn add_process(&mut self, table: &mut Table, process: &Process) {
         self.processes.push(table.remove(process));
-        let leader = process.signals().lock_irq().threads.pop();
+        let leader = process.signals().lock_irqs_off().threads.pop();
         if let Some(leader) = &leader {
             Thread::of(leader).set_exit_state(ExitState::Dead);
         }

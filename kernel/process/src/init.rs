@@ -30,6 +30,7 @@ pub fn init() {
     assert!(fresh, "the first process is made once");
     sched::set_tick_hook(crate::cpu_timer::tick);
     let pid = Arc::new(Pid::idle());
+    let now = time::monotonic();
     let process = Process::new(NewProcess {
         pid: pid.clone(),
         sighand: Sighand::new(),
@@ -37,6 +38,7 @@ pub fn init() {
         exit_signal: 0,
         has_subreaper: false,
         oom_score_adj: 0,
+        start_time: now,
     });
     let credentials = Credentials::root();
     let thread = Thread::new(NewThread {
@@ -53,6 +55,7 @@ pub fn init() {
         },
         vfork_done: None,
         personality: 0,
+        start_time: now,
     });
     let me = sched::current_ref();
     me.attach(Slot::Process, thread);

@@ -2,7 +2,7 @@
 
 use errno::Result;
 use machine::NodeId;
-use sched::TaskRef;
+use sched::{Comm, TaskRef};
 
 use crate::clone::{CloneArgs, NewTask, copy_process};
 use crate::flags::CloneFlags;
@@ -46,7 +46,7 @@ pub fn new_kernel_thread(
     let args = CloneArgs {
         flags: thread.flags | CloneFlags::VM | CloneFlags::UNTRACED,
         exit_signal,
-        kernel: Some(thread.name),
+        kernel: Some(Comm::new(thread.name)),
         node: thread.node,
         ..CloneArgs::FORK
     };

@@ -77,10 +77,17 @@ pub fn kthread_ready() {
 }
 
 /// The control group that a clone asks for; none for its creator's.
+#[inline(always)]
 pub(crate) fn for_child(args: &CloneArgs<'_>, creator: &Thread) -> Result<Option<Arc<Cgroup>>> {
-    if !args.flags.contains(CloneFlags::INTO_CGROUP) {
-        return Ok(None);
+    if args.flags.contains(CloneFlags::INTO_CGROUP) {
+        wanted_for_child(args, creator).map(Some)
+    } else {
+        Ok(None)
     }
+}
+
+#[inline(never)]
+fn wanted_for_child(args: &CloneArgs<'_>, creator: &Thread) -> Result<Arc<Cgroup>> {
     let find = args.cgroup.ok_or(Errno::EBADF)?;
     let (cgroup, who) = (find()?, creator.credentials());
     cgroup.check_procs_writable(&who)?;
@@ -89,5 +96,5 @@ pub(crate) fn for_child(args: &CloneArgs<'_>, creator: &Thread) -> Result<Option
     if args.flags.contains(CloneFlags::THREAD) && !Arc::ptr_eq(&creators, &cgroup) {
         return Err(Errno::EOPNOTSUPP);
     }
-    Ok(Some(cgroup))
+    Ok(cgroup)
 }

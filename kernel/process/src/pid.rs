@@ -107,8 +107,9 @@ impl Pid {
         self.task.lock_irq().clone()
     }
 
+    /// The process table is locked.
     pub(crate) fn set_task(&self, task: Option<TaskRef>) -> Option<TaskRef> {
-        core::mem::replace(&mut *self.task.lock_irq(), task)
+        core::mem::replace(&mut *self.task.lock_irqs_off(), task)
     }
 
     /// Whether the process with this number has ended, whether or not it has been waited for.
@@ -167,9 +168,10 @@ impl Pid {
         }
     }
 
+    /// The process table is locked.
     fn publish(self: &Arc<Self>) {
         for numbered in &self.numbers {
-            numbered.namespace.numbers().lock_irq().publish(numbered.number, self.clone());
+            numbered.namespace.numbers().lock_irqs_off().publish(numbered.number, self.clone());
         }
     }
 }
@@ -219,7 +221,7 @@ impl NewPid {
         self.pid.as_ref().expect("a new PID is there until it is published")
     }
 
-    /// From now on the number finds the task.
+    /// From now on the number finds the task. The process table is locked.
     pub(crate) fn publish(mut self, task: &TaskRef) {
         if let Some(pid) = self.pid.take() {
             pid.set_task(Some(task.clone()));

@@ -96,6 +96,7 @@ pub(crate) struct NewProcess {
     pub(crate) exit_signal: u32,
     pub(crate) has_subreaper: bool,
     pub(crate) oom_score_adj: i16,
+    pub(crate) start_time: u64,
 }
 
 impl Process {
@@ -117,7 +118,7 @@ impl Process {
             executed: AtomicBool::new(false),
             usage: SpinLock::new(&USAGE_LOCK, SharedUsage::default()),
             oom_score_adj: AtomicI16::new(new.oom_score_adj),
-            start_time: time::monotonic(),
+            start_time: new.start_time,
             tracees: SpinLock::new(&TRACEES_LOCK, Vec::new()),
             traces: AtomicBool::new(false),
             shared_signals: AtomicU32::new(0),

@@ -93,9 +93,9 @@ struct SessionEntry {
 #[must_use = "dropped after the table's lock"]
 pub(crate) struct Leavings {
     _process: Option<Arc<Process>>,
-    _group: Option<Group>,
-    _session: Option<SessionEntry>,
-    _membership: Option<Membership>,
+    _group: Option<Arc<Pid>>,
+    _session: Option<Arc<Session>>,
+    _cgroup: Option<Arc<Cgroup>>,
 }
 
 /// The table.
@@ -116,7 +116,16 @@ impl Table {
     /// ENOMEM.
     pub(crate) fn add_first(&mut self, process: Arc<Process>) -> Result<(), Errno> {
         assert!(self.processes.is_empty(), "the first process is made once");
-        let place = self.push(process.clone(), Place::NOWHERE, Membership::ROOT);
+        let place = self.processes.push(Entry {
+            process: process.clone(),
+            parent: Place::NOWHERE,
+            children: Chain::EMPTY,
+            sibling: Links::NONE,
+            group: Place::NOWHERE,
+            fellow: Links::NONE,
+            membership: Membership::ROOT,
+        });
+        process.set_place(place);
         self.entry_mut(place).parent = place;
         // It leaves no other group for it.
         drop(self.start_session(&process)?);
@@ -130,64 +139,66 @@ impl Table {
     /// ENOMEM. ENODEV: the control group was removed. Nothing has changed.
     pub(crate) fn add(
         &mut self,
-        process: Arc<Process>,
+        process: &Arc<Process>,
         parent: &Process,
         fellow: &Process,
         cgroup: Option<&Arc<Cgroup>>,
     ) -> Result<(), Errno> {
         self.processes.reserve()?;
-        let parent = parent.place();
         let fellow = self.entry(fellow.place());
         let group = fellow.group;
         let membership = fellow.membership.for_child(cgroup)?;
-        let place = self.push(process, parent, membership);
-        self.join_parent(place, parent);
-        self.enter_group(place, group);
-        Ok(())
-    }
-
-    fn push(&mut self, process: Arc<Process>, parent: Place, membership: Membership) -> Place {
+        say_parent(process, parent);
+        let parent = parent.place();
+        let (children, members) = (self.entry(parent).children, self.group(group).members);
+        // With its links from the beginning: only its neighbours are left to be told.
         let place = self.processes.push(Entry {
             process: process.clone(),
             parent,
             children: Chain::EMPTY,
-            sibling: Links::NONE,
-            group: Place::NOWHERE,
-            fellow: Links::NONE,
+            sibling: children.links_of_next(),
+            group,
+            fellow: members.links_of_next(),
             membership,
         });
         process.set_place(place);
-        place
+        self.entry_mut(parent).children =
+            children.extended::<Siblings, _>(&mut self.processes, place);
+        self.group_mut(group).members = members.extended::<Fellows, _>(&mut self.processes, place);
+        Ok(())
     }
 
     fn join_parent(&mut self, place: Place, parent: Place) {
         let children = self.entry(parent).children;
         self.entry_mut(parent).children = children.with::<Siblings, _>(&mut self.processes, place);
         self.entry_mut(place).parent = parent;
-        let (child, parent) = (&self.entry(place).process, &self.entry(parent).process);
-        child.set_parent_number(
-            child.pid().namespace().map_or(0, |ours| parent.pid().number_in(ours)),
-        );
+        say_parent(&self.entry(place).process, &self.entry(parent).process);
     }
 
     fn leave_parent(&mut self, place: Place) {
-        let parent = self.entry(place).parent;
+        let entry = self.entry_mut(place);
+        let (parent, links) = (entry.parent, core::mem::replace(&mut entry.sibling, Links::NONE));
+        self.remove_child(parent, links);
+    }
+
+    /// A parent loses the child that had these links.
+    fn remove_child(&mut self, parent: Place, links: Links) {
         let children = self.entry(parent).children;
         self.entry_mut(parent).children =
-            children.without::<Siblings, _>(&mut self.processes, place);
+            children.without::<Siblings, _>(&mut self.processes, links);
     }
 
     /// Takes out a process without children.
     pub(crate) fn remove(&mut self, process: &Process) -> Leavings {
-        let place = process.place();
-        debug_assert!(self.entry(place).children.is_empty(), "children go to the reaper first");
-        let mut leavings = self.leave_group(place);
-        self.leave_parent(place);
-        if let Some(entry) = self.processes.remove(place) {
-            leavings._process = Some(entry.process);
-            leavings._membership = Some(entry.membership);
-        }
+        let Some(entry) = self.processes.remove(process.place()) else {
+            return Leavings::default();
+        };
+        debug_assert!(entry.children.is_empty(), "children go to the reaper first");
         process.set_place(Place::NOWHERE);
+        self.remove_child(entry.parent, entry.sibling);
+        let mut leavings = self.remove_member(entry.group, entry.fellow);
+        leavings._process = Some(entry.process);
+        leavings._cgroup = entry.membership.into_cgroup();
         leavings
     }
 
@@ -386,13 +397,20 @@ impl Table {
     }
 
     fn leave_group(&mut self, place: Place) -> Leavings {
+        let entry = self.entry_mut(place);
+        let group = core::mem::replace(&mut entry.group, Place::NOWHERE);
+        let links = core::mem::replace(&mut entry.fellow, Links::NONE);
+        self.remove_member(group, links)
+    }
+
+    /// A group, if it is one, loses the member that had these links.
+    fn remove_member(&mut self, group_place: Place, links: Links) -> Leavings {
         let mut leavings = Leavings::default();
-        let group_place = core::mem::replace(&mut self.entry_mut(place).group, Place::NOWHERE);
         if group_place == Place::NOWHERE {
             return leavings;
         }
         let members =
-            self.group(group_place).members.without::<Fellows, _>(&mut self.processes, place);
+            self.group(group_place).members.without::<Fellows, _>(&mut self.processes, links);
         let group = self.group_mut(group_place);
         group.members = members;
         if !members.is_empty() {
@@ -401,18 +419,23 @@ impl Table {
         group.id.group.store(Place::NOWHERE.number(), Ordering::Relaxed);
         group.id.remove_user();
         let session_place = group.session;
-        leavings._group = self.groups.remove(group_place);
+        leavings._group = self.groups.remove(group_place).map(|group| group.id);
         if let Some(entry) = self.sessions.get_mut(session_place) {
             entry.groups -= 1;
             if entry.groups == 0 {
                 let id = entry.session.id();
                 id.session.store(Place::NOWHERE.number(), Ordering::Relaxed);
                 id.remove_user();
-                leavings._session = self.sessions.remove(session_place);
+                leavings._session = self.sessions.remove(session_place).map(|entry| entry.session);
             }
         }
         leavings
     }
+}
+
+/// Leaves the parent's number, as the child sees it, with the child.
+fn say_parent(child: &Process, parent: &Process) {
+    child.set_parent_number(child.pid().namespace().map_or(0, |ours| parent.pid().number_in(ours)));
 }
 
 /// All processes but idle ones, in the order in which they were made. Allocates; for `/proc` and

@@ -117,6 +117,7 @@ pub(crate) struct NewThread {
     pub(crate) resources: Resources,
     pub(crate) vfork_done: Option<Arc<Completion>>,
     pub(crate) personality: u32,
+    pub(crate) start_time: u64,
 }
 
 /// The address of the memory's own record: no two that live have the same.
@@ -148,7 +149,7 @@ impl Thread {
             rseq: Rseq::none(),
             personality: AtomicU32::new(new.personality),
             trace_flags: AtomicU32::new(0),
-            start_time: time::monotonic(),
+            start_time: new.start_time,
         }
     }
 
@@ -277,6 +278,13 @@ impl Thread {
         core::mem::replace(&mut *self.files.lock(), files)
     }
 
+    /// Takes its file system context, and says whether it has memory of its own, or of somebody who waits to get it back.
+    pub(crate) fn take_fs(&self) -> (Option<Arc<FsContext>>, bool) {
+        let mut held = self.held.lock_irq();
+        let has_memory = held.resources.mm.is_some() || held.vfork_done.is_some();
+        (held.resources.fs.take(), has_memory)
+    }
+
     /// Replaces its file system context and returns the old one.
     pub fn set_fs(&self, fs: Option<Arc<FsContext>>) -> Option<Arc<FsContext>> {
         self.change_resources(|resources| core::mem::replace(&mut resources.fs, fs))
@@ -316,18 +324,17 @@ impl Thread {
         self.allowed_signals.store(signals.bits(), Ordering::Relaxed);
     }
 
-    /// Whether it has memory of its own, or of somebody who waits to get it back.
-    pub(crate) fn has_memory(&self) -> bool {
-        let held = self.held.lock_irq();
-        held.resources.mm.is_some() || held.vfork_done.is_some()
-    }
-
     pub(crate) fn take_vfork_done(&self) -> Option<Arc<Completion>> {
         self.held.lock_irq().vfork_done.take()
     }
 
     pub(crate) fn set_child_tid(&self, address: usize) {
         self.set_child_tid.store(address, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn has_set_child_tid(&self) -> bool {
+        self.set_child_tid.load(Ordering::Relaxed) != 0
     }
 
     pub(crate) fn take_set_child_tid(&self) -> usize {

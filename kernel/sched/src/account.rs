@@ -30,7 +30,8 @@ fn add(counter: &AtomicU64, amount: u64) {
 }
 
 impl Account {
-    pub(crate) fn new() -> Self {
+    /// Of a task that is made now.
+    pub(crate) fn new(now: u64) -> Self {
         Self {
             run: AtomicU64::new(0),
             user: AtomicU64::new(0),
@@ -40,7 +41,7 @@ impl Account {
             delay: AtomicU64::new(0),
             turns: AtomicU64::new(0),
             queued_at: AtomicU64::new(0),
-            last_switch: AtomicU64::new(time::monotonic()),
+            last_switch: AtomicU64::new(now),
         }
     }
 

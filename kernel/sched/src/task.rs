@@ -80,10 +80,12 @@ pub struct Comm {
 impl Comm {
     /// Cuts a name to what fits.
     pub fn new(name: &[u8]) -> Self {
-        let mut bytes = [0; COMM_LENGTH];
-        let length = name.iter().position(|&b| b == 0).unwrap_or(name.len()).min(COMM_LENGTH);
-        bytes[..length].copy_from_slice(&name[..length]);
-        Self { length: length as u8, bytes }
+        let mut comm = Self { length: 0, bytes: [0; COMM_LENGTH] };
+        for (place, &byte) in comm.bytes.iter_mut().zip(name).take_while(|(_, byte)| **byte != 0) {
+            *place = byte;
+            comm.length += 1;
+        }
+        comm
     }
 
     /// The name's bytes; user programs choose theirs freely.
@@ -111,11 +113,11 @@ impl fmt::Debug for Comm {
 }
 
 /// What a new task starts with.
-pub struct NewTask<'a> {
+pub struct NewTask {
     /// Its number in the initial PID namespace.
     pub pid: u32,
-    /// Its `comm`, cut to fit.
-    pub name: &'a [u8],
+    /// Its short name.
+    pub comm: Comm,
     /// Where its stack comes from; the caller's node if none is given.
     pub node: Option<NodeId>,
     /// Its flags.
@@ -124,6 +126,8 @@ pub struct NewTask<'a> {
     pub attributes: Attributes,
     /// Where it may run.
     pub allowed: CpuMask,
+    /// When it is made, on the monotonic clock.
+    pub made_at: u64,
     /// What it does. When the function returns, the task has ended; layers above see to it
     /// that their part of the end (exit status, parent) has been done by then.
     pub start: Box<dyn FnOnce() + Send>,
@@ -181,7 +185,7 @@ impl Task {
     ///
     /// # Errors
     /// ENOMEM: no stack.
-    pub fn new(new: NewTask<'_>) -> Result<TaskRef, Errno> {
+    pub fn new(new: NewTask) -> Result<TaskRef, Errno> {
         let node = new.node.unwrap_or_else(|| machine::cpu::node(machine::cpu::id()));
         places::reserve_place()?;
         let stack = stack_cache::allocate(node).inspect_err(|_| places::release_place())?;
@@ -189,10 +193,11 @@ impl Task {
         Ok(Arc::new(Self::build(
             new.pid,
             node,
-            new.name,
+            new.comm,
             new.flags,
             new.attributes,
             new.allowed,
+            new.made_at,
             Some(new.start),
             context,
             state::NEW | state::OFF_QUEUE,
@@ -208,10 +213,11 @@ impl Task {
         let task = Self::build(
             0,
             machine::cpu::node(cpu),
-            name.as_bytes(),
+            Comm::new(name.as_bytes()),
             flags,
             Attributes::IDLE_TASK,
             CpuMask::of(cpu),
+            time::monotonic(),
             None,
             context,
             state::RUNNING,
@@ -221,14 +227,17 @@ impl Task {
         task
     }
 
+    /// Inlined, so that it is built where it will lie.
     #[expect(clippy::too_many_arguments, reason = "one private call for two kinds of task")]
+    #[inline(always)]
     fn build(
         pid: u32,
         node: NodeId,
-        name: &[u8],
+        comm: Comm,
         flags: TaskFlags,
         attributes: Attributes,
         allowed: CpuMask,
+        made_at: u64,
         start: Option<Box<dyn FnOnce() + Send>>,
         context: Context,
         state: u32,
@@ -236,7 +245,7 @@ impl Task {
         Self {
             pid: AtomicU32::new(pid),
             node,
-            comm: SpinLock::new(&COMM_LOCK, Comm::new(name)),
+            comm: SpinLock::new(&COMM_LOCK, comm),
             flags: AtomicU32::new(flags.bits()),
             signals: AtomicU32::new(0),
             state: StateWord::new(state),
@@ -245,7 +254,7 @@ impl Task {
             cpu: AtomicUsize::new(machine::cpu::id()),
             allowed: AtomicU64::new(allowed.bits()),
             entity: Entity::new(attributes),
-            account: Account::new(),
+            account: Account::new(made_at),
             context,
             start: SpinLock::new(&START_LOCK, start),
             has_space: AtomicBool::new(false),
@@ -424,13 +433,13 @@ impl Task {
         self.attach_shared(slot, Arc::new(value));
     }
 
-    /// As [`attach`](Self::attach), for data that somebody else holds, too.
+    /// As [`attach`](Self::attach), for data that somebody else holds, too. Shows it.
     ///
     /// # Panics
     /// If the slot is taken.
-    pub fn attach_shared<T: Any + Send + Sync>(&self, slot: Slot, value: Arc<T>) {
-        let fresh = self.slots[slot as usize].set(value);
-        assert!(fresh, "a task's {slot:?} slot was filled twice");
+    pub fn attach_shared<T: Any + Send + Sync>(&self, slot: Slot, value: Arc<T>) -> &T {
+        let attached = self.slots[slot as usize].set(value);
+        attached.unwrap_or_else(|| panic!("a task's {slot:?} slot was filled twice"))
     }
 
     /// A layer's data, if it has been attached and is of this type.

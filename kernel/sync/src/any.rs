@@ -48,11 +48,13 @@ impl AnyOnce {
         Self { held: Once::new() }
     }
 
-    /// Sets the value. Returns whether there was none.
+    /// Sets the value, and shows it. None if there was one already.
     #[must_use = "a second value is dropped"]
-    pub fn set<T: Any + Send + Sync>(&self, value: Arc<T>) -> bool {
-        let data = Arc::into_raw(value).cast();
-        self.held.set(Held { type_id: TypeId::of::<T>(), data, release: release::<T> }).is_ok()
+    pub fn set<T: Any + Send + Sync>(&self, value: Arc<T>) -> Option<&T> {
+        let data = Arc::into_raw(value);
+        let held = Held { type_id: TypeId::of::<T>(), data: data.cast(), release: release::<T> };
+        // SAFETY: the value, whose reference is kept from now on, as long as this is there.
+        self.held.set(held).is_ok().then(|| unsafe { &*data })
     }
 
     /// The reference that is kept, as `Arc::into_raw` gave it, if it is one to this type.
@@ -95,8 +97,8 @@ mod tests {
         let place = AnyOnce::new();
         assert!(place.get::<u32>().is_none());
         let value = Arc::new(7u32);
-        assert!(place.set(value.clone()));
-        assert!(!place.set(Arc::new(8u64)), "only once");
+        assert_eq!(place.set(value.clone()), Some(&7));
+        assert_eq!(place.set(Arc::new(8u64)), None, "only once");
         assert_eq!(place.get::<u32>(), Some(&7));
         assert!(place.get::<u64>().is_none() && place.get_shared::<i32>().is_none());
         assert!(place.get_shared::<u32>().is_some_and(|shared| Arc::ptr_eq(&shared, &value)));

@@ -266,6 +266,11 @@ impl<T: Linked + ?Sized> List<T> {
         }
     }
 
+    #[inline(never)]
+    fn clear(&mut self) {
+        while self.pop_front().is_some() {}
+    }
+
     /// The first element.
     #[inline]
     pub fn front(&self) -> Option<&T> {
@@ -314,8 +319,11 @@ impl<T: Linked + ?Sized> Default for List<T> {
 }
 
 impl<T: Linked + ?Sized> Drop for List<T> {
+    #[inline]
     fn drop(&mut self) {
-        while self.pop_front().is_some() {}
+        if !self.is_empty() {
+            self.clear();
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use fs::{
     Start, Stat, tmpfs,
 };
 use machine::sim::{self, Config, Outcome};
-use sched::{Attributes, Completion, CpuMask, NewTask, Slot, Task, TaskFlags, TaskRef};
+use sched::{Attributes, Comm, Completion, CpuMask, NewTask, Slot, Task, TaskFlags, TaskRef};
 use vm::{MapFlags, MapRequest, MapSource, Mm, Prot};
 
 /// Runs a test in a task of a fresh kernel, over some seeds. Whatever it used must be given back
@@ -83,11 +83,12 @@ fn used() -> usize {
 fn spawn(mm: Option<Arc<Mm>>, body: impl FnOnce() + Send + 'static) -> TaskRef {
     let task = Task::new(NewTask {
         pid: 1,
-        name: b"test",
+        comm: Comm::new(b"test"),
         node: None,
         flags: TaskFlags::empty(),
         attributes: Attributes::NORMAL,
         allowed: CpuMask::present(),
+        made_at: time::monotonic(),
         start: Box::new(body),
     })
     .unwrap();

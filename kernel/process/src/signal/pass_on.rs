@@ -9,8 +9,7 @@ use super::{send, stop};
 use crate::thread::{ExitState, Thread};
 
 /// From here on the running thread takes no signals: what was meant for any thread goes to another.
-pub(crate) fn stop_taking(me: &TaskRef) {
-    let thread = Thread::of(me);
+pub(crate) fn stop_taking(me: &TaskRef, thread: &Thread) {
     let mut group = thread.process().signals().lock_irq();
     me.add_flags(TaskFlags::EXITING);
     debug_assert_eq!(thread.exit_state(), ExitState::Alive);

@@ -1,5 +1,6 @@
 //! Signals that have been sent and not yet taken.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
@@ -25,12 +26,13 @@ impl Drop for Queued {
 #[derive(Default)]
 pub(crate) struct Pending {
     set: SigSet,
-    queue: VecDeque<Queued>,
+    /// There since the first one came: most tasks never get any.
+    queue: Option<Box<VecDeque<Queued>>>,
 }
 
 impl Pending {
     pub(crate) const fn new() -> Self {
-        Self { set: SigSet::EMPTY, queue: VecDeque::new() }
+        Self { set: SigSet::EMPTY, queue: None }
     }
 
     /// Which signals wait.
@@ -48,10 +50,11 @@ impl Pending {
     pub(crate) fn push(&mut self, info: SigInfo, user: Arc<User>) -> bool {
         self.set = self.set.with(info.signal);
         let queued = Queued { info, user };
-        if self.queue.try_reserve(1).is_err() {
+        let queue = self.queue.get_or_insert_default();
+        if queue.try_reserve(1).is_err() {
             return false;
         }
-        self.queue.push_back(queued);
+        queue.push_back(queued);
         true
     }
 
@@ -65,7 +68,7 @@ impl Pending {
             }
             _ => false,
         };
-        self.queue.iter_mut().any(same)
+        self.queue.iter_mut().flat_map(|queue| queue.iter_mut()).any(same)
     }
 
     /// Notes a signal without what it carries.
@@ -77,22 +80,25 @@ impl Pending {
     pub(crate) fn take(&mut self, wanted: SigSet) -> Option<SigInfo> {
         let signal = self.set.and(wanted).next_to_take()?;
         let of_signal = |queued: &Queued| queued.info.signal == signal;
-        let taken = match self.queue.iter().position(of_signal) {
-            // As it mostly is, and cheap.
-            Some(0) => self.queue.pop_front(),
-            Some(place) => self.queue.remove(place),
-            None => None,
-        };
-        let info = taken.map(|queued| queued.info);
-        if !self.queue.iter().any(of_signal) {
+        let (mut taken, mut more) = (None, false);
+        if let Some(queue) = &mut self.queue {
+            taken = match queue.iter().position(of_signal) {
+                // As it mostly is, and cheap.
+                Some(0) => queue.pop_front(),
+                Some(place) => queue.remove(place),
+                None => None,
+            };
+            more = queue.iter().any(of_signal);
+        }
+        if !more {
             self.set = self.set.minus(SigSet::of(signal));
         }
-        Some(info.unwrap_or(SigInfo::lost(signal)))
+        Some(taken.map_or(SigInfo::lost(signal), |queued| queued.info))
     }
 
     /// What waits with what it carries, in the order of arrival.
     pub(crate) fn queued(&self) -> impl Iterator<Item = SigInfo> {
-        self.queue.iter().map(|queued| queued.info)
+        self.queue.iter().flat_map(|queue| queue.iter()).map(|queued| queued.info)
     }
 
     /// Throws signals away.
@@ -101,7 +107,9 @@ impl Pending {
             return;
         }
         self.set = self.set.minus(signals);
-        self.queue.retain(|queued| !signals.contains(queued.info.signal));
+        if let Some(queue) = &mut self.queue {
+            queue.retain(|queued| !signals.contains(queued.info.signal));
+        }
     }
 }
 

@@ -34,6 +34,11 @@ impl Membership {
         }
         Ok(Self { cgroup, counted: true })
     }
+
+    /// The control group's reference, to be dropped.
+    pub(super) fn into_cgroup(self) -> Option<Arc<Cgroup>> {
+        self.cgroup
+    }
 }
 
 /// A control group as an entry has it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use contract::{Access, Fault, Frame, NodeId, PAGE_SIZE, Upcalls};
 use machine::sim::{self, Config, Outcome};
-use sched::{Attributes, Completion, CpuMask, NewTask, Slot, Task, TaskFlags, TaskRef};
+use sched::{Attributes, Comm, Completion, CpuMask, NewTask, Slot, Task, TaskFlags, TaskRef};
 use vm::{MapFlags, MapRequest, MapSource, Mm, Prot};
 
 pub const PAGE: usize = PAGE_SIZE;
@@ -80,11 +80,12 @@ pub fn used() -> usize {
 fn spawn(mm: Option<Arc<Mm>>, allowed: CpuMask, body: impl FnOnce() + Send + 'static) -> TaskRef {
     let task = Task::new(NewTask {
         pid: 1,
-        name: b"test",
+        comm: Comm::new(b"test"),
         node: None,
         flags: TaskFlags::empty(),
         attributes: Attributes::NORMAL,
         allowed,
+        made_at: time::monotonic(),
         start: Box::new(body),
     })
     .unwrap();
