@@ -50,10 +50,12 @@ fn try_to_take(node: &Arc<Node>) -> Try {
         Place::Active | Place::Inactive | Place::Deferred => {
             let Some(pool) = pools::find(home.pool) else { return Try::Again };
             let mut state = pool.lock();
-            // Under the lock the word is true, if it still names this pool; and what is pending there stays so.
-            if node.home.get() != home || !node.state.is_pending() {
+            // Under the lock the word is true, if it still names this pool. Its parts count: by the row and colour of another
+            // place in the same pool, the wrong one would be counted out.
+            if node.home.get() != home {
                 return Try::Again;
             }
+            // What is not pending any more is in no such place.
             let removed = match home.place {
                 Place::Active => state.take_from_worklist(node),
                 Place::Inactive => state.pwq(home.slot).take_from_inactive(node),
