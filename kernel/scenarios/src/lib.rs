@@ -183,6 +183,7 @@ scenarios! {
     w06_cancel_against_run_against_requeue / 4: "what was accepted is run once or taken back once" = self::workqueue::cancel::against_run_against_requeue;
     w06_cancel_against_a_timer / 4: "timers fire, are moved and cancelled at the same moment" = self::workqueue::cancel::against_a_timer;
     w06_cancelled_while_it_queues_itself / 4: "an item that queues itself while it is cancelled" = self::workqueue::windows::cancelled_while_it_queues_itself;
+    w06_cancelled_while_it_changes_queues / 4: "taken from one queue of a pool and put into another while others take it" = self::workqueue::cancel::while_it_changes_queues;
     w06_max_active / 4: "no more of a queue's items at once than it says" = self::workqueue::queues::max_active;
     w06_ordered / 4: "an ordered queue runs one at a time, in order" = self::workqueue::queues::ordered;
     w06_drain / 4: "drain waits for what items queue, and keeps others out" = self::workqueue::queues::drain;
@@ -196,6 +197,7 @@ scenarios! {
     w07_rescued_again / 4: "as long as no worker can be made, the rescuer comes again" = self::workqueue::windows::rescued_again;
     w01_raised_from_everywhere / 4: "a softirq is served at the end of whatever kept it back" = softirqs::raised_from_everywhere;
     w01_raised_with_nobody_about / 4: "raised with interrupts off, a softirq needs no interrupt to be served" = softirq_windows::raised_with_nobody_about;
+    w01_taken_over_with_nobody_about / 4: "what a CPU that goes leaves behind needs no interrupt to be served" = softirq_windows::taken_over_with_nobody_about;
     w01_softirqs_off_excludes_handlers / 4: "no handler comes into a section with softirqs off" = softirqs::softirqs_off_excludes_handlers;
     w01_a_storm_leaves_tasks_their_share / 20: "softirqs and tasklets that raise themselves leave a task its share" = softirqs::a_storm_leaves_tasks_their_share;
     w01_interrupts_come_into_a_storm / 20: "interrupts leave a storm to ksoftirqd, serve tasklets, and make way for tasks" = softirqs::interrupts_come_into_a_storm;
@@ -213,6 +215,7 @@ scenarios! {
     w03_cancel_sync_against_run / 4: "after cancel_sync a timer does not run, even if it starts itself" = timers::cancel_sync_outruns_a_timer_that_starts_itself;
     w03_timers_against_hotplug / 4: "timers of a CPU that goes fire elsewhere" = timers::against_hotplug;
     w03_started_under_its_functions_lock / 4: "starting a timer does not wait for its function" = timer_windows::started_under_its_functions_lock;
+    w03_cancelled_as_it_starts_itself / 4: "another CPU's cancel_sync is not deceived by a timer that starts itself" = timer_windows::cancelled_as_it_starts_itself;
     w03_a_cpu_goes_with_a_timer / 4: "a timer fires in time though its CPU has gone and nothing else goes on" = timer_windows::a_cpu_goes_with_a_timer;
     #[cfg(not(target_os = "none"))]
     w03_due_as_their_cpu_goes / 4: "timers that are due when their CPU has gone come in time" = timer_windows::due_as_their_cpu_goes;

@@ -5,11 +5,12 @@ use core::sync::atomic::Ordering::SeqCst;
 
 use kthread::Builder;
 use machine::CpuId;
+use machine::preempt::NO_RESCHED;
 use sched::{Completion, CpuMask};
 use softirq::Vector;
 use sync::{IrqGuard, Once, PreemptGuard};
 
-use crate::softirqs::{WANTED, any_but_the_first, open, raise_ours, wait_for};
+use crate::softirqs::{SERVED_OURS, WANTED, any_but_the_first, open, raise_ours, wait_for};
 use crate::tools::{SLACK, cpus, join_all, random};
 
 /// A task with interrupts off raises, and goes to sleep: that is served at once, and not when some interrupt comes by. What a CPU's
@@ -47,6 +48,34 @@ pub(crate) fn raised_as_its_cpu_goes() {
         hotplug::down(cpu).expect("it is not the last");
         join_all(alloc::vec![raiser]);
         wait_for("raised on a CPU that has gone", || WANTED.load(SeqCst) == 0);
+        hotplug::up(cpu).expect("it was there before");
+    }
+}
+
+/// A CPU goes, leaves behind what it has raised last, and no interrupt comes to the one that takes it over: that is served at once. Mostly
+/// the interrupt that tells the CPU to go serves it there: hence so many turns.
+pub(crate) fn taken_over_with_nobody_about() {
+    // The next tick would serve it, after four.
+    const LATEST: u64 = 2 * time::MILLISECOND * SLACK;
+    open();
+    let all = cpus();
+    let Some(cpu) = any_but_the_first(&all) else { return };
+    for _ in 0..12 {
+        let raiser = until_it_goes(cpu, || {
+            // Right before the stopper has the CPU: that will have been the last time.
+            let until = time::monotonic() + 100 * time::MICROSECOND;
+            let is_wanted = || machine::cpu::preempt_count() & NO_RESCHED == 0;
+            while !is_wanted() && time::monotonic() < until {
+                machine::cpu::relax();
+            }
+            raise_ours();
+        });
+        sched::sleep_for(random(20_000));
+        hotplug::down(cpu).expect("it is not the last");
+        let gone = time::monotonic();
+        SERVED_OURS.wait(|| WANTED.load(SeqCst) == 0);
+        assert!(time::monotonic() - gone < LATEST, "it was served when an interrupt came by");
+        join_all(alloc::vec![raiser]);
         hotplug::up(cpu).expect("it was there before");
     }
 }

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
 use kthread::Builder;
 use machine::CpuId;
-use sched::CpuMask;
+use sched::{CpuMask, WaitQueue};
 use softirq::{BottomHalfGuard, Tasklet, Vector};
 use sync::{IrqGuard, Once};
 use time::HrTimer;
@@ -19,6 +19,8 @@ const OURS: Vector = Vector::Block;
 
 /// Asked for and not yet done.
 pub(crate) static WANTED: AtomicU64 = AtomicU64::new(0);
+/// Who waits for that.
+pub(crate) static SERVED_OURS: WaitQueue = WaitQueue::new();
 static DONE: AtomicU64 = AtomicU64::new(0);
 /// The handler raises its vector again, and takes its time.
 static STORM: AtomicBool = AtomicBool::new(false);
@@ -65,6 +67,7 @@ fn handler() {
         ASTRAY.fetch_add(1, SeqCst);
     }
     DONE.fetch_add(WANTED.swap(0, SeqCst), SeqCst);
+    SERVED_OURS.wake_all();
     if STORM.load(SeqCst) {
         steal(30 * time::MICROSECOND);
         softirq::raise(OURS);

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use kthread::{Builder, Exit};
 use sched::Completion;
-use sync::{LockClass, SpinLock};
+use sync::{LockClass, Once, SpinLock};
 
 use crate::timers::Either;
 use crate::tools::{SLACK, cpus, dawdle, join_all, random, spawn};
@@ -39,6 +39,63 @@ pub(crate) fn started_under_its_functions_lock() {
         join_all(starters);
         timer.cancel_sync();
         assert!(*lock.lock_irq() <= 24, "it fired more often than it was started");
+    }
+}
+
+/// A timer that starts itself is cancelled from another CPU, at every moment of its function's.
+pub(crate) fn cancelled_as_it_starts_itself() {
+    let all = cpus();
+    if all.len() == 1 {
+        // There its function has always ended.
+        return;
+    }
+    for precise in [true, false] {
+        let slot: Arc<Once<Either>> = Arc::new(Once::new());
+        let runs = Arc::new(AtomicU64::new(0));
+        let (its_slot, counted) = (Arc::downgrade(&slot), runs.clone());
+        let fresh = slot.set(Either::new(precise, move || {
+            counted.fetch_add(1, SeqCst);
+            (0..random(4)).for_each(|_| machine::cpu::relax());
+            if let Some(slot) = its_slot.upgrade()
+                && let Some(timer) = slot.get()
+            {
+                timer.start(time::monotonic() + random(3_000));
+            }
+            (0..random(4)).for_each(|_| machine::cpu::relax());
+        }));
+        assert!(fresh.is_ok());
+        for _ in 0..8 {
+            let first = random(all.len() as u64) as usize;
+            let second = (first + 1 + random(all.len() as u64 - 1) as usize) % all.len();
+            let (theirs, counted) = (slot.clone(), runs.clone());
+            let starter = Builder::new(format_args!("starter"))
+                .cpu(all[first])
+                .run(move |_| {
+                    theirs.get().expect("it was set").start(time::monotonic() + random(3_000));
+                    0
+                })
+                .expect("a thread can be made");
+            assert_eq!(starter.join(), Exit::Returned(0));
+            let theirs = slot.clone();
+            let canceller = Builder::new(format_args!("canceller"))
+                .cpu(all[second])
+                .run(move |_| {
+                    let timer = theirs.get().expect("it was set");
+                    let before = counted.load(SeqCst);
+                    while counted.load(SeqCst) == before {
+                        machine::cpu::relax();
+                    }
+                    (0..random(6)).for_each(|_| machine::cpu::relax());
+                    timer.cancel_sync();
+                    let runs = counted.load(SeqCst);
+                    assert!(!timer.is_pending(), "it is queued after cancel_sync");
+                    (0..random(20)).for_each(|_| machine::cpu::relax());
+                    assert_eq!(counted.load(SeqCst), runs, "it runs after cancel_sync");
+                    0
+                })
+                .expect("a thread can be made");
+            assert_eq!(canceller.join(), Exit::Returned(0));
+        }
     }
 }
 

@@ -46,7 +46,7 @@ impl Either {
         }
     }
 
-    fn is_pending(&self) -> bool {
+    pub(crate) fn is_pending(&self) -> bool {
         match self {
             Self::Precise(timer) => timer.is_pending(),
             Self::Wheel(timer) => timer.is_pending(),

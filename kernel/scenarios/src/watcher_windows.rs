@@ -90,16 +90,17 @@ pub(crate) fn on_its_way_is_not_asleep() {
     drop(watch);
 }
 
-/// Settings that change while the daemon looks at the old ones count.
+/// Settings that change while the daemon looks at the old ones, or sees by them who is hung, count.
 pub(crate) fn settings_change_during_a_look() {
+    const LONG: i64 = 100_000;
     let log = LogTail::from_now();
     let watch = HungTaskWatch::start(SHORT, -1);
     let sleeping = sleeper(Sleep::Uninterruptible);
     let line = blocked(&sleeping.0);
     for _ in 0..6 {
         let before = log.count(&line);
-        hung_task::set_timeout(0);
-        (0..random(40)).for_each(|_| machine::cpu::relax());
+        hung_task::set_timeout(if random(4) == 0 { 0 } else { LONG });
+        (0..random(200)).for_each(|_| machine::cpu::relax());
         hung_task::set_timeout(SHORT as i64);
         sched::sleep_for(SHORT * SECOND + SECOND / 2);
         assert!(log.count(&line) > before, "nobody looked after the timeout was set");

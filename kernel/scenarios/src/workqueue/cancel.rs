@@ -2,11 +2,13 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst};
 
-use workqueue::{DelayedWork, Running, Work, WorkItem, WqFlags, system_highpri_wq, system_wq};
+use workqueue::{
+    DelayedWork, Running, Work, WorkItem, WorkQueue, WqFlags, system_highpri_wq, system_wq,
+};
 
-use super::{Count, Dawdler, queue};
+use super::{Count, Dawdler, queue, wait_until};
 use crate::tools::{cpus, dawdle, join_all, random, spawn};
 
 struct Again {
@@ -77,6 +79,50 @@ pub(crate) fn against_run_against_requeue() {
     let (accepted, taken) = (accepted.load(SeqCst), taken.load(SeqCst));
     assert_eq!(count.runs() + taken, accepted, "{taken} taken back");
     other.flush();
+}
+
+/// An item that waits in one queue is taken back and put into another of the same pool while others take it back.
+pub(crate) fn while_it_changes_queues() {
+    let cpu = cpus()[random(cpus().len() as u64) as usize];
+    let over = Arc::new(AtomicBool::new(false));
+    let seen = over.clone();
+    let hog = Work::from_fn("hog", move |_| {
+        // Awake, so that the pool begins nothing else.
+        while !seen.load(SeqCst) {
+            machine::cpu::relax();
+        }
+    });
+    system_wq().queue_on(cpu, &hog);
+    wait_until(|| !hog.is_pending());
+    // The last holds back all but the first of its items.
+    let queues: Arc<[_]> = [0, 0, 1].map(|most| queue(WqFlags::empty(), most)).into();
+    let first = Work::from_fn("first", |_| {});
+    queues[2].queue_on(cpu, &first);
+    let count = Arc::new(Count::default());
+    let work = Arc::new(Work::new(Dawdler(count.clone())));
+    let balance = Arc::new(AtomicI64::new(0));
+    let threads: Vec<_> = (0..3)
+        .map(|_| {
+            let (work, queues, balance) = (work.clone(), queues.clone(), balance.clone());
+            spawn("mover", move |_| {
+                for _ in 0..20 {
+                    let taken = if random(4) == 0 { work.cancel_sync() } else { work.cancel() };
+                    let queued = queues[random(3) as usize].queue_on(cpu, &work);
+                    balance.fetch_add(i64::from(queued) - i64::from(taken), SeqCst);
+                    (0..random(4)).for_each(|_| machine::cpu::relax());
+                }
+                0
+            })
+        })
+        .collect();
+    join_all(threads);
+    over.store(true, SeqCst);
+    // Each waits for exactly what is counted as its own.
+    queues.iter().for_each(WorkQueue::flush);
+    hog.flush();
+    assert_eq!(count.runs() as i64, balance.load(SeqCst), "run, and left to be run");
+    assert!(!work.is_busy());
+    first.flush();
 }
 
 /// The timer fires, is moved and is cancelled, all at the same moment.
