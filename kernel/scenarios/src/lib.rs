@@ -20,6 +20,8 @@ mod harness;
 mod hotplugging;
 mod killed;
 mod lazy_tlb;
+mod lockup_windows;
+mod lockups;
 mod migration;
 mod misc;
 mod park;
@@ -139,19 +141,25 @@ scenarios! {
     d01_long_run_is_no_sleep / 20: "one that has run for long and falls asleep is not reported" = watcher_windows::long_run_is_no_sleep;
     d01_on_its_way_is_not_asleep / 20: "one that is preempted on its way to sleep is not reported" = watcher_windows::on_its_way_is_not_asleep;
     d01_settings_change_during_a_look / 4: "a timeout that is set during a look counts" = watcher_windows::settings_change_during_a_look;
-    d02_soft_lockup / 10: "a CPU that does not switch is reported with its backtrace, once" = watchers::soft_lockup_is_reported;
-    d02_busy_is_no_lockup / 20: "a busy CPU, one stuck for less than the limit, and one that says so are not reported" = watchers::busy_cpu_is_no_lockup;
-    d02_hard_lockup / 4: "a CPU that takes no interrupts is reported by another" = watchers::hard_lockup_is_reported;
-    d02_lockup_out_of_rest / 4: "all rest, and one CPU gets stuck at once" = watcher_windows::lockup_out_of_rest;
+    d02_soft_lockup / 10: "a CPU that does not switch is reported with its backtrace, once" = lockups::soft_lockup_is_reported;
+    d02_busy_is_no_lockup / 20: "a busy CPU, one stuck for less than the limit, and one that says so are not reported" = lockups::busy_cpu_is_no_lockup;
+    d02_hard_lockup / 4: "a CPU that takes no interrupts is reported by another" = lockups::hard_lockup_is_reported;
+    d02_lockup_out_of_rest / 4: "all rest, and one CPU gets stuck at once" = lockup_windows::lockup_out_of_rest;
+    d02_softirq_out_of_rest / 4: "all rest, and a softirq on top of an idle task does not end" = lockup_windows::softirq_out_of_rest;
+    d02_lockup_as_its_watcher_looks / 4: "a CPU gets stuck just when its watcher is about to rest" = lockup_windows::lockup_as_its_watcher_looks;
+    d02_lockup_as_its_cpu_comes / 4: "a CPU that comes is watched at once" = lockup_windows::lockup_as_its_cpu_comes;
+    d02_watcher_goes_during_a_lockup / 4: "a lockup is reported once, whoever watches" = lockup_windows::watcher_goes_during_a_lockup;
+    d02_left_out_is_not_reported / 10: "CPUs that are not watched, or not there, are not reported" = lockup_windows::left_out_is_not_reported;
+    d02_each_watch_alone / 10: "the two watches are turned on and off one by one" = lockup_windows::each_watch_alone;
     #[cfg(not(target_os = "none"))]
-    d02_idle_cpus_are_not_woken / 4: "the watch costs an idle machine no interrupts" = watchers::idle_cpus_are_not_woken;
-    d02_watch_against_hotplug / 20: "CPUs go and come, settings change, and the watch goes on" = watchers::watch_against_hotplug;
+    d02_idle_cpus_are_not_woken / 4: "the watch costs an idle machine no interrupts" = lockups::idle_cpus_are_not_woken;
+    d02_watch_against_hotplug / 20: "CPUs go and come, settings change, and the watch goes on" = lockups::watch_against_hotplug;
     #[cfg(not(target_os = "none"))]
     d01_hung_task_panic / 4: "hung_task_panic ends the kernel" = watchers::hung_task_panic;
     #[cfg(not(target_os = "none"))]
-    d02_softlockup_panic / 10: "softlockup_panic ends the kernel" = watchers::softlockup_panic;
+    d02_softlockup_panic / 10: "softlockup_panic ends the kernel" = lockups::softlockup_panic;
     #[cfg(not(target_os = "none"))]
-    d02_hardlockup_panic / 4: "hardlockup_panic ends the kernel" = watchers::hardlockup_panic;
+    d02_hardlockup_panic / 4: "hardlockup_panic ends the kernel" = lockups::hardlockup_panic;
     w04_a_blocked_worker_is_replaced / 4: "an item that blocks makes way for the one it waits for" = self::workqueue::pools::blocked_worker_is_replaced;
     w04_one_runs_at_a_time / 4: "items that do not block do not share their CPU" = self::workqueue::pools::one_runs_at_a_time;
     w04_one_goes_on_after_a_block / 4: "a worker that goes on after a block does not share its CPU" = self::workqueue::windows::one_goes_on_after_a_block;

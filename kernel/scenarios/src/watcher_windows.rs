@@ -1,4 +1,4 @@
-//! The watchers in the moments between two states of who is watched.
+//! The watch for hung tasks in the moments between two states of who is watched.
 
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -8,11 +8,9 @@ use sched::{Attributes, Completion, Sleep};
 use time::SECOND;
 use watchdog::hung_task;
 
+use crate::lockups::victim;
 use crate::tools::{cpus, random, spin_until};
-use crate::watchers::{
-    HungTaskWatch, LockupWatch, LogTail, PERIOD, THRESHOLD, blocked, release, sleeper,
-    spin_uninterrupted, victim,
-};
+use crate::watchers::{HungTaskWatch, LogTail, blocked, release, sleeper};
 
 /// Seconds of sleep after which a task counts as hung here.
 const SHORT: u64 = 1;
@@ -106,26 +104,5 @@ pub(crate) fn settings_change_during_a_look() {
         assert!(log.count(&line) > before, "nobody looked after the timeout was set");
     }
     release(sleeping);
-    drop(watch);
-}
-
-/// All CPUs rest, and one of them leaves that and gets stuck at once.
-pub(crate) fn lockup_out_of_rest() {
-    let log = LogTail::from_now();
-    let watch = LockupWatch::start();
-    let all = cpus();
-    let cpu = all[random(all.len() as u64) as usize];
-    let from = time::monotonic() + 3 * PERIOD + random(2 * PERIOD);
-    let thread = Builder::new(format_args!("stuck"))
-        .cpu(cpu)
-        .run(move |_| {
-            sched::sleep_until(from);
-            spin_uninterrupted(time::monotonic() + THRESHOLD * SECOND + 3 * PERIOD);
-            0
-        })
-        .expect("a thread can be made");
-    assert_eq!(thread.join(), Exit::Returned(0));
-    let line = alloc::format!("Watchdog detected hard LOCKUP on cpu {cpu}");
-    assert_eq!(log.count(&line), usize::from(all.len() > 1), "{:#?}", log.lines());
     drop(watch);
 }

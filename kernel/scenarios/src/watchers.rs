@@ -1,4 +1,4 @@
-//! The watchers: hung tasks, and CPUs that do not go on.
+//! Hung tasks, and what scenarios of all watchers use.
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -6,20 +6,14 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use kthread::{Builder, Exit, Handle};
-use machine::CpuId;
 use sched::{Completion, Sleep};
-use sync::{IrqGuard, PreemptGuard};
 use time::SECOND;
-use watchdog::{hung_task, lockup};
+use watchdog::hung_task;
 
-use crate::tools::{cpus, random, spin_until};
+use crate::tools::random;
 
 /// Seconds of sleep after which a task counts as hung: on a real machine nobody waits for two minutes.
 const TIMEOUT: u64 = if cfg!(target_os = "none") { 2 } else { 120 };
-/// `watchdog_thresh`, in seconds.
-pub(crate) const THRESHOLD: u64 = if cfg!(target_os = "none") { 1 } else { 10 };
-/// The time between two looks of the lockup detector.
-pub(crate) const PERIOD: u64 = THRESHOLD * 2 * SECOND / 5;
 
 /// Lines of the kernel log from a moment on.
 pub(crate) struct LogTail(u64);
@@ -44,7 +38,7 @@ impl LogTail {
     }
 
     /// The lines of the report that begins with a line with `part` in it, up to the next report.
-    fn report(&self, part: &str) -> Vec<String> {
+    pub(crate) fn report(&self, part: &str) -> Vec<String> {
         let lines = self.lines();
         let Some(start) = lines.iter().position(|line| line.contains(part)) else {
             panic!("nothing in the log says {part:?}: {lines:#?}");
@@ -55,7 +49,7 @@ impl LogTail {
     }
 }
 
-fn has_address(lines: &[String]) -> bool {
+pub(crate) fn has_address(lines: &[String]) -> bool {
     lines.iter().any(|line| line.trim_start().starts_with("[<"))
 }
 
@@ -171,182 +165,9 @@ pub(crate) fn warnings_are_counted() {
     drop(watch);
 }
 
-/// Runs the lockup detector while it lives.
-pub(crate) struct LockupWatch {
-    threshold: i64,
-}
-
-impl LockupWatch {
-    pub(crate) fn start() -> Self {
-        let threshold = lockup::threshold();
-        lockup::set_threshold(THRESHOLD as i64).expect("its threads can be made");
-        lockup::start().expect("its threads can be made");
-        Self { threshold }
-    }
-}
-
-impl Drop for LockupWatch {
-    fn drop(&mut self) {
-        lockup::stop();
-        // What cannot be started again is not running either.
-        lockup::preset(lockup::Preset { threshold: Some(self.threshold), ..Default::default() });
-    }
-}
-
-/// The CPU on which threads get stuck: not the one where the kernel does its own things, if there are two.
-pub(crate) fn victim() -> CpuId {
-    cpus().last().copied().unwrap_or(0)
-}
-
-/// A thread that spins for so long, in its own way, on the victim.
-fn stuck(nanoseconds: u64, spin: impl FnOnce(u64) + Send + 'static) -> Handle {
-    Builder::new(format_args!("stuck"))
-        .cpu(victim())
-        .run(move |_| {
-            spin(time::monotonic() + nanoseconds);
-            0
-        })
-        .expect("a thread can be made")
-}
-
-fn spin_unpreempted(deadline: u64) {
-    let _here = PreemptGuard::new();
-    spin_until(deadline);
-}
-
-pub(crate) fn spin_uninterrupted(deadline: u64) {
-    let _here = IrqGuard::new();
-    spin_until(deadline);
-}
-
-fn soft_lockup(cpu: CpuId) -> String {
-    alloc::format!("watchdog: BUG: soft lockup - CPU#{cpu} stuck for ")
-}
-
-pub(crate) fn soft_lockup_is_reported() {
-    let log = LogTail::from_now();
-    let watch = LockupWatch::start();
-    // Sometimes all CPUs have gone to rest before.
-    sched::sleep_for(random(4 * PERIOD));
-    let thread = stuck(2 * THRESHOLD * SECOND + 2 * PERIOD, spin_unpreempted);
-    let pid = thread.task().pid();
-    assert_eq!(thread.join(), Exit::Returned(0));
-    let line = soft_lockup(victim());
-    assert_eq!(log.count("soft lockup"), 1, "{:#?}", log.lines());
-    let report = log.report(&line);
-    assert!(report[0].ends_with(&alloc::format!("s! [stuck:{pid}]")), "{report:#?}");
-    assert!(report.iter().any(|line| line.contains("Comm: stuck")), "{report:#?}");
-    // Code for the host may keep no frame pointers.
-    let named = has_address(&report) || cfg!(not(target_os = "none"));
-    assert!(named, "no backtrace: {report:#?}");
-    drop(watch);
-}
-
-pub(crate) fn busy_cpu_is_no_lockup() {
-    let log = LogTail::from_now();
-    let watch = LockupWatch::start();
-    // Preempted, it spins as long as it likes; unpreempted, for as long as no look can find too long; and longer, if it says so.
-    let busy = stuck(2 * THRESHOLD * SECOND + 2 * PERIOD, spin_until);
-    assert_eq!(busy.join(), Exit::Returned(0));
-    let short = stuck(2 * THRESHOLD * SECOND - 2 * PERIOD, spin_unpreempted);
-    assert_eq!(short.join(), Exit::Returned(0));
-    let touching = stuck(3 * THRESHOLD * SECOND, |deadline| {
-        let _here = IrqGuard::new();
-        while time::monotonic() < deadline {
-            sched::watch::touch_nmi_watchdog();
-            machine::cpu::relax();
-        }
-    });
-    assert_eq!(touching.join(), Exit::Returned(0));
-    // Nor are the CPUs that are held while somebody stops the machine for long, and says so for itself.
-    sched::stopper::stop_machine(None, || {
-        let deadline = time::monotonic() + 3 * THRESHOLD * SECOND;
-        while time::monotonic() < deadline {
-            sched::watch::touch_nmi_watchdog();
-            machine::cpu::relax();
-        }
-    })
-    .expect("all stoppers are there");
-    sched::sleep_for(2 * PERIOD);
-    assert_eq!(log.count("LOCKUP"), 0, "{:#?}", log.lines());
-    assert_eq!(log.count("soft lockup"), 0, "{:#?}", log.lines());
-    drop(watch);
-}
-
-pub(crate) fn hard_lockup_is_reported() {
-    let log = LogTail::from_now();
-    let watch = LockupWatch::start();
-    sched::sleep_for(random(4 * PERIOD));
-    let thread = stuck(THRESHOLD * SECOND + 3 * PERIOD, spin_uninterrupted);
-    assert_eq!(thread.join(), Exit::Returned(0));
-    // A CPU that is alone has nobody to notice.
-    let expected = usize::from(cpus().len() > 1);
-    let line = alloc::format!("Watchdog detected hard LOCKUP on cpu {}", victim());
-    assert_eq!(log.count("LOCKUP"), expected, "{:#?}", log.lines());
-    assert_eq!(log.count(&line), expected, "{:#?}", log.lines());
-    if expected == 1 {
-        let report = log.report(&line);
-        let named = alloc::format!("CPU: {} PID: ", victim());
-        let named =
-            report.iter().any(|line| line.starts_with(&named) && line.ends_with(" Comm: stuck"));
-        assert!(named, "{report:#?}");
-    }
-    drop(watch);
-}
-
-#[cfg(not(target_os = "none"))]
-pub(crate) fn idle_cpus_are_not_woken() {
-    let watch = LockupWatch::start();
-    // Until all have seen that there is nothing to do.
-    sched::sleep_for(4 * PERIOD);
-    let taken = || -> u64 { cpus().into_iter().map(|cpu| machine::irq::counts(cpu).timer).sum() };
-    let before = taken();
-    sched::sleep_for(100 * PERIOD);
-    // One for the sleep's end, and what woke CPUs since the first look.
-    let timers = taken() - before;
-    assert!(timers <= 2 + 2 * cpus().len() as u64, "{timers} timer interrupts on an idle machine");
-    drop(watch);
-}
-
-pub(crate) fn watch_against_hotplug() {
-    let log = LogTail::from_now();
-    let watch = LockupWatch::start();
-    for _ in 0..4 {
-        let all = cpus();
-        if let Some(&cpu) = all.get(1 + random(all.len().max(2) as u64 - 1) as usize) {
-            hotplug::down(cpu).expect("it is not the last");
-            sched::sleep_for(random(PERIOD));
-            match random(4) {
-                0 => lockup::set_threshold(THRESHOLD as i64).expect("nothing is made"),
-                1 => {
-                    lockup::set_any(false).expect("nothing is made");
-                    lockup::set_any(true).expect("its threads can be made");
-                }
-                _ => {}
-            }
-            hotplug::up(cpu).expect("it was there before");
-        }
-        sched::sleep_for(random(2 * PERIOD));
-    }
-    assert_eq!(log.count("ockup"), 0, "{:#?}", log.lines());
-    // Whoever watches whom now: all are watched.
-    for cpu in cpus() {
-        let thread = Builder::new(format_args!("stuck"))
-            .cpu(cpu)
-            .run(|_| {
-                spin_unpreempted(time::monotonic() + 2 * THRESHOLD * SECOND + 2 * PERIOD);
-                0
-            })
-            .expect("a thread can be made");
-        assert_eq!(thread.join(), Exit::Returned(0));
-        assert_eq!(log.count(&soft_lockup(cpu)), 1, "CPU {cpu}: {:#?}", log.lines());
-    }
-    drop(watch);
-}
-
 /// Turns a setting on that makes the kernel panic, and says that this is meant.
 #[cfg(not(target_os = "none"))]
-fn panic_on(setting: &core::sync::atomic::AtomicI64, message: &'static str) {
+pub(crate) fn panic_on(setting: &core::sync::atomic::AtomicI64, message: &'static str) {
     setting.store(1, Ordering::SeqCst);
     crate::tools::expect_panic(message);
 }
@@ -358,22 +179,4 @@ pub(crate) fn hung_task_panic() {
     let _sleeping = sleeper(Sleep::Uninterruptible);
     sched::sleep_for((TIMEOUT + 1) * SECOND);
     panic!("a hung task did not end the kernel");
-}
-
-#[cfg(not(target_os = "none"))]
-pub(crate) fn softlockup_panic() {
-    let _watch = LockupWatch::start();
-    panic_on(&lockup::SOFTLOCKUP_PANIC, "softlockup: hung tasks");
-    stuck(2 * THRESHOLD * SECOND + 2 * PERIOD, spin_unpreempted).join();
-    panic!("a soft lockup did not end the kernel");
-}
-
-#[cfg(not(target_os = "none"))]
-pub(crate) fn hardlockup_panic() {
-    if cpus().len() > 1 {
-        let _watch = LockupWatch::start();
-        panic_on(&lockup::HARDLOCKUP_PANIC, "Hard LOCKUP");
-        stuck(THRESHOLD * SECOND + 3 * PERIOD, spin_uninterrupted).join();
-        panic!("a hard lockup did not end the kernel");
-    }
 }

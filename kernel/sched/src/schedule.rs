@@ -149,7 +149,7 @@ fn switch(me: &Current<Task>, voluntary: bool) {
         tracepoints::switch(me, &next, voluntary, slept_as);
         if me.is_idle() {
             tick::resume();
-            watch::leave_idle(machine::cpu::id());
+            watch::leave_idle();
         }
         space::switch_to(&next);
         let previous = CURRENT.switch(next, Task::context);

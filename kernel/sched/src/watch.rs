@@ -9,7 +9,7 @@ use sync::{Once, PerCpu, per_cpu};
 use crate::runqueue::RUN_QUEUES;
 
 struct Watch {
-    /// The hook is to be called when the CPU leaves its idle task.
+    /// The hook is to be called when the CPU, which rests, has something to do. The CPU's own.
     call: AtomicBool,
     /// Long work was announced since the watchers looked: to the soft lockup's, to the hard lockup's.
     soft: AtomicBool,
@@ -24,41 +24,33 @@ static WATCHES: PerCpu<Watch> = per_cpu!(Watch {
 
 static LEAVE_IDLE: Once<fn(CpuId)> = Once::new();
 
-/// Says what to call on a CPU that leaves its idle task, with interrupts off, after [`call_when_leaving_idle`] was called for it.
-/// Once; a second call does nothing.
+/// Says what to call on a CPU that leaves its idle task, or begins to serve softirqs there, with interrupts off, after
+/// [`call_when_leaving_idle`]. Once; a second call does nothing.
 pub fn set_leave_idle_hook(hook: fn(CpuId)) {
     let _ = LEAVE_IDLE.set(hook);
 }
 
-/// Has the hook called, once, when a CPU next leaves its idle task. Any context.
-///
-/// Whoever calls this and then finds by [`rests_for_certain`] that the CPU is idle knows that the hook will be called: the
-/// run queue's lock is between the two on both sides.
-pub fn call_when_leaving_idle(cpu: CpuId) {
-    WATCHES.of(cpu).call.store(true, Ordering::Release);
+/// Has the hook called, once, when this CPU, which rests, next has something to do. In an interrupt.
+pub fn call_when_leaving_idle() {
+    WATCHES.this().call.store(true, Ordering::Relaxed);
 }
 
-/// This CPU's idle task makes way. Interrupts off, the run queue not locked any more. A load if nobody wants to know.
+/// This CPU's idle task makes way, or softirqs are to be served, which may be on top of it. Interrupts off, the run queue not
+/// locked any more. A load if nobody wants to know.
 #[inline]
-pub(crate) fn leave_idle(cpu: CpuId) {
-    let watch = WATCHES.of(cpu);
-    if watch.call.load(Ordering::Relaxed)
-        && watch.call.swap(false, Ordering::Acquire)
-        && let Some(hook) = LEAVE_IDLE.get()
-    {
-        hook(cpu);
+pub(crate) fn leave_idle() {
+    let watch = WATCHES.this();
+    if watch.call.load(Ordering::Relaxed) {
+        watch.call.store(false, Ordering::Relaxed);
+        if let Some(hook) = LEAVE_IDLE.get() {
+            hook(machine::cpu::id());
+        }
     }
 }
 
-/// Whether a CPU runs its idle task and has nothing else to run; a moment ago. Any context.
-pub fn rests(cpu: CpuId) -> bool {
-    let shared = RUN_QUEUES.of(cpu);
-    shared.idle.load(Ordering::Relaxed) && shared.runnable.load(Ordering::Relaxed) == 0
-}
-
-/// As [`rests`], looked at under the run queue's lock; false if somebody holds that. Any context without a run-queue lock.
-pub fn rests_for_certain(cpu: CpuId) -> bool {
-    RUN_QUEUES.of(cpu).queue.try_lock_irq().is_some_and(|_queue| rests(cpu))
+/// Whether this CPU has nothing to do: the interrupt has come into its idle task, not into softirqs on top of that. In an interrupt.
+pub fn rests() -> bool {
+    RUN_QUEUES.this().idle.load(Ordering::Relaxed) && !sync::in_serving_softirq()
 }
 
 /// Says that this CPU is right not to switch tasks for so long. Any context.

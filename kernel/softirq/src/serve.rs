@@ -12,10 +12,12 @@ const LONGEST: u64 = 2_000_000;
 const ROUNDS: u32 = 10;
 
 /// The end of an interrupt, with the interrupt level no longer counted: serves what the interrupt raised, unless that
-/// interrupted a softirq or a section with softirqs off. Interrupts are off, go on in between, and are off again.
+/// interrupted a softirq or a section with softirqs off. `before` is called first if there is anything to serve. Interrupts are off,
+/// go on in between, and are off again.
 #[inline]
-pub fn interrupt_exit() {
+pub fn interrupt_exit(before: impl FnOnce()) {
     if ROWS.this().pending.load(Relaxed) != 0 && !sync::in_interrupt() {
+        before();
         serve_unless_left();
     }
 }

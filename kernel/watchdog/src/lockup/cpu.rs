@@ -1,25 +1,26 @@
 //! One CPU's part in the watch: its timer, its thread, and the CPU that it watches in its turn.
 //!
 //! Each watched CPU watches the next one, in a ring. Its timer is armed as long as it or the next one has something to do.
-//! When both rest the timer is not armed again, and whoever of the two leaves its idle task first has it armed:
+//! A CPU writes its own part only, and says itself when it begins to work:
 //!
 //! ```text
-//!   the watcher's timer expires                    the other CPU
-//!   resting = true                                 locks its run queue
-//!   has the other call when it leaves idle         leaves idle
-//!   looks under the run queue's lock               unlocks it
-//!   whether the other rests                        looks whether it is to call
+//!   a CPU that leaves its idle task                its watcher's timer expires
+//!   part = Working                                 reads the other's part
+//!   interrupts its watcher ──────────────────────> if that does not work, goes to rest
 //! ```
 //!
-//! Whoever has the lock second sees what the other did, so one of the two arms the timer: the watcher, which sees that the
-//! other does not rest, or the other, which interrupts the watcher. That one arms its timer in the interrupt and stays in its
-//! idle task: if it had to leave that, it would need a watcher in its turn, and one CPU at work would wake them all.
+//! The watcher takes the interrupt before its look, which sees the other work then, or after it, and goes on watching: no order of the
+//! two leaves a CPU at work without a watcher. It arms its timer in the interrupt and stays in its idle task: if it had to leave
+//! that, it would need a watcher in its turn, and one CPU at work would wake them all.
+//!
+//! A CPU that joins the ring begins to work like one that leaves its idle task. One that leaves the ring works until then, so its
+//! watcher has its timer armed, and finds whom it has to watch from then on when that expires.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst};
 
 use kthread::smpboot::PerCpuThread;
 use machine::{CpuId, Ipi};
-use sched::{Attributes, CpuMask, TaskRef, watch};
+use sched::{Attributes, TaskRef, watch};
 use sync::{IrqGuard, LockClass, Once, PerCpu, SpinLock, per_cpu};
 use time::HrTimer;
 
@@ -40,10 +41,27 @@ pub(super) static THREADS: PerCpuThread = PerCpuThread {
     kept_apart: false,
 };
 
-/// The CPUs in the ring.
-static WATCHED: AtomicU64 = AtomicU64::new(0);
+/// A CPU's part in the watch. Changes on that CPU only, with interrupts off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Part {
+    /// It is not in the ring: it watches nobody, and nobody watches it.
+    Out,
+    /// It has something to do, and is watched. Its timer is armed.
+    Working,
+    /// It has nothing to do but to watch the next one, which works. Its timer is armed.
+    Watching,
+    /// Neither has anything to do. Its timer is not armed.
+    Resting,
+}
+
+impl Part {
+    const ALL: [Self; 4] = [Self::Out, Self::Working, Self::Watching, Self::Resting];
+}
 
 struct Watch {
+    /// A [`Part`].
+    part: AtomicU8,
     /// Made when the CPU is watched for the first time.
     timer: Once<HrTimer>,
     thread: SpinLock<Option<TaskRef>>,
@@ -51,32 +69,40 @@ struct Watch {
     due: AtomicBool,
     /// The thread is to look at the settings.
     changed: AtomicBool,
-    /// The timer is not armed: this CPU and the one that it watches have nothing to do.
-    resting: AtomicBool,
 }
 
 static WATCHES: PerCpu<Watch> = per_cpu!(Watch {
+    part: AtomicU8::new(Part::Out as u8),
     timer: Once::new(),
     thread: SpinLock::new(&THREAD_LOCK, None),
     due: AtomicBool::new(false),
     changed: AtomicBool::new(false),
-    resting: AtomicBool::new(false),
 });
 
-fn watched() -> CpuMask {
-    CpuMask::from_bits(WATCHED.load(SeqCst))
+fn part(cpu: CpuId) -> Part {
+    Part::ALL[usize::from(WATCHES.of(cpu).part.load(SeqCst))]
 }
 
-/// The CPU that `cpu` watches, or would if it were in the ring. None: there is no other.
+/// On that CPU, interrupts off.
+fn set_part(cpu: CpuId, part: Part) {
+    WATCHES.of(cpu).part.store(part as u8, SeqCst);
+}
+
+/// The first CPU of the ring at some distance from `cpu`, which is not looked at itself. None: there is no other.
+fn find(cpu: CpuId, distances: impl Iterator<Item = usize>) -> Option<CpuId> {
+    distances
+        .map(|distance| (cpu + distance) % machine::cpu::count())
+        .find(|&other| part(other) != Part::Out)
+}
+
+/// The CPU that `cpu` watches.
 fn next(cpu: CpuId) -> Option<CpuId> {
-    let others = watched().without(cpu);
-    others.iter().find(|&other| other > cpu).or_else(|| others.first())
+    find(cpu, 1..machine::cpu::count())
 }
 
 /// The CPU that watches `cpu`.
 fn watcher_of(cpu: CpuId) -> Option<CpuId> {
-    let others = watched().without(cpu);
-    others.iter().filter(|&other| other < cpu).last().or_else(|| others.iter().last())
+    find(cpu, (1..machine::cpu::count()).rev())
 }
 
 /// The time between two looks, in nanoseconds: five of them before a soft lockup is reported.
@@ -106,24 +132,6 @@ pub(super) fn wake_thread(cpu: CpuId) {
     }
 }
 
-/// Sees to it that somebody watches a CPU that has something to do. Any context.
-fn summon_watcher_of(cpu: CpuId) {
-    if let Some(watcher) = watcher_of(cpu)
-        && WATCHES.of(watcher).resting.load(SeqCst)
-    {
-        machine::irq::send(watcher, Ipi::CallFunction);
-    }
-}
-
-/// The interrupt by which a CPU that rests is asked to watch again. It does not leave its idle task for that, so it needs no
-/// watcher of its own.
-pub(super) fn answer_summons() {
-    let cpu = machine::cpu::id();
-    if watched().contains(cpu) && WATCHES.of(cpu).resting.load(SeqCst) {
-        arm(cpu);
-    }
-}
-
 /// The settings have changed: all begin anew.
 pub(super) fn restart_all() {
     for cpu in sched::online().iter() {
@@ -132,34 +140,23 @@ pub(super) fn restart_all() {
     }
 }
 
-/// The thread is on its CPU, which has come or is to be watched from now on.
+/// The thread is on its CPU, which has come, or the settings have changed.
 fn online(cpu: CpuId) {
     // A CPU that comes back has its timer already.
     let _ = WATCHES.of(cpu).timer.set(HrTimer::new(expired));
+    offline(cpu);
     if super::cpus().contains(cpu) {
-        WATCHED.fetch_or(CpuMask::of(cpu).bits(), SeqCst);
-        arm(cpu);
-        // Whoever watches it from now on may have been watching another one, and both rested.
-        summon_watcher_of(cpu);
-    } else {
-        offline(cpu);
+        let _irqs_off = IrqGuard::new();
+        begin_work(cpu);
     }
 }
 
 /// The CPU is about to go, or is not to be watched any more. On that CPU.
 fn offline(cpu: CpuId) {
-    let watch = WATCHES.of(cpu);
-    WATCHED.fetch_and(!CpuMask::of(cpu).bits(), SeqCst);
-    {
-        // The timer is this CPU's: it does not expire in between, and will not arm itself again.
-        let _irqs_off = IrqGuard::new();
-        watch.resting.store(false, SeqCst);
-        if let Some(timer) = watch.timer.get() {
-            timer.cancel();
-        }
-    }
-    if let Some(orphan) = next(cpu) {
-        summon_watcher_of(orphan);
+    let _irqs_off = IrqGuard::new();
+    set_part(cpu, Part::Out);
+    if let Some(timer) = WATCHES.of(cpu).timer.get() {
+        timer.cancel();
     }
 }
 
@@ -173,65 +170,53 @@ fn work(cpu: CpuId) {
     }
 }
 
-/// Starts this CPU's timer; what it has seen before does not count.
-fn arm(cpu: CpuId) {
-    let _irqs_off = IrqGuard::new();
+/// This CPU has something to do from now on, and is watched: it joins the ring, leaves its idle task, or serves softirqs there.
+/// Interrupts off.
+pub(super) fn begin_work(cpu: CpuId) {
     let now = time::monotonic();
-    let watch = WATCHES.of(cpu);
-    watch.resting.store(false, SeqCst);
     soft::start_over(cpu, now);
-    hard::start_over(cpu);
-    if let Some(timer) = watch.timer.get() {
-        timer.start(now + period());
+    let before = part(cpu);
+    set_part(cpu, Part::Working);
+    if matches!(before, Part::Out | Part::Resting) {
+        arm(cpu, now);
+    }
+    // Not before its part has changed: see above.
+    if let Some(watcher) = watcher_of(cpu) {
+        machine::irq::send(watcher, Ipi::CallFunction);
     }
 }
 
-/// A CPU leaves its idle task after it, or its watcher, has gone to rest. Interrupts off.
-pub(super) fn leaves_idle(cpu: CpuId) {
-    if !watched().contains(cpu) {
-        return;
-    }
-    if WATCHES.of(cpu).resting.load(SeqCst) {
-        arm(cpu);
-    }
-    summon_watcher_of(cpu);
-}
-
-/// The timer's interrupt.
-fn expired() {
+/// The interrupt by which a CPU that begins to work asks this one to watch it.
+pub(super) fn answer_summons() {
     let cpu = machine::cpu::id();
-    if !watched().contains(cpu) {
-        return;
+    if part(cpu) == Part::Resting {
+        set_part(cpu, Part::Watching);
+        arm(cpu, time::monotonic());
     }
-    let now = time::monotonic();
-    let other = next(cpu);
-    soft::look(cpu, now);
-    if let Some(other) = other {
-        hard::look(cpu, other, now);
-    }
-    let this_rests = watch::rests(cpu);
-    if this_rests && other.is_none_or(watch::rests) {
-        rest(cpu, other);
-        return;
-    }
+}
+
+/// On that CPU, interrupts off.
+fn arm(cpu: CpuId, now: u64) {
     if let Some(timer) = WATCHES.of(cpu).timer.get() {
         timer.start(now + period());
     }
-    if !this_rests {
-        summon_watcher_of(cpu);
-    }
 }
 
-/// This CPU and the one that it watches have nothing to do: its timer is not armed again.
-fn rest(cpu: CpuId, other: Option<CpuId>) {
-    WATCHES.of(cpu).resting.store(true, SeqCst);
-    watch::call_when_leaving_idle(cpu);
-    if let Some(other) = other {
-        watch::call_when_leaving_idle(other);
+/// The timer's interrupt. Only on a CPU of the ring: one that leaves it takes its timer back.
+fn expired() {
+    let cpu = machine::cpu::id();
+    let now = time::monotonic();
+    let works = next(cpu).filter(|&other| part(other) == Part::Working);
+    if let Some(other) = works {
+        hard::look(other, now);
     }
-    let still_rests = other.is_none_or(watch::rests_for_certain);
-    // A CPU that came or went has looked whether its new watcher rests, after it changed the ring.
-    if !still_rests || next(cpu) != other {
-        arm(cpu);
+    if part(cpu) == Part::Working && !watch::rests() {
+        soft::look(cpu, now);
+    } else {
+        watch::call_when_leaving_idle();
+        set_part(cpu, if works.is_some() { Part::Watching } else { Part::Resting });
+    }
+    if part(cpu) != Part::Resting {
+        arm(cpu, now);
     }
 }

@@ -1,9 +1,10 @@
 //! Hard lockups: a CPU that takes no interrupts. It cannot notice that itself; the CPU before it in the ring does.
 //!
 //! The watcher takes no lock that the other could hold: it compares how many interrupts the other has taken since the last
-//! look. A CPU that rests takes none, and that is right; one that has tasks waiting and still looks idle does not rest.
+//! look. A CPU that rests takes none, and that is right, and it is not looked at; it takes one before it works again, so nothing
+//! has to be forgotten in between. Nor when a CPU gets another watcher: the count says the same to each.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use kthread::backtrace;
 use machine::CpuId;
@@ -13,10 +14,8 @@ use sync::{PerCpu, per_cpu};
 use super::{HARDLOCKUP_ALL_CPU_BACKTRACE, HARDLOCKUP_PANIC, Watch, is_enabled, threshold};
 use crate::report;
 
-/// What a watcher knows of the CPU that it watches. Written on the watcher only.
+/// What is known of a CPU. Written by whoever watches it, and true whoever that is.
 struct State {
-    /// The other CPU's number, plus one; 0: none was looked at yet.
-    other: AtomicUsize,
     /// How many interrupts it had taken, and when that was first seen.
     taken: AtomicU64,
     since: AtomicU64,
@@ -24,28 +23,18 @@ struct State {
 }
 
 static STATES: PerCpu<State> = per_cpu!(State {
-    other: AtomicUsize::new(0),
-    taken: AtomicU64::new(0),
+    // No count: the first look begins with its own.
+    taken: AtomicU64::new(u64::MAX),
     since: AtomicU64::new(0),
     reported: AtomicBool::new(false),
 });
 
-/// What this watcher has seen so far does not count any more.
-pub(super) fn start_over(watcher: CpuId) {
-    STATES.of(watcher).other.store(0, Relaxed);
-}
-
-/// The timer of this CPU has expired: looks at the other.
-pub(super) fn look(watcher: CpuId, other: CpuId, now: u64) {
-    let state = STATES.of(watcher);
+/// This CPU's timer has expired: looks at another CPU, which works.
+pub(super) fn look(other: CpuId, now: u64) {
+    let state = STATES.of(other);
     let taken = interrupts_taken(other);
     let was_touched = watch::take_hard_touch(other);
-    let goes_on = state.other.load(Relaxed) != other + 1
-        || state.taken.load(Relaxed) != taken
-        || was_touched
-        || watch::rests(other);
-    if goes_on || !is_enabled(Watch::Hard) {
-        state.other.store(other + 1, Relaxed);
+    if state.taken.load(Relaxed) != taken || was_touched || !is_enabled(Watch::Hard) {
         state.taken.store(taken, Relaxed);
         state.since.store(now, Relaxed);
         state.reported.store(false, Relaxed);
@@ -53,7 +42,7 @@ pub(super) fn look(watcher: CpuId, other: CpuId, now: u64) {
     }
     let stuck = now.saturating_sub(state.since.load(Relaxed));
     if stuck >= threshold().unsigned_abs() * time::SECOND && !state.reported.swap(true, Relaxed) {
-        report(watcher, other);
+        report(other);
     }
 }
 
@@ -63,11 +52,11 @@ fn interrupts_taken(cpu: CpuId) -> u64 {
     counts.timer + counts.reschedule + counts.call_function + counts.tlb + counts.console
 }
 
-fn report(watcher: CpuId, other: CpuId) {
+fn report(other: CpuId) {
     report::emergency(format_args!("NMI watchdog: Watchdog detected hard LOCKUP on cpu {other}"));
     backtrace::print_cpu(other);
     if HARDLOCKUP_ALL_CPU_BACKTRACE.load(Relaxed) != 0 {
-        report::print_other_cpus(&[watcher, other]);
+        report::print_other_cpus(&[machine::cpu::id(), other]);
     }
     if HARDLOCKUP_PANIC.load(Relaxed) != 0 {
         kthread::oops::panic(format_args!("Hard LOCKUP"));

@@ -136,7 +136,7 @@ pub fn set_cpus(mask: CpuMask) -> Result<()> {
 /// # Errors
 /// As [`kthread::Builder::create`].
 pub fn start() -> Result<()> {
-    sched::watch::set_leave_idle_hook(cpu::leaves_idle);
+    sched::watch::set_leave_idle_hook(cpu::begin_work);
     change(|| {})
 }
 

@@ -28,14 +28,9 @@ pub(super) fn start_over(cpu: CpuId, now: u64) {
     state.reported.store(now, Relaxed);
 }
 
-/// The timer of this CPU has expired.
+/// The timer of this CPU, which works, has expired.
 pub(super) fn look(cpu: CpuId, now: u64) {
-    let was_touched = watch::take_soft_touch(cpu);
-    if watch::rests(cpu) {
-        start_over(cpu, now);
-        return;
-    }
-    if was_touched {
+    if watch::take_soft_touch(cpu) {
         start_over(cpu, now);
     }
     cpu::wake_thread(cpu);
