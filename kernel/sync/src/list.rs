@@ -101,22 +101,16 @@ impl<T: Linked + ?Sized> List<T> {
         let links = self.adopt(element)?;
         // SAFETY: `adopt` made it ours.
         let node = unsafe { &*links };
-        self.link_last(node);
-        Ok(())
-    }
-
-    /// Links an element that this list owns by now, as its last.
-    #[inline(always)]
-    fn link_last(&mut self, node: &Links<T>) {
         node.previous.set(self.last);
         node.next.set(ptr::null());
         if self.last.is_null() {
-            self.first = node;
+            self.first = links;
         } else {
             // SAFETY: by the invariant, the last element's links, alive and ours to change.
-            unsafe { (*self.last).next.set(node) };
+            unsafe { (*self.last).next.set(links) };
         }
-        self.last = node;
+        self.last = links;
+        Ok(())
     }
 
     /// Adds an element at the beginning.
@@ -194,27 +188,44 @@ impl<T: Linked + ?Sized> List<T> {
         if self.owns(links) { Some(self.unlink(links)) } else { None }
     }
 
-    /// Moves another list's first element to the end of this one, and shows it.
+    /// Moves another list's first elements, so many at most, to the end of this one. Returns how many there were.
     #[inline]
-    pub fn move_front_from(&mut self, other: &mut Self) -> Option<&T> {
-        let links = other.first;
-        // SAFETY: by the other list's invariant, an element's links, or none.
-        let node = unsafe { links.as_ref() }?;
+    pub fn move_front_from(&mut self, other: &mut Self, most: usize) -> usize {
+        let first = other.first;
+        if most == 0 || first.is_null() {
+            return 0;
+        }
         if self.identity == 0 {
             self.identify();
         }
-        other.first = node.next.get();
-        if other.first.is_null() {
+        let (mut last, mut next, mut moved) = (first, first, 0);
+        while moved < most && !next.is_null() {
+            // SAFETY: by the other list's invariant, an element's links, alive and ours to change.
+            let node = unsafe { &*next };
+            // Relaxed: both lists are held exclusively, and the fields stay with who holds this one.
+            node.owner.store(self.identity, Ordering::Relaxed);
+            (last, next) = (next, node.next.get());
+            moved += 1;
+        }
+        other.first = next;
+        if next.is_null() {
             other.last = ptr::null();
         } else {
             // SAFETY: an element of the other list, which is ours to change.
-            unsafe { (*other.first).previous.set(ptr::null()) };
+            unsafe { (*next).previous.set(ptr::null()) };
         }
-        // Relaxed: both lists are held exclusively, and the fields stay with who holds this one.
-        node.owner.store(self.identity, Ordering::Relaxed);
-        self.link_last(node);
-        // SAFETY: the list is borrowed, so the element, which is in it by now, stays alive.
-        Some(unsafe { element_of(node).as_ref() })
+        // SAFETY: the two ends of what is moved.
+        let (head, tail) = unsafe { (&*first, &*last) };
+        head.previous.set(self.last);
+        tail.next.set(ptr::null());
+        if self.last.is_null() {
+            self.first = first;
+        } else {
+            // SAFETY: by the invariant, the last element's links, alive and ours to change.
+            unsafe { (*self.last).next.set(first) };
+        }
+        self.last = last;
+        moved
     }
 
     /// Takes out an element of this list.
@@ -276,6 +287,14 @@ impl<T: Linked + ?Sized> List<T> {
     pub fn front(&self) -> Option<&T> {
         // SAFETY: by the invariant, an element's links, or none.
         let links = unsafe { self.first.as_ref() }?;
+        // SAFETY: the list is borrowed, so the element stays alive and in it.
+        Some(unsafe { element_of(links).as_ref() })
+    }
+
+    /// The last element.
+    pub fn back(&self) -> Option<&T> {
+        // SAFETY: by the invariant, an element's links, or none.
+        let links = unsafe { self.last.as_ref() }?;
         // SAFETY: the list is borrowed, so the element stays alive and in it.
         Some(unsafe { element_of(links).as_ref() })
     }
@@ -355,22 +374,30 @@ mod tests {
     fn elements_go_from_the_front_of_one_list_to_the_end_of_another() {
         let items: Vec<_> = (0..4).map(item).collect();
         let (mut from, mut to) = (List::new(), List::new());
-        assert!(to.move_front_from(&mut from).is_none());
+        assert_eq!(to.move_front_from(&mut from, 1), 0);
         for item in &items[..3] {
             assert!(from.push_back(item.clone()).is_ok());
         }
         assert!(to.push_back(items[3].clone()).is_ok());
-        assert_eq!(to.move_front_from(&mut from).map(|item| item.number), Some(0));
+        assert_eq!((to.move_front_from(&mut from, 0), to.move_front_from(&mut from, 1)), (0, 1));
         assert_eq!((numbers(&from), numbers(&to)), ([1, 2].into(), [3, 0].into()));
+        assert_eq!(to.back().map(|item| item.number), Some(0));
         assert!(to.contains(&items[0]) && !from.contains(&items[0]));
-        assert!(to.move_front_from(&mut from).is_some() && to.move_front_from(&mut from).is_some());
+        assert_eq!(to.move_front_from(&mut from, 3), 2);
         assert!(from.is_empty() && from.front().is_none());
         assert!(from.push_back(items[2].clone()).is_err(), "it is in the other list");
         for number in [0, 3, 2, 1] {
             assert!(to.remove(&items[number]).is_some());
         }
-        assert!(from.push_back(items[0].clone()).is_ok());
-        assert_eq!(to.move_front_from(&mut from).map(|item| item.number), Some(0));
+        for item in &items[..3] {
+            assert!(from.push_back(item.clone()).is_ok());
+        }
+        assert_eq!(to.move_front_from(&mut from, 2), 2);
+        assert_eq!((numbers(&from), numbers(&to)), ([2].into(), [0, 1].into()));
+        // Each list goes on both ways from where it was cut or joined.
+        assert!(from.remove(&items[2]).is_some() && from.is_empty() && from.back().is_none());
+        assert!(from.push_back(items[3].clone()).is_ok() && to.push_back(items[2].clone()).is_ok());
+        assert_eq!((numbers(&from), numbers(&to)), ([3].into(), [0, 1, 2].into()));
         drop((from, to));
         assert!(items.iter().all(|item| Arc::strong_count(item) == 1));
     }

@@ -38,7 +38,7 @@ fn try_to_take(node: &Arc<Node>) -> Try {
         return Try::Idle;
     }
     let home = node.home.get();
-    match home.place {
+    match home.place() {
         Place::Nowhere => Try::Again,
         Place::Timer => match node.delay.as_ref().and_then(|delay| delay.take()) {
             Some(_) => {
@@ -47,8 +47,8 @@ fn try_to_take(node: &Arc<Node>) -> Try {
             }
             None => Try::Again,
         },
-        Place::Active | Place::Inactive | Place::Deferred => {
-            let Some(pool) = pools::find(home.pool) else { return Try::Again };
+        Place::Queued | Place::Deferred => {
+            let Some(pool) = pools::find(home.pool()) else { return Try::Again };
             let mut state = pool.lock();
             // Under the lock the word is true, if it still names this pool. Its parts count: by the row and colour of another
             // place in the same pool, the wrong one would be counted out.
@@ -56,15 +56,16 @@ fn try_to_take(node: &Arc<Node>) -> Try {
                 return Try::Again;
             }
             // What is not pending any more is in no such place.
-            let removed = match home.place {
-                Place::Active => state.take_from_worklist(node),
-                Place::Inactive => state.pwq(home.slot).take_from_inactive(node),
-                _ => node.state.take_deferred_back().then(|| node.clone()),
-            };
+            let held_back = state.pwq(home.slot()).take_from_inactive(node);
+            let was_active = held_back.is_none();
+            let removed = held_back.or_else(|| match home.place() {
+                Place::Deferred => node.state.take_deferred_back().then(|| node.clone()),
+                _ => state.take_from_worklist(node),
+            });
             let Some(removed) = removed else { return Try::Again };
             node.home.set_place(Place::Nowhere);
-            let news = state.leave(home.slot, home.colour, home.place != Place::Inactive);
-            let queue = news.then(|| state.pwq(home.slot).queue());
+            let news = state.leave(home, was_active);
+            let queue = news.then(|| state.pwq(home.slot()).queue());
             drop(state);
             drop(removed);
             if let Some(queue) = queue {

@@ -96,7 +96,7 @@ pub(crate) fn mayday_timer_fires(pool: &Arc<Pool>) {
     let held = pool.lock();
     if held.need_to_make_worker() {
         for node in held.worklist().iter() {
-            let slot = node.home.get().slot as usize;
+            let slot = node.home.get().slot() as usize;
             if let Some(pwq) = held.pwqs().get(slot)
                 && let Some(queue) = pwq.queue_ref()
             {

@@ -37,6 +37,8 @@ use crate::pwq::Pwq;
 use crate::queue::Queue;
 use crate::{manager, pools};
 
+use items::Unsettled;
+
 pub(crate) use workers::{Worker, WorkerFlags};
 
 /// Taken with interrupts off, from any context. Inside: run queues (wake-ups), timer queues. Never two at once.
@@ -65,6 +67,7 @@ pub(crate) struct State {
     pub(crate) disassociated: bool,
     /// No workers are made any more.
     pub(crate) dying: bool,
+    unsettled: Unsettled,
     /// Counts what was begun, for the stall detector.
     pub(crate) progress: u64,
 }
@@ -106,6 +109,7 @@ impl Pool {
                         managing: false,
                         disassociated: cpu.is_some(),
                         dying: false,
+                        unsettled: Unsettled::none(),
                         progress: 0,
                     },
                 ),
@@ -146,7 +150,7 @@ impl Pool {
         queue: &Arc<Queue>,
         index: usize,
         max_active: u32,
-    ) -> Result<u32, Errno> {
+    ) -> Result<u16, Errno> {
         let mut state = self.lock();
         let slot = match state.pwqs.iter().position(Pwq::is_vacant) {
             Some(slot) => slot,
@@ -158,7 +162,7 @@ impl Pool {
         };
         let number = u16::try_from(slot).map_err(|_| Errno::ENOMEM)?;
         state.pwqs[slot].occupy(queue.clone(), index, max_active);
-        Ok(number.into())
+        Ok(number)
     }
 
     /// Frees a queue's row. The queue is drained.

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use sync::List;
 
 use crate::flush::COLOURS;
-use crate::home::Place;
+use crate::home::Home;
 use crate::item::Node;
 use crate::queue::Queue;
 
@@ -25,8 +25,8 @@ pub(crate) struct Pwq {
     /// The colour of what is queued now.
     pub(crate) colour: u8,
     in_flight: [u32; COLOURS],
-    /// What the queue's rescuer runs for this pool, and its colour.
-    pub(crate) rescued: Option<(Arc<Node>, u8)>,
+    /// What the queue's rescuer runs for this pool, and where that was at home.
+    pub(crate) rescued: Option<(Arc<Node>, Home)>,
 }
 
 impl Pwq {
@@ -95,14 +95,11 @@ impl Pwq {
 
     /// Counts a new item, and says whether it is active at once.
     #[inline]
-    pub(crate) fn enter(&mut self) -> Place {
+    pub(crate) fn enter(&mut self) -> bool {
         self.in_flight[usize::from(self.colour) % COLOURS] += 1;
-        if self.active < self.max_active {
-            self.active += 1;
-            Place::Active
-        } else {
-            Place::Inactive
-        }
+        let active = self.active < self.max_active;
+        self.active += u32::from(active);
+        active
     }
 
     pub(crate) fn hold_back(&mut self, node: Arc<Node>) {
@@ -118,23 +115,22 @@ impl Pwq {
         &self.inactive
     }
 
-    /// Moves the first item that is held back to the pool's list, if it may become active; it is by this.
+    /// Moves items that are held back to the end of the pool's list: as many as may become active, but not more than `most`.
+    /// Returns how many it has moved; they are active by this.
     #[inline]
-    pub(crate) fn activate<'l>(&mut self, worklist: &'l mut List<Node>) -> Option<&'l Node> {
-        if self.active >= self.max_active {
-            return None;
-        }
-        let node = worklist.move_front_from(&mut self.inactive)?;
-        self.active += 1;
-        Some(node)
+    pub(crate) fn activate(&mut self, worklist: &mut List<Node>, most: u32) -> u32 {
+        let room = self.max_active.saturating_sub(self.active).min(most);
+        let moved = worklist.move_front_from(&mut self.inactive, room as usize) as u32;
+        self.active += moved;
+        moved
     }
 
-    /// Counts an item out. Returns whether it was the last of a colour that a flush waits for.
+    /// Counts items of a colour out, some of which were active. Returns whether they were the last of a colour that a flush waits for.
     #[inline]
-    pub(crate) fn leave(&mut self, colour: u8, was_active: bool) -> bool {
-        self.active -= u32::from(was_active);
+    pub(crate) fn leave(&mut self, colour: u8, count: u32, active: u32) -> bool {
+        self.active -= active;
         let left = &mut self.in_flight[usize::from(colour) % COLOURS];
-        *left -= 1;
+        *left -= count;
         // The colour of what is queued now is not flushed here.
         *left == 0 && colour != self.colour && self.is_last_of(colour)
     }

@@ -18,6 +18,7 @@ use sync::{LockClass, Once, SpinLock};
 
 use crate::flags::{DEFAULT_ACTIVE, MAX_ACTIVE, WqFlags};
 use crate::flush::{self, Flush};
+use crate::home::Home;
 use crate::item::{DelayedWork, Node, Work, WorkItem};
 use crate::pool::Pool;
 use crate::rescuer::{self, Rescuer};
@@ -59,6 +60,8 @@ impl fmt::Display for Name {
 /// A queue's part in one pool.
 pub(crate) struct Part {
     pub(crate) pool: Arc<Pool>,
+    /// Where the queue's items are at home there.
+    home: Home,
     pub(crate) slot: u32,
 }
 
@@ -116,7 +119,7 @@ impl Queue {
             return false;
         }
         tracepoints::queue_work(self, &part.pool, node, cpu);
-        held.insert(part.pool.id, part.slot, node.clone());
+        held.insert(part.home, node.clone());
         true
     }
 
@@ -127,7 +130,7 @@ impl Queue {
             let mut held = part.pool.lock();
             if self.takes() {
                 tracepoints::queue_work(self, &part.pool, &node, cpu);
-                held.insert(part.pool.id, part.slot, node);
+                held.insert(part.home, node);
                 return;
             }
         }
@@ -308,7 +311,8 @@ fn prepare(
         let added = pool.and_then(|pool| {
             let slot =
                 pool.add_queue(&queue, index, max_active).inspect_err(|_| pools::put(&pool))?;
-            Ok(Part { pool, slot })
+            let home = Home::queued(pool.id, slot);
+            Ok(Part { pool, home, slot: slot.into() })
         });
         match added {
             Ok(part) => parts.push(part),

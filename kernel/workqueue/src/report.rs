@@ -74,7 +74,7 @@ fn show_part(part: &queue::Part) {
     }
     list_running(&held, part.slot, &mut running);
     let mut waiting = NameBuffer::<LINE>::new();
-    for node in held.worklist().iter().filter(|node| node.home.get().slot == part.slot) {
+    for node in held.worklist().iter().filter(|node| node.home.get().slot() == part.slot) {
         waiting.format(format_args!(" {}", node.name));
     }
     drop(held);
@@ -85,7 +85,7 @@ fn show_part(part: &queue::Part) {
 }
 
 fn list_running(held: &State, slot: u32, out: &mut NameBuffer<LINE>) {
-    for worker in held.workers.iter().flatten().filter(|worker| worker.current_slot == slot) {
+    for worker in held.workers.iter().flatten().filter(|worker| worker.home.slot() == slot) {
         if let (Some(node), Some(task)) = (&worker.current, &worker.task) {
             out.format(format_args!(" {}:{}", task.pid(), node.name));
         }

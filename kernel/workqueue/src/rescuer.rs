@@ -109,24 +109,26 @@ fn rescue(queue: &Arc<Queue>, index: usize, tag: &Tag) {
     let _ = sched::set_allowed(&sched::current_ref(), pool.cpus());
     let mut held = pool.lock();
     // No more than there are now: an item that queues itself must not keep the rescuer from the other pools.
-    let waiting = held.worklist().iter().filter(|node| node.home.slot() == slot).count();
+    let waiting = held.worklist().iter().filter(|node| node.home.get().slot() == slot).count();
     for _ in 0..waiting {
         let Some(node) = held.next_item_of(slot) else { break };
-        let colour = node.home.colour();
+        let home = node.home.get();
         held.progress += 1;
-        held.pwq(slot).rescued = Some((node.clone(), colour));
+        held.pwq(slot).rescued = Some((node.clone(), home));
         drop(held);
         tag.enter(queue.id, wait::address(&node));
         worker::run(pool, slot, &node);
         tag.leave();
         held = pool.lock();
         drop(held.pwq(slot).rescued.take());
-        drop(worker::finish(pool, held, slot, colour, &node));
+        drop(worker::finish(pool, held, home, &node));
         // The last reference, perhaps: not under the lock.
         drop(node);
         held = pool.lock();
     }
-    if held.need_to_make_worker() && held.worklist().iter().any(|node| node.home.slot() == slot) {
+    if held.need_to_make_worker()
+        && held.worklist().iter().any(|node| node.home.get().slot() == slot)
+    {
         queue.rescuer.calls.fetch_or(1 << index, SeqCst);
     }
     // The rescuer may have made what kept the pool waiting go on.

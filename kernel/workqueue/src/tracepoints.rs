@@ -39,6 +39,11 @@ fn record_queue_work(queue: &Queue, pool: &Pool, node: &Node, wanted: Option<Cpu
     });
 }
 
+#[inline(always)]
+pub(crate) fn activation_is_traced() -> bool {
+    WORKQUEUE_ACTIVATE_WORK.is_on()
+}
+
 /// An item comes to its pool's list.
 #[inline(always)]
 pub(crate) fn activate_work(node: &Node) {

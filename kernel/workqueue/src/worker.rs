@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use sched::{Slot, TaskFlags, WorkerHooks, state};
 
+use crate::home::Home;
 use crate::item::{Node, Running};
 use crate::pool::{Held, Pool, WorkerFlags};
 use crate::pwq::News;
@@ -125,51 +126,84 @@ fn work<'p>(me: &sched::Task, pool: &'p Pool, mut held: Held<'p>, id: u32, tag: 
     me.add_flags(TaskFlags::WQ_WORKER);
     while held.keep_working() {
         let Some(node) = held.next_item() else { break };
-        let (slot, colour) = (node.home.slot(), node.home.colour());
-        let pwq = held.pwq(slot);
-        let (queue, intensive) = (pwq.queue_id, pwq.cpu_intensive);
-        begin(&mut held, id, slot, colour, queue, &node);
-        tag.enter(queue, wait::address(&node));
-        if intensive {
-            held.change_flags(id, WorkerFlags::CPU_INTENSIVE, WorkerFlags::empty());
-        }
-        if held.need_more_workers() {
-            // The pool is unbound, or this item does not count: the next one need not wait for it.
-            held.wake_worker();
-        }
-        drop(held);
-        run(pool, slot, &node);
-        tag.leave();
-        held = pool.lock();
-        if intensive {
-            held.change_flags(id, WorkerFlags::empty(), WorkerFlags::CPU_INTENSIVE);
-        }
-        held = finish(pool, held, slot, colour, &node);
-        // Not the last reference: `node` is another.
-        drop(held.worker(id).current.take());
-        // The last one, perhaps, and then the item's own code runs: not under the lock, and before the next item is begun, for which
-        // it may wait.
-        if let Some(last) = Arc::into_inner(node) {
-            drop(held);
-            drop(last);
-            held = pool.lock();
-        }
+        held = series(pool, held, id, tag, node);
     }
     me.remove_flags(TaskFlags::WQ_WORKER);
     held.change_flags(id, WorkerFlags::PREPARING, WorkerFlags::empty());
     held
 }
 
-/// Writes down what the worker is at.
+/// Runs an item, and those behind it that are of its row and colour, one after the other; what belongs to the row is done once for
+/// all of them.
+fn series<'p>(
+    pool: &'p Pool,
+    mut held: Held<'p>,
+    id: u32,
+    tag: &Tag,
+    mut node: Arc<Node>,
+) -> Held<'p> {
+    let home = node.home.get();
+    let slot = home.slot();
+    let pwq = held.pwq(slot);
+    let (queue, intensive) = (pwq.queue_id, pwq.cpu_intensive);
+    enter(&mut held, id, home, queue);
+    if intensive {
+        held.change_flags(id, WorkerFlags::CPU_INTENSIVE, WorkerFlags::empty());
+    }
+    if held.need_more_workers() {
+        // The pool is unbound, or this item does not count: the next one need not wait for it.
+        held.wake_worker();
+    }
+    let (finished, kept, last) = loop {
+        held.progress += 1;
+        held.worker(id).current = Some(node.clone());
+        tag.enter(queue, wait::address(&node));
+        drop(held);
+        run(pool, slot, &node);
+        held = pool.lock();
+        let finished = node.state.finish();
+        // Not the last reference: `node` is another.
+        drop(held.worker(id).current.take());
+        if !finished.is_plain() {
+            break (finished, Some(node), None);
+        }
+        // The last reference, perhaps, and then the item's own code runs: not under the lock, and before the next item is begun, for
+        // which it may wait.
+        if let Some(last) = Arc::into_inner(node) {
+            break (finished, None, Some(last));
+        }
+        match held.next_in_series(home) {
+            Some(next) if !intensive => node = next,
+            _ => break (finished, None, None),
+        }
+    };
+    tag.leave();
+    if intensive {
+        held.change_flags(id, WorkerFlags::empty(), WorkerFlags::CPU_INTENSIVE);
+    }
+    let news = held.settle_with(home);
+    if kept.is_none() && last.is_none() && !news {
+        return held;
+    }
+    let queue = news.then(|| held.pwq(slot).queue());
+    drop(held);
+    if let Some(node) = &kept {
+        tell(node, finished);
+    }
+    if let Some(queue) = queue {
+        News::announce(&queue);
+    }
+    drop((kept, last));
+    pool.lock()
+}
+
+/// Writes down whose items the worker is at.
 #[inline]
-fn begin(held: &mut Held<'_>, id: u32, slot: u32, colour: u8, queue: u64, node: &Arc<Node>) {
-    held.progress += 1;
+fn enter(held: &mut Held<'_>, id: u32, home: Home, queue: u64) {
     let worker = held.worker(id);
-    worker.current = Some(node.clone());
-    worker.current_slot = slot;
-    worker.current_colour = colour;
+    worker.home = home;
     if worker.last_queue != queue {
-        rename(held, id, slot, queue);
+        rename(held, id, home.slot(), queue);
     }
 }
 
@@ -193,32 +227,34 @@ pub(crate) fn run(pool: &Pool, slot: u32, node: &Arc<Node>) {
     }
 }
 
-/// An item's function has returned: says so to all who need to know. The lock may be released for that and taken again.
-#[inline]
+/// An item that was run by itself has ended: says so to all who need to know. The lock may be released for that and taken again.
 pub(crate) fn finish<'p>(
     pool: &'p Pool,
     mut held: Held<'p>,
-    slot: u32,
-    colour: u8,
+    home: Home,
     node: &Arc<Node>,
 ) -> Held<'p> {
     let finished = node.state.finish();
-    let news = held.leave(slot, colour, true);
+    let news = held.leave(home, true);
     if finished.is_plain() && !news {
         return held;
     }
-    let queue = news.then(|| held.pwq(slot).queue());
+    let queue = news.then(|| held.pwq(home.slot()).queue());
     drop(held);
-    tell(node, finished, queue);
+    tell(node, finished);
+    if let Some(queue) = queue {
+        News::announce(&queue);
+    }
     pool.lock()
 }
 
+/// Tells those who wait for an item, and passes on what was left to the worker that ran it.
 #[cold]
-fn tell(node: &Arc<Node>, finished: crate::state::Finished, queue: Option<Arc<Queue>>) {
+fn tell(node: &Arc<Node>, finished: crate::state::Finished) {
     if let Some(instance) = finished.passes_on() {
         // Another worker found the next instance while this one ran.
         let home = node.home.get();
-        if let Some(pool) = pools::find(home.pool) {
+        if let Some(pool) = pools::find(home.pool()) {
             let mut held = pool.lock();
             if node.home.get() == home && node.state.take_deferred(instance) {
                 held.put_back(node.clone());
@@ -228,9 +264,6 @@ fn tell(node: &Arc<Node>, finished: crate::state::Finished, queue: Option<Arc<Qu
     if finished.is_waited_for() {
         node.state.forget_waiters();
         wait::announce(node);
-    }
-    if let Some(queue) = queue {
-        News::announce(&queue);
     }
 }
 
@@ -242,6 +275,7 @@ fn sleeping() {
     let Some(Kind::Pool { pool, id }) = Tag::of(&me).map(|tag| &tag.kind) else { return };
     let mut held = pool.lock();
     held.change_flags(*id, WorkerFlags::ASLEEP, WorkerFlags::empty());
+    held.settle();
     if held.need_more_workers() {
         held.wake_worker();
     }
@@ -266,8 +300,9 @@ pub(crate) fn thread_dies() {
         Kind::Pool { pool, id } => {
             let mut held = pool.lock();
             let Some(worker) = held.part(*id) else { return };
+            held.settle();
             if let Some(node) = &worker.current {
-                bury_item(pool, held, worker.current_slot, worker.current_colour, node);
+                bury_item(pool, held, worker.home, node);
                 held = pool.lock();
             }
             if held.need_more_workers() {
@@ -279,15 +314,15 @@ pub(crate) fn thread_dies() {
         Kind::Rescuer { queue, part } => {
             let Some(part) = queue.parts().get(part.load(Relaxed) as usize) else { return };
             let mut held = part.pool.lock();
-            if let Some((node, colour)) = held.pwq(part.slot).rescued.take() {
-                bury_item(&part.pool, held, part.slot, colour, &node);
+            if let Some((node, home)) = held.pwq(part.slot).rescued.take() {
+                bury_item(&part.pool, held, home, &node);
             }
         }
     }
 }
 
-/// `colour`: of the instance that was run. The item's home is that of its next one, if it was queued again meanwhile.
-fn bury_item(pool: &Pool, held: Held<'_>, slot: u32, colour: u8, node: &Arc<Node>) {
+/// `home`: of the instance that was run. The item names that of its next one, if it was queued again meanwhile.
+fn bury_item(pool: &Pool, held: Held<'_>, home: Home, node: &Arc<Node>) {
     node.state.poison();
-    drop(finish(pool, held, slot, colour, node));
+    drop(finish(pool, held, home, node));
 }

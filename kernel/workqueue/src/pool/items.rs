@@ -9,26 +9,36 @@ use crate::home::{Home, Place};
 use crate::item::Node;
 use crate::tracepoints;
 
+/// How many items a worker does in a row before it counts them out.
+const SERIES: u32 = 32;
+
+/// Items that are done and not counted out yet: all of one row and colour. There are some only while a worker that counts as running
+/// is in another item of that row and colour.
+pub(super) struct Unsettled {
+    home: Home,
+    count: u32,
+}
+
+impl Unsettled {
+    pub(super) const fn none() -> Self {
+        Self { home: Home::queued(0, 0), count: 0 }
+    }
+}
+
 impl State {
     /// Puts an item, which the caller has claimed, where it belongs, and wakes a worker if one is needed.
     #[inline]
-    pub(crate) fn insert(&mut self, pool: u32, slot: u32, node: Arc<Node>) {
-        let pwq = &mut self.pwqs[slot as usize];
-        let place = pwq.enter();
-        node.home.set(Home { pool, slot, colour: pwq.colour, place });
-        if place == Place::Active {
-            self.make_ready(node);
+    pub(crate) fn insert(&mut self, row: Home, node: Arc<Node>) {
+        let pwq = &mut self.pwqs[row.slot() as usize];
+        node.home.set(row.under(pwq.colour));
+        if pwq.enter() {
+            tracepoints::activate_work(&node);
+            let refused = self.worklist.push_back(node).is_err();
+            debug_assert!(!refused, "a pending item is on one list");
+            self.wake_if_needed();
         } else {
             pwq.hold_back(node);
         }
-    }
-
-    #[inline]
-    fn make_ready(&mut self, node: Arc<Node>) {
-        tracepoints::activate_work(&node);
-        let refused = self.worklist.push_back(node).is_err();
-        debug_assert!(!refused, "a pending item is on one list");
-        self.wake_if_needed();
     }
 
     #[inline]
@@ -38,15 +48,23 @@ impl State {
         }
     }
 
-    /// Lets a queue's first item that is held back become active, if it may. Returns whether one did.
+    /// Lets those of a queue's items that are held back become active that may.
     #[inline]
-    fn activate(&mut self, slot: u32) -> bool {
+    fn activate(&mut self, slot: u32) {
         let pwq = &mut self.pwqs[slot as usize];
-        let Some(node) = pwq.activate(&mut self.worklist) else { return false };
-        node.home.set_place(Place::Active);
-        tracepoints::activate_work(node);
-        self.wake_if_needed();
-        true
+        let one_by_one = tracepoints::activation_is_traced();
+        let most = if one_by_one { 1 } else { u32::MAX };
+        let mut any = false;
+        while pwq.activate(&mut self.worklist, most) != 0 {
+            any = true;
+            if !one_by_one {
+                break;
+            }
+            self.worklist.back().into_iter().for_each(tracepoints::activate_work);
+        }
+        if any {
+            self.wake_if_needed();
+        }
     }
 
     /// The next item that can be begun. One that another worker still runs is left to that one.
@@ -60,12 +78,52 @@ impl State {
         }
     }
 
+    /// The next item, after one of this home that the caller has done, if it is of the same row and colour and may be begun before that one is
+    /// counted out.
+    ///
+    /// That is so if the caller is the one worker that counts as running: nobody else would do what becomes active by that.
+    #[inline]
+    pub(crate) fn next_in_series(&mut self, home: Home) -> Option<Arc<Node>> {
+        if self.nr_running != 1
+            || self.unsettled.count == SERIES
+            || self.worklist.front()?.home.get() != home
+        {
+            return None;
+        }
+        let node = begin(self.worklist.pop_front()?)?;
+        if self.unsettled.home != home {
+            self.settle();
+            self.unsettled.home = home;
+        }
+        self.unsettled.count += 1;
+        Some(node)
+    }
+
+    /// Counts out what is done and not counted out yet. Whoever keeps a worker from counting as running does so before the lock is released.
+    pub(crate) fn settle(&mut self) {
+        let count = core::mem::take(&mut self.unsettled.count);
+        if count != 0 {
+            let news = self.count_out(self.unsettled.home, count, count);
+            debug_assert!(!news, "an item of this colour is being run");
+        }
+    }
+
+    /// The last of a series, or an item by itself, is done: counts out all of it. Returns whether the queue's flushes are to be told.
+    #[inline]
+    pub(crate) fn settle_with(&mut self, home: Home) -> bool {
+        if self.unsettled.home != home {
+            self.settle();
+        }
+        let count = core::mem::take(&mut self.unsettled.count) + 1;
+        self.count_out(home, count, count)
+    }
+
     /// The next item of one queue that can be begun, for its rescuer.
     pub(crate) fn next_item_of(&mut self, slot: u32) -> Option<Arc<Node>> {
         loop {
             let mut found = None;
             let mut stop = false;
-            let choose = |node: &Node| match node.home.slot() == slot {
+            let choose = |node: &Node| match node.home.get().slot() == slot {
                 _ if core::mem::replace(&mut stop, false) => Choice::Stop,
                 true => {
                     stop = true;
@@ -82,7 +140,7 @@ impl State {
 
     /// Puts an item that was left to its runner back, as the first.
     pub(crate) fn put_back(&mut self, node: Arc<Node>) {
-        node.home.set_place(Place::Active);
+        node.home.set_place(Place::Queued);
         let refused = self.worklist.push_front(node).is_err();
         debug_assert!(!refused, "a deferred item is on no list");
         if self.need_more_workers() {
@@ -94,19 +152,23 @@ impl State {
         self.worklist.remove(node)
     }
 
-    /// An item is done or taken back: counts it out, and lets one that was held back become active. Returns whether the
-    /// queue's flushes are to be told. Inlined, as every item goes through it.
-    #[inline(always)]
-    pub(crate) fn leave(&mut self, slot: u32, colour: u8, was_active: bool) -> bool {
-        let news = self.pwq(slot).leave(colour, was_active);
-        self.activate(slot);
+    /// An item is done or taken back: counts it out. Returns whether the queue's flushes are to be told.
+    pub(crate) fn leave(&mut self, home: Home, was_active: bool) -> bool {
+        self.count_out(home, 1, was_active.into())
+    }
+
+    /// Counts items of a row and colour out, and lets as many that were held back become active.
+    #[inline]
+    fn count_out(&mut self, home: Home, count: u32, active: u32) -> bool {
+        let news = self.pwq(home.slot()).leave(home.colour(), count, active);
+        self.activate(home.slot());
         news
     }
 
     /// Sets how many of a queue's items may be active, and lets those go that may.
     pub(crate) fn set_max_active(&mut self, slot: u32, max_active: u32) {
         self.pwq(slot).max_active = max_active;
-        while self.activate(slot) {}
+        self.activate(slot);
     }
 }
 

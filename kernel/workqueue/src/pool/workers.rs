@@ -7,6 +7,7 @@ use errno::Errno;
 use sched::TaskRef;
 
 use super::State;
+use crate::home::Home;
 use crate::item::Node;
 
 bitflags! {
@@ -41,8 +42,8 @@ pub(crate) struct Worker {
     woken: bool,
     idle_since: u64,
     pub(crate) current: Option<Arc<Node>>,
-    pub(crate) current_slot: u32,
-    pub(crate) current_colour: u8,
+    /// Where that was at home when it was begun.
+    pub(crate) home: Home,
     /// The queue whose item it ran last, for its name in `/proc`. The number tells whether it is still right.
     pub(crate) last_queue: u64,
     pub(crate) description: Option<Arc<crate::queue::Name>>,
@@ -109,8 +110,7 @@ impl State {
             woken: false,
             idle_since: 0,
             current: None,
-            current_slot: 0,
-            current_colour: 0,
+            home: Home::queued(0, 0),
             last_queue: 0,
             description: None,
         });
