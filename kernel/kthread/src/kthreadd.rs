@@ -8,13 +8,13 @@ use alloc::sync::Arc;
 use errno::Errno;
 use machine::CpuId;
 use process::KernelThread;
-use sched::{Slot, TaskFlags, TaskRef, current_ref, state};
+use sched::{Sleep, Slot, TaskFlags, TaskRef, current_ref};
 use sync::{List, LockClass, Once, SpinLock};
 
 use crate::builder::Function;
 use crate::request::Wish;
 use crate::this::This;
-use crate::thread::{End, PARK, Record, STARTED, STOP, mask_of, record_of};
+use crate::thread::{End, PARK, Record, STARTED, STOP, mask_of};
 
 /// `kthread_create_lock`: held to add or take a request; dropped while a thread is being made.
 static LIST_LOCK: LockClass = LockClass::new("kthread_create_lock");
@@ -58,13 +58,8 @@ pub fn kthreadd() -> i32 {
     assert!(fresh, "there is one kthreadd");
     loop {
         // Interruptible, though no signal reaches it: idle, it must not count in the load average.
-        sched::set_current_state(state::INTERRUPTIBLE);
-        match take_request() {
-            Some(record) => {
-                sched::set_current_running();
-                make(record);
-            }
-            None => sched::schedule(),
+        if let Ok(record) = sched::wait_to_be_woken(Sleep::Interruptible, None, take_request) {
+            make(record);
         }
     }
 }
@@ -95,13 +90,13 @@ fn make(record: Arc<Record>) {
 
 /// The newborn's first steps: reports itself in, sleeps until it is woken, and does what it was made for.
 fn newborn() -> i32 {
-    let Some(function) = report_in() else { return never_ran() };
-    // Nothing that is counted is on this stack from here on: should the function panic, it would never be given back.
     let this = This::new();
     let record = this.record();
+    let Some(function) = report_in(&this, record) else { return never_ran(record) };
+    // Nothing that is counted is on this stack from here on: should the function panic, it would never be given back.
     wait_for_first_wake(record);
     if record.has(STOP) {
-        return never_ran();
+        return never_ran(record);
     }
     // It may have been woken before it slept: then it is still where kthreadd left it.
     sched::settle();
@@ -111,29 +106,28 @@ fn newborn() -> i32 {
     }
     // Stopped in its parking place, it has not begun either.
     if record.has(STOP) {
-        return never_ran();
+        return never_ran(record);
     }
     let result = function(&this);
     record.finish(End::Returned, result);
     result
 }
 
-fn never_ran() -> i32 {
-    This::new().record().finish(End::NeverRan, 0);
+fn never_ran(record: &Record) -> i32 {
+    record.finish(End::NeverRan, 0);
     Errno::EINTR.as_return() as i32
 }
 
 /// Answers the creator. Returns what the thread is to do, if there is still a creator: if not, nobody else knows of this thread.
-fn report_in() -> Option<Function> {
-    let me = current_ref();
-    let record = record_of(&me)?;
+fn report_in(this: &This, record: &Record) -> Option<Function> {
+    let me = this.task_ref();
     let request = &record.request;
     prepare(&me, record.cpu, &request.wish);
     if let Err(error) = sched::set_attributes(&me, request.wish.attributes) {
         request.refuse(error);
         return None;
     }
-    request.report(me.clone())
+    request.report(me)
 }
 
 fn prepare(me: &TaskRef, cpu: Option<CpuId>, wish: &Wish) {
@@ -153,12 +147,7 @@ fn prepare(me: &TaskRef, cpu: Option<CpuId>, wish: &Wish) {
 
 /// Sleeps, uninterruptibly and without a say in the load average, until the holder wakes or stops the thread.
 fn wait_for_first_wake(record: &Record) {
-    loop {
-        sched::set_current_state(state::UNINTERRUPTIBLE | state::NOLOAD);
-        if record.has(STARTED | STOP) {
-            break;
-        }
-        sched::schedule();
-    }
-    sched::set_current_running();
+    let woken = || record.has(STARTED | STOP).then_some(());
+    let waited = sched::wait_to_be_woken(Sleep::Idle, None, woken);
+    debug_assert!(waited.is_ok(), "nothing ends an uninterruptible wait early");
 }

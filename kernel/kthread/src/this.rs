@@ -1,6 +1,6 @@
 //! A kernel thread's own side: what it asks, and how it parks.
 
-use sched::{Sleep, Task, WaitQueue, state};
+use sched::{Sleep, Task, TaskRef, WaitQueue, state};
 use sync::Current;
 
 use crate::freezer;
@@ -25,6 +25,11 @@ impl This {
     /// For the running thread, whose record has been attached.
     pub(crate) fn new() -> Self {
         Self { task: sched::current() }
+    }
+
+    /// A reference of one's own to the task.
+    pub(crate) fn task_ref(&self) -> TaskRef {
+        self.task.to_arc()
     }
 
     pub(crate) fn record(&self) -> &Record {

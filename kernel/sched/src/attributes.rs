@@ -254,6 +254,11 @@ impl Entity {
         }
     }
 
+    #[inline]
+    pub(crate) fn is_fair(&self) -> bool {
+        self.class.load(Relaxed) == Class::Fair as u8
+    }
+
     pub(crate) fn rt_priority(&self) -> u8 {
         self.priority.load(Relaxed)
     }

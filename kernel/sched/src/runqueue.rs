@@ -155,21 +155,25 @@ impl RunQueue {
         task.account.queued(now);
         RUN_QUEUES.of(cpu).count_runnable(1);
         task.entity.adopt();
+        if !task.entity.is_fair() {
+            return self.enqueue_above(task, now);
+        }
+        let preempts_equals = self.fair.enqueue(task, now);
+        match self.running {
+            Class::Fair => preempts_equals,
+            running => Class::Fair < running,
+        }
+    }
+
+    #[inline(never)]
+    fn enqueue_above(&mut self, task: TaskRef, now: u64) -> bool {
         let class = task.entity.class();
-        // Apart from the rest, as most are of it.
-        let preempts_equals = match class {
-            Class::Fair => self.fair.enqueue(task, now),
-            _ => self.enqueue_above(class, task, now),
-        };
+        let preempts_equals =
+            in_class!(self, class, queue => queue.enqueue(task, now), idle => false);
         if class == self.running {
             return preempts_equals;
         }
         class < self.running && !(class == Class::RealTime && self.rt_throttled)
-    }
-
-    #[inline(never)]
-    fn enqueue_above(&mut self, class: Class, task: TaskRef, now: u64) -> bool {
-        in_class!(self, class, queue => queue.enqueue(task, now), idle => false)
     }
 
     /// As [`enqueue_woken`](Self::enqueue_woken), for a task that comes from another queue, or back to this one.

@@ -45,6 +45,7 @@ pub fn maps() -> u64 {
 ///
 /// # Errors
 /// ENOMEM.
+#[inline]
 pub(crate) fn allocate(node: NodeId) -> Result<Stack, Errno> {
     if fault::should_fail(Point::KernelStack) {
         return Err(Errno::ENOMEM);
@@ -70,6 +71,7 @@ fn take_spare(node: NodeId) -> Option<Stack> {
     Some(spare.swap_remove(at))
 }
 
+#[inline(never)]
 fn map(node: NodeId) -> Result<Stack, Errno> {
     let mapped = MAPPED.fetch_add(1, Ordering::Relaxed) + 1;
     MAPS.fetch_add(1, Ordering::Relaxed);

@@ -185,22 +185,21 @@ impl FairQueue {
         task.entity.lag.store(lag.clamp(-limit, limit), Relaxed);
     }
 
-    /// Where a task starts that comes to this queue, and whether it has never been on one.
+    /// Where a task starts that comes to this queue.
     #[inline(always)]
-    fn place(&self, task: &Task, weight: i64) -> (i64, bool) {
-        let first_time = !task.entity.placed.load(Relaxed);
-        if first_time {
+    fn place(&self, task: &Task, weight: i64) -> Placed {
+        if !task.entity.placed.load(Relaxed) {
             // Under the queue's lock, like all that is in force.
             task.entity.placed.store(true, Relaxed);
-            return (self.average(), true);
+            return Placed::First(self.average());
         }
         if self.load == 0 {
-            return (self.origin, false);
+            return Placed::Again(self.origin);
         }
         // Adding a task moves the average towards it. To stand at its old distance from the new average it must start
         // proportionally further from the old one: by its lag times (load + weight) / load.
         let ahead = task.entity.lag.load(Relaxed) * (self.load + weight);
-        (self.origin + shared(self.sum - ahead, self.load), false)
+        Placed::Again(self.origin + shared(self.sum - ahead, self.load))
     }
 
     /// Whether a task that was just added should run instead of the running one, which has had its least run or yields to all.
@@ -222,6 +221,14 @@ impl FairQueue {
             .take_while(|waiting| waiting.deadline < deadline)
             .any(|waiting| self.is_eligible(waiting.vruntime))
     }
+}
+
+/// Where a task starts.
+enum Placed {
+    /// It has never been on a queue.
+    First(i64),
+    /// It has slept, or comes from another queue.
+    Again(i64),
 }
 
 /// Whom a task may preempt when it wakes, by its policy.
@@ -251,13 +258,12 @@ impl Queue for FairQueue {
     #[inline(always)]
     fn enqueue(&mut self, task: TaskRef, now: u64) -> bool {
         let weight = i64::from(task.entity.weight.load(Relaxed));
-        let (vruntime, first_time) = self.place(&task, weight);
-        let mut slice = virtual_time(SLICE, weight);
-        if first_time {
+        let slice = virtual_time(SLICE, weight);
+        let (vruntime, deadline) = match self.place(&task, weight) {
             // A newcomer gets half a slice, so that forking is no way to get more.
-            slice /= 2;
-        }
-        let deadline = vruntime + slice;
+            Placed::First(vruntime) => (vruntime, vruntime + slice / 2),
+            Placed::Again(vruntime) => (vruntime, vruntime + slice),
+        };
         // The usual case first: the running task has only just begun.
         let settled = self.running.as_ref().is_some_and(|running| {
             !running.yields_to_all && now.saturating_sub(running.started) < LEAST_RUN
@@ -277,6 +283,7 @@ impl Queue for FairQueue {
         Some(task)
     }
 
+    #[inline(always)]
     fn pick(&mut self, now: u64) -> Option<TaskRef> {
         let mut place = 0;
         if self.waiting.len() > 1 {
@@ -304,7 +311,7 @@ impl Queue for FairQueue {
     fn adopt_running(&mut self, task: &Task, now: u64) {
         let weight = i64::from(task.entity.weight.load(Relaxed));
         // With its lag: a task that changes its attributes all the time would else never be behind what it owes.
-        let (vruntime, _) = self.place(task, weight);
+        let (Placed::First(vruntime) | Placed::Again(vruntime)) = self.place(task, weight);
         self.join(vruntime, weight);
         self.running = Some(Running {
             vruntime,
