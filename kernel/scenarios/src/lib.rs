@@ -201,7 +201,9 @@ scenarios! {
     w06_made_in_a_freeze / 4: "a freezable queue that is made in a freeze stands still" = self::workqueue::windows::made_in_a_freeze;
     w06_cpu_intensive / 4: "an item that uses the CPU for long holds nobody up" = self::workqueue::queues::cpu_intensive;
     w06_first_worker_cannot_be_made / 4: "a queue that is made has a worker" = self::workqueue::windows::first_worker_cannot_be_made;
-    w07_the_rescuer_goes_on / 4: "all workers block, none can be made, and the rescuer does it" = self::workqueue::pools::rescuer;
+    w07_the_rescuer_goes_on / 4: "all workers block, none can be made, and the rescuer does it" = self::workqueue::rescuers::goes_on;
+    w07_a_rescuer_dies / 4: "an item that panics takes the rescuer along, and its queue gets another" = self::workqueue::rescuers::dies;
+    w07_a_rescuer_dies_as_its_queue_ends / 4: "a queue that ends while it gets another rescuer leaves none" = self::workqueue::rescuers::dies_as_its_queue_ends;
     w07_rescued_again / 4: "as long as no worker can be made, the rescuer comes again" = self::workqueue::windows::rescued_again;
     w01_raised_from_everywhere / 4: "a softirq is served at the end of whatever kept it back" = softirqs::raised_from_everywhere;
     w01_raised_with_nobody_about / 4: "raised with interrupts off, a softirq needs no interrupt to be served" = softirq_windows::raised_with_nobody_about;

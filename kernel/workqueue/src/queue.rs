@@ -214,6 +214,13 @@ pub(crate) fn for_each(mut visit: impl FnMut(&Arc<Queue>)) {
     }
 }
 
+/// The queue with the lowest number above `last` that `fits`. Any context.
+pub(crate) fn next(last: u64, fits: impl Fn(&Queue) -> bool) -> Option<Arc<Queue>> {
+    let all = QUEUES.lock_irq();
+    let later = all.iter().filter(|queue| queue.id > last && fits(queue));
+    later.min_by_key(|queue| queue.id).cloned()
+}
+
 /// A queue of work.
 ///
 /// Dropping it waits for all that is queued, as [`destroy`](Self::destroy) does.
@@ -337,6 +344,12 @@ impl WorkQueue {
     /// The queue's name.
     pub fn name(&self) -> impl fmt::Display + '_ {
         &*self.queue.name
+    }
+
+    /// Whether it has a rescuer: one with [`WqFlags::MEM_RECLAIM`], except while one that has died of an item is being replaced. Any
+    /// context.
+    pub fn has_rescuer(&self) -> bool {
+        self.queue.rescuer.is_there()
     }
 
     /// Queues an item, on this CPU unless the queue is unbound. Returns false if it is pending already or is being taken back; what the

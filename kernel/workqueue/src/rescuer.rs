@@ -5,16 +5,29 @@
 //! made with the queue and named after it. When a pool has not been able to make a worker for a while, it calls the
 //! rescuers of all queues whose items wait. A rescuer goes to the pool's CPU and runs the items of its queue, and
 //! only those, one after the other.
+//!
+//! An item that panics takes the rescuer along. Its queue gets another one, as soon as there is memory for that:
+//!
+//! ```text
+//!            make            an item panics             replacement: made
+//!   Absent ───────> Alive ────────────────────> Lost ────────────────────> Alive
+//!      │              │                           │ ^      no memory │
+//!      │ end          │ end                   end │ └── a second ────┘
+//!      └─────────> Ended <────────────────────────┘
+//! ```
 
 use alloc::sync::Arc;
+use core::mem;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 use errno::Errno;
 use kthread::{Builder, Handle, This};
 use sched::{Attributes, CpuMask, Slot, state};
-use sync::{LockClass, SpinLock};
+use sync::{LockClass, Once, SpinLock};
 
-use crate::queue::Queue;
+use crate::item::{DelayedWork, Running, WorkItem};
+use crate::queue::{self, Queue};
+use crate::system::system_unbound_wq;
 use crate::worker::{Kind, Tag};
 use crate::{wait, worker};
 
@@ -24,25 +37,42 @@ static HANDLE_LOCK: LockClass = LockClass::new("wq_rescuer");
 /// A rescuer's nice value.
 const NICE: i8 = -20;
 
+/// After a failure to make another rescuer, the next try.
+const RETRY: u64 = time::SECOND;
+
+/// A queue's rescuer as a thread. Only the one that makes it leaves `Absent` and `Lost` for `Alive`.
+enum Thread {
+    Absent,
+    Alive(Handle),
+    /// It died, and there is to be another.
+    Lost(Handle),
+    /// The queue ends.
+    Ended,
+}
+
 /// A queue's rescuer.
 pub(crate) struct Rescuer {
-    thread: SpinLock<Option<Handle>>,
+    thread: SpinLock<Thread>,
     /// The parts of the queue that need help, one bit each.
     calls: AtomicU64,
 }
 
 impl Rescuer {
     pub(crate) const fn new() -> Self {
-        Self { thread: SpinLock::new(&HANDLE_LOCK, None), calls: AtomicU64::new(0) }
+        Self { thread: SpinLock::new(&HANDLE_LOCK, Thread::Absent), calls: AtomicU64::new(0) }
     }
 
     /// Whether there is a thread.
     pub(crate) fn is_there(&self) -> bool {
-        self.thread.lock_irq().is_some()
+        matches!(*self.thread.lock_irq(), Thread::Alive(_))
+    }
+
+    fn is_lost(&self) -> bool {
+        matches!(*self.thread.lock_irq(), Thread::Lost(_))
     }
 }
 
-/// Gives a queue its rescuer. May sleep.
+/// Gives a queue its rescuer, or another; none if it ends meanwhile. May sleep.
 ///
 /// # Errors
 /// As [`Builder::create`].
@@ -52,14 +82,23 @@ pub(crate) fn make(queue: &Arc<Queue>) -> Result<(), Errno> {
         .attributes(Attributes { nice: NICE, ..Attributes::NORMAL })
         .bound_to(CpuMask::ALL)
         .create(move |this| live(this, &theirs))?;
-    *queue.rescuer.thread.lock_irq() = Some(created.wake());
+    let mut thread = queue.rescuer.thread.lock_irq();
+    if matches!(*thread, Thread::Ended) {
+        drop(thread);
+        created.stop();
+        return Ok(());
+    }
+    // Under the lock: it may die of its first item, and is known by then.
+    let dead = mem::replace(&mut *thread, Thread::Alive(created.wake()));
+    drop(thread);
+    drop(dead);
     Ok(())
 }
 
 /// Ends a queue's rescuer. May sleep.
 pub(crate) fn end(queue: &Queue) {
-    let thread = queue.rescuer.thread.lock_irq().take();
-    if let Some(thread) = thread {
+    let thread = mem::replace(&mut *queue.rescuer.thread.lock_irq(), Thread::Ended);
+    if let Thread::Alive(thread) | Thread::Lost(thread) = thread {
         thread.stop();
     }
 }
@@ -67,7 +106,7 @@ pub(crate) fn end(queue: &Queue) {
 /// Calls a queue's rescuer, if it has one, to one of its parts. Any context; a pool may be locked.
 pub(crate) fn call(queue: &Queue, part: usize) {
     queue.rescuer.calls.fetch_or(1 << part, SeqCst);
-    if let Some(thread) = queue.rescuer.thread.lock_irq().as_ref() {
+    if let Thread::Alive(thread) = &*queue.rescuer.thread.lock_irq() {
         thread.wake_up();
     }
 }
@@ -134,5 +173,52 @@ fn rescue(queue: &Arc<Queue>, index: usize, tag: &Tag) {
     // The rescuer may have made what kept the pool waiting go on.
     if held.need_more_workers() {
         held.wake_worker();
+    }
+}
+
+/// The running rescuer dies: of the item that it runs for a part of its queue, or of what goes with an item's last reference. The item has
+/// ended; for the others, pools that are still in need call again. Any context, no lock held.
+pub(crate) fn dies(queue: &Queue, index: usize) {
+    log::error!("workqueue: the rescuer of {} has died, and is replaced", queue.name);
+    // Before anybody who waits for the item learns of its end.
+    let mut thread = queue.rescuer.thread.lock_irq();
+    *thread = match mem::replace(&mut *thread, Thread::Ended) {
+        Thread::Alive(dead) => Thread::Lost(dead),
+        other => other,
+    };
+    drop(thread);
+    if let Some(part) = queue.parts().get(index) {
+        let mut held = part.pool.lock();
+        if let Some((node, home)) = held.pwq(part.slot).rescued.take() {
+            worker::bury_item(&part.pool, held, home, &node);
+        }
+    }
+    if let Some(replacement) = REPLACEMENT.get() {
+        system_unbound_wq().mod_delayed(replacement, 0);
+    }
+}
+
+/// Makes another rescuer for each queue that has lost its own.
+struct Replacement;
+
+static REPLACEMENT: Once<DelayedWork<Replacement>> = Once::new();
+
+/// Before the first rescuer is made. Once.
+pub(crate) fn init() {
+    let fresh = REPLACEMENT.set(DelayedWork::new(Replacement)).is_ok();
+    assert!(fresh, "the workqueue starts once");
+}
+
+impl WorkItem for Replacement {
+    fn run(&self, running: &Running<'_>) {
+        let mut last = 0;
+        let mut failed = false;
+        while let Some(queue) = queue::next(last, |queue| queue.rescuer.is_lost()) {
+            last = queue.id;
+            failed |= make(&queue).is_err();
+        }
+        if failed {
+            running.requeue_after(RETRY);
+        }
     }
 }

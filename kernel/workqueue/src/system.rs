@@ -63,6 +63,7 @@ pub fn early_init() {
     if let Err(error) = make_system_queues() {
         panic!("the system's workqueues cannot be made: {error}");
     }
+    rescuer::init();
     sched::set_worker_hooks(&worker::HOOKS);
     kthread::oops::set_death_hook(worker::thread_dies);
     kthread::freezer::set_freezable_work(&freeze::WORK);

@@ -10,7 +10,7 @@ use crate::item::{Node, Running};
 use crate::pool::{Held, Pool, WorkerFlags};
 use crate::pwq::News;
 use crate::queue::Queue;
-use crate::{manager, pools, tracepoints, wait};
+use crate::{manager, pools, rescuer, tracepoints, wait};
 
 /// What a worker's task carries, for those who meet the task: the scheduler's hooks, `/proc`, the items it runs.
 pub(crate) struct Tag {
@@ -291,13 +291,13 @@ fn running() {
 pub(crate) fn thread_dies() {
     let me = sched::current();
     let Some(tag) = Tag::of(&me) else { return };
-    // In an item, or in what went with the last reference to one.
-    if tag.item.load(Relaxed) == 0 && !me.flags().contains(TaskFlags::WQ_WORKER) {
-        return;
-    }
-    me.remove_flags(TaskFlags::WQ_WORKER);
     match &tag.kind {
         Kind::Pool { pool, id } => {
+            // In an item, or in what went with the last reference to one.
+            if tag.item.load(Relaxed) == 0 && !me.flags().contains(TaskFlags::WQ_WORKER) {
+                return;
+            }
+            me.remove_flags(TaskFlags::WQ_WORKER);
             let mut held = pool.lock();
             let Some(worker) = held.part(*id) else { return };
             held.settle();
@@ -311,18 +311,13 @@ pub(crate) fn thread_dies() {
             drop(held);
             pool.news.wake_all();
         }
-        Kind::Rescuer { queue, part } => {
-            let Some(part) = queue.parts().get(part.load(Relaxed) as usize) else { return };
-            let mut held = part.pool.lock();
-            if let Some((node, home)) = held.pwq(part.slot).rescued.take() {
-                bury_item(&part.pool, held, home, &node);
-            }
-        }
+        Kind::Rescuer { queue, part } => rescuer::dies(queue, part.load(Relaxed) as usize),
     }
 }
 
-/// `home`: of the instance that was run. The item names that of its next one, if it was queued again meanwhile.
-fn bury_item(pool: &Pool, held: Held<'_>, home: Home, node: &Arc<Node>) {
+/// Whoever ran an item has died of it. `home`: of the instance that was run. The item names that of its next one, if it was queued
+/// again meanwhile.
+pub(crate) fn bury_item(pool: &Pool, held: Held<'_>, home: Home, node: &Arc<Node>) {
     node.state.poison();
     drop(finish(pool, held, home, node));
 }

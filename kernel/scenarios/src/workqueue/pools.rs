@@ -6,13 +6,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
-use fault::{Plan, Point, When};
 use sched::Completion;
-use workqueue::{
-    Work, WqFlags, schedule_work, system_highpri_wq, system_unbound_wq, system_wq, watchdog,
-};
+use workqueue::{Work, schedule_work, system_highpri_wq, system_unbound_wq, system_wq, watchdog};
 
-use super::{Count, queue, wait_until};
+use super::{Count, wait_until};
 use crate::tools::{SLACK, cpus, dawdle, random};
 
 /// The first item blocks until the second, on the same CPU, has run.
@@ -205,43 +202,6 @@ pub(crate) fn cpu_goes_with_work() {
         });
         assert_eq!(there, Ok((cpu, cpu)), "its workers are bound to it again");
     }
-}
-
-/// All workers block on what one more item would do, and no worker can be made.
-pub(crate) fn rescuer() {
-    let points = [Point::CreateRequest, Point::Task, Point::KernelStack, Point::Pid];
-    let point = points[random(4) as usize];
-    let queue = queue(WqFlags::MEM_RECLAIM, 0);
-    let cpu = cpus()[random(cpus().len() as u64) as usize];
-    let done = Arc::new(Completion::new());
-    let by_rescuer = Arc::new(AtomicBool::new(false));
-    // As many as there may be workers by now, and more.
-    let blockers: Vec<_> = (0..workqueue::workers_of(cpu) + 2)
-        .map(|_| {
-            let done = done.clone();
-            Work::from_fn("blocked", move |_| done.wait())
-        })
-        .collect();
-    let saver = {
-        let (done, by_rescuer) = (done.clone(), by_rescuer.clone());
-        Work::from_fn("saver", move |_| {
-            by_rescuer.store(workqueue::current_is_rescuer(), SeqCst);
-            dawdle();
-            done.complete_all();
-        })
-    };
-    fault::arm(Plan { point: Some(point), when: When::From(1) });
-    blockers.iter().for_each(|work| {
-        system_wq().queue_on(cpu, work);
-    });
-    queue.queue_on(cpu, &saver);
-    saver.flush();
-    let report = fault::disarm();
-    assert!(by_rescuer.load(SeqCst), "a worker did it, with {} failures", report.failed);
-    assert!(report.failed > 0);
-    blockers.iter().for_each(|work| {
-        work.flush();
-    });
 }
 
 /// A worker that runs on and on with others waiting behind it is reported.
