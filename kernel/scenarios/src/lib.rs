@@ -91,6 +91,7 @@ scenarios! {
     k05_stop_of_an_unwoken_thread: "a thread stopped before it was woken never runs" = stop::of_an_unwoken_thread;
     k05_stop_against_first_wake: "stop right after the first wake-up, at any interleaving" = stop::against_first_wake;
     k05_stop_against_natural_end: "stop of a thread that returns by itself at the same moment" = stop::against_natural_end;
+    k05_a_waiter_takes_the_cpu: "a thread ends while one of a higher class waits for that on its CPU" = stop::waiter_takes_the_cpu;
     k05_stop_against_park: "stop of a thread that is being parked at the same moment" = stop::against_park;
     k06_park_and_unpark: "a parked thread does nothing until it is unparked" = park::park_and_unpark;
     k06_park_again_and_again: "park and unpark in quick turns never loses a wake-up" = park::again_and_again;

@@ -4,8 +4,9 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use kthread::{Builder, Exit};
+use sched::{Attributes, CpuMask, Policy};
 
-use crate::tools::{dawdle, random, spawn};
+use crate::tools::{cpus, dawdle, random, spawn};
 
 pub(crate) fn returns_the_result() {
     let thread = spawn("counter", |this| {
@@ -79,6 +80,33 @@ pub(crate) fn against_natural_end() {
     assert!(matches!(exit, Exit::Returned(5) | Exit::NeverRan), "{exit:?}");
     // Whoever else holds the task may look at it for as long as they like.
     assert!(!task.is_queued());
+}
+
+/// Who waits for a thread's end takes the CPU from it as soon as it may, and finds it gone for good.
+pub(crate) fn waiter_takes_the_cpu() {
+    let all = cpus();
+    let here = CpuMask::of(all[random(all.len() as u64) as usize]);
+    let above = Attributes { policy: Policy::Fifo, priority: 50, ..Attributes::NORMAL };
+    let waiter = Builder::new(format_args!("waiter"))
+        .bound_to(here)
+        .attributes(above)
+        .run(move |_| {
+            for _ in 0..4 {
+                let thread = Builder::new(format_args!("ender"))
+                    .bound_to(here)
+                    .run(|_| {
+                        dawdle();
+                        5
+                    })
+                    .expect("a thread can be made");
+                let task = thread.task().clone();
+                assert_eq!(thread.join(), Exit::Returned(5));
+                assert!(!task.is_queued(), "it would be run again, on a stack that is gone");
+            }
+            0
+        })
+        .expect("a thread can be made");
+    assert_eq!(waiter.join(), Exit::Returned(0));
 }
 
 pub(crate) fn against_park() {
