@@ -6,11 +6,12 @@
 //! Another CPU is asked by a non-maskable interrupt, which it takes wherever it is stuck. It may be stuck with the log's lock
 //! held, so its handler writes nothing but its own [`Answer`], and the asker prints that.
 
+use core::fmt;
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 use machine::CpuId;
 use machine::thread::Context;
-use sched::{COMM_LENGTH, Comm, NameBuffer, Task, state};
+use sched::{COMM_LENGTH, Comm, CpuMask, NameBuffer, Task, state};
 use symbols::Symbol;
 use sync::{LockClass, PerCpu, SpinLock, per_cpu};
 
@@ -24,10 +25,24 @@ const DEPTH: usize = 24;
 /// How long an answer is waited for, in nanoseconds.
 const PATIENCE: u64 = 100 * time::MILLISECOND;
 
+/// The kernel as reports name it: that nothing is known to be wrong with it, its release, and the number of its build.
+pub struct KernelName;
+
+impl fmt::Display for KernelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let build = process::VERSION.split(' ').next().unwrap_or_default();
+        write!(f, "Not tainted {} {build}", process::RELEASE)
+    }
+}
+
+fn print_cpu_and_task(cpu: CpuId, pid: u32, comm: Comm) {
+    log::error!("CPU: {cpu} PID: {pid} Comm: {comm} {KernelName}");
+}
+
 /// Prints the running task and a backtrace from a frame pointer. Any context.
 pub fn print_running(instruction: usize, frame_pointer: usize) {
     let me = sched::current();
-    log::error!("CPU: {} PID: {} Comm: {}", machine::cpu::id(), me.pid(), me.comm());
+    print_cpu_and_task(machine::cpu::id(), me.pid(), me.comm());
     log::error!("Call Trace:");
     if instruction != 0 {
         print_address(instruction);
@@ -45,7 +60,7 @@ pub fn print_task(task: &Task) {
     let mut name = NameBuffer::<COMM_LENGTH>::new();
     name.format(format_args!("{}", task.comm()));
     log::error!(
-        "task:{:<15} state:{} stack:{:5} pid:{:5} ppid:{:6} flags:{:#010x}",
+        "task:{:<15} state:{} stack:{:<5} pid:{:<5} ppid:{:<6} flags:{:#010x}",
         core::str::from_utf8(name.as_bytes()).unwrap_or("?"),
         state::letter(task.state()),
         0,
@@ -124,10 +139,18 @@ static ANSWERS: PerCpu<Answer> = per_cpu!(Answer {
     addresses: [const { AtomicUsize::new(0) }; DEPTH],
 });
 
-/// Prints what another CPU does, or that it does not say. Spins for up to 100 ms. Any context but a non-maskable interrupt.
-pub fn print_cpu(cpu: CpuId) {
+/// Prints what other CPUs do, or that they do not say. Spins for up to 100 ms for each. Any context but a non-maskable interrupt,
+/// with preemption off.
+pub fn print_cpus(cpus: CpuMask) {
+    if !cpus.is_empty() {
+        log::error!("Sending NMI from CPU {} to CPUs {cpus}:", machine::cpu::id());
+        cpus.iter().for_each(print_cpu);
+    }
+}
+
+fn print_cpu(cpu: CpuId) {
     let _alone = ASKING.lock_irq();
-    log::error!("Sending NMI from CPU {} to CPUs {cpu}:", machine::cpu::id());
+    log::error!("NMI backtrace for cpu {cpu}");
     let answer = ANSWERS.of(cpu);
     answer.progress.store(Progress::Asked as u32, Ordering::Relaxed);
     machine::irq::send_nmi(cpu);
@@ -142,7 +165,7 @@ pub fn print_cpu(cpu: CpuId) {
     }
     let pid = answer.pid.load(Ordering::Relaxed);
     let comm = Comm::new(&answer.comm.each_ref().map(|byte| byte.load(Ordering::Relaxed)));
-    log::error!("CPU: {cpu} PID: {pid} Comm: {comm}");
+    print_cpu_and_task(cpu, pid, comm);
     log::error!("Call Trace:");
     for address in &answer.addresses[..answer.count.load(Ordering::Relaxed).min(DEPTH)] {
         print_address(address.load(Ordering::Relaxed));

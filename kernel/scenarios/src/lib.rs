@@ -139,6 +139,7 @@ scenarios! {
     d01_hung_task_is_reported_once / 4: "a task that sleeps too long in state D is reported with its backtrace, once an interval" = watchers::hung_task_is_reported_once;
     d01_sleep_that_is_right / 4: "short sleeps, other sleeps, and a timeout of 0 are not reported" = watchers::sleep_that_is_right_is_not_reported;
     d01_warnings_are_counted / 4: "hung_task_warnings limits the reports" = watchers::warnings_are_counted;
+    d01_interval_count_and_backtraces / 10: "hung_task_check_interval_secs, hung_task_check_count and hung_task_all_cpu_backtrace" = watchers::interval_count_and_backtraces;
     d01_long_run_is_no_sleep / 20: "one that has run for long and falls asleep is not reported" = watcher_windows::long_run_is_no_sleep;
     d01_on_its_way_is_not_asleep / 20: "one that is preempted on its way to sleep is not reported" = watcher_windows::on_its_way_is_not_asleep;
     d01_settings_change_during_a_look / 4: "a timeout that is set during a look counts" = watcher_windows::settings_change_during_a_look;
@@ -151,7 +152,7 @@ scenarios! {
     d02_lockup_as_its_cpu_comes / 4: "a CPU that comes is watched at once" = lockup_windows::lockup_as_its_cpu_comes;
     d02_watcher_goes_during_a_lockup / 4: "a lockup is reported once, whoever watches" = lockup_windows::watcher_goes_during_a_lockup;
     d02_left_out_is_not_reported / 10: "CPUs that are not watched, or not there, are not reported" = lockup_windows::left_out_is_not_reported;
-    d02_each_watch_alone / 10: "the two watches are turned on and off one by one" = lockup_windows::each_watch_alone;
+    d02_each_watch_alone / 20: "the two watches are turned on and off one by one, and show what all CPUs do" = lockup_windows::each_watch_alone;
     #[cfg(not(target_os = "none"))]
     d02_idle_cpus_are_not_woken / 4: "the watch costs an idle machine no interrupts" = lockups::idle_cpus_are_not_woken;
     d02_watch_against_hotplug / 20: "CPUs go and come, settings change, and the watch goes on" = lockups::watch_against_hotplug;

@@ -2,9 +2,10 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 
 use kthread::{Builder, Exit, Handle};
-use machine::CpuId;
+use machine::{CpuId, Ipi};
 use sched::{Completion, CpuMask, stopper};
 use time::{SECOND, Timer};
 use watchdog::lockup::{self, Watch};
@@ -115,19 +116,38 @@ pub(crate) fn softirq_out_of_rest() {
     drop(watch);
 }
 
-/// A CPU works for a moment, and again, and is stuck, just when its watcher, which it called the first time, looks whether it still works.
+/// How often the next one tries to hit its moment, and the time from one try to the next.
+const TRIES: u64 = if cfg!(target_os = "none") { 1 } else { 4 };
+const TRY: u64 = REST + PERIOD + HARD + REST;
+
+/// A CPU begins to work, and is stuck, just when its watcher, which somebody had called a period before, is about to rest.
 pub(crate) fn lockup_as_its_watcher_looks() {
+    if cpus().len() < 3 {
+        return;
+    }
+    let (watcher, cpu, caller) = (0, 1, 2);
     let log = LogTail::from_now();
     let watch = LockupWatch::start();
-    let all = cpus();
-    let cpu = all[random(all.len() as u64) as usize];
-    let thread = out_of_rest(cpu, || {
-        let moment = time::monotonic() + PERIOD;
-        sched::sleep_until((moment + random(6_000)).saturating_sub(3_000));
-        spin_uninterrupted(time::monotonic() + HARD);
+    let moment = time::monotonic() + REST + PERIOD;
+    let moments = move || (0..TRIES).map(move |one| moment + one * TRY);
+    let calls = Builder::new(format_args!("caller")).cpu(caller).run(move |_| {
+        for moment in moments() {
+            sched::sleep_until(moment - PERIOD + random(1 << random(17)));
+            machine::irq::send(watcher, Ipi::CallFunction);
+        }
+        0
     });
-    assert_eq!(thread.join(), Exit::Returned(0));
-    assert_hard_lockups(&log, cpu, usize::from(all.len() > 1));
+    let stuck = Builder::new(format_args!("stuck")).cpu(cpu).run(move |_| {
+        for moment in moments() {
+            sched::sleep_until(moment);
+            spin_uninterrupted(moment + HARD);
+        }
+        0
+    });
+    for thread in [calls, stuck] {
+        assert_eq!(thread.expect("a thread can be made").join(), Exit::Returned(0));
+    }
+    assert_hard_lockups(&log, cpu, TRIES as usize);
     drop(watch);
 }
 
@@ -222,9 +242,20 @@ pub(crate) fn each_watch_alone() {
     assert_eq!(stuck(HARD, spin_uninterrupted).join(), Exit::Returned(0));
     assert_hard_lockups(&log, cpu, usize::from(cpu != 0));
     sched::sleep_for(2 * PERIOD);
-    let before = log.count("soft lockup");
+    let (before, asked) = (log.count("soft lockup"), log.count("NMI backtrace for cpu "));
+    lockup::SOFTLOCKUP_ALL_CPU_BACKTRACE.store(1, Ordering::SeqCst);
     assert_eq!(stuck(SOFT, spin_unpreempted).join(), Exit::Returned(0));
+    lockup::SOFTLOCKUP_ALL_CPU_BACKTRACE.store(0, Ordering::SeqCst);
     assert_eq!(log.count("soft lockup"), before + 1, "{:#?}", log.lines());
+    let asked = log.count("NMI backtrace for cpu ") - asked;
+    assert_eq!(asked, cpus().len() - 1, "{:#?}", log.lines());
+    // All but the two that have to do with it are shown, beside the one that is stuck.
     lockup::set(Watch::Hard, true).expect("nothing is made");
+    let asked = log.count("NMI backtrace for cpu ");
+    lockup::HARDLOCKUP_ALL_CPU_BACKTRACE.store(1, Ordering::SeqCst);
+    assert_eq!(stuck(HARD, spin_uninterrupted).join(), Exit::Returned(0));
+    lockup::HARDLOCKUP_ALL_CPU_BACKTRACE.store(0, Ordering::SeqCst);
+    let asked = log.count("NMI backtrace for cpu ") - asked;
+    assert_eq!(asked, cpus().len() - 1, "{:#?}", log.lines());
     drop(watch);
 }

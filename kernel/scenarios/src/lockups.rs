@@ -138,8 +138,9 @@ pub(crate) fn hard_lockup_is_reported() {
     if expected == 1 {
         let report = log.report(&line);
         let named = alloc::format!("CPU: {} PID: ", victim());
-        let named =
-            report.iter().any(|line| line.starts_with(&named) && line.ends_with(" Comm: stuck"));
+        let named = report
+            .iter()
+            .any(|line| line.starts_with(&named) && line.contains(" Comm: stuck Not tainted "));
         assert!(named, "{report:#?}");
     }
     drop(watch);

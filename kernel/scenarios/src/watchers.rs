@@ -10,7 +10,7 @@ use sched::{Completion, Sleep};
 use time::SECOND;
 use watchdog::hung_task;
 
-use crate::tools::random;
+use crate::tools::{cpus, random};
 
 /// Seconds of sleep after which a task counts as hung: on a real machine nobody waits for two minutes.
 const TIMEOUT: u64 = if cfg!(target_os = "none") { 2 } else { 120 };
@@ -58,6 +58,7 @@ pub(crate) struct HungTaskWatch {
     timeout: i64,
     interval: i64,
     warnings: i64,
+    count: i64,
 }
 
 impl HungTaskWatch {
@@ -66,6 +67,7 @@ impl HungTaskWatch {
             timeout: hung_task::timeout(),
             interval: hung_task::check_interval(),
             warnings: hung_task::WARNINGS.swap(warnings, Ordering::SeqCst),
+            count: hung_task::CHECK_COUNT.load(Ordering::SeqCst),
         };
         hung_task::set_timeout(timeout as i64);
         hung_task::start().expect("the thread can be made");
@@ -79,6 +81,7 @@ impl Drop for HungTaskWatch {
         hung_task::set_timeout(self.timeout);
         hung_task::set_check_interval(self.interval);
         hung_task::WARNINGS.store(self.warnings, Ordering::SeqCst);
+        hung_task::CHECK_COUNT.store(self.count, Ordering::SeqCst);
     }
 }
 
@@ -115,9 +118,10 @@ pub(crate) fn hung_task_is_reported_once() {
     assert_eq!(log.count(&line), 1, "{:#?}", log.lines());
     let report = log.report(&line);
     assert!(report[0].ends_with(&alloc::format!("{TIMEOUT} seconds.")), "{report:#?}");
-    assert!(report[1].starts_with("      Not tainted "), "{report:#?}");
+    let kernel = alloc::format!("      Not tainted {} #1", process::RELEASE);
+    assert_eq!(report[1], kernel, "{report:#?}");
     assert!(report[2].contains("hung_task_timeout_secs"), "{report:#?}");
-    assert!(report[3].starts_with("task:sleeper         state:D "), "{report:#?}");
+    assert!(report[3].starts_with("task:sleeper         state:D stack:0     pid:"), "{report:#?}");
     assert!(has_address(&report), "no backtrace: {report:#?}");
     // Once more for each interval that it goes on.
     sched::sleep_for(TIMEOUT * SECOND);
@@ -162,6 +166,30 @@ pub(crate) fn warnings_are_counted() {
     assert_eq!(log.count(" blocked for more than "), 3, "{:#?}", log.lines());
     assert_eq!(hung_task::WARNINGS.load(Ordering::SeqCst), 0);
     hung.into_iter().for_each(release);
+    drop(watch);
+}
+
+pub(crate) fn interval_count_and_backtraces() {
+    let log = LogTail::from_now();
+    let watch = HungTaskWatch::start(TIMEOUT, -1);
+    let interval = TIMEOUT / 2;
+    hung_task::set_check_interval(interval as i64);
+    hung_task::ALL_CPU_BACKTRACE.store(1, Ordering::SeqCst);
+    let sleeping = sleeper(Sleep::Uninterruptible);
+    let line = blocked(&sleeping.0);
+    sched::sleep_for((TIMEOUT + 2 * interval) * SECOND + SECOND / 2);
+    hung_task::ALL_CPU_BACKTRACE.store(0, Ordering::SeqCst);
+    assert_eq!(log.count(&line), 3, "{:#?}", log.lines());
+    // What all others do, once in a look.
+    let asked = log.count("Sending NMI from CPU ");
+    let others = cpus().len() - 1;
+    assert!(asked == 0 && others == 0 || asked >= 3 && others != 0, "{:#?}", log.lines());
+    assert_eq!(log.count("NMI backtrace for cpu "), asked * others, "{:#?}", log.lines());
+    // A look that goes through no task finds none.
+    hung_task::CHECK_COUNT.store(0, Ordering::SeqCst);
+    sched::sleep_for(2 * TIMEOUT * SECOND);
+    assert_eq!(log.count(&line), 3, "{:#?}", log.lines());
+    release(sleeping);
     drop(watch);
 }
 

@@ -20,8 +20,6 @@ use kthread::{Builder, Handle, This, backtrace};
 use sched::{Mutex, Task, TaskRef, WaitQueue, state};
 use sync::LockClass;
 
-use crate::report;
-
 /// Outermost: the thread is made and stopped by one at a time.
 static THREAD_LOCK: LockClass = LockClass::new("khungtaskd");
 static THREAD: Mutex<Option<Handle>> = Mutex::new(&THREAD_LOCK, None);
@@ -212,7 +210,7 @@ fn report_all(hung: &[Hung]) {
     }
     if shown && ALL_CPU_BACKTRACE.load(Relaxed) != 0 {
         let _here = sync::PreemptGuard::new();
-        report::print_other_cpus(&[machine::cpu::id()]);
+        backtrace::print_cpus(sched::online().without(machine::cpu::id()));
     }
     if panic {
         kthread::oops::panic(format_args!("hung_task: blocked tasks"));
@@ -236,7 +234,7 @@ fn print(hung: &Hung) {
         task.comm(),
         task.pid()
     );
-    log::error!("      Not tainted {} {}", process::RELEASE, process::VERSION);
+    log::error!("      {}", backtrace::KernelName);
     log::error!("\"echo 0 > /proc/sys/kernel/hung_task_timeout_secs\" disables this message.");
     backtrace::print_task(task);
 }

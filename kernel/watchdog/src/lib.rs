@@ -9,12 +9,12 @@
 //! A CPU's part in the watch:
 //!
 //! ```text
-//!                 the timer expires: this CPU or the one it watches has something to do
-//!                      ┌──────┐
-//!                      v      │
-//!   offline ──online── armed ─┴── both rest ──> resting
-//!      ^                 ^                          │
-//!      └──offline────────┴── one of them leaves its idle task
+//!           online               the timer expires, it has nothing to do,
+//!   Out ──────────────> Working ───┬─ and the next CPU works ──────────> Watching
+//!       <──────────────    ^       │                                       │  ^
+//!           offline        │       └─ and the next CPU does not ──> Resting <┘  │ called by
+//!                          │                                          │  └─────┘ the next CPU
+//!                          └── leaves its idle task, serves softirqs ─┴── (Watching, too)
 //! ```
 //!
 //! So a machine on which nothing runs is not woken. What a CPU does when it leaves its idle task costs a load; the
@@ -29,7 +29,6 @@ extern crate alloc;
 
 pub mod hung_task;
 pub mod lockup;
-mod report;
 
 use errno::Result;
 

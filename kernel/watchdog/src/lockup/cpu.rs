@@ -80,11 +80,13 @@ static WATCHES: PerCpu<Watch> = per_cpu!(Watch {
 });
 
 fn part(cpu: CpuId) -> Part {
+    machine::irq::point();
     Part::ALL[usize::from(WATCHES.of(cpu).part.load(SeqCst))]
 }
 
 /// On that CPU, interrupts off.
 fn set_part(cpu: CpuId, part: Part) {
+    machine::irq::point();
     WATCHES.of(cpu).part.store(part as u8, SeqCst);
 }
 

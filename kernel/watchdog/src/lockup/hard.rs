@@ -8,12 +8,10 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use kthread::backtrace;
 use machine::CpuId;
-use sched::watch;
+use sched::{CpuMask, watch};
 use sync::{PerCpu, per_cpu};
 
 use super::{HARDLOCKUP_ALL_CPU_BACKTRACE, HARDLOCKUP_PANIC, Watch, is_enabled, threshold};
-use crate::report;
-
 /// What is known of a CPU. Written by whoever watches it, and true whoever that is.
 struct State {
     /// How many interrupts it had taken, and when that was first seen.
@@ -53,10 +51,11 @@ fn interrupts_taken(cpu: CpuId) -> u64 {
 }
 
 fn report(other: CpuId) {
-    report::emergency(format_args!("NMI watchdog: Watchdog detected hard LOCKUP on cpu {other}"));
-    backtrace::print_cpu(other);
+    let line = format_args!("NMI watchdog: Watchdog detected hard LOCKUP on cpu {other}");
+    klog::write_record(super::EMERGENCY, line);
+    backtrace::print_cpus(CpuMask::of(other));
     if HARDLOCKUP_ALL_CPU_BACKTRACE.load(Relaxed) != 0 {
-        report::print_other_cpus(&[machine::cpu::id(), other]);
+        backtrace::print_cpus(sched::online().without(machine::cpu::id()).without(other));
     }
     if HARDLOCKUP_PANIC.load(Relaxed) != 0 {
         kthread::oops::panic(format_args!("Hard LOCKUP"));

@@ -24,6 +24,9 @@ pub static SOFTLOCKUP_ALL_CPU_BACKTRACE: AtomicI64 = AtomicI64::new(0);
 /// See [`SOFTLOCKUP_ALL_CPU_BACKTRACE`].
 pub static HARDLOCKUP_ALL_CPU_BACKTRACE: AtomicI64 = AtomicI64::new(0);
 
+/// The log level of what says that a CPU is stuck.
+const EMERGENCY: u8 = 0;
+
 /// The longest `watchdog_thresh`, in seconds.
 pub const MAX_THRESHOLD: i64 = 60;
 

@@ -8,8 +8,6 @@ use sched::watch;
 use sync::{PerCpu, per_cpu};
 
 use super::{SOFTLOCKUP_ALL_CPU_BACKTRACE, SOFTLOCKUP_PANIC, Watch, cpu, is_enabled, threshold};
-use crate::report;
-
 /// What is known of a CPU. Written on that CPU only.
 struct State {
     /// When `watchdog/N` ran last, or when the watch began.
@@ -45,15 +43,14 @@ pub(super) fn look(cpu: CpuId, now: u64) {
 fn report(cpu: CpuId, stuck: u64) {
     let me = sched::current();
     let seconds = stuck / time::SECOND;
-    report::emergency(format_args!(
-        "watchdog: BUG: soft lockup - CPU#{cpu} stuck for {seconds}s! [{}:{}]",
-        me.comm(),
-        me.pid()
-    ));
+    let (comm, pid) = (me.comm(), me.pid());
+    let line =
+        format_args!("watchdog: BUG: soft lockup - CPU#{cpu} stuck for {seconds}s! [{comm}:{pid}]");
+    klog::write_record(super::EMERGENCY, line);
     // The frames of the interrupt, and below them those of what it interrupted.
     backtrace::print_running(0, machine::backtrace::frame_pointer());
     if SOFTLOCKUP_ALL_CPU_BACKTRACE.load(Relaxed) != 0 {
-        report::print_other_cpus(&[cpu]);
+        backtrace::print_cpus(sched::online().without(cpu));
     }
     if SOFTLOCKUP_PANIC.load(Relaxed) != 0 {
         kthread::oops::panic(format_args!("softlockup: hung tasks"));

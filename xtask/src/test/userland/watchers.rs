@@ -21,6 +21,8 @@ pub fn cases() -> Vec<Case> {
         Case::new("d2_soft_lockup_is_reported", d2_soft_lockup_is_reported),
         Case::new("d2_hard_lockup_is_reported", d2_hard_lockup_is_reported),
         Case::new("d2_softlockup_panic", d2_softlockup_panic),
+        Case::new("d2_hardlockup_panic", d2_hardlockup_panic),
+        Case::new("d1_d2_all_cpus_are_shown", all_cpus_are_shown),
         Case::new("d2_parameters_turn_it_off", d2_parameters_turn_it_off),
     ]
 }
@@ -32,12 +34,12 @@ fn d1_hung_task_is_reported(lab: &Lab) -> Result<()> {
         echo 1 > /proc/sys/kernel/hung_task_warnings
         sh -c 'echo HUNG_TASK > {PROVOKE}' & pid=$!; seen 1 \"INFO: task sh:$pid blocked for more than 5 seconds.\"
         sleep 6; dmesg | grep -c ' blocked for more than'; cat /proc/sys/kernel/hung_task_warnings
-        dmesg | grep -A 5 'INFO: task' | grep -c -e 'task:sh  *state:D stack:' -e ' <TASK>' -e 'hung_task_timeout_secs'
+        dmesg | grep -A 5 'INFO: task' | grep -c -e 'task:sh  *state:D stack:0     pid:[0-9]*  *ppid:[0-9]' -e ' <TASK>' -e 'hung_task_timeout_secs' -e '       *Not tainted 6[^ ]* #1$'
         dmesg | grep -A 1 '<TASK>' | grep -c '[[]<ffffffff'; kill -9 $pid; sleep 0.1; ps -o stat,comm | grep -c '^D .*sh$'"
     );
     // What hangs does not die; the log names the symbol of none of this kernel's functions, so that it is their addresses.
     let outcome = lab.guest().sh(&script)?;
-    let right = outcome.output() == "1\n0\n3\n1\n1\n";
+    let right = outcome.output() == "1\n0\n4\n1\n1\n";
     outcome.holds(right, "not one whole report")?.logged("INFO: task sh:").map(drop)
 }
 
@@ -63,10 +65,10 @@ fn settings(lab: &Lab) -> Result<()> {
             for bad in $4; do echo $bad 2>&- > $1 && echo \"$1 takes $bad\"; done 2>&-
             echo $2 > $1
         }
-        check hung_task_timeout_secs 120 '0 36893488147419103' '-1 x 99999999999999999'
-        check hung_task_check_interval_secs 0 '5' '-1'
-        check hung_task_check_count 4194304 '0 10' '-1 4294967296'
-        check hung_task_warnings 10 '-1 0 5' '-2'
+        check hung_task_timeout_secs 120 '0 36893488147419103' '-1 x 36893488147419104'
+        check hung_task_check_interval_secs 0 '5 36893488147419103' '-1 36893488147419104'
+        check hung_task_check_count 4194304 '0 10 2147483647' '-1 2147483648'
+        check hung_task_warnings 10 '-1 0 5 2147483647' '-2 2147483648'
         check hung_task_panic 0 '1 0' '2 -1'
         check hung_task_all_cpu_backtrace 0 '1 0' '2'
         check watchdog 1 '0 1' '2'
@@ -77,10 +79,11 @@ fn settings(lab: &Lab) -> Result<()> {
         check hardlockup_panic 0 '1 0' '2'
         check softlockup_all_cpu_backtrace 0 '1 0' '2'
         check hardlockup_all_cpu_backtrace 0 '1 0' '2'
-        check watchdog_cpumask 0-1 '0 1 0-1' 'x 3-1'
+        check watchdog_cpumask 0-1 '0 1 0-1' 'x 3-1 0-8192'
+        echo 1,31 > watchdog_cpumask; cat watchdog_cpumask; echo > watchdog_cpumask; cat watchdog_cpumask; echo 0-1 > watchdog_cpumask
         ps -o comm | grep -c '^watchdog/'; ps -o comm | grep -c '^khungtaskd$'
         echo 0 > watchdog; ps -o comm | grep -c '^watchdog/'; cat soft_watchdog nmi_watchdog";
-    lab.guest().cpus(2).sh(script)?.prints("2\n1\n0\n0\n0\n")
+    lab.guest().cpus(2).sh(script)?.prints("1\n\n2\n1\n0\n0\n0\n")
 }
 
 fn d2_soft_lockup_is_reported(lab: &Lab) -> Result<()> {
@@ -119,6 +122,30 @@ fn d2_softlockup_panic(lab: &Lab) -> Result<()> {
         .sh(&format!("echo SOFTLOCKUP > {PROVOKE}"))?
         .panic("Kernel panic - not syncing: softlockup: hung tasks")?;
     outcome.logged("watchdog: BUG: soft lockup - CPU#").map(drop)
+}
+
+fn d2_hardlockup_panic(lab: &Lab) -> Result<()> {
+    let stuck = format!("exec taskset 2 sh -c 'echo HARDLOCKUP > {PROVOKE}'");
+    let panic = "Kernel panic - not syncing: Hard LOCKUP";
+    let guest = || lab.guest().cpus(2).append("watchdog_thresh=1");
+    guest().append("nmi_watchdog=panic").sh(&stuck)?.panic(panic)?;
+    let outcome = guest().sh(&format!("echo 1 > /proc/sys/kernel/hardlockup_panic; {stuck}"))?;
+    outcome.panic(panic)?.logged("hard LOCKUP on cpu 1").map(drop)
+}
+
+/// Each report shows what the other CPUs do, if that is wanted.
+fn all_cpus_are_shown(lab: &Lab) -> Result<()> {
+    let script = format!(
+        "{WAIT}
+        cd /proc/sys/kernel; echo 2 > hung_task_timeout_secs; echo 1 > hung_task_warnings; echo 1 > watchdog_thresh
+        echo 1 | tee hung_task_all_cpu_backtrace hardlockup_all_cpu_backtrace > softlockup_all_cpu_backtrace
+        shown() {{ dmesg | grep -A 60 \"$1\" | grep -c 'NMI backtrace for cpu'; dmesg -c > /dev/null; }}
+        sh -c 'echo HUNG_TASK > {PROVOKE}' & seen 2 'NMI backtrace for cpu'; shown 'blocked for more than'
+        taskset 4 sh -c 'echo SOFTLOCKUP > {PROVOKE}' & seen 2 'NMI backtrace for cpu'; shown 'BUG: soft lockup'
+        echo 0 > softlockup_all_cpu_backtrace; echo 0 > soft_watchdog; dmesg -c > /dev/null
+        taskset 2 sh -c 'echo HARDLOCKUP > {PROVOKE}' & seen 2 'NMI backtrace for cpu'; sleep 0.5; shown 'LOCKUP on cpu 1'"
+    );
+    lab.guest().cpus(3).sh(&script)?.prints("2\n2\n2\n")
 }
 
 fn d2_parameters_turn_it_off(lab: &Lab) -> Result<()> {
