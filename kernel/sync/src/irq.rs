@@ -18,6 +18,12 @@ impl IrqGuard {
     pub fn new() -> Self {
         Self { were_enabled: machine::irq::disable(), not_send: PhantomData }
     }
+
+    /// Whether interrupts go on again when this is dropped.
+    #[inline]
+    pub(crate) fn were_enabled(&self) -> bool {
+        self.were_enabled
+    }
 }
 
 impl Default for IrqGuard {

@@ -27,6 +27,7 @@ pub mod lockdep;
 mod once;
 mod percpu;
 mod preempt;
+mod shown;
 mod spin;
 mod trycell;
 
@@ -44,5 +45,6 @@ pub use preempt::{
     PreemptGuard, assert_preempt_off, in_atomic, in_hardirq, in_interrupt, in_serving_softirq,
     might_sleep, preempt_point, preemptible, set_reschedule_hook,
 };
+pub use shown::{Showing, Shown};
 pub use spin::{SpinGuard, SpinIrqGuard, SpinIrqsOffGuard, SpinLock};
 pub use trycell::{ReadGuard, TryCell, WriteGuard};

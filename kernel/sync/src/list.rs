@@ -177,7 +177,27 @@ impl<T: Linked + ?Sized> List<T> {
     /// Takes the first element.
     #[inline]
     pub fn pop_front(&mut self) -> Option<Arc<T>> {
-        if self.first.is_null() { None } else { Some(self.unlink(self.first)) }
+        self.pop_front_if(|_| true)
+    }
+
+    /// Takes the first element, if it is as wanted.
+    #[inline]
+    pub fn pop_front_if(&mut self, wanted: impl FnOnce(&T) -> bool) -> Option<Arc<T>> {
+        // SAFETY: by the invariant, an element's links, or none.
+        let node = unsafe { self.first.as_ref() }?;
+        // SAFETY: the element is in this list, and alive; `wanted` cannot reach the list, which is borrowed exclusively.
+        if !wanted(unsafe { element_of(node).as_ref() }) {
+            return None;
+        }
+        let next = node.next.get();
+        self.first = next;
+        if next.is_null() {
+            self.last = ptr::null();
+        } else {
+            // SAFETY: an element of this list.
+            unsafe { (*next).previous.set(ptr::null()) };
+        }
+        Some(self.disown(node))
     }
 
     /// Takes an element out, if it is in this list.
@@ -246,7 +266,14 @@ impl<T: Linked + ?Sized> List<T> {
             // SAFETY: an element of this list.
             unsafe { (*next).previous.set(previous) };
         }
-        let element = element_of(node).as_ptr();
+        self.disown(node)
+    }
+
+    /// Gives up the reference to an element of this list whose neighbours do not know it any more.
+    #[inline]
+    fn disown(&mut self, node: &Links<T>) -> Arc<T> {
+        // SAFETY: the links are still this list's.
+        let element = unsafe { element_of(node) }.as_ptr();
         // Release: another list's owner may use the fields from here on.
         node.owner.store(0, Ordering::Release);
         machine::irq::point();
@@ -314,10 +341,16 @@ impl<T: Linked + ?Sized> List<T> {
     }
 }
 
-/// The element whose links are in a list.
+/// The element of links.
+///
+/// # Safety
+/// They are in a list that is held.
 #[inline]
-fn element_of<T: ?Sized>(links: &Links<T>) -> NonNull<T> {
-    links.element.get().expect("links in a list know their element")
+unsafe fn element_of<T: ?Sized>(links: &Links<T>) -> NonNull<T> {
+    let element = links.element.get();
+    debug_assert!(element.is_some(), "links in a list know their element");
+    // SAFETY: `adopt` set it, and it stays as long as the links are in the list.
+    unsafe { element.unwrap_unchecked() }
 }
 
 /// What [`List::take_chosen`] does with an element.
@@ -431,7 +464,8 @@ mod tests {
         list.take_chosen(choose, |item, twice| taken.push((item.number, twice)));
         assert_eq!((taken, numbers(&list)), (std::vec![(0, 0), (3, 6)], std::vec![1, 4]));
         assert!(list.remove(&items[4]).is_some());
-        assert_eq!(list.pop_front().map(|item| item.number), Some(1));
+        assert!(list.pop_front_if(|item| item.number != 1).is_none());
+        assert_eq!(list.pop_front_if(|item| item.number == 1).map(|item| item.number), Some(1));
         assert!(list.is_empty() && list.pop_front().is_none());
         assert!(items.iter().all(|item| Arc::strong_count(item) == 1));
     }

@@ -71,7 +71,13 @@ pub fn preempt_point() {
 
 /// Whether the running task could be preempted here: nothing counted, interrupts on.
 pub fn preemptible() -> bool {
-    machine::cpu::preempt_count() & !NO_RESCHED == 0 && machine::irq::enabled()
+    !preemption_is_off() && machine::irq::enabled()
+}
+
+/// Whether something is counted that keeps the running task from being preempted, interrupts aside.
+#[inline]
+pub(crate) fn preemption_is_off() -> bool {
+    machine::cpu::preempt_count() & !NO_RESCHED != 0
 }
 
 /// Whether this is a hard interrupt or a non-maskable one.

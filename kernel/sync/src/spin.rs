@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::irq::IrqGuard;
 use crate::lockdep::{LockClass, Tracker};
-use crate::preempt::PreemptGuard;
+use crate::preempt::{PreemptGuard, preemption_is_off};
 
 /// A lock that is waited for by spinning. For short sections that do not sleep.
 ///
@@ -71,6 +71,21 @@ impl<T: ?Sized> SpinLock<T> {
         self.tracker.acquire(true);
         self.acquire();
         SpinIrqGuard { lock: self, _section: section }
+    }
+
+    /// As [`lock_irq`](Self::lock_irq), but only if the lock is free now. For whoever waits for it otherwise: to the lock checker this is no try.
+    #[inline]
+    #[track_caller]
+    pub fn lock_irq_if_free(&self) -> Option<SpinIrqGuard<'_, T>> {
+        let section = IrqGuard::new();
+        self.tracker.acquire(false);
+        machine::irq::point();
+        // Acquire: as in `acquire`.
+        if self.locked.swap(true, Ordering::Acquire) {
+            self.tracker.release();
+            return None;
+        }
+        Some(SpinIrqGuard { lock: self, _section: section })
     }
 
     /// Takes the lock where interrupts are off already, and stay off.
@@ -146,6 +161,14 @@ impl<T: ?Sized> SpinLock<T> {
         // Release pairs with the Acquire in `acquire`.
         self.locked.store(false, Ordering::Release);
         machine::irq::point();
+    }
+}
+
+impl<T: ?Sized> SpinIrqGuard<'_, T> {
+    /// Whether the lock was taken where interrupts were on and preemption was, too: where a task may sleep.
+    #[inline]
+    pub fn was_preemptible(&self) -> bool {
+        self._section.were_enabled() && !preemption_is_off()
     }
 }
 

@@ -252,15 +252,19 @@ impl<T: WorkItem> Deref for DelayedWork<T> {
 /// The item that runs, as its own function sees it: the way to queue oneself again.
 pub struct Running<'a> {
     pub(crate) node: &'a Arc<Node>,
+    pub(crate) place: &'a RunsAt<'a>,
+}
+
+/// The row of the queue for which items run.
+pub(crate) struct RunsAt<'a> {
     pub(crate) pool: &'a Pool,
-    /// The row in the pool of the queue that it runs for.
     pub(crate) slot: u32,
 }
 
 impl Running<'_> {
     /// The queue stays while one of its items runs: who destroys it waits for them.
     fn queue(&self) -> Arc<Queue> {
-        self.pool.lock().pwq(self.slot).queue()
+        self.place.pool.lock().pwq(self.place.slot).queue()
     }
 
     /// Queues the item again on the queue that it runs for. Returns false if somebody has done so already or takes it back.

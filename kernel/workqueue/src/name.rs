@@ -14,7 +14,7 @@ pub fn worker_name(task: &Task) -> Option<NameBuffer<NAME_LENGTH>> {
     let held = pool.lock();
     let worker = held.workers.get(*id as usize)?.as_ref()?;
     let description = worker.description.clone()?;
-    let sign = if worker.current.is_some() { '+' } else { '-' };
+    let sign = if worker.at_work { '+' } else { '-' };
     drop(held);
     let mut name = NameBuffer::new();
     match kthread::full_name(task) {

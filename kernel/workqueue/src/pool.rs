@@ -39,6 +39,7 @@ use crate::{manager, pools};
 
 use items::Unsettled;
 
+pub(crate) use items::{SERIES, is_listed};
 pub(crate) use workers::{Worker, WorkerFlags};
 
 /// Taken with interrupts off, from any context. Inside: run queues (wake-ups), timer queues. Never two at once.
@@ -131,6 +132,11 @@ impl Pool {
     #[inline]
     pub(crate) fn lock(&self) -> Held<'_> {
         self.state.lock_irq()
+    }
+
+    #[inline]
+    pub(crate) fn lock_if_free(&self) -> Option<Held<'_>> {
+        self.state.lock_irq_if_free()
     }
 
     /// Where the pool's workers belong.

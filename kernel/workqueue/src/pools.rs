@@ -32,8 +32,8 @@ static UNBOUND: SpinLock<Vec<Shared>> = SpinLock::new(&UNBOUND_LOCK, Vec::new())
 static READY: AtomicBool = AtomicBool::new(false);
 /// `workqueue.power_efficient`.
 static SAVES_POWER: AtomicBool = AtomicBool::new(false);
-/// Where work goes that is not meant for a CPU: the housekeeping CPUs. 0 before the start-up has got so far: any CPU.
-static UNBOUND_CPUS: AtomicU64 = AtomicU64::new(0);
+/// Where work goes that is not meant for a CPU: the housekeeping CPUs; before the start-up has got so far, any.
+static UNBOUND_CPUS: AtomicU64 = AtomicU64::new(u64::MAX);
 /// For dealing work out to them in turn.
 static TURN: AtomicUsize = AtomicUsize::new(0);
 
@@ -100,13 +100,19 @@ pub(crate) fn unbound_cpus(node: NodeId) -> CpuMask {
 /// This CPU, or if work is to be kept off it, another in turn.
 #[inline]
 pub(crate) fn local_cpu() -> CpuId {
+    this_cpu().unwrap_or_else(next_cpu)
+}
+
+/// This CPU, if work is not to be kept off it.
+#[inline]
+pub(crate) fn this_cpu() -> Option<CpuId> {
     let here = machine::cpu::id();
-    let cpus = UNBOUND_CPUS.load(Ordering::Relaxed);
-    if cpus == 0 || cpus & 1 << here != 0 { here } else { next_cpu(cpus) }
+    (UNBOUND_CPUS.load(Ordering::Relaxed) & 1 << here != 0).then_some(here)
 }
 
 #[cold]
-fn next_cpu(cpus: u64) -> CpuId {
+fn next_cpu() -> CpuId {
+    let cpus = UNBOUND_CPUS.load(Ordering::Relaxed);
     let usable = CpuMask::from_bits(cpus).and(sched::online());
     let turn = TURN.fetch_add(1, Ordering::Relaxed) % usable.count().max(1);
     usable.iter().nth(turn).unwrap_or_else(machine::cpu::id)

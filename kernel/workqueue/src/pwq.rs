@@ -8,6 +8,7 @@ use sync::List;
 use crate::flush::COLOURS;
 use crate::home::Home;
 use crate::item::Node;
+use crate::pool::is_listed;
 use crate::queue::Queue;
 
 /// A row in a pool's table; its number is the *slot*. All of it is protected by the pool's lock.
@@ -103,8 +104,7 @@ impl Pwq {
     }
 
     pub(crate) fn hold_back(&mut self, node: Arc<Node>) {
-        let refused = self.inactive.push_back(node).is_err();
-        debug_assert!(!refused, "a pending item is on one list");
+        self.inactive.push_back(node).unwrap_or_else(is_listed);
     }
 
     pub(crate) fn take_from_inactive(&mut self, node: &Node) -> Option<Arc<Node>> {

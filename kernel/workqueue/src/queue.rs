@@ -20,7 +20,7 @@ use crate::flags::{DEFAULT_ACTIVE, MAX_ACTIVE, WqFlags};
 use crate::flush::{self, Flush};
 use crate::home::Home;
 use crate::item::{DelayedWork, Node, Work, WorkItem};
-use crate::pool::Pool;
+use crate::pool::{Held, Pool};
 use crate::rescuer::{self, Rescuer};
 use crate::{delayed, freeze, pools, tracepoints, wait, worker};
 
@@ -93,6 +93,18 @@ impl Queue {
         self.max_active.load(Ordering::Relaxed)
     }
 
+    /// [`part_for`](Self::part_for), if that is simple.
+    #[inline]
+    fn near_part(&self, cpu: Option<CpuId>) -> Option<&Part> {
+        if self.flags.contains(WqFlags::UNBOUND) {
+            return None;
+        }
+        self.parts().get(match cpu {
+            Some(cpu) => cpu,
+            None => pools::this_cpu()?,
+        })
+    }
+
     /// Where an item goes that is queued on this CPU, or for another.
     #[inline]
     fn part_for(&self, cpu: Option<CpuId>) -> Option<&Part> {
@@ -107,8 +119,29 @@ impl Queue {
     }
 
     /// Queues an item that is not pending. Any context.
+    ///
+    /// What nearly always is the case is decided here, in few steps; the rest is left to [`queue_slowly`](Self::queue_slowly), which begins anew. So
+    /// nothing has to be kept for later, and there are no calls on this path.
     #[inline]
     pub(crate) fn queue(&self, node: &Arc<Node>, cpu: Option<CpuId>) -> bool {
+        if let Some(idle) = node.state.idle()
+            && let Some(part) = self.near_part(cpu)
+            && let Some(mut held) = part.pool.lock_if_free()
+            && !tracepoints::queueing_is_traced()
+            && self.closed.load(Ordering::Relaxed) == 0
+            && node.state.claim_from(idle)
+        {
+            if held.insert(part.home, node.clone()) {
+                wake_worker(held);
+            }
+            return true;
+        }
+        self.queue_slowly(node, cpu)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn queue_slowly(&self, node: &Arc<Node>, cpu: Option<CpuId>) -> bool {
         if !node.state.may_claim() {
             return false;
         }
@@ -119,7 +152,9 @@ impl Queue {
             return false;
         }
         tracepoints::queue_work(self, &part.pool, node, cpu);
-        held.insert(part.home, node.clone());
+        if held.insert(part.home, node.clone()) {
+            held.wake_worker();
+        }
         true
     }
 
@@ -130,7 +165,9 @@ impl Queue {
             let mut held = part.pool.lock();
             if self.takes() {
                 tracepoints::queue_work(self, &part.pool, &node, cpu);
-                held.insert(part.home, node);
+                if held.insert(part.home, node) {
+                    held.wake_worker();
+                }
                 return;
             }
         }
@@ -205,6 +242,12 @@ impl Queue {
             part.pool.lock().set_max_active(part.slot, max_active);
         }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn wake_worker(mut held: Held<'_>) {
+    held.wake_worker();
 }
 
 /// Visits all queues. Any context; `visit` may lock pools.

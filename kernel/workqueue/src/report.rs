@@ -6,6 +6,7 @@ use sched::NameBuffer;
 
 use crate::pool::{Pool, State};
 use crate::pwq::Pwq;
+use crate::worker::Tag;
 use crate::{pools, queue};
 
 /// How much of a list of names goes on a line.
@@ -85,8 +86,13 @@ fn show_part(part: &queue::Part) {
 }
 
 fn list_running(held: &State, slot: u32, out: &mut NameBuffer<LINE>) {
-    for worker in held.workers.iter().flatten().filter(|worker| worker.home.slot() == slot) {
-        if let (Some(node), Some(task)) = (&worker.current, &worker.task) {
+    for worker in
+        held.workers.iter().flatten().filter(|worker| worker.at_work && worker.home.slot() == slot)
+    {
+        // Not the last reference: a worker gives its own up under the lock.
+        if let Some(task) = &worker.task
+            && let Some(node) = Tag::of(task).and_then(|tag| tag.current.copy())
+        {
             out.format(format_args!(" {}:{}", task.pid(), node.name));
         }
     }

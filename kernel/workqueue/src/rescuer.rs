@@ -25,11 +25,10 @@ use kthread::{Builder, Handle, This};
 use sched::{Attributes, CpuMask, Slot, state};
 use sync::{LockClass, Once, SpinLock};
 
-use crate::item::{DelayedWork, Running, WorkItem};
+use crate::item::{DelayedWork, Running, RunsAt, WorkItem};
 use crate::queue::{self, Queue};
 use crate::system::system_unbound_wq;
-use crate::worker::{Kind, Tag};
-use crate::{wait, worker};
+use crate::worker::{self, Kind, Tag};
 
 /// Inside pool locks; run queues are taken inside.
 static HANDLE_LOCK: LockClass = LockClass::new("wq_rescuer");
@@ -154,9 +153,14 @@ fn rescue(queue: &Arc<Queue>, index: usize, tag: &Tag) {
         let home = node.home.get();
         held.progress += 1;
         held.pwq(slot).rescued = Some((node.clone(), home));
+        tag.enter(queue.id);
+        let showing = tag.current.show(node);
         drop(held);
-        tag.enter(queue.id, wait::address(&node));
-        worker::run(pool, slot, &node);
+        worker::run(&RunsAt { pool, slot }, &showing);
+        if sync::in_atomic() {
+            worker::returned_in_atomic(&showing);
+        }
+        let node = showing.end();
         tag.leave();
         held = pool.lock();
         drop(held.pwq(slot).rescued.take());

@@ -65,6 +65,10 @@ impl Finished {
     }
 }
 
+/// The word of an item that can be claimed.
+#[derive(Clone, Copy)]
+pub(crate) struct Idle(u64);
+
 /// One turn of an item: from its claim to the end of its run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Instance(u32);
@@ -97,6 +101,22 @@ impl State {
     pub(crate) fn may_claim(&self) -> bool {
         core::sync::atomic::fence(SeqCst);
         self.load() & (PENDING | CANCELLERS) == 0
+    }
+
+    /// The word, if nothing speaks against a claim. It says nothing about what is pending otherwise.
+    #[inline]
+    pub(crate) fn idle(&self) -> Option<Idle> {
+        machine::irq::point();
+        let word = self.word.load(Relaxed);
+        (word & (PENDING | CANCELLERS) == 0).then_some(Idle(word))
+    }
+
+    /// [`claim`](Self::claim), if the word is still the same.
+    #[inline]
+    pub(crate) fn claim_from(&self, Idle(word): Idle) -> bool {
+        machine::irq::point();
+        let next = word.wrapping_add(SERIAL) | PENDING;
+        self.word.compare_exchange(word, next, SeqCst, Relaxed).is_ok()
     }
 
     /// Takes the right to queue the item.

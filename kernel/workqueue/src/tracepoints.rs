@@ -16,6 +16,11 @@ fn pointer(node: &Node) -> Pointer {
     Pointer::to(wait::address(node))
 }
 
+#[inline(always)]
+pub(crate) fn queueing_is_traced() -> bool {
+    WORKQUEUE_QUEUE_WORK.is_on()
+}
+
 /// An item is about to be put on a queue, which the caller has asked for on a CPU, or on none in particular.
 ///
 /// Here as below, all that is on the path is the test: what follows is a call with what is in registers anyhow.

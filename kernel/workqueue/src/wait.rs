@@ -31,7 +31,7 @@ pub(crate) fn announce(node: &Node) {
 pub(crate) fn flush(node: &Node) -> bool {
     sync::might_sleep();
     let Some(last) = node.state.unfinished() else { return false };
-    debug_assert!(!worker::runs(address(node)), "{} waits for its own end", node.name);
+    debug_assert!(!worker::runs(node), "{} waits for its own end", node.name);
     waiters_of(node).wait(|| node.state.has_ended(last));
     true
 }
@@ -41,6 +41,6 @@ pub(crate) fn until_stopped(node: &Node) {
     if node.state.has_stopped() {
         return;
     }
-    debug_assert!(!worker::runs(address(node)), "{} waits for its own end", node.name);
+    debug_assert!(!worker::runs(node), "{} waits for its own end", node.name);
     waiters_of(node).wait(|| node.state.has_stopped());
 }

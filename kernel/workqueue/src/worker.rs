@@ -1,13 +1,14 @@
 //! The life of a worker.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use sched::{Slot, TaskFlags, WorkerHooks, state};
+use sync::Shown;
 
 use crate::home::Home;
-use crate::item::{Node, Running};
-use crate::pool::{Held, Pool, WorkerFlags};
+use crate::item::{Node, Running, RunsAt};
+use crate::pool::{Held, Pool, SERIES, WorkerFlags};
 use crate::pwq::News;
 use crate::queue::Queue;
 use crate::{manager, pools, rescuer, tracepoints, wait};
@@ -15,10 +16,10 @@ use crate::{manager, pools, rescuer, tracepoints, wait};
 /// What a worker's task carries, for those who meet the task: the scheduler's hooks, `/proc`, the items it runs.
 pub(crate) struct Tag {
     pub(crate) kind: Kind,
-    /// The number of the queue whose item it runs; 0: none.
+    /// The number of the queue whose items it runs; 0: none.
     queue: AtomicU64,
-    /// The address of the item it runs; 0: none.
-    item: AtomicUsize,
+    /// The item that it runs.
+    pub(crate) current: Shown<Node>,
 }
 
 /// The two kinds of workers.
@@ -31,20 +32,19 @@ pub(crate) enum Kind {
 
 impl Tag {
     pub(crate) const fn new(kind: Kind) -> Self {
-        Self { kind, queue: AtomicU64::new(0), item: AtomicUsize::new(0) }
+        Self { kind, queue: AtomicU64::new(0), current: Shown::new() }
     }
 
-    /// The worker begins an item of a queue.
+    /// The worker begins items of a queue.
     #[inline]
-    pub(crate) fn enter(&self, queue: u64, item: usize) {
+    pub(crate) fn enter(&self, queue: u64) {
         self.queue.store(queue, Relaxed);
-        self.item.store(item, Relaxed);
     }
 
-    /// The worker has ended the item.
+    /// The worker has ended them.
     #[inline]
     pub(crate) fn leave(&self) {
-        self.enter(0, 0);
+        self.enter(0);
     }
 
     /// The tag of a task, if it is a worker.
@@ -54,8 +54,8 @@ impl Tag {
 }
 
 /// Whether the running task is a worker that runs this item.
-pub(crate) fn runs(address: usize) -> bool {
-    Tag::of(&sched::current()).is_some_and(|tag| tag.item.load(Relaxed) == address)
+pub(crate) fn runs(node: &Node) -> bool {
+    Tag::of(&sched::current()).is_some_and(|tag| tag.current.shows(node))
 }
 
 /// Whether the running task is a worker that runs an item of this queue.
@@ -66,13 +66,13 @@ pub(crate) fn runs_item_of(queue: &Queue) -> bool {
 
 /// Whether the running task is a worker in the middle of an item.
 pub fn current_is_worker() -> bool {
-    Tag::of(&sched::current()).is_some_and(|tag| tag.item.load(Relaxed) != 0)
+    Tag::of(&sched::current()).is_some_and(|tag| tag.current.shows_any())
 }
 
 /// Whether the running task is a rescuer in the middle of an item.
 pub fn current_is_rescuer() -> bool {
     Tag::of(&sched::current())
-        .is_some_and(|tag| matches!(tag.kind, Kind::Rescuer { .. }) && tag.item.load(Relaxed) != 0)
+        .is_some_and(|tag| matches!(tag.kind, Kind::Rescuer { .. }) && tag.current.shows_any())
 }
 
 /// A worker's function; of its own, so that its name shows in `/proc/PID/wchan`.
@@ -154,16 +154,21 @@ fn series<'p>(
         // The pool is unbound, or this item does not count: the next one need not wait for it.
         held.wake_worker();
     }
+    tag.enter(queue);
+    let place = RunsAt { pool, slot };
+    let limit = if intensive { 0 } else { SERIES };
     let (finished, kept, last) = loop {
         held.progress += 1;
-        held.worker(id).current = Some(node.clone());
-        tag.enter(queue, wait::address(&node));
+        let showing = tag.current.show(node);
         drop(held);
-        run(pool, slot, &node);
+        run(&place, &showing);
         held = pool.lock();
-        let finished = node.state.finish();
-        // Not the last reference: `node` is another.
-        drop(held.worker(id).current.take());
+        if !held.was_preemptible() {
+            drop(held);
+            returned_in_atomic(&showing);
+        }
+        let finished = showing.state.finish();
+        node = showing.end();
         if !finished.is_plain() {
             break (finished, Some(node), None);
         }
@@ -172,12 +177,13 @@ fn series<'p>(
         if let Some(last) = Arc::into_inner(node) {
             break (finished, None, Some(last));
         }
-        match held.next_in_series(home) {
-            Some(next) if !intensive => node = next,
-            _ => break (finished, None, None),
+        match held.next_in_series(home, limit) {
+            Some(next) => node = next,
+            None => break (finished, None, None),
         }
     };
     tag.leave();
+    held.worker(id).at_work = false;
     if intensive {
         held.change_flags(id, WorkerFlags::empty(), WorkerFlags::CPU_INTENSIVE);
     }
@@ -201,7 +207,7 @@ fn series<'p>(
 #[inline]
 fn enter(held: &mut Held<'_>, id: u32, home: Home, queue: u64) {
     let worker = held.worker(id);
-    worker.home = home;
+    (worker.home, worker.at_work) = (home, true);
     if worker.last_queue != queue {
         rename(held, id, home.slot(), queue);
     }
@@ -216,15 +222,18 @@ fn rename(held: &mut Held<'_>, id: u32, slot: u32, queue: u64) {
     worker.description = name;
 }
 
-/// Runs an item, and looks at what it leaves behind.
+/// Runs an item.
 #[inline]
-pub(crate) fn run(pool: &Pool, slot: u32, node: &Arc<Node>) {
+pub(crate) fn run(place: &RunsAt<'_>, node: &Arc<Node>) {
     tracepoints::execute_start(node);
-    node.item.run(&Running { node, pool, slot });
+    node.item.run(&Running { node, place });
     tracepoints::execute_end(node);
-    if sync::in_atomic() {
-        panic!("workqueue: {} returned with preemption or interrupts off", node.name);
-    }
+}
+
+/// An item leaves behind what its worker cannot go on with.
+#[cold]
+pub(crate) fn returned_in_atomic(node: &Node) -> ! {
+    panic!("workqueue: {} returned with preemption or interrupts off", node.name);
 }
 
 /// An item that was run by itself has ended: says so to all who need to know. The lock may be released for that and taken again.
@@ -294,14 +303,15 @@ pub(crate) fn thread_dies() {
     match &tag.kind {
         Kind::Pool { pool, id } => {
             // In an item, or in what went with the last reference to one.
-            if tag.item.load(Relaxed) == 0 && !me.flags().contains(TaskFlags::WQ_WORKER) {
+            let current = tag.current.copy();
+            if current.is_none() && !me.flags().contains(TaskFlags::WQ_WORKER) {
                 return;
             }
             me.remove_flags(TaskFlags::WQ_WORKER);
             let mut held = pool.lock();
             let Some(worker) = held.part(*id) else { return };
             held.settle();
-            if let Some(node) = &worker.current {
+            if let Some(node) = &current {
                 bury_item(pool, held, worker.home, node);
                 held = pool.lock();
             }

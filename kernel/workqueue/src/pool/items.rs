@@ -10,7 +10,7 @@ use crate::item::Node;
 use crate::tracepoints;
 
 /// How many items a worker does in a row before it counts them out.
-const SERIES: u32 = 32;
+pub(crate) const SERIES: u32 = 32;
 
 /// Items that are done and not counted out yet: all of one row and colour. There are some only while a worker that counts as running
 /// is in another item of that row and colour.
@@ -26,26 +26,19 @@ impl Unsettled {
 }
 
 impl State {
-    /// Puts an item, which the caller has claimed, where it belongs, and wakes a worker if one is needed.
+    /// Puts an item, which the caller has claimed, where it belongs. Returns whether a worker is to be woken.
     #[inline]
-    pub(crate) fn insert(&mut self, row: Home, node: Arc<Node>) {
+    #[must_use = "nobody may be there to do it"]
+    pub(crate) fn insert(&mut self, row: Home, node: Arc<Node>) -> bool {
         let pwq = &mut self.pwqs[row.slot() as usize];
         node.home.set(row.under(pwq.colour));
-        if pwq.enter() {
-            tracepoints::activate_work(&node);
-            let refused = self.worklist.push_back(node).is_err();
-            debug_assert!(!refused, "a pending item is on one list");
-            self.wake_if_needed();
-        } else {
+        if !pwq.enter() {
             pwq.hold_back(node);
+            return false;
         }
-    }
-
-    #[inline]
-    fn wake_if_needed(&mut self) {
-        if self.nr_running == 0 && !self.called {
-            self.wake_worker();
-        }
+        tracepoints::activate_work(&node);
+        self.worklist.push_back(node).unwrap_or_else(is_listed);
+        self.nr_running == 0 && !self.called
     }
 
     /// Lets those of a queue's items that are held back become active that may.
@@ -62,8 +55,8 @@ impl State {
             }
             self.worklist.back().into_iter().for_each(tracepoints::activate_work);
         }
-        if any {
-            self.wake_if_needed();
+        if any && self.nr_running == 0 && !self.called {
+            self.wake_worker();
         }
     }
 
@@ -83,14 +76,11 @@ impl State {
     ///
     /// That is so if the caller is the one worker that counts as running: nobody else would do what becomes active by that.
     #[inline]
-    pub(crate) fn next_in_series(&mut self, home: Home) -> Option<Arc<Node>> {
-        if self.nr_running != 1
-            || self.unsettled.count == SERIES
-            || self.worklist.front()?.home.get() != home
-        {
+    pub(crate) fn next_in_series(&mut self, home: Home, limit: u32) -> Option<Arc<Node>> {
+        if self.nr_running != 1 || self.unsettled.count >= limit {
             return None;
         }
-        let node = begin(self.worklist.pop_front()?)?;
+        let node = begin(self.worklist.pop_front_if(|node| node.home.get() == home)?)?;
         if self.unsettled.home != home {
             self.settle();
             self.unsettled.home = home;
@@ -141,8 +131,7 @@ impl State {
     /// Puts an item that was left to its runner back, as the first.
     pub(crate) fn put_back(&mut self, node: Arc<Node>) {
         node.home.set_place(Place::Queued);
-        let refused = self.worklist.push_front(node).is_err();
-        debug_assert!(!refused, "a deferred item is on no list");
+        self.worklist.push_front(node).unwrap_or_else(is_listed);
         if self.need_more_workers() {
             self.wake_worker();
         }
@@ -184,4 +173,10 @@ fn begin(node: Arc<Node>) -> Option<Arc<Node>> {
             return None;
         }
     }
+}
+
+/// An item that is pending is found on a list where it should not be.
+#[cold]
+pub(crate) fn is_listed(node: Arc<Node>) {
+    panic!("workqueue: {} is on two lists", node.name);
 }

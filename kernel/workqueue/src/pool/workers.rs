@@ -8,7 +8,6 @@ use sched::TaskRef;
 
 use super::State;
 use crate::home::Home;
-use crate::item::Node;
 
 bitflags! {
     /// Why a worker is not counted as running, or will not be for long.
@@ -41,8 +40,9 @@ pub(crate) struct Worker {
     /// Idle, and woken since: it will look at the list, and need not be woken again.
     woken: bool,
     idle_since: u64,
-    pub(crate) current: Option<Arc<Node>>,
-    /// Where that was at home when it was begun.
+    /// It is at items, or at what comes with their end.
+    pub(crate) at_work: bool,
+    /// Where they were at home.
     pub(crate) home: Home,
     /// The queue whose item it ran last, for its name in `/proc`. The number tells whether it is still right.
     pub(crate) last_queue: u64,
@@ -109,7 +109,7 @@ impl State {
             flags: WorkerFlags::PREPARING,
             woken: false,
             idle_since: 0,
-            current: None,
+            at_work: false,
             home: Home::queued(0, 0),
             last_queue: 0,
             description: None,

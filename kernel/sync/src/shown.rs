@@ -1,0 +1,193 @@
+//! A place where the user of a shared element shows what it is at, so that others get at it, too.
+
+use alloc::sync::Arc;
+use core::ops::Deref;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::irq::IrqGuard;
+
+/// Marks the pointer while somebody copies the reference.
+const COPYING: usize = 1;
+
+/// Shows one element or none. Showing costs a store, and its end an exchange: less than a second reference, for which only who wants one
+/// pays.
+///
+/// Invariant: an unmarked pointer in it was put there by a [`Showing`] that has not ended, which takes it out again before it gives up its
+/// reference. Who copies the reference marks the pointer, and a marked one is taken out by nobody; so the element stays as long as the
+/// mark.
+pub struct Shown<T> {
+    element: AtomicPtr<T>,
+}
+
+impl<T> Shown<T> {
+    /// Nothing.
+    pub const fn new() -> Self {
+        // The mark takes the lowest bit of the pointer.
+        const { assert!(align_of::<T>() > COPYING) };
+        Self { element: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// Shows an element until the result is [ended](Showing::end) or dropped. For one user at a time: of two that show at once, one waits at its
+    /// end for ever.
+    #[inline]
+    pub fn show(&self, element: Arc<T>) -> Showing<'_, T> {
+        debug_assert!(!self.shows_any(), "two elements are shown at once");
+        // Release pairs with the Acquire in `copy`.
+        self.element.store(Arc::as_ptr(&element).cast_mut(), Ordering::Release);
+        Showing { shown: self, element: Some(element) }
+    }
+
+    /// Whether an element is shown. Only a hint, but for the one who shows.
+    #[inline]
+    pub fn shows_any(&self) -> bool {
+        !self.element.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Whether this element is shown. Only a hint, but for the one who shows.
+    pub fn shows(&self, element: &T) -> bool {
+        let shown = self.element.load(Ordering::Relaxed);
+        shown.map_addr(|address| address & !COPYING).cast_const() == ptr::from_ref(element)
+    }
+
+    /// A reference of the caller's own to what is shown. Any context but a non-maskable interrupt.
+    pub fn copy(&self) -> Option<Arc<T>> {
+        // Who ends the showing meanwhile waits for the mark to go.
+        let _irqs_off = IrqGuard::new();
+        loop {
+            machine::irq::point();
+            let pointer = self.element.load(Ordering::Relaxed);
+            if pointer.is_null() {
+                return None;
+            }
+            let marked = pointer.map_addr(|address| address | COPYING);
+            let is_free = pointer != marked;
+            // Acquire pairs with the Release in `show`.
+            if is_free
+                && self
+                    .element
+                    .compare_exchange(pointer, marked, Ordering::Acquire, Ordering::Relaxed)
+                    .is_ok()
+            {
+                machine::irq::point();
+                // SAFETY: the pointer came from `Arc::as_ptr` of a reference that is not given up as long as the mark is there.
+                let copy = unsafe {
+                    Arc::increment_strong_count(pointer);
+                    Arc::from_raw(pointer)
+                };
+                // Release: the reference is counted before it can be given up.
+                self.element.store(pointer, Ordering::Release);
+                return Some(copy);
+            }
+            machine::cpu::relax();
+        }
+    }
+}
+
+impl<T> Default for Shown<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// An element that is shown.
+#[must_use = "the element is shown until this is dropped"]
+pub struct Showing<'a, T> {
+    shown: &'a Shown<T>,
+    /// None once it is ended.
+    element: Option<Arc<T>>,
+}
+
+impl<T> Showing<'_, T> {
+    /// Shows it no longer.
+    #[inline]
+    pub fn end(mut self) -> Arc<T> {
+        self.element.take().inspect(|element| self.shown.hide(element)).expect("it is shown once")
+    }
+}
+
+impl<T> Shown<T> {
+    /// Takes a pointer out, when nobody copies the reference.
+    #[inline]
+    fn hide(&self, element: &Arc<T>) {
+        machine::irq::point();
+        let pointer = Arc::as_ptr(element).cast_mut();
+        // Acquire pairs with the Release at the end of `copy`.
+        while self
+            .element
+            .compare_exchange(pointer, ptr::null_mut(), Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
+            machine::cpu::relax();
+        }
+    }
+}
+
+impl<T> Deref for Showing<'_, T> {
+    type Target = Arc<T>;
+    #[inline]
+    fn deref(&self) -> &Arc<T> {
+        self.element.as_ref().expect("it is shown")
+    }
+}
+
+impl<T> Drop for Showing<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(element) = &self.element {
+            self.shown.hide(element);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    #[test]
+    fn what_is_shown_can_be_copied_until_its_end() {
+        let shown: Shown<u32> = Shown::new();
+        let (one, other) = (Arc::new(1), Arc::new(2));
+        assert!(shown.copy().is_none() && !shown.shows_any() && !shown.shows(&one));
+        let showing = shown.show(one.clone());
+        assert!(shown.shows_any() && shown.shows(&one) && !shown.shows(&other));
+        let copy = shown.copy();
+        assert!(copy.is_some_and(|copy| Arc::ptr_eq(&copy, &one)));
+        assert_eq!(**showing, 1);
+        assert!(Arc::ptr_eq(&showing.end(), &one));
+        assert!(shown.copy().is_none());
+        drop(shown.show(other.clone()));
+        assert!(!shown.shows_any());
+        assert_eq!((Arc::strong_count(&one), Arc::strong_count(&other)), (1, 1));
+    }
+
+    #[test]
+    fn a_copy_is_of_what_is_alive() {
+        /// Says when it is gone.
+        #[repr(align(2))]
+        struct Alive(AtomicBool);
+        impl Drop for Alive {
+            fn drop(&mut self) {
+                *self.0.get_mut() = false;
+            }
+        }
+        let turns = if cfg!(miri) { 40 } else { 20_000 };
+        let shown: Shown<Alive> = Shown::new();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        let copy = shown.copy();
+                        assert!(copy.is_none_or(|alive| alive.0.load(Ordering::Relaxed)));
+                    }
+                });
+            }
+            for _ in 0..turns {
+                drop(shown.show(Arc::new(Alive(AtomicBool::new(true)))).end());
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+    }
+}
