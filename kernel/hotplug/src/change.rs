@@ -87,7 +87,8 @@ pub fn up(cpu: CpuId) -> Result<(), Errno> {
 /// Takes a CPU down: everything that runs or waits there goes on elsewhere. May sleep.
 ///
 /// # Errors
-/// EINVAL: there is no such CPU. EBUSY: it is the last one, or the last that user tasks may use. ENOMEM.
+/// EINVAL: there is no such CPU. EBUSY: it is the last one, or the last that user tasks may use, or deadline
+/// tasks have been promised more than the others have. ENOMEM.
 pub fn down(cpu: CpuId) -> Result<(), Errno> {
     if cpu >= machine::cpu::count() {
         return Err(Errno::EINVAL);
@@ -99,7 +100,7 @@ pub fn down(cpu: CpuId) -> Result<(), Errno> {
     if sched::active().without(cpu).is_empty() {
         return Err(Errno::EBUSY);
     }
-    sched::set_active(cpu, false);
+    sched::set_inactive(cpu)?;
     callbacks::run_offline(cpu);
     let outcome = retire(cpu);
     if outcome.is_err() {

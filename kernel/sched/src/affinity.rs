@@ -19,6 +19,7 @@ use machine::CpuId;
 
 use crate::cpumask::CpuMask;
 use crate::current::current_ref;
+use crate::deadline;
 use crate::runqueue;
 use crate::state::{NEW, WAKING};
 use crate::stopper;
@@ -130,7 +131,7 @@ pub fn set_allowed(task: &TaskRef, mask: CpuMask) -> Result<(), Errno> {
 /// As [`set_allowed`], for user space: `NO_SETAFFINITY` forbids it. Who binds a task sets that flag before the mask. May sleep.
 ///
 /// # Errors
-/// EINVAL: none of the CPUs is online; the task is bound.
+/// EINVAL: none of the CPUs is online; the task is bound. EBUSY: it is a deadline task, and not all CPUs are in the mask.
 pub fn set_allowed_from_user(task: &TaskRef, mask: CpuMask) -> Result<(), Errno> {
     sync::might_sleep();
     if mask.and(online()).is_empty() {
@@ -145,7 +146,7 @@ pub fn set_allowed_from_user(task: &TaskRef, mask: CpuMask) -> Result<(), Errno>
         if is_bound() {
             return Err(Errno::EINVAL);
         }
-        if exchange(old, mask.bits()) {
+        if deadline::allow_from_user(task, old, mask.bits())? {
             if is_bound() {
                 // Bound meanwhile: either to what was there before, or to what has replaced ours by now, or is about to.
                 exchange(mask.bits(), old);

@@ -1,11 +1,14 @@
 //! Policies, nice values and priorities, and what each task carries of them.
 
+use alloc::boxed::Box;
 use core::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst,
 };
 
 use errno::Errno;
+use sync::Once;
 
+use crate::deadline::{self, Server};
 use crate::runqueue;
 use crate::state::WAKING;
 use crate::task::TaskRef;
@@ -24,6 +27,8 @@ pub enum Policy {
     Batch = 3,
     /// Fair, with the least weight.
     Idle = 5,
+    /// So much runtime in each period, by a deadline. Set by [`set_deadline`](crate::set_deadline).
+    Deadline = 6,
     /// Above all: the stopper threads. Not for user space; shown as FIFO 99.
     Stop = 254,
     /// A CPU's idle task.
@@ -39,6 +44,7 @@ impl Policy {
             2 => Some(Self::RoundRobin),
             3 => Some(Self::Batch),
             5 => Some(Self::Idle),
+            6 => Some(Self::Deadline),
             _ => None,
         }
     }
@@ -62,13 +68,14 @@ impl Policy {
         match self {
             Self::RoundRobin => crate::class::TURN,
             Self::Normal | Self::Batch | Self::Idle => crate::class::fair::SLICE,
-            Self::Fifo | Self::Stop | Self::IdleTask => 0,
+            Self::Fifo | Self::Deadline | Self::Stop | Self::IdleTask => 0,
         }
     }
 
     pub(crate) const fn class(self) -> Class {
         match self {
             Self::Stop => Class::Stop,
+            Self::Deadline => Class::Deadline,
             Self::Fifo | Self::RoundRobin => Class::RealTime,
             Self::Normal | Self::Batch | Self::Idle => Class::Fair,
             Self::IdleTask => Class::Idle,
@@ -92,9 +99,10 @@ impl Policy {
 #[repr(u8)]
 pub(crate) enum Class {
     Stop = 0,
-    RealTime = 1,
-    Fair = 2,
-    Idle = 3,
+    Deadline = 1,
+    RealTime = 2,
+    Fair = 3,
+    Idle = 4,
 }
 
 /// How a task is to be scheduled.
@@ -143,13 +151,22 @@ impl Attributes {
         ])
     }
 
-    fn unpack(word: u32) -> Self {
+    pub(crate) fn unpack(word: u32) -> Self {
         let [policy, nice, priority, reset] = word.to_le_bytes();
         Self {
             policy: Policy::from_stored(policy),
             nice: nice.cast_signed(),
             priority,
             reset_on_fork: reset != 0,
+        }
+    }
+
+    /// The priority as Linux counts inside: -1 is deadline, 0 to 98 real time, 100 to 139 nice -20 to 19.
+    pub const fn internal_priority(&self) -> i32 {
+        match self.policy {
+            Policy::Deadline => -1,
+            Policy::Stop | Policy::Fifo | Policy::RoundRobin => 99 - self.priority as i32,
+            _ => 120 + self.nice as i32,
         }
     }
 
@@ -182,11 +199,13 @@ pub fn weight_of_nice(nice: i8) -> u32 {
 /// What is `wanted` of it may change at any time. All else is in force while the task is on a queue, and changes only under
 /// that queue's lock: a class finds a task again by the attributes under which it took it in. Those fields are atomic so
 /// that this needs no `unsafe`, not because they are raced for.
-#[derive(Debug)]
 pub(crate) struct Entity {
-    wanted: AtomicU32,
+    ///
+    /// Attributes, packed, in the lower half; in the upper a number that changes with all that has to do with the deadline class, so that
+    /// what is wanted is seen to differ from what is in force if only its parameters do.
+    wanted: AtomicU64,
     /// What is in force, packed like what is wanted; the next four follow from it.
-    in_force: AtomicU32,
+    in_force: AtomicU64,
     class: AtomicU8,
     policy: AtomicU8,
     priority: AtomicU8,
@@ -197,13 +216,15 @@ pub(crate) struct Entity {
     pub(crate) placed: AtomicBool,
     /// Round robin: what is left of the turn, in nanoseconds.
     pub(crate) turn_left: AtomicU64,
+    /// Deadline: made when the task first comes into that class.
+    pub(crate) server: Once<Box<Server>>,
 }
 
 impl Entity {
     pub(crate) fn new(attributes: Attributes) -> Self {
         Self {
-            wanted: AtomicU32::new(attributes.pack()),
-            in_force: AtomicU32::new(attributes.pack()),
+            wanted: AtomicU64::new(attributes.pack().into()),
+            in_force: AtomicU64::new(attributes.pack().into()),
             class: AtomicU8::new(attributes.policy.class() as u8),
             policy: AtomicU8::new(attributes.policy as u8),
             priority: AtomicU8::new(attributes.priority),
@@ -211,12 +232,23 @@ impl Entity {
             lag: AtomicI64::new(0),
             placed: AtomicBool::new(false),
             turn_left: AtomicU64::new(crate::class::TURN),
+            server: Once::new(),
         }
     }
 
     /// What is wanted. SeqCst: see [`set_attributes`].
     pub(crate) fn wanted(&self) -> Attributes {
-        Attributes::unpack(self.wanted.load(SeqCst))
+        Attributes::unpack(self.wanted_word() as u32)
+    }
+
+    pub(crate) fn wanted_word(&self) -> u64 {
+        self.wanted.load(SeqCst)
+    }
+
+    /// Says what is wanted from now on, with the admission of deadline tasks locked; that class is one side of the change.
+    pub(crate) fn want_anew(&self, attributes: Attributes) {
+        let number = (self.wanted_word() >> 32).wrapping_add(1);
+        self.wanted.store(number << 32 | u64::from(attributes.pack()), SeqCst);
     }
 
     /// Puts what is wanted in force; under the lock of the task's queue, while it is on none.
@@ -229,8 +261,15 @@ impl Entity {
     }
 
     #[cold]
-    fn put_in_force(&self, packed: u32) {
-        let wanted = Attributes::unpack(packed);
+    fn put_in_force(&self, mut packed: u64) {
+        if let Some(server) = self.server() {
+            packed = self.adopt_parameters(server);
+        }
+        self.take_as_in_force(packed);
+    }
+
+    pub(crate) fn take_as_in_force(&self, packed: u64) {
+        let wanted = Attributes::unpack(packed as u32);
         self.in_force.store(packed, Relaxed);
         self.class.store(wanted.policy.class() as u8, Relaxed);
         self.policy.store(wanted.policy as u8, Relaxed);
@@ -248,8 +287,9 @@ impl Entity {
     pub(crate) fn class(&self) -> Class {
         match self.class.load(Relaxed) {
             0 => Class::Stop,
-            1 => Class::RealTime,
-            2 => Class::Fair,
+            1 => Class::Deadline,
+            2 => Class::RealTime,
+            3 => Class::Fair,
             _ => Class::Idle,
         }
     }
@@ -277,11 +317,12 @@ impl crate::Task {
 /// claims the task before it reads what is wanted.
 ///
 /// # Errors
-/// EINVAL: the attributes contradict themselves.
+/// EINVAL: the attributes contradict themselves, or are of the deadline class and the task is not: [`set_deadline`](crate::set_deadline)
+/// makes it so.
 #[inline]
 pub fn set_attributes(task: &TaskRef, attributes: Attributes) -> Result<(), Errno> {
     // What somebody wanted before does not contradict itself.
-    if task.entity.wanted.load(SeqCst) == attributes.pack() {
+    if task.entity.wanted_word() as u32 == attributes.pack() {
         return Ok(());
     }
     change_attributes(task, attributes)
@@ -290,10 +331,29 @@ pub fn set_attributes(task: &TaskRef, attributes: Attributes) -> Result<(), Errn
 #[inline(never)]
 fn change_attributes(task: &TaskRef, attributes: Attributes) -> Result<(), Errno> {
     attributes.validate()?;
-    if task.entity.wanted.swap(attributes.pack(), SeqCst) == attributes.pack() {
-        // Whoever wanted the same before sees to it.
-        return Ok(());
+    let mut old = task.entity.wanted_word();
+    loop {
+        let policy = Attributes::unpack(old as u32).policy;
+        if old as u32 == attributes.pack() {
+            // Whoever wanted the same before sees to it.
+            return Ok(());
+        }
+        if policy == Policy::Deadline || attributes.policy == Policy::Deadline {
+            deadline::change_class(task, attributes)?;
+            break;
+        }
+        let new = old >> 32 << 32 | u64::from(attributes.pack());
+        match task.entity.wanted.compare_exchange(old, new, SeqCst, SeqCst) {
+            Ok(_) => break,
+            Err(current) => old = current,
+        }
     }
+    put_in_force(task);
+    Ok(())
+}
+
+/// Puts what is wanted of a task in force, unless it sleeps: then its waker does.
+pub(crate) fn put_in_force(task: &TaskRef) {
     loop {
         if task.state() & WAKING != 0 {
             machine::cpu::relax();
@@ -307,6 +367,6 @@ fn change_attributes(task: &TaskRef, attributes: Attributes) -> Result<(), Errno
         }
         drop(queue);
         sync::preempt_point();
-        return Ok(());
+        return;
     }
 }

@@ -1,5 +1,6 @@
 //! The scheduling classes and what each must be able to do.
 
+pub(crate) mod deadline;
 pub(crate) mod fair;
 pub(crate) mod real_time;
 pub(crate) mod stop;
@@ -27,7 +28,7 @@ pub(crate) trait Queue {
     /// The running task of this class leaves it: it sleeps, ends, or goes to another class.
     fn stop_running(&mut self, task: &Task);
     /// The running task of this class stops running and waits again.
-    fn put_back(&mut self, task: TaskRef);
+    fn put_back(&mut self, task: TaskRef, now: u64);
     /// The tick, with the running task of this class charged. True: it is somebody else's turn.
     fn tick(&mut self, task: &Task) -> bool;
     /// The running task gives up its turn.

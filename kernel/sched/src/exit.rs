@@ -3,6 +3,7 @@
 use sync::Once;
 
 use crate::current::current;
+use crate::deadline;
 use crate::schedule;
 use crate::state;
 use crate::task::{Task, TaskRef};
@@ -39,6 +40,7 @@ pub fn exit_current() -> ! {
     let me = current();
     assert!(!me.is_idle(), "an idle task cannot end");
     sync::might_sleep();
+    deadline::leave_at_end(&me);
     // Off until the next task turns them on. Preempted while dead, the task would be buried by the next one, and still be
     // on its run queue.
     let _ = machine::irq::disable();

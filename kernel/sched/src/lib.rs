@@ -13,14 +13,14 @@
 //!                                              └── start function returns ──> DEAD
 //! ```
 //!
-//! Each CPU has a run queue with four classes, asked in order: stop, real time, fair, idle. The fair
+//! Each CPU has a run queue with five classes, asked in order: stop, deadline, real time, fair, idle. The fair
 //! class is EEVDF. A CPU that has nothing to run runs its idle task (PID 0), which stops the tick and waits for
 //! an interrupt.
 //!
 //! Kernel threads have no address space of their own and run on the one that was loaded before them
 //! ([`lazy TLB`](crate::address_space_counters)).
 //!
-//! Lock order: wait queue, then run queue (two of them by CPU number), then timer queue.
+//! Lock order: wait queue, then run queue (two of them by CPU number), then timer queue or the admission of deadline tasks.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -34,6 +34,7 @@ mod class;
 mod completion;
 mod cpumask;
 mod current;
+mod deadline;
 mod exit;
 mod idle;
 mod load;
@@ -66,6 +67,10 @@ pub use attributes::{Attributes, Policy, set_attributes, weight_of_nice};
 pub use completion::Completion;
 pub use cpumask::CpuMask;
 pub use current::{current, current_ref, has_current, set_current_running, set_current_state};
+pub use deadline::{
+    DeadlineParameters, deadline_bandwidth, deadline_period_bounds, set_deadline,
+    set_deadline_period_bounds, set_inactive,
+};
 pub use exit::{exit_current, set_dead_task_hook, set_leaving_task_hook};
 pub use idle::{idle_loop, idle_task, leave_when_idle, new_idle, set_idle_offline_hook};
 pub use load::{load_average, runnable, uninterruptible};
@@ -80,8 +85,8 @@ pub use sleep::{sleep_for, sleep_interruptible, sleep_until};
 pub use space::{SpaceCounters, address_space_counters, drop_lazy_space, use_address_space};
 pub use state::Sleep;
 pub use task::{
-    COMM_LENGTH, Comm, NewTask, RSEQ_REGISTERED, RSEQ_RESTART, SIGNAL_FATAL, SIGNAL_PENDING, Slot,
-    Task, TaskFlags, TaskRef,
+    COMM_LENGTH, Comm, DEADLINE_OVERRUN, NewTask, RSEQ_REGISTERED, RSEQ_RESTART, SIGNAL_FATAL,
+    SIGNAL_PENDING, Slot, Task, TaskFlags, TaskRef,
 };
 pub use tick::{TICK, set_tick_hook};
 pub use upcalls::{interrupt_exit, reschedule_interrupt};

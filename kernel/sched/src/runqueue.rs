@@ -10,9 +10,11 @@ use sync::{Current, IrqGuard, LockClass, Once, PerCpu, SpinIrqGuard, SpinLock, p
 
 use crate::attributes::Class;
 use crate::class::Queue;
+use crate::class::deadline::{DeadlineQueue, Entry};
 use crate::class::fair::{FairQueue, Waiting};
 use crate::class::real_time::RealTimeQueue;
 use crate::class::stop::StopQueue;
+use crate::deadline::{admission, spread};
 use crate::task::{Task, TaskRef};
 
 /// Taken with interrupts off, inside wait-queue locks; two of them by rising CPU number. Timer queues are taken inside.
@@ -31,7 +33,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// With the queue locked.
-    fn count_runnable(&self, change: i32) {
+    pub(crate) fn count_runnable(&self, change: i32) {
         // One writer at a time: load and store are enough.
         let count = self.runnable.load(Relaxed).wrapping_add_signed(change);
         self.runnable.store(count, Relaxed);
@@ -48,6 +50,10 @@ macro_rules! in_class {
             }
             Class::RealTime => {
                 let $queue = &mut $queues.real_time;
+                $body
+            }
+            Class::Deadline => {
+                let $queue = &mut $queues.deadline;
                 $body
             }
             Class::Stop => {
@@ -67,18 +73,19 @@ pub(crate) static RUN_QUEUES: PerCpu<Shared> = per_cpu!(Shared {
     switches: AtomicU64::new(0),
 });
 
-/// How long real-time tasks may run in each period, as `/proc/sys/kernel/sched_rt_*` says.
+/// How long real-time tasks may run in each period, as `/proc/sys/kernel/sched_rt_*` says; changed with the admission of deadline tasks locked.
 pub(crate) static RT_PERIOD: AtomicU64 = AtomicU64::new(time::SECOND);
 /// `u64::MAX`: no limit.
 pub(crate) static RT_RUNTIME: AtomicU64 = AtomicU64::new(950 * time::MILLISECOND);
 
 pub(crate) struct RunQueue {
     stop: StopQueue,
+    pub(crate) deadline: DeadlineQueue,
     real_time: RealTimeQueue,
     fair: FairQueue,
     room: usize,
     /// The class of who runs.
-    running: Class,
+    pub(crate) running: Class,
     /// The address of the running task, 0 for the idle task. Not `on_cpu`: a task that was just preempted has that, too.
     current: usize,
     /// When the running task was last accounted for.
@@ -99,6 +106,7 @@ impl RunQueue {
     const fn new() -> Self {
         Self {
             stop: StopQueue::new(),
+            deadline: DeadlineQueue::new(),
             real_time: RealTimeQueue::new(),
             fair: FairQueue::new(),
             room: 0,
@@ -130,15 +138,24 @@ impl RunQueue {
         (self.fair.grow(fair), self.real_time.grow(real_time))
     }
 
-    /// How many wait to run, the running one not counted.
-    pub(crate) fn waiting(&self) -> usize {
-        self.stop.waiting() + self.real_time.waiting() + self.fair.waiting()
+    /// Takes over lists of the deadline class, and leaves those that are not needed any more.
+    pub(crate) fn grow_deadline(&mut self, room: &mut (Vec<Entry>, Vec<Entry>)) {
+        self.deadline.grow(room);
     }
 
-    /// Whether the stop class or real-time tasks that may run are waiting, or fair ones.
+    /// How many wait to run, the running one not counted.
+    pub(crate) fn waiting(&self) -> usize {
+        self.stop.waiting()
+            + self.deadline.waiting()
+            + self.real_time.waiting()
+            + self.fair.waiting()
+    }
+
+    /// Whether tasks that may run are waiting.
     fn has_work(&self) -> bool {
         self.stop.waiting() != 0
             || self.fair.waiting() != 0
+            || self.deadline.waiting() != 0
             || self.real_time.waiting() != 0 && !self.rt_throttled
     }
 
@@ -168,6 +185,9 @@ impl RunQueue {
     #[inline(never)]
     fn enqueue_above(&mut self, task: TaskRef, now: u64) -> bool {
         let class = task.entity.class();
+        if class == Class::Deadline {
+            return self.enqueue_deadline(task, now);
+        }
         let preempts_equals =
             in_class!(self, class, queue => queue.enqueue(task, now), idle => false);
         if class == self.running {
@@ -207,8 +227,15 @@ impl RunQueue {
     #[inline(never)]
     fn charge_above(&mut self, task: &Task, ran: u64) {
         in_class!(self, self.running, queue => queue.charge(task, ran), idle => ());
-        if self.running == Class::RealTime {
-            self.rt_time += self.real_time.take_time();
+        if matches!(self.running, Class::RealTime | Class::Deadline) {
+            self.rt_time += ran;
+        }
+    }
+
+    /// Brings a task's account up to date, if it runs on this CPU.
+    pub(crate) fn charge_if_running(&mut self, task: &Task) {
+        if self.current == core::ptr::from_ref(task).addr() {
+            self.charge(task);
         }
     }
 
@@ -232,13 +259,23 @@ impl RunQueue {
     ) -> Option<TaskRef> {
         let was_idle = self.running == Class::Idle;
         if runnable && !was_idle {
-            let throttled_out = self.running == Class::RealTime && self.rt_throttled;
-            if !throttled_out && self.waiting() == 0 {
+            let may_go_on = match self.running {
+                Class::RealTime => !self.rt_throttled,
+                // Whether it has a budget left is seen when it is put back.
+                Class::Deadline => false,
+                _ => true,
+            };
+            if may_go_on && self.waiting() == 0 && !spread::is_overloaded() {
                 return None;
             }
             // Put back among the waiting, it competes like anybody else.
-            in_class!(self, self.running, queue => queue.put_back(previous.to_arc()), idle => ());
-        } else if was_idle && !self.has_work() && !self.pull_before_idle() {
+            let now = self.clock;
+            in_class!(self, self.running, queue => queue.put_back(previous.to_arc(), now), idle => ());
+        } else if was_idle
+            && !self.has_work()
+            && !spread::is_overloaded()
+            && !self.pull_before_idle()
+        {
             return None;
         }
         let now = self.clock;
@@ -271,7 +308,9 @@ impl RunQueue {
     #[inline(always)]
     fn pick(&mut self, now: u64) -> Option<(TaskRef, Class)> {
         if self.stop.waiting() == 0
+            && self.deadline.waiting() == 0
             && self.real_time.waiting() == 0
+            && !spread::is_overloaded()
             && let Some(task) = self.fair.pick(now)
         {
             return Some((task, Class::Fair));
@@ -291,6 +330,12 @@ impl RunQueue {
             if let Some(task) = self.stop.pick(now) {
                 return Some((task, Class::Stop));
             }
+            if spread::is_overloaded() {
+                self.pull_deadline(machine::cpu::id());
+            }
+            if let Some(task) = self.deadline.pick(now) {
+                return Some((task, Class::Deadline));
+            }
             if !self.rt_throttled
                 && let Some(task) = self.real_time.pick(now)
             {
@@ -309,7 +354,10 @@ impl RunQueue {
     /// Puts in force what is wanted of a task that is runnable here.
     pub(crate) fn adopt_attributes(&mut self, task: &Task) {
         let cpu = task.cpu();
-        if self.current == core::ptr::from_ref(task).addr() {
+        if task.entity.class() == Class::Deadline && task.entity.stays_in_deadline_class() {
+            // And where it is: its next budgets are others.
+            crate::wake::reschedule(cpu);
+        } else if self.current == core::ptr::from_ref(task).addr() {
             self.charge(task);
             let now = self.clock;
             in_class!(self, self.running, queue => queue.stop_running(task), idle => ());
@@ -346,7 +394,9 @@ impl RunQueue {
         }
         if self.rt_time >= RT_RUNTIME.load(Relaxed) && !self.rt_throttled {
             self.rt_throttled = true;
-            self.throttling_is_news = true;
+            // Deadline tasks count, and are not held back.
+            self.throttling_is_news =
+                self.running == Class::RealTime || self.real_time.waiting() != 0;
         }
         lifted
     }
@@ -362,12 +412,17 @@ impl RunQueue {
         in_class!(self, self.running, queue => queue.yield_turn(task), idle => ());
     }
 
-    /// A waiting task that may leave this CPU for another.
+    /// A waiting task that another CPU may take. Deadline tasks go their own ways: `deadline/pull.rs`.
     pub(crate) fn find_movable(&self, fits: &dyn Fn(&TaskRef) -> bool) -> Option<TaskRef> {
         self.fair
             .find_movable(fits)
             .or_else(|| self.real_time.find_movable(fits))
             .or_else(|| self.stop.find_movable(fits))
+    }
+
+    /// Any task that does not run and for which `fits` holds: throttled ones, too.
+    pub(crate) fn find_any(&self, fits: &dyn Fn(&TaskRef) -> bool) -> Option<TaskRef> {
+        self.find_movable(fits).or_else(|| self.deadline.find_movable(fits))
     }
 
     /// Runnable tasks and uninterruptible sleepers, for the load average.
@@ -432,11 +487,13 @@ pub fn total_switches() -> u64 {
 /// Sets how long real-time tasks may run in each period, in nanoseconds; None: without limit.
 ///
 /// # Errors
-/// EINVAL: a period of 0, or a run time longer than the period.
+/// EINVAL: a period of 0, or a run time longer than the period. EBUSY: deadline tasks have been promised more.
 pub fn set_rt_bandwidth(period: u64, runtime: Option<u64>) -> Result<(), Errno> {
     if period == 0 || runtime.is_some_and(|runtime| runtime > period) {
         return Err(Errno::EINVAL);
     }
+    let mut admission = admission::lock();
+    admission.set_limits(period, runtime)?;
     RT_PERIOD.store(period, Relaxed);
     RT_RUNTIME.store(runtime.unwrap_or(u64::MAX), Relaxed);
     Ok(())
@@ -444,6 +501,5 @@ pub fn set_rt_bandwidth(period: u64, runtime: Option<u64>) -> Result<(), Errno> 
 
 /// Period and run time of real-time tasks in nanoseconds; no run time: without limit.
 pub fn rt_bandwidth() -> (u64, Option<u64>) {
-    let runtime = RT_RUNTIME.load(Relaxed);
-    (RT_PERIOD.load(Relaxed), (runtime != u64::MAX).then_some(runtime))
+    admission::lock().limits()
 }

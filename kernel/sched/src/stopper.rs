@@ -211,7 +211,7 @@ pub fn push_all_away(cpu: CpuId) {
     loop {
         let fits = |task: &TaskRef| !affinity::may_run_on(task, cpu);
         let queue = crate::runqueue::RUN_QUEUES.of(cpu).queue.lock_irq();
-        let found = queue.find_movable(&fits);
+        let found = queue.find_any(&fits);
         drop(queue);
         match found {
             Some(task) => affinity::move_waiting(&task),

@@ -15,7 +15,7 @@ use sync::{AnyOnce, Linked, Links, LockClass, Once, SpinLock};
 use time::HrTimer;
 
 use crate::account::Account;
-use crate::attributes::{Attributes, Entity};
+use crate::attributes::{Attributes, Entity, Policy};
 use crate::cpumask::CpuMask;
 use crate::current::current;
 use crate::state::{self, StateWord};
@@ -67,6 +67,9 @@ pub const SIGNAL_FATAL: u32 = 1 << 1;
 pub const RSEQ_REGISTERED: u32 = 1 << 2;
 /// Its restartable sequence is to start over even if it was not.
 pub const RSEQ_RESTART: u32 = 1 << 3;
+
+/// It has used up its budget of the deadline class, and its process wants to know. No signal either, until it is seen.
+pub const DEADLINE_OVERRUN: u32 = 1 << 4;
 
 const SIGNALS: u32 = SIGNAL_PENDING | SIGNAL_FATAL;
 
@@ -186,6 +189,7 @@ impl Task {
     /// # Errors
     /// ENOMEM: no stack.
     pub fn new(new: NewTask) -> Result<TaskRef, Errno> {
+        debug_assert!(new.attributes.policy != Policy::Deadline, "a new task has no parameters");
         let node = new.node.unwrap_or_else(|| machine::cpu::node(machine::cpu::id()));
         places::reserve_place()?;
         let stack = stack_cache::allocate(node).inspect_err(|_| places::release_place())?;
@@ -472,6 +476,7 @@ impl Linked for Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
+        crate::deadline::close(self);
         if let Some(stack) = self.context.take_stack() {
             stack_cache::recycle(stack);
         }

@@ -13,7 +13,7 @@ use crate::current::{CURRENT, current};
 use crate::runqueue::RUN_QUEUES;
 use crate::task::Task;
 use crate::wake::reschedule;
-use crate::{balance, load};
+use crate::{balance, deadline, load};
 
 /// The time between ticks, in nanoseconds.
 pub const TICK: u64 = time::JIFFY;
@@ -35,10 +35,11 @@ pub fn set_tick_hook(hook: fn(&Task)) {
 
 static TICKS: PerCpu<Tick> = per_cpu!(Tick { timer: Once::new(), count: AtomicU64::new(0) });
 
-/// Gives this CPU its tick, stopped.
+/// Gives this CPU its tick, stopped, and the timers of deadline tasks.
 pub(crate) fn prepare(cpu: CpuId) {
     // A CPU that comes back has one already.
     let _ = TICKS.of(cpu).timer.set(HrTimer::new(tick));
+    deadline::timers::prepare(cpu);
 }
 
 /// Lets the tick go on: the CPU has something to run. Interrupts off.

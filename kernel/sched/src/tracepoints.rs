@@ -7,7 +7,6 @@ use trace::{
 
 use machine::CpuId;
 
-use crate::attributes::Policy;
 use crate::current::{current, has_current};
 use crate::state;
 use crate::task::Task;
@@ -17,16 +16,7 @@ impl Task {
     pub fn trace_identity(&self) -> (Comm, i32, i32) {
         let name = self.try_comm();
         let name = name.as_ref().map_or(&b"?"[..], |comm| comm.as_bytes());
-        (Comm::new(name), self.pid() as i32, self.trace_priority())
-    }
-
-    /// As Linux counts inside: 0 to 99 is real time, 100 to 139 is nice -20 to 19.
-    fn trace_priority(&self) -> i32 {
-        let attributes = self.attributes();
-        match attributes.policy {
-            Policy::Stop | Policy::Fifo | Policy::RoundRobin => 99 - i32::from(attributes.priority),
-            _ => 120 + i32::from(attributes.nice),
-        }
+        (Comm::new(name), self.pid() as i32, self.attributes().internal_priority())
     }
 }
 

@@ -7,8 +7,10 @@ use machine::{CpuId, Ipi};
 use sync::{IrqGuard, PreemptGuard};
 
 use crate::affinity;
+use crate::attributes::Class;
 use crate::cpumask::CpuMask;
 use crate::current::current;
+use crate::deadline::spread;
 use crate::runqueue::RUN_QUEUES;
 use crate::state::{self, NEW, NOLOAD, OFF_QUEUE, UNINTERRUPTIBLE, WAKING};
 use crate::task::{Task, TaskRef};
@@ -154,6 +156,12 @@ fn choose_cpu(task: &Task) -> CpuId {
     if candidates.count() <= 1 {
         return candidates.first().unwrap_or(previous);
     }
+    if task.entity.class() == Class::Deadline
+        && let Some(server) = task.entity.server()
+    {
+        let deadline = server.deadline_if_woken(time::monotonic());
+        return spread::choose_cpu(candidates, previous, deadline);
+    }
     if candidates.contains(previous) && is_idle(previous) {
         return previous;
     }
@@ -177,7 +185,8 @@ fn waker_is_done(here: CpuId) -> bool {
     waker.is_kthread() && !waker.is_idle() && waker.allowed() == CpuMask::of(here)
 }
 
-fn is_idle(cpu: CpuId) -> bool {
+/// Whether a CPU runs its idle task and nobody waits there.
+pub(crate) fn is_idle(cpu: CpuId) -> bool {
     let shared = RUN_QUEUES.of(cpu);
     shared.idle.load(Ordering::Relaxed) && shared.runnable.load(Ordering::Relaxed) == 0
 }

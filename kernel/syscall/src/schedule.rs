@@ -3,7 +3,7 @@
 use errno::{Errno, Result};
 use fs::Capabilities;
 use process::{Resource, Thread};
-use sched::{Attributes, CpuMask, Policy, Task, TaskFlags, TaskRef};
+use sched::{Attributes, CpuMask, DeadlineParameters, Policy, Task, TaskFlags, TaskRef};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::abi::process::SchedAttr;
@@ -14,6 +14,8 @@ use crate::user::UserPtr;
 /// A bit in the policy: children start with default attributes.
 const SCHED_RESET_ON_FORK: u32 = 0x4000_0000;
 const SCHED_FLAG_RESET_ON_FORK: u64 = 1;
+/// SIGXCPU when a deadline task has used up its runtime. SCHED_FLAG_RECLAIM, 2, is not there.
+const SCHED_FLAG_DL_OVERRUN: u64 = 4;
 
 /// `sched_yield`.
 pub fn sched_yield() -> Result<usize> {
@@ -56,11 +58,31 @@ fn change(task: &TaskRef, new: Attributes) -> Result<()> {
     sched::set_attributes(task, new)
 }
 
+/// Makes a task one of the deadline class, or changes its parameters.
+fn change_to_deadline(
+    task: &TaskRef,
+    parameters: DeadlineParameters,
+    reset_on_fork: bool,
+) -> Result<()> {
+    let parameters = parameters.checked()?;
+    current::credentials().require(Capabilities::SYS_NICE)?;
+    if task.attributes().policy == Policy::Stop {
+        return Err(Errno::EPERM);
+    }
+    sched::set_deadline(task, parameters, reset_on_fork)
+}
+
+/// A policy that takes nothing but a priority.
+fn policy_without_parameters(number: u32) -> Result<Policy> {
+    let policy = Policy::from_number(number).ok_or(Errno::EINVAL)?;
+    if policy == Policy::Deadline { Err(Errno::EINVAL) } else { Ok(policy) }
+}
+
 fn attributes_of(task: &Task, policy: i32, priority: i32) -> Result<Attributes> {
     let policy = u32::try_from(policy).map_err(|_| Errno::EINVAL)?;
     let priority = u8::try_from(priority).map_err(|_| Errno::EINVAL)?;
     Ok(Attributes {
-        policy: Policy::from_number(policy & !SCHED_RESET_ON_FORK).ok_or(Errno::EINVAL)?,
+        policy: policy_without_parameters(policy & !SCHED_RESET_ON_FORK)?,
         nice: task.attributes().nice,
         priority,
         reset_on_fork: policy & SCHED_RESET_ON_FORK != 0,
@@ -84,7 +106,9 @@ fn parameter_of(parameter: UserPtr<i32>) -> Result<i32> {
 pub fn sched_setparam(pid: i32, parameter: UserPtr<i32>) -> Result<usize> {
     let priority = u8::try_from(parameter_of(parameter)?).map_err(|_| Errno::EINVAL)?;
     let task = current::find_task(pid)?;
-    change(&task, Attributes { priority, ..task.attributes() })?;
+    let old = task.attributes();
+    policy_without_parameters(old.policy.number())?;
+    change(&task, Attributes { priority, ..old })?;
     Ok(0)
 }
 
@@ -158,21 +182,26 @@ pub fn sched_setattr(pid: i32, attributes: UserPtr<SchedAttr>, flags: u32) -> Re
     if pid < 0 || flags != 0 || attributes.is_null() {
         return Err(Errno::EINVAL);
     }
-    let mut bytes = [0; size_of::<SchedAttr>()];
-    let address = UserPtr::<u8>::new(attributes.address());
-    let size = UserPtr::<u32>::new(attributes.address()).read()? as usize;
-    // A size of 0 is the first version's.
-    let size = if size == 0 { bytes.len() } else { size };
-    if size < bytes.len() {
-        return Err(Errno::E2BIG);
-    }
-    address.read_structure(&mut bytes, size, Errno::E2BIG)?;
-    let given = SchedAttr::read_from_bytes(&bytes).map_err(|_| Errno::EINVAL)?;
-    if given.flags & !SCHED_FLAG_RESET_ON_FORK != 0 {
+    let given = read_attributes(attributes)?;
+    if given.flags & !(SCHED_FLAG_RESET_ON_FORK | SCHED_FLAG_DL_OVERRUN) != 0 {
         return Err(Errno::EINVAL);
     }
     let task = current::find_task(pid)?;
     let policy = Policy::from_number(given.policy).ok_or(Errno::EINVAL)?;
+    let reset_on_fork = given.flags & SCHED_FLAG_RESET_ON_FORK != 0;
+    if policy == Policy::Deadline {
+        if given.priority != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let parameters = DeadlineParameters {
+            runtime: given.runtime,
+            deadline: given.deadline,
+            period: given.period,
+            signals_overrun: given.flags & SCHED_FLAG_DL_OVERRUN != 0,
+        };
+        change_to_deadline(&task, parameters, reset_on_fork)?;
+        return Ok(0);
+    }
     let nice = if policy.is_real_time() {
         task.attributes().nice
     } else {
@@ -184,28 +213,59 @@ pub fn sched_setattr(pid: i32, attributes: UserPtr<SchedAttr>, flags: u32) -> Re
             policy,
             nice,
             priority: u8::try_from(given.priority).map_err(|_| Errno::EINVAL)?,
-            reset_on_fork: given.flags & SCHED_FLAG_RESET_ON_FORK != 0,
+            reset_on_fork,
         },
     )?;
     Ok(0)
 }
 
+/// Reads a `struct sched_attr` of any version. Of one that cannot be had the caller gets the size that is known here, in its place.
+fn read_attributes(attributes: UserPtr<SchedAttr>) -> Result<SchedAttr> {
+    let mut bytes = [0; size_of::<SchedAttr>()];
+    let size_field = UserPtr::<u32>::new(attributes.address());
+    let size = match size_field.read()? as usize {
+        0 => SchedAttr::SIZE_0,
+        size => size,
+    };
+    let outcome = if size < SchedAttr::SIZE_0 {
+        Err(Errno::E2BIG)
+    } else {
+        UserPtr::<u8>::new(attributes.address()).read_structure(&mut bytes, size, Errno::E2BIG)
+    };
+    if outcome == Err(Errno::E2BIG) {
+        size_field.write(&(bytes.len() as u32))?;
+    }
+    outcome?;
+    SchedAttr::read_from_bytes(&bytes).map_err(|_| Errno::EINVAL)
+}
+
 /// `sched_getattr`.
 pub fn sched_getattr(pid: i32, result: UserPtr<u8>, size: u32, flags: u32) -> Result<usize> {
     let size = size as usize;
-    if pid < 0 || flags != 0 || !(size_of::<SchedAttr>()..=machine::PAGE_SIZE).contains(&size) {
+    if pid < 0 || flags != 0 || !(SchedAttr::SIZE_0..=machine::PAGE_SIZE).contains(&size) {
         return Err(Errno::EINVAL);
     }
-    let attributes = current::find_task(pid)?.attributes();
-    let answer = SchedAttr {
-        size: size_of::<SchedAttr>() as u32,
+    let task = current::find_task(pid)?;
+    let (attributes, parameters) = task.attributes_and_parameters();
+    let known = size.min(size_of::<SchedAttr>());
+    let mut answer = SchedAttr {
+        size: known as u32,
         policy: attributes.policy.number(),
         flags: if attributes.reset_on_fork { SCHED_FLAG_RESET_ON_FORK } else { 0 },
         nice: i32::from(attributes.nice),
         priority: u32::from(attributes.priority),
         ..Default::default()
     };
-    result.write_bytes(answer.as_bytes())?;
+    if let Some(parameters) = parameters {
+        answer.nice = 0;
+        answer.runtime = parameters.runtime;
+        answer.deadline = parameters.deadline;
+        answer.period = parameters.period;
+        if parameters.signals_overrun {
+            answer.flags |= SCHED_FLAG_DL_OVERRUN;
+        }
+    }
+    result.write_bytes(&answer.as_bytes()[..known])?;
     Ok(0)
 }
 

@@ -9,8 +9,8 @@
 //!                             └─ interrupt (served already) ───────────────────────┘
 //! ```
 //!
-//! The last look before user mode is at one word of the task: signals, and whether it has registered for restartable
-//! sequences ([`rseq`]).
+//! The last look before user mode is at one word of the task: signals, whether it has registered for restartable
+//! sequences ([`rseq`]), and whether it has used up its runtime as a deadline task.
 //!
 //! Preemption needs no place here: the kernel is preemptible, so a reschedule that is wanted
 //! happens when the interrupt that wanted it ends.
@@ -25,6 +25,7 @@ use process::signal::info::{
     SI_KERNEL, TRAP_BRKPT, TRAP_HWBKPT, TRAP_TRACE,
 };
 use process::{SigInfo, Signal, force_signal};
+use sched::{DEADLINE_OVERRUN, TaskRef};
 use vm::FaultError;
 
 use crate::call::{Call, Restart, restart_syscall};
@@ -50,6 +51,11 @@ fn run_until_end(context: &mut UserContext) -> u32 {
         // if interrupts are off until then.
         machine::irq::disable();
         if me.return_work() != 0 {
+            if me.return_work() & DEADLINE_OVERRUN != 0 {
+                machine::irq::enable();
+                tell_of_overrun(&me);
+                continue;
+            }
             if me.signal_pending() {
                 machine::irq::enable();
                 if let Next::End(code) = delivery::deliver(context, None) {
@@ -83,6 +89,14 @@ fn run_until_end(context: &mut UserContext) -> u32 {
             exception => force_signal(signal_of(exception, context.instruction_pointer())),
         }
     }
+}
+
+/// The running task has used up its runtime as a deadline task, and its process asked to be told.
+#[cold]
+fn tell_of_overrun(me: &TaskRef) {
+    me.remove_signal(DEADLINE_OVERRUN);
+    // One that is there already says the same.
+    let _ = process::signal_process(Thread::of(me).process(), SigInfo::kernel(Signal::SIGXCPU));
 }
 
 /// Makes the system call that trapped. Gives the exit code if it was the task's last.

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 
 use errno::{Errno, Result};
 use fs::Capabilities;
-use sched::{Attributes, CpuMask, Task, TaskFlags, TaskRef};
+use sched::{Attributes, CpuMask, Policy, Task, TaskFlags, TaskRef};
 
 use super::CloneArgs;
 use crate::flags::CloneFlags;
@@ -148,20 +148,23 @@ pub(super) fn new_task(
         // The first tasks run like any other, and not only on the boot CPU.
         (Attributes::NORMAL, CpuMask::ALL)
     } else {
-        (for_child(creator.attributes()), creator.allowed())
+        (for_child(creator.attributes())?, creator.allowed())
     };
     let node = args.node;
     Task::new(sched::NewTask { pid, comm, node, flags, attributes, allowed, made_at, start })
 }
 
 /// What a child inherits of its creator's scheduling.
-fn for_child(mut attributes: Attributes) -> Attributes {
+///
+/// # Errors
+/// EAGAIN: bandwidth cannot be inherited.
+fn for_child(mut attributes: Attributes) -> Result<Attributes> {
     if attributes.reset_on_fork {
         attributes.reset_on_fork = false;
-        if attributes.policy.is_real_time() {
-            return Attributes::NORMAL;
+        if attributes.policy.is_real_time() || attributes.policy == Policy::Deadline {
+            return Ok(Attributes::NORMAL);
         }
         attributes.nice = attributes.nice.max(0);
     }
-    attributes
+    if attributes.policy == Policy::Deadline { Err(Errno::EAGAIN) } else { Ok(attributes) }
 }

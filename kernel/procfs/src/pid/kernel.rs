@@ -80,12 +80,11 @@ pub(super) fn sched(subject: &Subject, task: &TaskRef, text: &mut Text) -> Resul
         writeln!(text, "{name:<width$}:{value:>21}")?;
     }
     let name = "prio";
-    let priority = if attributes.priority > 0 {
-        99 - i32::from(attributes.priority)
-    } else {
-        120 + i32::from(attributes.nice)
-    };
-    writeln!(text, "{name:<width$}:{priority:>21}")?;
+    writeln!(text, "{name:<width$}:{:>21}", attributes.internal_priority())?;
+    if let Some((left, deadline)) = task.deadline_budget() {
+        writeln!(text, "{:<width$}:{left:>21}", "dl.runtime")?;
+        writeln!(text, "{:<width$}:{deadline:>21}", "dl.deadline")?;
+    }
     Ok(())
 }
 

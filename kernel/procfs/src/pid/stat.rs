@@ -122,13 +122,9 @@ fn usage(subject: &Subject, task: &TaskRef) -> (Usage, Usage) {
     }
 }
 
-/// Field 18: 20 plus nice, or for real-time tasks -1 minus their priority.
+/// Field 18: 20 plus nice, or for real-time tasks -1 minus their priority, and for deadline tasks -101.
 fn priority(attributes: &Attributes) -> i32 {
-    if attributes.priority > 0 {
-        -1 - i32::from(attributes.priority)
-    } else {
-        20 + i32::from(attributes.nice)
-    }
+    attributes.internal_priority() - 100
 }
 
 /// Field 38: threads other than the leader end without a signal.

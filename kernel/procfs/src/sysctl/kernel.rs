@@ -103,7 +103,19 @@ fn real_time() -> Result<()> {
             sched::set_rt_bandwidth(sched::rt_bandwidth().0, runtime)
         },
     );
-    register_sysctl("kernel/sched_rt_runtime_us", 0o644, runtime)
+    register_sysctl("kernel/sched_rt_runtime_us", 0o644, runtime)?;
+    let longest = Sysctl::number(
+        || i64::from(sched::deadline_period_bounds().1),
+        0..=i64::from(u32::MAX),
+        |value| sched::set_deadline_period_bounds(sched::deadline_period_bounds().0, value as u32),
+    );
+    register_sysctl("kernel/sched_deadline_period_max_us", 0o644, longest)?;
+    let shortest = Sysctl::number(
+        || i64::from(sched::deadline_period_bounds().0),
+        0..=i64::from(u32::MAX),
+        |value| sched::set_deadline_period_bounds(value as u32, sched::deadline_period_bounds().1),
+    );
+    register_sysctl("kernel/sched_deadline_period_min_us", 0o644, shortest)
 }
 
 /// `printk`: the console's level, then three that Linux has and that change nothing here.

@@ -344,7 +344,7 @@ impl Queue for FairQueue {
         self.leave(vruntime, weight);
     }
 
-    fn put_back(&mut self, task: TaskRef) {
+    fn put_back(&mut self, task: TaskRef, _now: u64) {
         let Some(Running { vruntime, mut deadline, weight, .. }) = self.running.take() else {
             return;
         };

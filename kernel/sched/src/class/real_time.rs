@@ -16,8 +16,6 @@ pub(crate) const TURN: u64 = 100 * time::MILLISECOND;
 pub(crate) struct RealTimeQueue {
     /// Sorted by falling priority. Has room for every task there is, so that adding one never allocates.
     waiting: Vec<TaskRef>,
-    /// What charging found and the throttle has not yet seen.
-    uncounted: u64,
     /// The running task goes behind its equals when it stops.
     turn_over: bool,
     /// Of the running task, while that is of this class.
@@ -26,18 +24,13 @@ pub(crate) struct RealTimeQueue {
 
 impl RealTimeQueue {
     pub(crate) const fn new() -> Self {
-        Self { waiting: Vec::new(), uncounted: 0, turn_over: false, running_priority: 0 }
+        Self { waiting: Vec::new(), turn_over: false, running_priority: 0 }
     }
 
     /// Takes over a list with more room.
     pub(crate) fn grow(&mut self, mut roomier: Vec<TaskRef>) -> Vec<TaskRef> {
         roomier.append(&mut self.waiting);
         core::mem::replace(&mut self.waiting, roomier)
-    }
-
-    /// The time that real-time tasks ran since the last call.
-    pub(crate) fn take_time(&mut self) -> u64 {
-        core::mem::take(&mut self.uncounted)
     }
 
     fn insert(&mut self, task: TaskRef, before_equals: bool) {
@@ -81,7 +74,6 @@ impl Queue for RealTimeQueue {
     }
 
     fn charge(&mut self, task: &Task, ran: u64) {
-        self.uncounted += ran;
         if task.entity.is(Policy::RoundRobin) {
             let left = task.entity.turn_left.load(Relaxed).saturating_sub(ran);
             task.entity.turn_left.store(left, Relaxed);
@@ -90,7 +82,7 @@ impl Queue for RealTimeQueue {
 
     fn stop_running(&mut self, _task: &Task) {}
 
-    fn put_back(&mut self, task: TaskRef) {
+    fn put_back(&mut self, task: TaskRef, _now: u64) {
         let behind = core::mem::take(&mut self.turn_over);
         self.insert(task, !behind);
     }

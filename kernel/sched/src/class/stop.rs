@@ -43,7 +43,7 @@ impl Queue for StopQueue {
 
     fn stop_running(&mut self, _task: &Task) {}
 
-    fn put_back(&mut self, task: TaskRef) {
+    fn put_back(&mut self, task: TaskRef, _now: u64) {
         self.waiting.insert(0, task);
     }
 

@@ -66,7 +66,7 @@ pub struct CloneArgs {
     pub cgroup: u64,
 }
 
-/// `struct sched_attr`, its first version.
+/// `struct sched_attr`, its second version.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct SchedAttr {
@@ -86,6 +86,15 @@ pub struct SchedAttr {
     pub deadline: u64,
     /// Likewise.
     pub period: u64,
+    /// The least and the most of a CPU that is made ready for the task: not there, and 0.
+    pub util_min: u32,
+    /// Likewise.
+    pub util_max: u32,
+}
+
+impl SchedAttr {
+    /// The size of the first version, which ends before `util_min`.
+    pub const SIZE_0: usize = 48;
 }
 
 /// `struct __user_cap_header_struct`.
@@ -113,5 +122,5 @@ pub struct CapData {
 const _: () = {
     assert!(size_of::<Rusage>() == 144);
     assert!(size_of::<CloneArgs>() == 88);
-    assert!(size_of::<SchedAttr>() == 48);
+    assert!(size_of::<SchedAttr>() == 56);
 };
