@@ -14,6 +14,8 @@ pub(crate) struct Census {
     items: usize,
     /// Control groups.
     groups: usize,
+    /// What deadline tasks have been promised.
+    bandwidth: u64,
 }
 
 impl Census {
@@ -49,6 +51,7 @@ impl Census {
             requests: kthread::requests_waiting(),
             spaces: live_spaces(),
             groups: cgroup::live_groups(),
+            bandwidth: sched::deadline_bandwidth().0,
         }
     }
 
@@ -73,11 +76,11 @@ impl Census {
 
 impl fmt::Display for Census {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tasks, pids, threads, requests, spaces, items, groups } = self;
+        let Self { tasks, pids, threads, requests, spaces, items, groups, bandwidth } = self;
         write!(
             f,
             "{tasks} tasks, {pids} PIDs, {threads} thread records, {requests} requests, {spaces} address spaces, \
-             {items} items of work, {groups} control groups"
+             {items} items of work, {groups} control groups, {bandwidth} of bandwidth"
         )
     }
 }
