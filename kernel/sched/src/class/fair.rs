@@ -172,6 +172,7 @@ impl FairQueue {
         self.waiting.insert(place, Waiting { deadline, vruntime, weight, task });
     }
 
+    #[inline(always)]
     fn take(&mut self, place: usize) -> Option<Waiting> {
         if place + 1 == self.waiting.len() {
             self.waiting.pop()

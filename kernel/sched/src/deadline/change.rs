@@ -154,8 +154,8 @@ fn end(me: &Task) {
 
 /// A task is dropped: what was promised to it and not given back is given back.
 pub(crate) fn close(task: &Task) {
-    if task.entity.wanted().policy == Policy::Deadline
-        && let Some(server) = task.entity.server()
+    if let Some(server) = task.entity.server()
+        && task.entity.wanted().policy == Policy::Deadline
     {
         give_back(&mut admission::lock(), server);
     }
