@@ -9,7 +9,7 @@
 //!     sleeps, killably         makes a thread, gives it the
 //!                              record, starts it ──────────> starts
 //!                              sleeps if the list is empty   reports itself in its request
-//!     wakes <──────────────────────────────────────────────  completes it
+//!     wakes <──────────────────────────────────────────────  wakes the creator
 //!   has a Created                                            sleeps, uninterruptibly
 //!     Created::wake ───────────────────────────────────────> runs the thread function
 //!   has a Handle                                               looks at should_stop() ...
