@@ -212,6 +212,12 @@ scenarios! {
     w06_freezable / 4: "a freezable queue stands still in a freeze" = self::workqueue::queues::freezable;
     w06_made_in_a_freeze / 4: "a freezable queue that is made in a freeze stands still" = self::workqueue::windows::made_in_a_freeze;
     w06_cpu_intensive / 4: "an item that uses the CPU for long holds nobody up" = self::workqueue::queues::cpu_intensive;
+    w06_blocks_in_a_series / 4: "an item blocks for one that is held back because others are not counted out yet" = self::workqueue::series::blocks_for_what_is_held_back;
+    w06_flush_ends_in_a_series / 4: "a flush ends before what the worker comes to next" = self::workqueue::series::flush_ends_in_the_middle;
+    w06_a_cpu_goes_in_a_series / 4: "what is held back runs beside an item whose CPU has gone" = self::workqueue::series::cpu_goes_in_the_middle;
+    w06_one_dies_in_a_series / 4: "what was done before an item that panics is counted out" = self::workqueue::series::one_dies_in_the_middle;
+    w06_taken_back_in_a_series / 4: "what waits behind an item is taken back at once" = self::workqueue::series::taken_back_in_the_middle;
+    w06_two_queues_take_turns / 4: "items of two queues on one CPU, and reports meanwhile" = self::workqueue::series::two_queues_take_turns;
     w06_first_worker_cannot_be_made / 4: "a queue that is made has a worker" = self::workqueue::windows::first_worker_cannot_be_made;
     w07_the_rescuer_goes_on / 4: "all workers block, none can be made, and the rescuer does it" = self::workqueue::rescuers::goes_on;
     w07_a_rescuer_dies / 4: "an item that panics takes the rescuer along, and its queue gets another" = self::workqueue::rescuers::dies;

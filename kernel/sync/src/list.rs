@@ -83,7 +83,8 @@ impl<T: Linked + ?Sized> List<T> {
         self.first.is_null()
     }
 
-    #[cold]
+    // In place, as a call would cost those who hardly ever make it, too.
+    #[inline(always)]
     fn identify(&mut self) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         self.identity = NEXT.fetch_add(1, Ordering::Relaxed);

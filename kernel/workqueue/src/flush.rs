@@ -115,7 +115,7 @@ fn begin(queue: &Queue) -> Set {
         let pools = &queue.flush.pools[usize::from(old)];
         for part in queue.parts() {
             let mut state = part.pool.lock();
-            if state.pwq(part.slot).change_colour(next) {
+            if state.pwq(part.slot()).change_colour(next) {
                 pools.fetch_add(1, SeqCst);
             }
         }

@@ -39,7 +39,7 @@ fn is_busy() -> bool {
     let mut busy = false;
     queue::for_each(|queue| {
         busy |= queue.flags.contains(WqFlags::FREEZABLE)
-            && queue.parts().iter().any(|part| part.pool.lock().pwq(part.slot).active != 0);
+            && queue.parts().iter().any(|part| part.pool.lock().pwq(part.slot()).active != 0);
     });
     busy
 }

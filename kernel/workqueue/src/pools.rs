@@ -107,7 +107,7 @@ pub(crate) fn local_cpu() -> CpuId {
 #[inline]
 pub(crate) fn this_cpu() -> Option<CpuId> {
     let here = machine::cpu::id();
-    (UNBOUND_CPUS.load(Ordering::Relaxed) & 1 << here != 0).then_some(here)
+    if UNBOUND_CPUS.load(Ordering::Relaxed) & 1 << here != 0 { Some(here) } else { None }
 }
 
 #[cold]

@@ -94,17 +94,19 @@ impl Pwq {
         self.in_flight[usize::from(colour) % COLOURS]
     }
 
-    /// Counts a new item, and says whether it is active at once.
+    /// Counts a new item, under the row's colour, and says whether it is active at once.
     #[inline]
-    pub(crate) fn enter(&mut self) -> bool {
-        self.in_flight[usize::from(self.colour) % COLOURS] += 1;
-        let active = self.active < self.max_active;
-        self.active += u32::from(active);
-        active
+    pub(crate) fn enter(&mut self, colour: u8) -> bool {
+        self.in_flight[usize::from(colour) % COLOURS] += 1;
+        if self.active >= self.max_active {
+            return false;
+        }
+        self.active += 1;
+        true
     }
 
     pub(crate) fn hold_back(&mut self, node: Arc<Node>) {
-        self.inactive.push_back(node).unwrap_or_else(is_listed);
+        self.inactive.push_back(node).unwrap_or_else(|node| is_listed(&node));
     }
 
     pub(crate) fn take_from_inactive(&mut self, node: &Node) -> Option<Arc<Node>> {

@@ -62,7 +62,13 @@ pub(crate) struct Part {
     pub(crate) pool: Arc<Pool>,
     /// Where the queue's items are at home there.
     home: Home,
-    pub(crate) slot: u32,
+}
+
+impl Part {
+    /// The queue's row in the pool.
+    pub(crate) const fn slot(&self) -> u32 {
+        self.home.slot()
+    }
 }
 
 /// A queue, as pools and timers hold it.
@@ -99,10 +105,11 @@ impl Queue {
         if self.flags.contains(WqFlags::UNBOUND) {
             return None;
         }
-        self.parts().get(match cpu {
+        let cpu = match cpu {
             Some(cpu) => cpu,
             None => pools::this_cpu()?,
-        })
+        };
+        self.parts.get()?.get(cpu)
     }
 
     /// Where an item goes that is queued on this CPU, or for another.
@@ -132,7 +139,7 @@ impl Queue {
             && node.state.claim_from(idle)
         {
             if held.insert(part.home, node.clone()) {
-                wake_worker(held);
+                follow(held);
             }
             return true;
         }
@@ -153,7 +160,7 @@ impl Queue {
         }
         tracepoints::queue_work(self, &part.pool, node, cpu);
         if held.insert(part.home, node.clone()) {
-            held.wake_worker();
+            held.follow();
         }
         true
     }
@@ -166,7 +173,7 @@ impl Queue {
             if self.takes() {
                 tracepoints::queue_work(self, &part.pool, &node, cpu);
                 if held.insert(part.home, node) {
-                    held.wake_worker();
+                    held.follow();
                 }
                 return;
             }
@@ -194,7 +201,7 @@ impl Queue {
     }
 
     fn is_idle(&self) -> bool {
-        self.parts().iter().all(|part| part.pool.lock().pwq(part.slot).is_idle())
+        self.parts().iter().all(|part| part.pool.lock().pwq(part.slot()).is_idle())
     }
 
     fn drain(&self) {
@@ -229,7 +236,7 @@ impl Queue {
 
     fn leave_pools(&self) {
         for part in self.parts() {
-            part.pool.remove_queue(part.slot);
+            part.pool.remove_queue(part.slot());
             pools::put(&part.pool);
         }
     }
@@ -239,15 +246,16 @@ impl Queue {
         let frozen = self.flags.contains(WqFlags::FREEZABLE) && freeze::is_freezing();
         let max_active = if frozen { 0 } else { self.max_active() };
         for part in self.parts() {
-            part.pool.lock().set_max_active(part.slot, max_active);
+            part.pool.lock().set_max_active(part.slot(), max_active);
         }
     }
 }
 
+/// Takes the lock along, and releases it.
 #[cold]
 #[inline(never)]
-fn wake_worker(mut held: Held<'_>) {
-    held.wake_worker();
+fn follow(mut held: Held<'_>) {
+    held.follow();
 }
 
 /// Visits all queues. Any context; `visit` may lock pools.
@@ -362,7 +370,7 @@ fn prepare(
             let slot =
                 pool.add_queue(&queue, index, max_active).inspect_err(|_| pools::put(&pool))?;
             let home = Home::queued(pool.id, slot);
-            Ok(Part { pool, home, slot: slot.into() })
+            Ok(Part { pool, home })
         });
         match added {
             Ok(part) => parts.push(part),
@@ -464,7 +472,7 @@ impl WorkQueue {
     pub fn is_congested(&self, cpu: CpuId) -> bool {
         self.queue
             .part_for(Some(cpu))
-            .is_some_and(|part| !part.pool.lock().pwq(part.slot).inactive().is_empty())
+            .is_some_and(|part| !part.pool.lock().pwq(part.slot()).inactive().is_empty())
     }
 
     /// Does what is queued and ends the queue. What timers would queue on it later is not done. May sleep.

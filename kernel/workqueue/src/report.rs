@@ -45,7 +45,7 @@ pub fn workers_of(cpu: machine::CpuId) -> usize {
 pub fn show_workqueue_state() {
     log::info!("Showing busy workqueues and worker pools:");
     queue::for_each(|queue| {
-        let is_busy = |part: &queue::Part| !part.pool.lock().pwq(part.slot).is_idle();
+        let is_busy = |part: &queue::Part| !part.pool.lock().pwq(part.slot()).is_idle();
         if !queue.parts().iter().any(is_busy) {
             return;
         }
@@ -63,7 +63,7 @@ fn show_part(part: &queue::Part) {
     let mut first = NameBuffer::<LINE>::new();
     first.format(format_args!("  pwq {}: {about}", pool.id));
     let mut held = pool.lock();
-    let pwq = held.pwq(part.slot);
+    let pwq = held.pwq(part.slot());
     first.format(format_args!(" active={}/{}", pwq.active, pwq.max_active));
     let mut running = NameBuffer::<LINE>::new();
     if let Some((node, _)) = &pwq.rescued {
@@ -73,9 +73,9 @@ fn show_part(part: &queue::Part) {
     for node in pwq.inactive().iter() {
         held_back.format(format_args!(" {}", node.name));
     }
-    list_running(&held, part.slot, &mut running);
+    list_running(&held, part.slot(), &mut running);
     let mut waiting = NameBuffer::<LINE>::new();
-    for node in held.worklist().iter().filter(|node| node.home.get().slot() == part.slot) {
+    for node in held.worklist().iter().filter(|node| node.home.get().slot() == part.slot()) {
         waiting.format(format_args!(" {}", node.name));
     }
     drop(held);

@@ -139,7 +139,7 @@ fn live(this: &This, queue: &Arc<Queue>) -> i32 {
 /// Runs what the queue has waiting in one pool.
 fn rescue(queue: &Arc<Queue>, index: usize, tag: &Tag) {
     let Some(part) = queue.parts().get(index) else { return };
-    let (pool, slot) = (&part.pool, part.slot);
+    let (pool, slot) = (&part.pool, part.slot());
     if let Kind::Rescuer { part, .. } = &tag.kind {
         part.store(index as u32, Relaxed);
     }
@@ -193,7 +193,7 @@ pub(crate) fn dies(queue: &Queue, index: usize) {
     drop(thread);
     if let Some(part) = queue.parts().get(index) {
         let mut held = part.pool.lock();
-        if let Some((node, home)) = held.pwq(part.slot).rescued.take() {
+        if let Some((node, home)) = held.pwq(part.slot()).rescued.take() {
             worker::bury_item(&part.pool, held, home, &node);
         }
     }

@@ -14,6 +14,7 @@ pub(crate) mod lifetimes;
 pub(crate) mod pools;
 pub(crate) mod queues;
 pub(crate) mod rescuers;
+pub(crate) mod series;
 pub(crate) mod windows;
 
 /// A queue of a test's own.

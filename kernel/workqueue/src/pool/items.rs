@@ -26,19 +26,30 @@ impl Unsettled {
 }
 
 impl State {
-    /// Puts an item, which the caller has claimed, where it belongs. Returns whether a worker is to be woken.
+    /// Puts an item, which the caller has claimed, where it belongs. Returns whether [`follow`](Self::follow) is to be called: by the
+    /// caller, for whom this is the end, so that nothing has to be kept over the call.
     #[inline]
     #[must_use = "nobody may be there to do it"]
     pub(crate) fn insert(&mut self, row: Home, node: Arc<Node>) -> bool {
         let pwq = &mut self.pwqs[row.slot() as usize];
-        node.home.set(row.under(pwq.colour));
-        if !pwq.enter() {
+        let colour = pwq.colour;
+        node.home.set(row.under(colour));
+        if !pwq.enter(colour) {
             pwq.hold_back(node);
             return false;
         }
-        tracepoints::activate_work(&node);
-        self.worklist.push_back(node).unwrap_or_else(is_listed);
-        self.nr_running == 0 && !self.called
+        self.worklist.push_back(node).unwrap_or_else(|node| is_listed(&node));
+        self.nr_running == 0 && !self.called || tracepoints::activation_is_traced()
+    }
+
+    /// What follows when an item has come to the end of the list.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn follow(&mut self) {
+        self.worklist.back().into_iter().for_each(tracepoints::activate_work);
+        if self.need_more_workers() {
+            self.wake_worker();
+        }
     }
 
     /// Lets those of a queue's items that are held back become active that may.
@@ -131,7 +142,7 @@ impl State {
     /// Puts an item that was left to its runner back, as the first.
     pub(crate) fn put_back(&mut self, node: Arc<Node>) {
         node.home.set_place(Place::Queued);
-        self.worklist.push_front(node).unwrap_or_else(is_listed);
+        self.worklist.push_front(node).unwrap_or_else(|node| is_listed(&node));
         if self.need_more_workers() {
             self.wake_worker();
         }
@@ -177,6 +188,7 @@ fn begin(node: Arc<Node>) -> Option<Arc<Node>> {
 
 /// An item that is pending is found on a list where it should not be.
 #[cold]
-pub(crate) fn is_listed(node: Arc<Node>) {
+#[inline(never)]
+pub(crate) fn is_listed(node: &Node) -> ! {
     panic!("workqueue: {} is on two lists", node.name);
 }
