@@ -82,7 +82,7 @@ impl DeadlineQueue {
             Some(running) => (first.min(running), first),
             None => (first, self.waiting.get(1).map_or(NEVER, |second| second.when)),
         };
-        spread::publish(cpu, earliest, excess);
+        spread::publish(cpu, !self.waiting.is_empty(), earliest, excess);
     }
 
     /// Adds a task that is counted as runnable here: to those that wait, or, without a budget, to those that are throttled. Returns the

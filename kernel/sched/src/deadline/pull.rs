@@ -12,10 +12,16 @@ use crate::task::TaskRef;
 use crate::tracepoints;
 
 impl RunQueue {
+    /// This CPU chooses, and somewhere a deadline task waits: here, perhaps, or it is taken from where it is.
+    #[cold]
+    pub(crate) fn pick_deadline(&mut self, cpu: CpuId, now: u64) -> Option<TaskRef> {
+        self.pull_deadline(cpu);
+        self.deadline.pick(now)
+    }
+
     /// This CPU chooses, and somewhere a deadline task waits in vain: takes it, if it is due before all that wait here. Who cannot be had right
     /// now is looked for again: the CPU is to choose once more.
-    #[cold]
-    pub(crate) fn pull_deadline(&mut self, cpu: CpuId) {
+    fn pull_deadline(&mut self, cpu: CpuId) {
         if !affinity::active().contains(cpu) {
             return;
         }

@@ -26,28 +26,31 @@ struct View {
 static VIEWS: PerCpu<View> =
     per_cpu!(View { earliest: AtomicU64::new(NEVER), excess: AtomicU64::new(NEVER) });
 
-/// The CPUs with excess, so that a CPU finds out with one load that there is none.
-static OVERLOADED: AtomicU64 = AtomicU64::new(0);
+/// The CPUs where deadline tasks wait, so that a CPU that chooses finds out with one load that there are none.
+static WAITING: AtomicU64 = AtomicU64::new(0);
 
-/// Whether a deadline task waits somewhere that may have to run elsewhere.
+/// Whether a deadline task waits somewhere: here, or where it may not be run soon enough.
 #[inline]
-pub(crate) fn is_overloaded() -> bool {
-    OVERLOADED.load(SeqCst) != 0
+pub(crate) fn somebody_waits() -> bool {
+    WAITING.load(SeqCst) != 0
 }
 
 /// Shows what a CPU has, and asks another one to take what is too much. With its run queue locked.
-pub(crate) fn publish(cpu: CpuId, earliest: u64, excess: u64) {
+pub(crate) fn publish(cpu: CpuId, waits: bool, earliest: u64, excess: u64) {
     let view = VIEWS.of(cpu);
     view.earliest.store(earliest, SeqCst);
-    let before = view.excess.swap(excess, SeqCst);
-    if excess == NEVER {
-        if before != NEVER {
-            OVERLOADED.fetch_and(!CpuMask::of(cpu).bits(), SeqCst);
-        }
-        return;
+    view.excess.store(excess, SeqCst);
+    let bit = CpuMask::of(cpu).bits();
+    // Only this queue's lock holder changes its bit.
+    if waits != (WAITING.load(SeqCst) & bit != 0) {
+        if waits {
+            WAITING.fetch_or(bit, SeqCst)
+        } else {
+            WAITING.fetch_and(!bit, SeqCst)
+        };
     }
-    if before == NEVER {
-        OVERLOADED.fetch_or(CpuMask::of(cpu).bits(), SeqCst);
+    if excess == NEVER {
+        return;
     }
     let others = affinity::active().without(cpu);
     if let Some(taker) = latest(others, cpu)
@@ -75,8 +78,8 @@ pub(crate) fn choose_cpu(candidates: CpuMask, previous: CpuId, deadline: u64) ->
 
 /// The other CPU whose excess is the earliest, if that is before `ours`.
 pub(crate) fn most_urgent_other(cpu: CpuId, ours: u64) -> Option<CpuId> {
-    let overloaded = CpuMask::from_bits(OVERLOADED.load(SeqCst)).without(cpu);
+    let waiting = CpuMask::from_bits(WAITING.load(SeqCst)).without(cpu);
     let excess = |other: CpuId| VIEWS.of(other).excess.load(SeqCst);
-    let urgent = overloaded.iter().min_by_key(|&other| excess(other))?;
+    let urgent = waiting.iter().min_by_key(|&other| excess(other))?;
     (excess(urgent) < ours).then_some(urgent)
 }

@@ -12,6 +12,8 @@ pub fn cases() -> Vec<Case> {
         Case::new("s1_nice_values_share_by_weight", nice_values_share_by_weight),
         Case::new("s1_fifo_leaves_five_per_cent", fifo_leaves_five_per_cent),
         Case::new("s1_policies_are_set_and_shown", policies_are_set_and_shown),
+        Case::new("s1_deadline_is_kept_and_shown", deadline_is_kept_and_shown),
+        Case::new("s1_deadline_calls_answer_as_on_linux", deadline_calls),
         Case::new("s3_affinity_is_set_and_shown", affinity_is_set_and_shown),
         Case::new("s3_isolated_cpus_stay_free", isolated_cpus_stay_free),
         Case::new("s5_migration_threads_are_out_of_reach", migration_threads_are_out_of_reach),
@@ -127,6 +129,54 @@ kill $a $b $c $d
         .with(Program::Chrt)?
         .sh(&format!("exec 2> /dev/null\n{}", script(body)))?
         .prints(expected)
+}
+
+fn deadline_is_kept_and_shown(lab: &Lab) -> Result<()> {
+    let body = "
+chrt -d --sched-runtime 20000000 --sched-deadline 50000000 --sched-period 100000000 0 \
+    sh -c 'while :; do :; done' & pid=$!
+sh -c 'while :; do :; done' & fair=$!
+sleep 1
+chrt -p $pid | sed 's/.*current //'
+ps -o cls= -p $pid
+# Fields 18 and 19: priority and nice; 40 and 41: real-time priority and policy.
+cut -d ' ' -f 18,19,40,41 /proc/$pid/stat
+taskset -p 1 $pid > /dev/null 2>&1 || echo stays
+a=$(ran $pid); sleep 5; echo ran $(($(ran $pid) - a))
+chrt -o -p 0 $pid; ps -o cls= -p $pid
+kill $pid $fair
+chrt -d --sched-runtime 1000 --sched-deadline 50000000 --sched-period 100000000 0 true || echo refused
+for one in max min; do cat /proc/sys/kernel/sched_deadline_period_${one}_us; done
+";
+    let expected = "scheduling policy: SCHED_DEADLINE\nscheduling priority: 0\n\
+        runtime/deadline/period parameters: 20000000/50000000/100000000\n\
+        DLN\n-101 0 0 6\nstays\nTS\nrefused\n4194304\n100\n";
+    let guest = lab.guest().cpus(2).seconds(60).packages(&["util-linux", "procps"]);
+    let outcome = guest.run(&["sh", "-c", &format!("exec 2> /dev/null\n{}", script(body))])?;
+    let share = number(&outcome, "ran")? / 5e9;
+    let shown: String = outcome
+        .output()
+        .lines()
+        .filter(|line| !line.starts_with("ran "))
+        .map(|line| format!("{}\n", line.trim()))
+        .collect();
+    outcome
+        .holds((0.18..0.22).contains(&share), &format!("it got {share} of a CPU"))?
+        .holds(shown == expected, &format!("expected:\n{expected}"))
+        .map(drop)
+}
+
+fn deadline_calls(lab: &Lab) -> Result<()> {
+    let expected = "\
+wrong EINVAL\nwrong EINVAL\nwrong EINVAL\nwrong EINVAL\nwrong EINVAL\nflags EINVAL EINVAL\n\
+sizes ('E2BIG', 56) ('ok', 48) ('ok', 64) ok\n\
+told EINVAL (48, 6, 0, 0, 0, 1000000, 10000000, 10000000) \
+(56, 6, 0, 0, 0, 1000000, 10000000, 10000000, 0, 0) 56\n\
+others 6 0 0.0\nsetparam EINVAL\nnarrowed EBUSY\nfork EAGAIN ok 0\nleft ok 0\nsetscheduler EINVAL\n\
+holder ok\ntoo much EBUSY ok ok\nlimit EBUSY\nhotplug EBUSY\nhotplug ok ok\nbound EPERM\n\
+overrun ok 4\nsignals 3\nwithout ok\nsignals 0\nuser ok EPERM\n";
+    let guest = lab.guest().cpus(2).seconds(60).packages(&["python3"]);
+    guest.run(&["python3", "-c", include_str!("scripts/deadline.py")])?.prints(expected)
 }
 
 fn affinity_is_set_and_shown(lab: &Lab) -> Result<()> {
