@@ -214,7 +214,8 @@ impl RunQueue {
         Some(removed)
     }
 
-    /// Brings the running task's account up to date.
+    /// Brings the running task's account up to date. Inlined, as every switch does so.
+    #[inline(always)]
     pub(crate) fn charge(&mut self, task: &Task) {
         let now = time::monotonic();
         let ran = now.saturating_sub(self.clock);
@@ -234,10 +235,16 @@ impl RunQueue {
         }
     }
 
+    /// As [`charge`](Self::charge), where no switch is under way.
+    #[inline(never)]
+    fn bring_up_to_date(&mut self, task: &Task) {
+        self.charge(task);
+    }
+
     /// Brings a task's account up to date, if it runs on this CPU.
     pub(crate) fn charge_if_running(&mut self, task: &Task) {
         if self.current == core::ptr::from_ref(task).addr() {
-            self.charge(task);
+            self.bring_up_to_date(task);
         }
     }
 
@@ -358,7 +365,7 @@ impl RunQueue {
             // And where it is: its next budgets are others.
             crate::wake::reschedule(cpu);
         } else if self.current == core::ptr::from_ref(task).addr() {
-            self.charge(task);
+            self.bring_up_to_date(task);
             let now = self.clock;
             in_class!(self, self.running, queue => queue.stop_running(task), idle => ());
             task.entity.adopt();
@@ -374,7 +381,7 @@ impl RunQueue {
 
     /// The tick, on this CPU, with `task` running. Returns whether somebody else should run.
     pub(crate) fn tick(&mut self, task: &Task) -> bool {
-        self.charge(task);
+        self.bring_up_to_date(task);
         let mut switch = self.renew_rt_period();
         if self.running == Class::RealTime && self.rt_throttled {
             switch = true;
@@ -408,7 +415,7 @@ impl RunQueue {
 
     /// The running task gives up its turn.
     pub(crate) fn yield_turn(&mut self, task: &Task) {
-        self.charge(task);
+        self.bring_up_to_date(task);
         in_class!(self, self.running, queue => queue.yield_turn(task), idle => ());
     }
 

@@ -152,7 +152,9 @@ impl DeadlineQueue {
     }
 }
 
+// Cold: the paths of all switches and wake-ups lead past here, and are to stay short.
 impl Queue for DeadlineQueue {
+    #[cold]
     fn enqueue(&mut self, task: TaskRef, now: u64) -> bool {
         let cpu = task.cpu();
         let server = server(&task);
@@ -178,6 +180,7 @@ impl Queue for DeadlineQueue {
         Some(removed)
     }
 
+    #[cold]
     fn pick(&mut self, now: u64) -> Option<TaskRef> {
         if self.waiting.is_empty() {
             return None;
@@ -187,6 +190,7 @@ impl Queue for DeadlineQueue {
         Some(task)
     }
 
+    #[cold]
     fn adopt_running(&mut self, task: &Task, now: u64) {
         let server = server(task);
         if server.phase() == Phase::Inactive {
@@ -199,12 +203,14 @@ impl Queue for DeadlineQueue {
         self.publish(task.cpu());
     }
 
+    #[cold]
     fn charge(&mut self, task: &Task, ran: u64) {
         if server(task).charge(ran) {
             task.add_signal(crate::task::DEADLINE_OVERRUN);
         }
     }
 
+    #[cold]
     fn stop_running(&mut self, task: &Task) {
         self.running = None;
         server(task).enter(Phase::Inactive);
@@ -212,6 +218,7 @@ impl Queue for DeadlineQueue {
         self.publish(task.cpu());
     }
 
+    #[cold]
     fn put_back(&mut self, task: TaskRef, now: u64) {
         let cpu = task.cpu();
         self.running = None;
@@ -220,10 +227,12 @@ impl Queue for DeadlineQueue {
         self.publish(cpu);
     }
 
+    #[cold]
     fn tick(&mut self, task: &Task) -> bool {
         server(task).budget().is_used_up()
     }
 
+    #[cold]
     fn yield_turn(&mut self, task: &Task) {
         server(task).give_up();
     }

@@ -68,7 +68,7 @@ if holder == 0:
     os._exit(0)
 print("holder", os.read(ready[0], 9).decode())
 print("too much", ask(95 * MS, 100 * MS)[0], ask(85 * MS, 100 * MS)[0], ordinary())
-print("limit", write("/proc/sys/kernel/sched_rt_runtime_us", "500000"))
+print("limit", write("/proc/sys/kernel/sched_rt_runtime_us", "400000"))
 print("hotplug", write("/sys/devices/system/cpu/cpu1/online", "0"))
 os.write(done[1], b".")
 os.waitpid(holder, 0)
