@@ -70,6 +70,7 @@ errnos! {
     ENOSYS = 38, "no such system call";
     ENOTEMPTY = 39, "directory not empty";
     ELOOP = 40, "too many symbolic links";
+    ENOMSG = 42, "no message of the wanted type";
     EIDRM = 43, "removed";
     ENODATA = 61, "no data available";
     ETIME = 62, "timer expired";

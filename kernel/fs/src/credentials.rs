@@ -34,6 +34,8 @@ bitflags! {
         const NET_ADMIN = 1 << 12;
         /// Lock memory.
         const IPC_LOCK = 1 << 14;
+        /// Ignore the permission bits of System V's objects.
+        const IPC_OWNER = 1 << 15;
         /// Load modules.
         const SYS_MODULE = 1 << 16;
         /// Use raw input and output.

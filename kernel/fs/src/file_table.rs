@@ -175,9 +175,10 @@ impl FileTable {
         self.close_where(fd..=fd, |slot| Arc::ptr_eq(&slot.file, file));
     }
 
-    /// What every close of a descriptor does: the process loses its record locks on the file.
+    /// What every close of a descriptor does: the file is told, and the process loses its record locks on it.
     fn closed(&self, slot: Option<Slot>) {
         if let Some(slot) = slot {
+            slot.file.operations().flush(&slot.file);
             lock::posix::release(slot.file.inode(), self.id);
         }
     }

@@ -77,7 +77,7 @@ pub fn init() -> Result<()> {
     devices::register()
 }
 
-pub use caller::{Caller, MountAction, OpenOptions, Owner, Start, TimeChange, UnmountFlags};
+pub use caller::{Caller, Make, MountAction, OpenOptions, Owner, Start, TimeChange, UnmountFlags};
 pub use context::FsContext;
 pub use credentials::{Access, Capabilities, Credentials};
 pub use dentry::{Dentry, Name};

@@ -112,6 +112,9 @@ pub trait FileOperations: Any + Send + Sync {
         Err(Errno::EOPNOTSUPP)
     }
 
+    /// A descriptor of the file is closed; others may be open. Called by the task that closes it.
+    fn flush(&self, _file: &File) {}
+
     /// The flags that `F_SETFL` changes have changed.
     fn flags_changed(&self, _file: &File) {}
 }

@@ -238,7 +238,8 @@ impl Thread {
         self.user().task_gone();
     }
 
-    pub(crate) fn user(&self) -> Arc<User> {
+    /// The user that it counts for: the real one.
+    pub fn user(&self) -> Arc<User> {
         self.held.lock_irq().resources.user.clone()
     }
 

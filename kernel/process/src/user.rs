@@ -1,4 +1,4 @@
-//! What is counted per user: processes and queued signals.
+//! What is counted per user: processes, queued signals, and bytes of POSIX message queues.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
@@ -16,6 +16,7 @@ pub struct User {
     uid: u32,
     tasks: AtomicU64,
     signals: AtomicU64,
+    message_bytes: AtomicU64,
 }
 
 impl User {
@@ -31,7 +32,12 @@ impl User {
     }
 
     fn new(uid: u32) -> Self {
-        Self { uid, tasks: AtomicU64::new(0), signals: AtomicU64::new(0) }
+        Self {
+            uid,
+            tasks: AtomicU64::new(0),
+            signals: AtomicU64::new(0),
+            message_bytes: AtomicU64::new(0),
+        }
     }
 
     #[cfg(test)]
@@ -69,6 +75,22 @@ impl User {
                 (count < limit).then_some(count + 1)
             })
             .is_ok()
+    }
+
+    /// How many bytes its message queues may hold.
+    pub fn message_bytes(&self) -> u64 {
+        self.message_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Counts a message queue of so many bytes if all together are no more than `limit`.
+    pub fn may_hold_messages(&self, bytes: u64, limit: u64) -> bool {
+        let add = |count: u64| count.checked_add(bytes).filter(|&sum| sum <= limit);
+        self.message_bytes.try_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+    }
+
+    /// A message queue of so many bytes has gone.
+    pub fn messages_gone(&self, bytes: u64) {
+        self.message_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn signal_taken(&self) {

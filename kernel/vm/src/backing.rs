@@ -69,6 +69,18 @@ pub trait Backing: Any + Send + Sync {
     /// Major and minor number of the file system's device.
     fn device(&self) -> (u32, u32);
 
+    /// What names the memory for futexes, the same for all that map it: device and inode in one number, as inode
+    /// numbers stay below 2^40.
+    fn futex_object(&self) -> u64 {
+        let (major, minor) = self.device();
+        u64::from(major) << 52 | u64::from(minor) << 40 | self.inode()
+    }
+
+    /// What a child's mappings show instead, if each process is to hold its own.
+    fn for_child(&self) -> Option<Arc<dyn Backing>> {
+        None
+    }
+
     /// Whether its pages are memory and nothing else (tmpfs, shared anonymous memory), counted as
     /// `RssShmem`.
     fn is_shared_memory(&self) -> bool {
@@ -128,9 +140,9 @@ impl fmt::Debug for Source {
 /// Outside all locks of `memory`.
 static SHARED_PAGES: LockClass = LockClass::new("shared memory pages");
 
-/// The memory behind `MAP_SHARED | MAP_ANONYMOUS`: a file without a name, whose pages appear when
-/// they are touched.
-pub(crate) struct SharedMemory {
+/// Memory that several map and no file system has: a file without a name, whose pages appear when they are touched. It
+/// is what `MAP_SHARED | MAP_ANONYMOUS` maps, and segments of System V.
+pub struct SharedMemory {
     pages: SpinLock<BTreeMap<u64, Page>>,
     length: u64,
     inode: u64,
@@ -138,13 +150,18 @@ pub(crate) struct SharedMemory {
 
 impl SharedMemory {
     /// Memory of `length` pages.
-    pub(crate) fn new(length: u64) -> Self {
+    pub fn new(length: u64) -> Self {
         static INODE: AtomicU64 = AtomicU64::new(1);
         Self {
             pages: SpinLock::new(&SHARED_PAGES, BTreeMap::new()),
             length,
             inode: INODE.fetch_add(1, Ordering::Relaxed),
         }
+    }
+
+    /// How many of its pages there are.
+    pub fn resident(&self) -> usize {
+        self.pages.lock().len()
     }
 }
 
@@ -181,6 +198,11 @@ impl Backing for SharedMemory {
 
     fn device(&self) -> (u32, u32) {
         (0, 1)
+    }
+
+    /// Unlike any file's: a device and an inode that are shown here may be shown for a file as well.
+    fn futex_object(&self) -> u64 {
+        1 << 63 | self.inode
     }
 
     fn is_shared_memory(&self) -> bool {

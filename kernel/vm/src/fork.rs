@@ -6,10 +6,12 @@
 //! again when it needs them.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use errno::Errno;
 use memory::Page;
 
+use crate::backing::{Backing, Source};
 use crate::flags::VmFlags;
 use crate::mm::Mm;
 use crate::rss::Kind;
@@ -23,9 +25,10 @@ impl Mm {
     pub fn fork(&self) -> Result<Arc<Self>, Errno> {
         let state = self.state.write();
         let mut copy = state.inherit();
+        let mut own = Own::default();
         for vma in state.mappings.iter() {
             if !vma.flags.contains(VmFlags::DONT_COPY) {
-                copy.mappings.insert(inherited(vma));
+                copy.mappings.insert(own.inherited(vma));
             }
         }
         for (&address, page) in &state.parked {
@@ -81,7 +84,29 @@ fn carries_pages(vma: &Vma) -> bool {
     !vma.is_shared() && !vma.flags.contains(VmFlags::WIPE_ON_FORK)
 }
 
-/// The mapping as a child has it: locks are not inherited.
-fn inherited(vma: &Vma) -> Vma {
-    Vma { flags: vma.flags.difference(VmFlags::LOCKED), ..vma.clone() }
+/// What a child holds in place of what its parent holds, for those of which each has its own: all pieces that were one
+/// mapping once hold the same.
+#[derive(Default)]
+struct Own(Vec<(Arc<dyn Backing>, Arc<dyn Backing>)>);
+
+impl Own {
+    /// The mapping as a child has it: locks are not inherited.
+    fn inherited(&mut self, vma: &Vma) -> Vma {
+        let source = match &vma.source {
+            Source::File { backing, first } => {
+                Source::File { backing: self.of(backing), first: *first }
+            }
+            Source::Anonymous => Source::Anonymous,
+        };
+        Vma { range: vma.range(), flags: vma.flags.difference(VmFlags::LOCKED), source }
+    }
+
+    fn of(&mut self, parents: &Arc<dyn Backing>) -> Arc<dyn Backing> {
+        if let Some((_, own)) = self.0.iter().find(|(other, _)| Arc::ptr_eq(other, parents)) {
+            return own.clone();
+        }
+        let Some(own) = parents.for_child() else { return parents.clone() };
+        self.0.push((parents.clone(), own.clone()));
+        own
+    }
 }

@@ -12,8 +12,7 @@ pub enum FutexPlace {
     Private,
     /// A place in what all who map it share.
     Shared {
-        /// Device and inode of the file or shared memory, in one number. Inode numbers stay below
-        /// 2^40, so it names one file.
+        /// [`Backing::futex_object`](crate::Backing::futex_object) of the file or shared memory.
         object: u64,
         /// How far from its start, in bytes.
         offset: u64,
@@ -31,8 +30,7 @@ impl Mm {
         let Some(backing) = vma.backing().filter(|_| vma.is_shared()) else {
             return Ok(FutexPlace::Private);
         };
-        let (major, minor) = backing.device();
-        let object = u64::from(major) << 52 | u64::from(minor) << 40 | backing.inode();
+        let object = backing.futex_object();
         let page = address & !(PAGE_SIZE - 1);
         let offset = vma.index_of(page) * PAGE_SIZE as u64 + (address - page) as u64;
         Ok(FutexPlace::Shared { object, offset })

@@ -29,6 +29,7 @@ mod advise;
 mod backing;
 mod barrier;
 mod brk;
+mod detach;
 mod error;
 mod flags;
 mod fork;
@@ -49,7 +50,7 @@ mod usage;
 mod vma;
 
 pub use advise::Advice;
-pub use backing::{Backing, Source};
+pub use backing::{Backing, SharedMemory, Source};
 pub use barrier::Barriers;
 pub use error::FaultError;
 pub use flags::{MapFlags, Prot, VmFlags};

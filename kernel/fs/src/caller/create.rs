@@ -2,7 +2,7 @@
 
 use errno::{Errno, Result};
 
-use super::{Caller, Start};
+use super::{Caller, Make, Start};
 use crate::credentials::{Access, Capabilities};
 use crate::dentry::Names;
 use crate::flags::LookupFlags;
@@ -62,7 +62,8 @@ impl Caller<'_> {
         let mut walker = Walker::new(self, start, path)?;
         let Last::Name { range, slash } = walker.go_to_last()? else { return Err(Errno::EEXIST) };
         let slash = slash && kind != NodeKind::Directory;
-        self.make_in(walker.at(), walker.name(&range), slash, kind, permissions)?;
+        let make: Make<'_> = &|directory, name, node| directory.create(name, node);
+        self.make_in(walker.at(), walker.name(&range), slash, kind, permissions, make)?;
         Ok(())
     }
 
@@ -75,12 +76,13 @@ impl Caller<'_> {
         slash: bool,
         kind: NodeKind<'_>,
         permissions: u32,
+        make: Make<'_>,
     ) -> Result<Path> {
         let names = directory.names();
         require_free(directory, &names, name, slash)?;
         self.check(directory, Access::WRITE.and(Access::EXECUTE))?;
         let node = self.new_node(directory, kind, permissions & MODE_BITS)?;
-        let inode = directory.inode().create(name, &node)?;
+        let inode = make(directory.inode(), name, &node)?;
         let made = directory.with_dentry(names.insert(name, inode));
         drop(names);
         let kind = match kind {

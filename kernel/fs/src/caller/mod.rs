@@ -18,7 +18,7 @@ use errno::{Errno, Result};
 
 pub use attributes::{Owner, TimeChange};
 pub use mount::{MountAction, UnmountFlags};
-pub use open::OpenOptions;
+pub use open::{Make, OpenOptions};
 
 use crate::context::FsContext;
 use crate::credentials::{Access, Capabilities, Credentials};

@@ -10,7 +10,7 @@ use crate::credentials::Access;
 use crate::dentry::Dentry;
 use crate::file::File;
 use crate::flags::OpenFlags;
-use crate::inode::NodeKind;
+use crate::inode::{Inode, NewNode, NodeKind};
 use crate::inotify::{self, Events};
 use crate::path::Path;
 use crate::stat::{FileType, MountFlags, SetAttributes};
@@ -25,6 +25,9 @@ pub struct OpenOptions {
     pub mode: u32,
 }
 
+/// Makes a node with a name in a directory.
+pub type Make<'a> = &'a dyn Fn(&Arc<dyn Inode>, &[u8], &NewNode<'_>) -> Result<Arc<dyn Inode>>;
+
 impl Caller<'_> {
     /// Opens a file, and makes it first if the flags say so. May wait for a FIFO's other end.
     ///
@@ -32,6 +35,20 @@ impl Caller<'_> {
     /// As [`lookup`](Self::lookup). EEXIST (EXCL), EISDIR, ENOTDIR (DIRECTORY), ELOOP (NOFOLLOW),
     /// EACCES, EROFS, EINVAL (flags that do not go together), ENXIO, ENFILE.
     pub fn open(&self, start: &Start, path: &[u8], options: OpenOptions) -> Result<Arc<File>> {
+        self.open_with(start, path, options, &|directory, name, node| directory.create(name, node))
+    }
+
+    /// As [`open`](Self::open), for who makes a file in another way than the directory does.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); those of `make`.
+    pub fn open_with(
+        &self,
+        start: &Start,
+        path: &[u8],
+        options: OpenOptions,
+        make: Make<'_>,
+    ) -> Result<Arc<File>> {
         let mut flags = options.flags;
         if flags.contains(OpenFlags::PATH) {
             flags &=
@@ -43,7 +60,7 @@ impl Caller<'_> {
         if flags.contains(OpenFlags::CREAT | OpenFlags::DIRECTORY) {
             return Err(Errno::EINVAL);
         }
-        let (place, made) = self.find_or_make(start, path, flags, options.mode)?;
+        let (place, made) = self.find_or_make(start, path, flags, options.mode, make)?;
         if !flags.contains(OpenFlags::PATH) {
             self.check_open(&place, flags, made)?;
         } else if flags.contains(OpenFlags::DIRECTORY) {
@@ -63,6 +80,7 @@ impl Caller<'_> {
         path: &[u8],
         flags: OpenFlags,
         mode: u32,
+        make: Make<'_>,
     ) -> Result<(Path, bool)> {
         let create = flags.contains(OpenFlags::CREAT);
         let exclusive = create && flags.contains(OpenFlags::EXCL);
@@ -89,6 +107,7 @@ impl Caller<'_> {
                         false,
                         NodeKind::Regular,
                         mode & !self.fs.umask(),
+                        make,
                     ) {
                         Ok(place) => return Ok((place, true)),
                         // Somebody made it in between: open theirs.

@@ -13,6 +13,8 @@ pub const SI_KERNEL: i32 = 0x80;
 pub const SI_QUEUE: i32 = -1;
 /// A POSIX timer has expired.
 pub const SI_TIMER: i32 = -2;
+/// A message has come to an empty POSIX message queue.
+pub const SI_MESGQ: i32 = -3;
 /// Sent by `tkill` or `tgkill`.
 pub const SI_TKILL: i32 = -6;
 /// SIGSEGV: nothing is mapped at the address.
