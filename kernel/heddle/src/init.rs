@@ -54,6 +54,7 @@ fn subsystems() -> Result<()> {
     sysfs::init()?;
     tracefs::init()?;
     cgroupfs::init()?;
+    ipc::posix::init()?;
     #[cfg(feature = "scenarios")]
     crate::crash::register()?;
     crate::vdso::install()?;

@@ -1,22 +1,25 @@
-//! System V's semaphores: sets of counters that processes change several of at once, or wait to.
+//! What processes talk through that is neither a file nor a socket: System V's semaphores, message queues and shared
+//! memory, and POSIX message queues.
 //!
-//! ```text
-//!   get(key) ──> Set, found by its number ──> operate: all changes at once, or wait until that is possible
-//!                  │                            └── with UNDO: the opposite is noted, and done when the process ends
-//!                  └── remove ──> who waits gets EIDRM
-//! ```
+//! | module | idea |
+//! |---|---|
+//! | [`semaphore`] | sets of counters, changed several at once |
+//! | [`message`] | queues of messages with types |
+//! | [`shared_memory`] | memory that programs attach |
+//! | [`posix`] | queues of messages with priorities, which are files |
+//! | [`registry`] | objects of System V by key and number |
+//! | [`permissions`] | who may do what with them |
 //!
-//! Locks: `ipc.sets` and `ipc.set` are spin locks that are never held at once; the second is taken by the conditions of
-//! those who wait.
-#![no_std]
+//! Locks: an object's own lock and its registry's are spin locks that are never held at once; an object's is taken by the
+//! conditions of those who wait.
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
-mod operate;
-mod registry;
-mod set;
-
-pub use operate::{Operation, operate, undo_all};
-pub use registry::{COUNT_MAX, Create, SETS_MAX, find, get, remove, sets, usage};
-pub use set::{Permissions, Set, Status, VALUE_MAX};
+pub mod message;
+pub mod permissions;
+pub mod posix;
+pub mod registry;
+pub mod semaphore;
+pub mod shared_memory;

@@ -20,6 +20,7 @@
 //! | `signal`, `kill` | signals |
 //! | `ptrace`, `traced_call`, `process_vm` | tracing |
 //! | `clock`, `sleep`, `timer`, `posix_timer` | time |
+//! | `sysv`, `semaphore`, `message`, `shared_memory`, `message_queue` | talking without files |
 //! | `schedule`, `system`, `kernel_log`, `reboot`, `socket` | the rest |
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -47,6 +48,8 @@ mod kernel_log;
 mod kill;
 mod membarrier;
 mod memory;
+mod message;
+mod message_queue;
 mod mount;
 mod names;
 mod open;
@@ -62,6 +65,7 @@ mod rseq;
 mod schedule;
 mod select;
 mod semaphore;
+mod shared_memory;
 mod signal;
 mod signalfd;
 mod sleep;
@@ -69,6 +73,7 @@ mod socket;
 mod splice;
 mod stat;
 mod system;
+mod sysv;
 pub mod table;
 mod timer;
 mod timerfd;
@@ -84,7 +89,7 @@ pub use user_loop::user_fault;
 
 /// Ties this crate to those below it; once, before the first user task.
 pub fn init() {
-    process::set_process_end_hook(|process| ipc::undo_all(process.pid().number()));
+    process::set_process_end_hook(|process| ipc::semaphore::undo_all(process.pid().number()));
     process::set_memory_release_hook(|| {
         futex::release_current_thread();
         posix_timer::release();

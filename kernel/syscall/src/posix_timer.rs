@@ -12,8 +12,8 @@ use process::signal::info::SI_TIMER;
 use process::{ClockTimer, Process, SigInfo, Signal, signal_process, signal_thread};
 use sched::Task;
 use sync::{LockClass, Once, SpinLock};
-use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use crate::abi::signal::{SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID, SigEvent};
 use crate::abi::time::{IntervalTimespec, Timespec};
 use crate::clock::Clock;
 use crate::current;
@@ -24,9 +24,6 @@ static TABLE_LOCK: LockClass = LockClass::new("posix_timers");
 /// Taken in the timer's interrupt; takes nothing inside.
 static SETTING_LOCK: LockClass = LockClass::new("posix_timer");
 
-const SIGEV_SIGNAL: i32 = 0;
-const SIGEV_NONE: i32 = 1;
-const SIGEV_THREAD_ID: i32 = 4;
 const TIMER_ABSTIME: u32 = 1;
 
 /// The most timers of one process.
@@ -36,19 +33,6 @@ const TIMERS_MAX: usize = 1024;
 /// number.
 static TIMERS: SpinLock<BTreeMap<(usize, i32), Arc<PosixTimer>>> =
     SpinLock::new(&TABLE_LOCK, BTreeMap::new());
-
-/// `struct sigevent`, as far as the kernel reads it.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub struct SigEvent {
-    value: u64,
-    signal: i32,
-    notify: i32,
-    tid: i32,
-    rest: [u8; 44],
-}
-
-const _: () = assert!(size_of::<SigEvent>() == 64);
 
 /// Who is told of an expiration.
 enum Receiver {

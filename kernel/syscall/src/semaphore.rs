@@ -1,31 +1,20 @@
 //! System V's semaphores: `semget`, `semop`, `semtimedop`, `semctl`.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use errno::{Errno, Result};
-use ipc::{Create, Operation, Set};
+use ipc::semaphore::{self, COUNT_MAX, OPERATIONS_MAX, Operation, SETS_MAX, Set, VALUE_MAX};
 use zerocopy::IntoBytes;
 
-use crate::abi::ipc::{IpcPermissions, SemaphoreLimits, SemaphoreOperation, SemaphoreSet};
+use crate::abi::ipc::{SemaphoreLimits, SemaphoreOperation, SemaphoreSet};
 use crate::abi::time::Timespec;
 use crate::current;
+use crate::sysv::{self, IPC_64, IPC_INFO, IPC_NOWAIT, IPC_RMID, IPC_SET, IPC_STAT, READ};
 use crate::user::UserPtr;
 
-const IPC_CREAT: u32 = 0o1000;
-const IPC_EXCL: u32 = 0o2000;
-const IPC_NOWAIT: u16 = 0o4000;
 const SEM_UNDO: u16 = 0x1000;
 
-/// Operations of one call (`SEMOPM`).
-const OPERATIONS_MAX: usize = 500;
-
-/// Commands of `semctl`; old programs set a bit that means nothing any more.
-const IPC_64: i32 = 0x100;
-const IPC_RMID: i32 = 0;
-const IPC_SET: i32 = 1;
-const IPC_STAT: i32 = 2;
-const IPC_INFO: i32 = 3;
+/// Commands of `semctl` beyond those of all objects.
 const GETPID: i32 = 11;
 const GETVAL: i32 = 12;
 const GETALL: i32 = 13;
@@ -37,8 +26,7 @@ const SEM_STAT: i32 = 18;
 const SEM_INFO: i32 = 19;
 const SEM_STAT_ANY: i32 = 20;
 
-/// What one wants with a set: to read it or to change it.
-const READ: u32 = 4;
+/// What one wants with a set to change it.
 const ALTER: u32 = 2;
 
 fn pid() -> u32 {
@@ -48,12 +36,8 @@ fn pid() -> u32 {
 /// `semget`.
 pub fn semget(key: i32, count: i32, flags: u32) -> Result<usize> {
     let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?;
-    let create = Create {
-        make: flags & IPC_CREAT != 0,
-        exclusive: flags & IPC_EXCL != 0,
-        mode: flags & 0o777,
-    };
-    Ok(ipc::get(key, count, create, &current::credentials())?.number() as usize)
+    let set = semaphore::get(key, count, sysv::create(flags), &current::credentials())?;
+    Ok(set.number() as usize)
 }
 
 /// `semop`.
@@ -79,11 +63,11 @@ pub fn semtimedop(
         None => None,
         Some(timeout) => Some(time::monotonic().saturating_add(timeout.read()?.to_nanoseconds()?)),
     };
-    let set = ipc::find(set)?;
+    let set = semaphore::find(set)?;
     let alters = operations.iter().any(|operation| operation.change != 0);
     let wanted = if alters { ALTER } else { READ };
     set.status().permissions.check(&current::credentials(), wanted)?;
-    ipc::operate(&set, &operations, pid(), deadline)?;
+    semaphore::operate(&set, &operations, pid(), deadline)?;
     Ok(0)
 }
 
@@ -91,7 +75,7 @@ fn decode(operation: &SemaphoreOperation) -> Operation {
     Operation {
         index: operation.index.into(),
         change: operation.change.into(),
-        no_wait: operation.flags & IPC_NOWAIT != 0,
+        no_wait: u32::from(operation.flags) & IPC_NOWAIT != 0,
         undo: operation.flags & SEM_UNDO != 0,
     }
 }
@@ -102,8 +86,7 @@ pub fn semctl(number: i32, index: i32, command: i32, argument: usize) -> Result<
     match command & !IPC_64 {
         IPC_INFO | SEM_INFO => return show_limits(command & !IPC_64 == SEM_INFO, argument),
         SEM_STAT | SEM_STAT_ANY => {
-            let place = usize::try_from(number).map_err(|_| Errno::EINVAL)?;
-            let set = ipc::sets().get(place).cloned().ok_or(Errno::EINVAL)?;
+            let set = semaphore::at(number)?;
             if command & !IPC_64 == SEM_STAT {
                 set.status().permissions.check(&me, READ)?;
             }
@@ -111,12 +94,12 @@ pub fn semctl(number: i32, index: i32, command: i32, argument: usize) -> Result<
             return Ok(set.number() as usize);
         }
         IPC_RMID => {
-            ipc::remove(number, &me)?;
+            semaphore::remove(number, &me)?;
             return Ok(0);
         }
         _ => {}
     }
-    let set = ipc::find(number)?;
+    let set = semaphore::find(number)?;
     let may = |wanted| set.status().permissions.check(&me, wanted);
     match command & !IPC_64 {
         IPC_STAT => {
@@ -125,7 +108,7 @@ pub fn semctl(number: i32, index: i32, command: i32, argument: usize) -> Result<
         }
         IPC_SET => {
             let given = UserPtr::<SemaphoreSet>::new(argument).read()?.permissions;
-            set.set_permissions(given.uid, given.gid, given.mode, &me)?;
+            set.set_owner(&sysv::new_owner(&given)?, &me)?;
         }
         GETALL => {
             may(READ)?;
@@ -158,21 +141,12 @@ pub fn semctl(number: i32, index: i32, command: i32, argument: usize) -> Result<
     Ok(0)
 }
 
-fn show(set: &Arc<Set>, argument: usize) -> Result<()> {
+fn show(set: &Set, argument: usize) -> Result<()> {
     let status = set.status();
-    let permissions = status.permissions;
     UserPtr::new(argument).write(&SemaphoreSet {
-        permissions: IpcPermissions {
-            key: set.key(),
-            uid: permissions.uid,
-            gid: permissions.gid,
-            creator_uid: permissions.creator_uid,
-            creator_gid: permissions.creator_gid,
-            mode: permissions.mode,
-            ..Default::default()
-        },
-        operated: (status.operated / time::SECOND) as i64,
-        changed: (status.changed / time::SECOND) as i64,
+        permissions: sysv::shown(set.number(), set.key(), &status.permissions),
+        operated: sysv::seconds(status.operated),
+        changed: sysv::seconds(status.changed),
         count: status.count as u64,
         ..Default::default()
     })
@@ -180,17 +154,19 @@ fn show(set: &Arc<Set>, argument: usize) -> Result<()> {
 
 /// The limits, or with those how much is in use; returns the highest index that `SEM_STAT` takes.
 fn show_limits(with_usage: bool, argument: usize) -> Result<usize> {
-    let (sets, semaphores) = ipc::usage();
-    let value = i32::from(ipc::VALUE_MAX);
+    let (sets, semaphores) = semaphore::usage();
+    let value = i32::from(VALUE_MAX);
     UserPtr::new(argument).write(&SemaphoreLimits {
-        sets: ipc::SETS_MAX as i32,
-        semaphores: (ipc::SETS_MAX * ipc::COUNT_MAX) as i32,
-        in_set: ipc::COUNT_MAX as i32,
+        map: (SETS_MAX * COUNT_MAX) as i32,
+        sets: SETS_MAX as i32,
+        semaphores: (SETS_MAX * COUNT_MAX) as i32,
+        undo_structures: (SETS_MAX * COUNT_MAX) as i32,
+        in_set: COUNT_MAX as i32,
         operations: OPERATIONS_MAX as i32,
-        undo_size: if with_usage { sets as i32 } else { 0 },
+        undo_entries: OPERATIONS_MAX as i32,
+        undo_size: if with_usage { sets as i32 } else { 20 },
         value,
         undo_value: if with_usage { semaphores as i32 } else { value },
-        ..Default::default()
     })?;
-    Ok(sets.saturating_sub(1))
+    Ok(semaphore::highest_place())
 }

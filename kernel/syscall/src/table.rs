@@ -11,9 +11,10 @@ use crate::call::Call;
 use crate::user::Argument;
 use crate::{
     attributes, call, clock, clone, credentials, descriptor, directory, epoll, eventfd, execute,
-    exit, futex, identity, inotify, kernel_log, kill, membarrier, memory, mount, names, open, poll,
-    posix_timer, prctl, process_vm, ptrace, reboot, resource, rseq, schedule, select, semaphore,
-    signal, signalfd, sleep, socket, splice, stat, system, timer, timerfd, transfer, wait, xattr,
+    exit, futex, identity, inotify, kernel_log, kill, membarrier, memory, message, message_queue,
+    mount, names, open, poll, posix_timer, prctl, process_vm, ptrace, reboot, resource, rseq,
+    schedule, select, semaphore, shared_memory, signal, signalfd, sleep, socket, splice, stat,
+    system, timer, timerfd, transfer, wait, xattr,
 };
 
 type Handler = fn(&mut Call<'_>) -> Result<usize>;
@@ -136,9 +137,9 @@ system_calls! {
     26 msync = memory::msync [address, length, flags];
     27 mincore = memory::mincore [address, length, result];
     28 madvise = memory::madvise [address, length, advice];
-    29 shmget;
-    30 shmat;
-    31 shmctl;
+    29 shmget = shared_memory::shmget [key, size, flags];
+    30 shmat = shared_memory::shmat [segment, address, flags];
+    31 shmctl = shared_memory::shmctl [segment, command, argument];
     32 dup = descriptor::dup [fd];
     33 dup2 = descriptor::dup2 [old, new];
     34 pause = signal::pause [];
@@ -174,11 +175,11 @@ system_calls! {
     64 semget = semaphore::semget [key, count, flags];
     65 semop = semaphore::semop [set, operations, count];
     66 semctl = semaphore::semctl [set, index, command, argument];
-    67 shmdt;
-    68 msgget;
-    69 msgsnd;
-    70 msgrcv;
-    71 msgctl;
+    67 shmdt = shared_memory::shmdt [address];
+    68 msgget = message::msgget [key, flags];
+    69 msgsnd = message::msgsnd [queue, message, length, flags];
+    70 msgrcv = message::msgrcv [queue, message, length, kind, flags];
+    71 msgctl = message::msgctl [queue, command, argument];
     72 fcntl = descriptor::fcntl [fd, command, argument];
     73 flock = descriptor::flock [fd, operation];
     74 fsync = transfer::fsync [fd];
@@ -347,12 +348,12 @@ system_calls! {
     237 mbind;
     238 set_mempolicy;
     239 get_mempolicy;
-    240 mq_open;
-    241 mq_unlink;
-    242 mq_timedsend;
-    243 mq_timedreceive;
-    244 mq_notify;
-    245 mq_getsetattr;
+    240 mq_open = message_queue::mq_open [name, flags, mode, attributes];
+    241 mq_unlink = message_queue::mq_unlink [name];
+    242 mq_timedsend = message_queue::mq_timedsend [queue, message, length, priority, deadline];
+    243 mq_timedreceive = message_queue::mq_timedreceive [queue, message, length, priority, deadline];
+    244 mq_notify = message_queue::mq_notify [queue, event];
+    245 mq_getsetattr = message_queue::mq_getsetattr [queue, new, old];
     246 kexec_load;
     247 waitid = wait::waitid [kind, id, info, options, usage];
     248 add_key;

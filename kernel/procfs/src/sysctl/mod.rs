@@ -10,6 +10,7 @@
 //! ```
 
 mod fs_values;
+mod ipc_values;
 mod kernel;
 mod random;
 mod vm_values;
@@ -122,6 +123,7 @@ pub(crate) fn register() -> Result<()> {
     random::register()?;
     fs_values::register()?;
     vm_values::register()?;
+    ipc_values::register()?;
     watchdog::register()
 }
 

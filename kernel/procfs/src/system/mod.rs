@@ -6,6 +6,7 @@ mod kmsg;
 mod load;
 mod memory_use;
 mod stat;
+mod sysvipc;
 
 use alloc::sync::Arc;
 use core::fmt::Write;
@@ -44,6 +45,7 @@ pub(crate) fn register(files: &Arc<Directory>) -> Result<()> {
     for &(name, show) in FILES {
         files.add_file(name, Attribute::shown(show))?;
     }
+    sysvipc::register(files)?;
     files.add("kmsg", kmsg::inode(files.tree()))?;
     files.add_symlink("mounts", "self/mounts")
 }

@@ -1,4 +1,4 @@
-//! System V's objects.
+//! System V's objects, and POSIX message queues.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -84,7 +84,141 @@ pub struct SemaphoreLimits {
     pub undo_value: i32,
 }
 
+/// `struct msqid64_ds`.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct MessageQueue {
+    /// Whose it is.
+    pub permissions: IpcPermissions,
+    /// When something was sent last, in seconds.
+    pub sent: i64,
+    /// When something was received last.
+    pub received: i64,
+    /// Last changed.
+    pub changed: i64,
+    /// Bytes of all messages.
+    pub bytes: u64,
+    /// How many messages.
+    pub messages: u64,
+    /// The most bytes that there may be.
+    pub bytes_max: u64,
+    /// Who sent last.
+    pub sender: u32,
+    /// Who received last.
+    pub receiver: u32,
+    /// Zero.
+    pub unused: [u64; 2],
+}
+
+/// `struct msginfo`.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct MessageLimits {
+    /// Unused, or with `MSG_INFO` how many queues there are.
+    pub pool: i32,
+    /// Unused, or with `MSG_INFO` how many messages there are.
+    pub map: i32,
+    /// Bytes of a message.
+    pub message: i32,
+    /// Bytes of a queue.
+    pub queue: i32,
+    /// Queues.
+    pub queues: i32,
+    /// Unused.
+    pub segment_size: i32,
+    /// Unused, or with `MSG_INFO` how many bytes all messages have.
+    pub headers: i32,
+    /// Unused.
+    pub segments: u16,
+    /// Zero.
+    pub pad: u16,
+}
+
+/// `struct shmid64_ds`.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct SharedSegment {
+    /// Whose it is.
+    pub permissions: IpcPermissions,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Last attached, in seconds.
+    pub attached_at: i64,
+    /// Last detached.
+    pub detached_at: i64,
+    /// Last changed.
+    pub changed: i64,
+    /// Who made it.
+    pub creator: u32,
+    /// Who attached or detached it last.
+    pub last: u32,
+    /// How often it is attached.
+    pub attached: u64,
+    /// Zero.
+    pub unused: [u64; 2],
+}
+
+/// `struct shminfo64`.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct SharedLimits {
+    /// Most bytes of a segment.
+    pub size_max: u64,
+    /// Least bytes of a segment.
+    pub size_min: u64,
+    /// Segments.
+    pub segments: u64,
+    /// Segments of a process; as many as there may be.
+    pub of_process: u64,
+    /// Pages of all.
+    pub pages: u64,
+    /// Zero.
+    pub unused: [u64; 4],
+}
+
+/// `struct shm_info`.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct SharedUsage {
+    /// Segments.
+    pub segments: i32,
+    /// Zero.
+    pub pad: u32,
+    /// Pages that they could have.
+    pub pages: u64,
+    /// Pages that they have.
+    pub resident: u64,
+    /// Pages in swap.
+    pub swapped: u64,
+    /// Zero.
+    pub swap_attempts: u64,
+    /// Zero.
+    pub swap_successes: u64,
+}
+
+/// `struct mq_attr`.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct QueueAttributes {
+    /// `O_NONBLOCK` or 0.
+    pub flags: i64,
+    /// The most messages.
+    pub messages_max: i64,
+    /// The most bytes of one.
+    pub size_max: i64,
+    /// How many messages there are.
+    pub messages: i64,
+    /// Zero.
+    pub unused: [i64; 4],
+}
+
 const _: () = {
     assert!(size_of::<IpcPermissions>() == 48);
     assert!(size_of::<SemaphoreSet>() == 104);
+    assert!(size_of::<MessageQueue>() == 120);
+    assert!(size_of::<MessageLimits>() == 32);
+    assert!(size_of::<SharedSegment>() == 112);
+    assert!(size_of::<SharedLimits>() == 72);
+    assert!(size_of::<SharedUsage>() == 48);
+    assert!(size_of::<QueueAttributes>() == 64);
 };

@@ -56,4 +56,32 @@ pub struct MaskArgument {
     pub size: usize,
 }
 
-const _: () = assert!(size_of::<SigInfo>() == 128);
+/// `struct sigevent`, as far as the kernel reads it.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct SigEvent {
+    /// What the signal carries.
+    pub value: u64,
+    /// Its number.
+    pub signal: i32,
+    /// `SIGEV_*`.
+    pub notify: i32,
+    /// The thread, for `SIGEV_THREAD_ID`.
+    pub tid: i32,
+    /// Not read.
+    pub rest: [u8; 44],
+}
+
+/// By a signal.
+pub const SIGEV_SIGNAL: i32 = 0;
+/// Not at all.
+pub const SIGEV_NONE: i32 = 1;
+/// By a thread of the C library's, which is told by a socket.
+pub const SIGEV_THREAD: i32 = 2;
+/// By a signal to a thread.
+pub const SIGEV_THREAD_ID: i32 = 4;
+
+const _: () = {
+    assert!(size_of::<SigInfo>() == 128);
+    assert!(size_of::<SigEvent>() == 64);
+};

@@ -4,61 +4,17 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use errno::{Errno, Result};
-use fs::{Capabilities, Credentials};
+use fs::Credentials;
 use sched::WaitQueue;
 use sync::{LockClass, SpinLock};
+
+use crate::permissions::{NewOwner, Permissions};
 
 /// A leaf.
 static SET_LOCK: LockClass = LockClass::new("ipc.set");
 
 /// The highest value (`SEMVMX`).
 pub const VALUE_MAX: u16 = 32767;
-
-/// Whose a set is and who may do what with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Permissions {
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
-    /// Who made it.
-    pub creator_uid: u32,
-    /// The maker's group.
-    pub creator_gid: u32,
-    /// Permission bits.
-    pub mode: u32,
-}
-
-impl Permissions {
-    /// Whether somebody may read (4) or change (2) what is so protected.
-    ///
-    /// # Errors
-    /// EACCES.
-    pub fn check(&self, who: &Credentials, wanted: u32) -> Result<()> {
-        let shift = if [self.uid, self.creator_uid].contains(&who.euid) {
-            6
-        } else if [self.gid, self.creator_gid].iter().any(|&gid| who.in_group(gid)) {
-            3
-        } else {
-            0
-        };
-        let missing = wanted & !(self.mode >> shift);
-        if missing == 0 || who.capable(Capabilities::DAC_OVERRIDE) {
-            Ok(())
-        } else {
-            Err(Errno::EACCES)
-        }
-    }
-
-    /// Whether somebody may remove it or change its owner.
-    ///
-    /// # Errors
-    /// EPERM.
-    pub fn check_owner(&self, who: &Credentials) -> Result<()> {
-        let owns = [self.uid, self.creator_uid].contains(&who.euid);
-        if owns || who.capable(Capabilities::SYS_ADMIN) { Ok(()) } else { Err(Errno::EPERM) }
-    }
-}
 
 /// One counter.
 #[derive(Clone, Copy, Debug, Default)]
@@ -107,12 +63,9 @@ impl Set {
     pub(crate) fn new(
         number: i32,
         key: i32,
-        count: usize,
+        semaphores: Vec<Semaphore>,
         permissions: Permissions,
-    ) -> Result<Self> {
-        let mut semaphores = Vec::new();
-        semaphores.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-        semaphores.resize(count, Semaphore::default());
+    ) -> Self {
         let state = State {
             permissions,
             semaphores,
@@ -122,7 +75,7 @@ impl Set {
             removed: false,
         };
         let (state, queue) = (SpinLock::new(&SET_LOCK, state), WaitQueue::new());
-        Ok(Self { number, key, state, queue })
+        Self { number, key, state, queue }
     }
 
     /// Its number.
@@ -214,17 +167,33 @@ impl Set {
     ///
     /// # Errors
     /// EPERM, EIDRM.
-    pub fn set_permissions(&self, uid: u32, gid: u32, mode: u32, who: &Credentials) -> Result<()> {
+    pub fn set_owner(&self, to: &NewOwner, who: &Credentials) -> Result<()> {
         let mut state = self.state.lock();
         if state.removed {
             return Err(Errno::EIDRM);
         }
         state.permissions.check_owner(who)?;
-        let permissions = &mut state.permissions;
-        (permissions.uid, permissions.gid, permissions.mode) = (uid, gid, mode & 0o777);
+        state.permissions.change(to);
         state.changed = time::realtime();
         Ok(())
     }
+
+    /// It is found no more: who waits on it is told.
+    pub(crate) fn remove(&self) {
+        self.state.lock().removed = true;
+        self.queue.wake_all();
+    }
+}
+
+/// Semaphores for a new set.
+///
+/// # Errors
+/// ENOMEM.
+pub(crate) fn new_semaphores(count: usize) -> Result<Vec<Semaphore>> {
+    let mut semaphores = Vec::new();
+    semaphores.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    semaphores.resize(count, Semaphore::default());
+    Ok(semaphores)
 }
 
 fn checked(value: i32) -> Result<u16> {

@@ -7,8 +7,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use errno::{Errno, Result};
 use sched::{Sleep, WaitError};
 
-use crate::registry;
-use crate::set::{Set, State, VALUE_MAX};
+use super::set::{Set, State, VALUE_MAX};
 
 /// Somebody has asked for something to be undone, at some time: before, the end of a process has nothing to look for.
 static UNDO_IS_USED: AtomicBool = AtomicBool::new(false);
@@ -136,7 +135,7 @@ pub fn undo_all(pid: u32) {
     if !UNDO_IS_USED.load(Ordering::Relaxed) {
         return;
     }
-    for set in registry::sets() {
+    for set in super::all() {
         let mut state = set.state.lock();
         let Some(undo) = state.undo.remove(&pid) else { continue };
         for (one, change) in state.semaphores.iter_mut().zip(&undo) {
