@@ -1,0 +1,6 @@
+//! Queues and shared memory among processes on the simulated machine, over many seeds.
+
+mod harness;
+mod messages;
+mod posix;
+mod segments;
