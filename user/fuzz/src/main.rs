@@ -10,6 +10,7 @@
 mod arguments;
 mod forbidden;
 mod leak;
+mod leftovers;
 mod shared;
 mod systematic;
 mod tracee;
@@ -65,6 +66,7 @@ fn main(arguments: runtime::Arguments) -> i32 {
     }
     supervisor.kill_all();
     while process::wait(None).is_ok() {}
+    leftovers::remove_all();
     supervisor.report()
 }
 

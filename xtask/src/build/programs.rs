@@ -36,6 +36,8 @@ pub enum Program {
     Debuggee,
     /// Restartable sequences and barriers.
     Percpu,
+    /// Message queues and shared memory.
+    Queues,
 }
 
 impl Program {
@@ -53,6 +55,7 @@ impl Program {
             Self::Clones => "clones",
             Self::Clocks => "clocks",
             Self::Percpu => "percpu",
+            Self::Queues => "queues",
             Self::Debuggee => "debuggee",
         }
     }
@@ -67,9 +70,12 @@ impl Program {
     fn flags(self) -> &'static str {
         match self {
             // As anybody would build a static program.
-            Self::Stdprog | Self::Timers | Self::Tracer | Self::Clones | Self::Debuggee => {
-                "-Ctarget-feature=+crt-static"
-            }
+            Self::Stdprog
+            | Self::Timers
+            | Self::Tracer
+            | Self::Clones
+            | Self::Debuggee
+            | Self::Queues => "-Ctarget-feature=+crt-static",
             Self::Init
             | Self::Fuzz
             | Self::Faults

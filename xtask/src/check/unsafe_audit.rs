@@ -26,6 +26,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("user/clones", "system calls about control groups, through the C library"),
     ("user/tracer", "system calls of a debugger, through the C library"),
     ("user/timers", "the C library's timers, called as they are"),
+    ("user/queues", "the C library's queues and shared memory, called as they are"),
     ("xtask", "ties child processes to itself; reads the processor's counter"),
 ];
 

@@ -123,7 +123,7 @@ fn stress_ng(lab: &Lab) -> Result<()> {
     let script = "\
         work() { stress-ng --$1 2 -t 1 --verify > /tmp/said 2>&1 || { echo $1; cat /tmp/said; }; }
         work pthread; before=$(census)
-        for one in fork vfork clone futex sigq pthread sem-sysv inotify tee; do work $one; done; left";
+        for one in fork vfork clone futex sigq pthread sem-sysv msg mq shm-sysv inotify tee; do work $one; done; left";
     let guest = lab.guest().packages(&["stress-ng"]).memory(512);
     let outcome = guest.run(&["sh", "-c", &format!("{CENSUS}\n{script}")])?;
     outcome.prints("nothing left\n")

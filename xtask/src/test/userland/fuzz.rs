@@ -56,7 +56,7 @@ fn trinity(lab: &Lab) -> Result<()> {
         [ $4 -le $1 ] && [ $5 -le $2 ] && [ $(($3 - $6)) -lt 8192 ] && echo nothing left || echo left behind: $*"
     );
     let guest = lab.guest().cpus(4).memory(1024).seconds(seconds + PATIENCE);
-    let outcome = guest.packages(&["trinity"]).sh(&script)?.status(0)?;
+    let outcome = guest.packages(&["trinity", "util-linux"]).sh(&script)?.status(0)?;
     let mut lines = outcome.output().lines();
     let calls: Option<u64> = lines.next().and_then(|line| line.parse().ok());
     let clean = lines.next() == Some("nothing left");

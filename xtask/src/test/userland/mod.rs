@@ -13,6 +13,7 @@ mod debuggers;
 mod deferred;
 mod faults;
 mod fuzz;
+mod ipc;
 mod processes;
 mod procfs;
 mod programs;
@@ -70,6 +71,7 @@ fn cases() -> Vec<Case> {
         ("procfs", procfs::cases()),
         ("cgroups", cgroups::cases()),
         ("faults", faults::cases()),
+        ("ipc", ipc::cases()),
         ("watchers", watchers::cases()),
         ("workers", workers::cases()),
         ("corners", corners::cases()),

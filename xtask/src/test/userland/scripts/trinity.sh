@@ -22,7 +22,7 @@ clean_up() {
     for process in /proc/[0-9]*; do
         [ "$(stat -c %u $process 2> /dev/null)" != 1000 ] || kill -9 ${process#/proc/}
     done
-    killall -q timeout; sleep 1; rm -rf /tmp/w/* /dev/shm/*
+    killall -q timeout; sleep 1; ipcrm -a; rm -rf /tmp/w/* /dev/shm/*
 }
 
 # Processes with memory of their own, open files and free memory in KiB: the kernel's workers come and go.
