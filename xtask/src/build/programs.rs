@@ -9,6 +9,16 @@ use std::sync::{Mutex, PoisonError};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
+/// How a static program is linked that has only itself.
+const FREESTANDING: &[&str] = &[
+    "-Clink-arg=-nostartfiles",
+    "-Clink-arg=-nostdlib",
+    "-Clink-arg=-static",
+    "-Clink-arg=-no-pie",
+    "-Clink-arg=-Wl,--build-id=none",
+    "-Clink-arg=-Wl,-z,norelro",
+];
+
 /// A program in `user/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Program {
@@ -67,7 +77,7 @@ impl Program {
         }
     }
 
-    fn flags(self) -> &'static str {
+    fn flags(self) -> &'static [&'static str] {
         match self {
             // As anybody would build a static program.
             Self::Stdprog
@@ -75,14 +85,15 @@ impl Program {
             | Self::Tracer
             | Self::Clones
             | Self::Debuggee
-            | Self::Queues => "-Ctarget-feature=+crt-static",
+            | Self::Queues => &["-Ctarget-feature=+crt-static"],
+            // With no C library and no C start-up: `runtime` brings `_start`.
             Self::Init
             | Self::Fuzz
             | Self::Faults
             | Self::Chrt
             | Self::Measure
             | Self::Clocks
-            | Self::Percpu => "",
+            | Self::Percpu => FREESTANDING,
         }
     }
 }
@@ -105,7 +116,7 @@ fn build_anew(program: Program) -> Result<PathBuf> {
     cargo
         .args(["build", "--profile", program.profile(), "--target", TARGET, "--package"])
         .arg(program.name())
-        .env("CARGO_ENCODED_RUSTFLAGS", program.flags())
+        .env("CARGO_ENCODED_RUSTFLAGS", program.flags().join("\x1f"))
         .env_remove("RUSTFLAGS");
     show_progress(&mut cargo);
     command::run_aside(&mut cargo)
