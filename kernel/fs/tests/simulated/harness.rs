@@ -2,25 +2,21 @@
 
 use std::sync::Arc;
 
-use contract::{Access as MemoryAccess, Frame, NodeId, Upcalls};
 use errno::Errno;
+use fixture::tasks;
+pub use fixture::tasks::Running;
 use fs::{
     Caller, Credentials, File, FsContext, LookupFlags, MountNamespace, OpenFlags, OpenOptions,
     Start, Stat, tmpfs,
 };
-use machine::sim::{self, Config, Outcome};
-use sched::{Attributes, Comm, Completion, CpuMask, NewTask, Slot, Task, TaskFlags, TaskRef};
+use sched::CpuMask;
 use vm::{MapFlags, MapRequest, MapSource, Mm, Prot};
 
 /// Runs a test in a task of a fresh kernel, over some seeds. Whatever it used must be given back
 /// afterwards.
 pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
-    for seed in 0..seeds {
-        let config = Config { cpus, seed, ..Config::default() };
-        if let Outcome::Failed(failure) = sim::run(&config, || boot(test)) {
-            panic!("seed {seed}: {}\n{}\n{}", failure.message, failure.report, failure.trace_tail);
-        }
-    }
+    let count = || (tasks::used(), File::counts().0);
+    fixture::over_seeds(seeds, cpus, || tasks::boot(|| fs::init().unwrap(), count, test));
 }
 
 /// As [`over_seeds`], with one CPU and one seed: for what does not depend on the order of events.
@@ -28,115 +24,9 @@ pub fn once(test: fn()) {
     over_seeds(1, 1, test);
 }
 
-static UPCALLS: Upcalls = Upcalls {
-    timer: time::interrupt,
-    reschedule: sched::reschedule_interrupt,
-    call_function: || (),
-    console_input: || (),
-    interrupt_exit: sched::interrupt_exit,
-    user_fault,
-    allocate_frame: |node: Option<NodeId>| memory::allocate_frame(node),
-    free_frame: |frame: Frame| memory::free_frame(frame),
-    oops: sim::fail_oops,
-    nmi: |_, _| (),
-};
-
-struct Process {
-    mm: Arc<Mm>,
-}
-
-fn user_fault(address: usize, access: MemoryAccess) -> bool {
-    let mm = sched::current().attached::<Process>(Slot::Process).map(|it| it.mm.clone());
-    mm.is_some_and(|mm| mm.handle_fault(address, access).is_ok())
-}
-
-fn boot(test: fn()) {
-    machine::boot::install(&UPCALLS);
-    memory::init();
-    sched::start_on_boot_cpu();
-    for cpu in 1..machine::cpu::count() {
-        let idle = sched::new_idle(cpu, || {
-            sched::start_on_this_cpu();
-            sched::idle_loop()
-        });
-        machine::cpu::start(cpu, idle.unwrap().context()).unwrap();
-        sched::set_online(cpu, true);
-        sched::set_active(cpu, true);
-    }
-    spawn(None, move || {
-        fs::init().unwrap();
-        // The first use of everything leaves something behind (run queues, caches): not a leak.
-        test();
-        let before = (used(), File::counts().0);
-        test();
-        assert_eq!((used(), File::counts().0), before, "memory and files in use");
-        sim::pass();
-    });
-    sched::idle_loop()
-}
-
-fn used() -> usize {
-    let statistics = memory::statistics();
-    statistics.total - statistics.free
-}
-
-fn spawn(mm: Option<Arc<Mm>>, body: impl FnOnce() + Send + 'static) -> TaskRef {
-    let task = Task::new(NewTask {
-        pid: 1,
-        comm: Comm::new(b"test"),
-        node: None,
-        flags: TaskFlags::empty(),
-        attributes: Attributes::NORMAL,
-        allowed: CpuMask::present(),
-        made_at: time::monotonic(),
-        start: Box::new(body),
-    })
-    .unwrap();
-    if let Some(mm) = mm {
-        task.set_address_space(Some(mm.address_space().clone()));
-        task.attach(Slot::Process, Process { mm });
-    }
-    sched::wake_up_new_task(&task);
-    task
-}
-
-/// A task that was started.
-pub struct Running {
-    pub task: TaskRef,
-    done: Arc<Completion>,
-}
-
 /// Starts a task.
 pub fn start(body: impl FnOnce() + Send + 'static) -> Running {
-    start_with(None, body)
-}
-
-fn start_with(mm: Option<Arc<Mm>>, body: impl FnOnce() + Send + 'static) -> Running {
-    let done = Arc::new(Completion::new());
-    let finished = done.clone();
-    let task = spawn(mm, move || {
-        body();
-        sched::use_address_space(None);
-        finished.complete();
-    });
-    Running { task, done }
-}
-
-impl Running {
-    /// Waits until the task has ended and its CPU has let go of it.
-    pub fn join(self) {
-        self.done.wait();
-        while Arc::strong_count(&self.task) > 1 {
-            sched::yield_now();
-            machine::cpu::relax();
-        }
-    }
-
-    /// Sends the task something like a signal.
-    pub fn signal(&self) {
-        self.task.add_signal(sched::SIGNAL_PENDING);
-        sched::wake_up_state(&self.task, sched::state::INTERRUPTIBLE);
-    }
+    tasks::start(None, CpuMask::present(), body)
 }
 
 /// Runs `body` in a task with user memory: some pages, followed by one that is not there. It gets
@@ -153,7 +43,7 @@ pub fn in_user(pages: usize, body: impl FnOnce(usize, usize) + Send + 'static) {
     let at = mm.mmap(&request).unwrap();
     let hole = at + pages * memory::PAGE_SIZE;
     mm.munmap(hole, memory::PAGE_SIZE).unwrap();
-    start_with(Some(mm), move || body(at, hole)).join();
+    tasks::start(Some(mm), CpuMask::present(), move || body(at, hole)).join();
 }
 
 /// Somebody with a tree of names.

@@ -1,92 +1,32 @@
 //! A kernel that is just enough for processes: PID 1 runs the test, PID 2 waits for ever.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 
-use contract::{Frame, NodeId, Upcalls};
-use errno::Errno;
-use machine::sim::{self, Config, Outcome};
+use contract::Upcalls;
+use fixture::processes;
+pub use fixture::processes::{registers, wait_for};
+use machine::sim;
 use machine::user::UserContext;
 use process::signal::{self, Delivery};
-use process::{CloneArgs, CloneFlags, KernelThread, WaitFor, WaitOptions, Waited, kernel_clone};
-use sched::{Sleep, TaskFlags, WaitQueue};
+use process::{CloneFlags, WaitOptions, Waited};
+use sched::WaitQueue;
 
 /// Runs a test as PID 1 of a fresh kernel, over some seeds. Afterwards every task, number and
 /// process must be gone.
 pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
-    for seed in 0..seeds {
-        let config = Config { cpus, seed, ..Config::default() };
-        if let Outcome::Failed(failure) = sim::run(&config, || boot(test)) {
-            panic!("seed {seed}: {}\n{}\n{}", failure.message, failure.report, failure.trace_tail);
-        }
-    }
+    let test = move || {
+        test();
+        assert_nothing_is_left();
+    };
+    fixture::over_seeds(seeds, cpus, || processes::boot(&UPCALLS, processes::sleep_for_ever, test));
 }
+
+static UPCALLS: Upcalls = fixture::UPCALLS;
 
 /// As [`over_seeds`], with one CPU and one seed: for what does not depend on the order of events.
 pub fn once(test: fn()) {
     over_seeds(1, 1, test);
-}
-
-static UPCALLS: Upcalls = Upcalls {
-    timer: time::interrupt,
-    reschedule: sched::reschedule_interrupt,
-    call_function: || (),
-    console_input: || (),
-    interrupt_exit: sched::interrupt_exit,
-    user_fault: |_, _| false,
-    allocate_frame: |node: Option<NodeId>| memory::allocate_frame(node),
-    free_frame: |frame: Frame| memory::free_frame(frame),
-    oops: sim::fail_oops,
-    nmi: |_, _| (),
-};
-
-fn boot(test: fn()) {
-    machine::boot::install(&UPCALLS);
-    memory::init();
-    sched::start_on_boot_cpu();
-    for cpu in 1..machine::cpu::count() {
-        let idle = sched::new_idle(cpu, || {
-            sched::start_on_this_cpu();
-            sched::idle_loop()
-        });
-        machine::cpu::start(cpu, idle.unwrap().context()).unwrap();
-        sched::set_online(cpu, true);
-        sched::set_active(cpu, true);
-    }
-    process::init();
-    sim::set_task_number(|| sched::current().pid().into());
-    sim::set_reporter(|out| {
-        process::for_each_task(|task| {
-            let _ = writeln!(out, "  {task:?} state {:#x}", task.state());
-        });
-    });
-    machine::irq::enable();
-    let first = process::kernel_thread(KernelThread {
-        name: b"init",
-        node: None,
-        flags: CloneFlags::FS,
-        function: move || {
-            // As after `execve`: signals are for it.
-            sched::current().remove_flags(TaskFlags::KTHREAD);
-            process::setsid().unwrap();
-            test();
-            assert_nothing_is_left();
-            sim::pass()
-        },
-    });
-    assert_eq!(first.unwrap().pid(), 1);
-    let second = process::kernel_thread(KernelThread {
-        name: b"kthreadd",
-        node: None,
-        flags: CloneFlags::FS | CloneFlags::FILES,
-        function: || {
-            process::ignore_signals(&sched::current());
-            let _ = WaitQueue::new().wait_map::<()>(Sleep::Idle, None, || None);
-            0
-        },
-    });
-    assert_eq!(second.unwrap().pid(), 2);
-    sched::idle_loop()
 }
 
 /// Only PID 1 and PID 2 are there, and soon no other task's memory.
@@ -105,11 +45,6 @@ fn assert_nothing_is_left() {
 /// a test counts it. Returns the exit code if the task is to end.
 pub fn take_signals(handled: &AtomicU32) -> Option<u32> {
     take_signals_of(&mut registers(), handled)
-}
-
-/// The registers of a program that nobody looks at.
-pub fn registers() -> UserContext {
-    UserContext::new(0, 0).unwrap()
 }
 
 /// As [`take_signals`], with the program's registers.
@@ -155,25 +90,7 @@ pub fn fork(body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
 
 /// Makes a child with flags.
 pub fn clone_with(flags: CloneFlags, body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
-    let args = CloneArgs { flags, ..CloneArgs::FORK };
-    let body = Arc::new(Mutex::new(Some(body)));
-    loop {
-        let body = body.clone();
-        let start = move || {
-            let body = body.lock().unwrap().take();
-            body.map_or(0, |body| body())
-        };
-        match kernel_clone(&args, start, |_| Ok(()), &mut registers()) {
-            Ok(number) => return number,
-            // A signal comes first, as on the way back to user mode; then the call is made again.
-            Err(Errno::ERESTARTNOINTR) => {
-                if let Some(code) = take_signals(&AtomicU32::new(0)) {
-                    process::do_exit(code);
-                }
-            }
-            Err(error) => panic!("no child: {error}"),
-        }
-    }
+    processes::clone_with(flags, || take_signals(&AtomicU32::new(0)), body)
 }
 
 /// The flags of a thread.
@@ -182,11 +99,6 @@ pub const THREAD: CloneFlags = CloneFlags::VM.union(CloneFlags::SIGHAND).union(C
 /// Waits for any child's end.
 pub fn wait_for_end() -> Waited {
     wait_for(WaitOptions::EXITED)
-}
-
-/// Waits for an event of any child.
-pub fn wait_for(options: WaitOptions) -> Waited {
-    process::wait_for_child(&WaitFor::Any, options).unwrap().unwrap()
 }
 
 /// A flag that tasks raise for each other.

@@ -1,90 +1,40 @@
 //! A kernel that is just enough for processes that read `/proc`: PID 1 runs the test, PID 2 is
 //! kthreadd.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use contract::{Frame, NodeId, Upcalls};
+use contract::Upcalls;
 use errno::Result;
+use fixture::processes;
 use fs::{
     Caller, Credentials, DirectorySink, File, FileType, FsContext, MountNamespace, OpenFlags,
     OpenOptions, Start, tmpfs,
 };
-use machine::sim::{self, Config, Outcome};
-use process::{CloneArgs, CloneFlags, KernelThread, Thread, kernel_clone};
-use sched::TaskFlags;
+use process::{CloneFlags, Thread};
 
 /// Runs a test as PID 1 of a fresh kernel, over some seeds.
 pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
-    for seed in 0..seeds {
-        let config = Config { cpus, seed, ..Config::default() };
-        if let Outcome::Failed(failure) = sim::run(&config, || boot(test)) {
-            panic!("seed {seed}: {}\n{}\n{}", failure.message, failure.report, failure.trace_tail);
-        }
-    }
+    fixture::over_seeds(seeds, cpus, || boot(test));
 }
 
 static REAP: sync::Once<workqueue::Work<fn(&workqueue::Running<'_>)>> = sync::Once::new();
 
-static UPCALLS: Upcalls = Upcalls {
-    timer: time::interrupt,
-    reschedule: sched::reschedule_interrupt,
-    call_function: || (),
-    console_input: || (),
-    interrupt_exit: sched::interrupt_exit,
-    user_fault: |_, _| false,
-    allocate_frame: |node: Option<NodeId>| memory::allocate_frame(node),
-    free_frame: |frame: Frame| memory::free_frame(frame),
-    oops: sim::fail_oops,
-    nmi: |_, _| (),
-};
+static UPCALLS: Upcalls = fixture::UPCALLS;
 
-fn boot(test: fn()) {
-    machine::boot::install(&UPCALLS);
-    memory::init();
-    sched::start_on_boot_cpu();
-    for cpu in 1..machine::cpu::count() {
-        let idle = sched::new_idle(cpu, || {
-            sched::start_on_this_cpu();
-            sched::idle_loop()
-        });
-        machine::cpu::start(cpu, idle.unwrap().context()).unwrap();
-        sched::set_online(cpu, true);
-        sched::set_active(cpu, true);
-    }
-    process::init();
-    kthread::reaper::install(|| {
-        if let Some(reap) = REAP.get() {
-            workqueue::schedule_work(reap);
-        }
-    });
-    machine::irq::enable();
-    let first = process::kernel_thread(KernelThread {
-        name: b"init",
-        node: None,
-        flags: CloneFlags::FS,
-        function: Box::new(move || {
-            while process::find_task(2).is_none() {
-                sched::sleep_for(time::MILLISECOND);
+fn boot(test: fn()) -> ! {
+    processes::boot(&UPCALLS, kthread::kthreadd, move || {
+        kthread::reaper::install(|| {
+            if let Some(reap) = REAP.get() {
+                workqueue::schedule_work(reap);
             }
-            sched::current().remove_flags(TaskFlags::KTHREAD);
-            workqueue::early_init();
-            workqueue::init().unwrap();
-            let reap: fn(&workqueue::Running<'_>) = |_| kthread::reaper::reap();
-            assert!(REAP.set(workqueue::Work::from_fn("reap", reap)).is_ok());
-            mount_proc();
-            test();
-            sim::pass()
-        }),
-    });
-    assert_eq!(first.unwrap().pid(), 1);
-    let second = process::kernel_thread(KernelThread {
-        name: b"kthreadd",
-        node: None,
-        flags: CloneFlags::FS | CloneFlags::FILES,
-        function: Box::new(kthread::kthreadd),
-    });
-    assert_eq!(second.unwrap().pid(), 2);
-    sched::idle_loop()
+        });
+        workqueue::early_init();
+        workqueue::init().unwrap();
+        let reap: fn(&workqueue::Running<'_>) = |_| kthread::reaper::reap();
+        assert!(REAP.set(workqueue::Work::from_fn("reap", reap)).is_ok());
+        mount_proc();
+        test();
+    })
 }
 
 fn mount_proc() {
@@ -167,13 +117,7 @@ impl DirectorySink for Names {
 
 /// Makes a child process that runs `body`.
 pub fn fork(body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
-    let body = Mutex::new(Some(body));
-    let start = move || {
-        let body = body.lock().unwrap().take();
-        body.map_or(0, |body| body())
-    };
-    let mut registers = machine::user::UserContext::new(0, 0).unwrap();
-    kernel_clone(&CloneArgs::FORK, start, |_| Ok(()), &mut registers).unwrap()
+    processes::clone_with(CloneFlags::empty(), || None, body)
 }
 
 /// Runs `body` as a user without privileges.

@@ -1,19 +1,17 @@
 //! A kernel that is just enough for processes on pseudo terminals: PID 1 runs the test in a tree of
 //! names with `/ptmx` and `/pts`, PID 2 is kthreadd.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use contract::{Access as MemoryAccess, Frame, NodeId, Upcalls};
+use contract::{Access as MemoryAccess, Upcalls};
 use errno::{Errno, Result};
+pub use fixture::processes::wait_for;
+use fixture::processes::{self, registers};
 use fs::{
     Caller, Credentials, File, FsContext, MountNamespace, OpenFlags, OpenOptions, Start, devtmpfs,
 };
-use machine::sim::{self, Config, Outcome};
 use process::signal::{self, Delivery};
-use process::{
-    CloneArgs, CloneFlags, KernelThread, Thread, WaitFor, WaitOptions, Waited, kernel_clone,
-};
-use sched::TaskFlags;
+use process::{CloneFlags, Thread};
 use tty::termios::Termios;
 use vm::{MapFlags, MapRequest, MapSource, Mm, Prot};
 
@@ -23,72 +21,19 @@ const TIOCSPTLCK: u32 = 0x4004_5431;
 
 /// Runs a test as PID 1 of a fresh kernel, over some seeds.
 pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
-    for seed in 0..seeds {
-        let config = Config { cpus, seed, ..Config::default() };
-        if let Outcome::Failed(failure) = sim::run(&config, || boot(test)) {
-            panic!("seed {seed}: {}\n{}\n{}", failure.message, failure.report, failure.trace_tail);
-        }
-    }
+    let test = move || {
+        make_devices();
+        test();
+    };
+    fixture::over_seeds(seeds, cpus, || processes::boot(&UPCALLS, kthread::kthreadd, test));
 }
 
-static UPCALLS: Upcalls = Upcalls {
-    timer: time::interrupt,
-    reschedule: sched::reschedule_interrupt,
-    call_function: || (),
-    console_input: tty::input_interrupt,
-    interrupt_exit: sched::interrupt_exit,
-    user_fault,
-    allocate_frame: |node: Option<NodeId>| memory::allocate_frame(node),
-    free_frame: |frame: Frame| memory::free_frame(frame),
-    oops: sim::fail_oops,
-    nmi: |_, _| (),
-};
+static UPCALLS: Upcalls =
+    Upcalls { console_input: tty::input_interrupt, user_fault, ..fixture::UPCALLS };
 
 fn user_fault(address: usize, access: MemoryAccess) -> bool {
     let mm = Thread::of(&sched::current()).mm();
     mm.is_some_and(|mm| mm.handle_fault(address, access).is_ok())
-}
-
-fn boot(test: fn()) {
-    machine::boot::install(&UPCALLS);
-    memory::init();
-    sched::start_on_boot_cpu();
-    for cpu in 1..machine::cpu::count() {
-        let idle = sched::new_idle(cpu, || {
-            sched::start_on_this_cpu();
-            sched::idle_loop()
-        });
-        machine::cpu::start(cpu, idle.unwrap().context()).unwrap();
-        sched::set_online(cpu, true);
-        sched::set_active(cpu, true);
-    }
-    process::init();
-    machine::irq::enable();
-    let first = process::kernel_thread(KernelThread {
-        name: b"init",
-        node: None,
-        flags: CloneFlags::FS,
-        function: Box::new(move || {
-            while process::find_task(2).is_none() {
-                sched::sleep_for(time::MILLISECOND);
-            }
-            // As after `execve`: signals are for it.
-            sched::current().remove_flags(TaskFlags::KTHREAD);
-            process::setsid().unwrap();
-            make_devices();
-            test();
-            sim::pass()
-        }),
-    });
-    assert_eq!(first.unwrap().pid(), 1);
-    let second = process::kernel_thread(KernelThread {
-        name: b"kthreadd",
-        node: None,
-        flags: CloneFlags::FS | CloneFlags::FILES,
-        function: Box::new(kthread::kthreadd),
-    });
-    assert_eq!(second.unwrap().pid(), 2);
-    sched::idle_loop()
 }
 
 fn make_devices() {
@@ -221,33 +166,7 @@ pub fn call<R>(mut function: impl FnMut() -> Result<R>) -> std::result::Result<R
     }
 }
 
-/// The registers of a program that nobody looks at.
-fn registers() -> machine::user::UserContext {
-    machine::user::UserContext::new(0, 0).unwrap()
-}
-
 /// Makes a child process that runs `body`.
 pub fn fork(body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
-    let body = Arc::new(Mutex::new(Some(body)));
-    loop {
-        let body = body.clone();
-        let start = move || {
-            let body = body.lock().unwrap().take();
-            body.map_or(0, |body| body())
-        };
-        match kernel_clone(&CloneArgs::FORK, start, |_| Ok(()), &mut registers()) {
-            Ok(number) => return number,
-            Err(Errno::ERESTARTNOINTR) => {
-                if let Some(code) = take_signals() {
-                    process::do_exit(code);
-                }
-            }
-            Err(error) => panic!("no child: {error}"),
-        }
-    }
-}
-
-/// Waits for an event of any child.
-pub fn wait_for(options: WaitOptions) -> Waited {
-    process::wait_for_child(&WaitFor::Any, options).unwrap().unwrap()
+    processes::clone_with(CloneFlags::empty(), take_signals, body)
 }
