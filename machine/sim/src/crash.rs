@@ -48,7 +48,8 @@ pub(crate) fn take_over_panics() {
     });
 }
 
-/// Takes over fatal signals and the alarm in the child.
+/// Takes over fatal signals and the alarm in the child. The alarm goes by the time that the child has used a processor: a
+/// busy host does not make a run too long.
 pub(crate) fn prepare(host_milliseconds: u64) {
     let Ok(stacks) = crate::thread::map_host_memory(0, 2 * HANDLER_STACK) else { return };
     OVERFLOW_STACK.set(stacks + 2 * HANDLER_STACK);
@@ -59,7 +60,7 @@ pub(crate) fn prepare(host_milliseconds: u64) {
         let mut action: libc::sigaction = core::mem::zeroed();
         action.sa_sigaction = on_signal as *const () as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-        for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGALRM] {
+        for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGPROF] {
             libc::sigaction(signal, &raw const action, core::ptr::null_mut());
         }
     }
@@ -85,7 +86,7 @@ fn alarm(milliseconds: u64) {
     let never = libc::timeval { tv_sec: 0, tv_usec: 0 };
     let timer = libc::itimerval { it_interval: never, it_value: value };
     // SAFETY: the structure lives through the call.
-    unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, core::ptr::null_mut()) };
+    unsafe { libc::setitimer(libc::ITIMER_PROF, &raw const timer, core::ptr::null_mut()) };
 }
 
 /// Rust code panicked.
@@ -138,7 +139,7 @@ extern "C" fn on_signal(
     let (address, context) =
         unsafe { ((*info).si_addr() as usize, &mut *context.cast::<libc::ucontext_t>()) };
     let (kind, what) = match signal {
-        libc::SIGALRM => (OopsKind::Panic, ALARM),
+        libc::SIGPROF => (OopsKind::Panic, ALARM),
         libc::SIGSEGV | libc::SIGBUS if machine.stacks.is_guard(address) => {
             (OopsKind::StackOverflow { address }, "a kernel stack ran over")
         }

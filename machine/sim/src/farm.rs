@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use crate::outcome::{Failure, Outcome};
 use crate::run::{reap, run_dyn};
@@ -37,6 +38,8 @@ pub struct Totals {
     pub points: u64,
     /// Virtual nanoseconds.
     pub nanoseconds: u64,
+    /// What the runs have used of the host's processors.
+    pub processor_time: Duration,
 }
 
 /// What the workers share.
@@ -70,6 +73,7 @@ pub fn run_batch(
     let shared = share().ok_or_else(|| broken("no shared memory"))?;
     shared.lowest_failure.store(u64::MAX, Relaxed);
 
+    let used_before = used_by_children();
     let jobs = (batch.jobs.max(1) as u64).min(batch.count.max(1));
     let mut workers = Vec::new();
     for number in 0..jobs {
@@ -97,7 +101,22 @@ pub fn run_batch(
         runs: shared.runs.load(Relaxed),
         points: shared.points.load(Relaxed),
         nanoseconds: shared.nanoseconds.load(Relaxed),
+        processor_time: used_by_children().saturating_sub(used_before),
     })
+}
+
+/// The processor time of all children that have been waited for, and of theirs.
+fn used_by_children() -> Duration {
+    // SAFETY: zeros are a valid `rusage`, which lives through the call.
+    let usage = unsafe {
+        let mut usage: libc::rusage = core::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage);
+        usage
+    };
+    let time = |value: libc::timeval| {
+        Duration::new(value.tv_sec as u64, 0) + Duration::from_micros(value.tv_usec as u64)
+    };
+    time(usage.ru_utime) + time(usage.ru_stime)
 }
 
 /// A worker's life: every `jobs`th seed, up to the first failure.

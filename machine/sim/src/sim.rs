@@ -23,7 +23,7 @@ pub struct Limits {
     pub nanoseconds: u64,
     /// Turns of a CPU's spin loops with nothing in between.
     pub spins: u64,
-    /// Milliseconds of the host's time.
+    /// Milliseconds of a host processor's time.
     pub host_milliseconds: u64,
 }
 

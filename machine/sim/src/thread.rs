@@ -92,11 +92,7 @@ impl StackPool {
         }
         let mapping = mappings.last_mut().ok_or(OutOfFrames)?;
         let guard = mapping.start + mapping.used * SLOT;
-        // SAFETY: the page is in a mapping of our own, in a slot that nobody has used.
-        let refused = unsafe { libc::mprotect(guard as *mut _, PAGE_SIZE, libc::PROT_NONE) };
-        if refused != 0 {
-            return Err(OutOfFrames);
-        }
+        make_guard(guard)?;
         mapping.used += 1;
         Ok(guard + PAGE_SIZE)
     }
@@ -137,6 +133,18 @@ impl StackPool {
 /// Whether the addresses lie in one kernel stack.
 pub(crate) fn is_stack(bounds: &Range<usize>) -> bool {
     bounds.start < bounds.end && here().stacks.is_stack(bounds)
+}
+
+/// Makes a guard of a page of an unused slot. Linux 6.13 and later mark the page; others split the mapping, which costs a run
+/// with many threads a tenth of its time.
+fn make_guard(page: usize) -> Result<(), OutOfFrames> {
+    const MADV_GUARD_INSTALL: libc::c_int = 102;
+    // SAFETY: the page is in a mapping of our own, in a slot that nobody has used.
+    let refused = unsafe {
+        libc::madvise(page as *mut _, PAGE_SIZE, MADV_GUARD_INSTALL) != 0
+            && libc::mprotect(page as *mut _, PAGE_SIZE, libc::PROT_NONE) != 0
+    };
+    if refused { Err(OutOfFrames) } else { Ok(()) }
 }
 
 /// Private zeroed host memory, taken only as it is touched.

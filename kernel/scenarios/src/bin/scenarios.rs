@@ -7,7 +7,6 @@
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
-use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use machine::sim::{self, Batch, Config, Failure, Outcome};
@@ -100,7 +99,6 @@ fn run(filter: &[String], batch: Batch, cpus: Option<u8>) -> ExitCode {
     };
     let (mut passed, mut failed) = (0, 0);
     for scenario in scenarios::all().iter().filter(wanted) {
-        let start = Instant::now();
         let batch = Batch { count: batch.count.div_ceil(scenario.one_seed_in), ..batch };
         let entry = || scenarios::boot_and_run(scenario);
         let mut progress = Progress::of(scenario.name, batch.count);
@@ -108,10 +106,10 @@ fn run(filter: &[String], batch: Batch, cpus: Option<u8>) -> ExitCode {
             progress.show(done);
         });
         progress.clear();
-        let seconds = start.elapsed().as_secs_f64();
         match result {
             Ok(totals) => {
                 passed += 1;
+                let seconds = totals.processor_time.as_secs_f64();
                 say!("test {} ... ok ({} seeds, {seconds:.1} s)", scenario.name, totals.runs);
             }
             Err(failure) => {
