@@ -79,14 +79,14 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    b01_idle_is_pid_0: "each CPU's idle task is PID 0, named swapper/N, and not to be found" = misc::idle_is_pid_0;
+    b01_idle_is_pid_0 / 10: "each CPU's idle task is PID 0, named swapper/N, and not to be found" = misc::idle_is_pid_0;
     b02_pid_1_and_2: "PID 1 and kthreadd are where they belong" = misc::ancestors;
     b04_kthreadd_ignores_signals: "kthreadd makes threads after SIGKILL as before" = misc::kthreadd_ignores_signals;
     k01_no_run_before_wake: "a created thread does not run its function before it is woken" = create::no_run_before_wake;
-    k01_a_hundred_creators: "a hundred threads that each create one, at once" = create::a_hundred_creators;
-    k02_run_creates_and_wakes: "run creates and wakes; stop gives the result" = create::run_creates_and_wakes;
-    k03_stacks_go_round: "stacks of threads that end on another CPU than they are made on are used again" = create::stacks_go_round;
-    k03_memory_from_the_node: "stack memory comes from the node asked for" = create::memory_from_the_node;
+    k01_a_hundred_creators / 4: "a hundred threads that each create one, at once" = create::a_hundred_creators;
+    k02_run_creates_and_wakes / 4: "run creates and wakes; stop gives the result" = create::run_creates_and_wakes;
+    k03_stacks_go_round / 4: "stacks of threads that end on another CPU than they are made on are used again" = create::stacks_go_round;
+    k03_memory_from_the_node / 10: "stack memory comes from the node asked for" = create::memory_from_the_node;
     k04_bound_before_first_wake: "a thread bound before its first wake-up runs there from its first step" = create::bound_before_first_wake;
     k05_stop_returns_the_result: "stop asks, waits and returns what the function returned" = stop::returns_the_result;
     k05_stop_of_an_unwoken_thread: "a thread stopped before it was woken never runs" = stop::of_an_unwoken_thread;
@@ -102,27 +102,27 @@ scenarios! {
     k07_creator_killed_at_any_point: "a creator that is killed while it waits leaves nothing behind" = killed::at_any_point;
     k08_every_failure_reaches_the_creator: "each allocation on the way fails in turn, with the right error" = failure::every_point_in_turn;
     k08_allocations_fail_by_chance: "creators at work while any allocation may fail" = failure::by_chance;
-    k09_signals_are_ignored_until_allowed: "SIGKILL does nothing to a kernel thread; an allowed signal is pending" = misc::signals;
-    k10_names: "comm holds 15 bytes and the full name is kept" = misc::names;
+    k09_signals_are_ignored_until_allowed / 4: "SIGKILL does nothing to a kernel thread; an allowed signal is pending" = misc::signals;
+    k10_names / 20: "comm holds 15 bytes and the full name is kept" = misc::names;
     k11_freeze_and_thaw: "freezing stops freezable threads and no others; thawing lets them go on" = freeze::freeze_and_thaw;
     k11_freeze_against_create: "threads made during a freeze are frozen as well" = freeze::against_create;
     k11_freeze_against_park: "a frozen thread parks, and a parked one counts as frozen" = freeze::against_park;
-    k13_daemonize: "a thread made by kernel_thread moves under kthreadd" = misc::daemonize;
+    k13_daemonize / 4: "a thread made by kernel_thread moves under kthreadd" = misc::daemonize;
     k14_worker_does_its_work: "queue, flush, cancel, delay and destroy" = work::worker;
     k14_work_never_runs_twice_at_once: "work queued from everywhere runs one at a time" = work::never_twice_at_once;
     k14_delayed_work_against_cancel: "delayed work runs once, or its cancel says that it will not" = work::delayed_work_against_cancel;
     k14_delayed_work_started_again: "a cancel says what it took back, whatever fired before" = work::delayed_work_started_again;
-    k14_work_that_panics: "a worker that dies of its work blocks nobody" = work::panicking_work;
+    k14_work_that_panics / 4: "a worker that dies of its work blocks nobody" = work::panicking_work;
     k15_kthreads_stay_in_the_root: "kthreadd, threads that are not ready and bound threads cannot be moved; others can" = cgroups::kthreads_stay_in_the_root;
     k15_groups_against_everything: "fork, exit, moves, kills and removals of groups at the same moment" = cgroups::against_everything;
-    k15_a_group_under_a_limit: "limits of depth and number, and what is counted" = cgroups::limits;
-    k16_a_panic_kills_one_thread: "a thread that panics dies alone and its joiner learns of it" = misc::panic_dies_alone;
-    k16_a_panic_in_a_system_call: "a user task whose system call panics dies alone" = misc::panic_in_a_system_call;
-    k17_wait_until_asked: "a daemon sleeps until there is work" = misc::wait_until_asked;
-    k17_every_so_often: "a daemon runs once a period" = misc::every_so_often;
+    k15_a_group_under_a_limit / 4: "limits of depth and number, and what is counted" = cgroups::limits;
+    k16_a_panic_kills_one_thread / 4: "a thread that panics dies alone and its joiner learns of it" = misc::panic_dies_alone;
+    k16_a_panic_in_a_system_call / 4: "a user task whose system call panics dies alone" = misc::panic_in_a_system_call;
+    k17_wait_until_asked / 4: "a daemon sleeps until there is work" = misc::wait_until_asked;
+    k17_every_so_often / 4: "a daemon runs once a period" = misc::every_so_often;
     c07_membarrier_reaches_who_runs_the_program / 10: "a barrier interrupts the CPUs that have the address space loaded, and no others" = barrier::reaches_who_runs_it;
     k18_use_mm: "a kernel thread works in a user address space for a while" = misc::use_mm;
-    s01_classes_in_order: "stop before real time before fair" = schedule::classes_in_order;
+    s01_classes_in_order / 4: "stop before real time before fair" = schedule::classes_in_order;
     s01_weights / 20: "nice 0 and nice 5 share a CPU by their weights" = schedule::weights;
     s01_attributes_against_switches: "attributes that change while tasks switch, wake and move" = schedule::attributes_against_switches;
     s01_round_robin / 20: "round-robin tasks take turns, FIFO ones do not" = schedule::round_robin;
@@ -191,7 +191,7 @@ scenarios! {
     w06_delayed_work / 4: "delays, changed delays, and none" = self::workqueue::items::delayed;
     w06_an_item_puts_itself_off / 4: "an item queues itself for later" = self::workqueue::items::puts_itself_off;
     w06_delayed_work_without_a_handle / 4: "delayed work is done though its handle is dropped" = self::workqueue::lifetimes::delayed_without_a_handle;
-    w06_delayed_work_goes_in_a_task: "an item is not dropped by the timer that it was cancelled on" = self::workqueue::lifetimes::not_dropped_by_its_timer;
+    w06_delayed_work_goes_in_a_task / 2: "an item is not dropped by the timer that it was cancelled on" = self::workqueue::lifetimes::not_dropped_by_its_timer;
     w06_an_item_goes_before_the_next / 4: "a worker drops what it has done before it begins what that may wait for" = self::workqueue::lifetimes::goes_before_the_next;
     w06_delayed_work_is_never_early / 4: "a timer that is started anew does not fire by its last start" = self::workqueue::windows::never_early;
     w06_an_item_that_panics / 4: "its worker dies alone, and nobody waits for it" = self::workqueue::items::panicking;

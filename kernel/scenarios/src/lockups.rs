@@ -15,7 +15,7 @@ use crate::watchers::panic_on;
 use crate::watchers::{LogTail, has_address};
 
 /// `watchdog_thresh`, in seconds.
-pub(crate) const THRESHOLD: u64 = if cfg!(target_os = "none") { 1 } else { 10 };
+pub(crate) const THRESHOLD: u64 = if cfg!(target_os = "none") { 1 } else { 2 };
 /// The time between two looks of the lockup detector.
 pub(crate) const PERIOD: u64 = THRESHOLD * 2 * SECOND / 5;
 
