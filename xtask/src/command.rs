@@ -12,6 +12,16 @@ pub fn cargo() -> Command {
     command
 }
 
+/// The same command with the lowest priority: it gets what nobody else wants of the processors.
+pub fn aside(command: &Command) -> Command {
+    let mut nice = Command::new("nice");
+    nice.args(["-n", "19"]).arg(command.get_program()).args(command.get_args());
+    if let Some(directory) = command.get_current_dir() {
+        nice.current_dir(directory);
+    }
+    nice
+}
+
 /// The program's path, if one of that name is in a directory of `PATH`.
 pub fn find(program: &str) -> Option<PathBuf> {
     let directories = env::var_os("PATH")?;

@@ -68,6 +68,11 @@ pub fn message(line: &str) -> &str {
     parts(line).map_or(line, |(_, message)| message)
 }
 
+/// The line's time stamp, in seconds since the kernel began.
+pub fn time(line: &str) -> Option<f64> {
+    parts(line)?.0.trim_start().parse().ok()
+}
+
 /// Time stamp and message of a line that has both.
 fn parts(line: &str) -> Option<(&str, &str)> {
     let (stamp, message) = line.strip_prefix('[')?.split_once("] ")?;

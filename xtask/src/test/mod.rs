@@ -83,14 +83,22 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let report = Report::new();
     let everything =
         !(arguments.host || arguments.sim || arguments.qemu || arguments.kernel.is_some());
-    if everything || arguments.host {
-        host::run(arguments, &report)?;
-    }
-    if everything || arguments.sim {
-        scenarios::run(arguments, &report)?;
-    }
-    if everything || arguments.qemu || arguments.kernel.is_some() {
-        guest::run(arguments, &report)?;
-    }
+    let sim = everything || arguments.sim;
+    // Scenarios have virtual time and may wait for a processor. So they take what the others leave: these build one thing after
+    // the other, and their guests sleep.
+    let aside = sim && (everything || arguments.host || arguments.qemu);
+    std::thread::scope(|scope| {
+        let simulated = sim.then(|| scope.spawn(|| scenarios::run(arguments, &report, aside)));
+        if everything || arguments.host {
+            host::run(arguments, &report)?;
+        }
+        if everything || arguments.qemu || arguments.kernel.is_some() {
+            guest::run(arguments, &report)?;
+        }
+        match simulated.map(std::thread::ScopedJoinHandle::join) {
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            Some(Ok(())) | None => anyhow::Ok(()),
+        }
+    })?;
     Ok(report.close())
 }

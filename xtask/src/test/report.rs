@@ -12,9 +12,14 @@ pub struct Report {
     counts: Mutex<Counts>,
 }
 
+/// How many of the slowest tests are named in the end.
+const SLOWEST: usize = 12;
+
 #[derive(Default)]
 struct Counts {
     passed: usize,
+    /// Seconds and names of those that said how long they took.
+    timed: Vec<(f64, String)>,
     skipped: usize,
     failures: Vec<Failure>,
 }
@@ -39,9 +44,12 @@ impl Report {
         self.progress.set_message(what.into());
     }
 
-    /// A test passed; `note` says more about it, such as how long it took.
+    /// A test passed; `note` says more about it, and in the end perhaps how long it took: `500 seeds, 1.2 s`.
     pub fn passed(&self, name: &str, note: &str) {
-        self.count(|counts| counts.passed += 1);
+        self.count(|counts| {
+            counts.passed += 1;
+            counts.timed.extend(seconds(note).map(|seconds| (seconds, name.to_owned())));
+        });
         self.print(&match note {
             "" => format!("test {name} ... ok"),
             note => format!("test {name} ... ok ({note})"),
@@ -66,7 +74,14 @@ impl Report {
     /// Prints the failures again, whole, and the closing line.
     pub fn close(self) -> ExitCode {
         self.progress.finish_and_clear();
-        let counts = self.counts.into_inner().expect("no thread panicked while it counted");
+        let mut counts = self.counts.into_inner().expect("no thread panicked while it counted");
+        if counts.timed.len() > SLOWEST {
+            counts.timed.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+            println!("\nThe slowest:");
+            for (seconds, name) in &counts.timed[..SLOWEST] {
+                println!("{seconds:7.1} s  {name}");
+            }
+        }
         for Failure { name, why } in &counts.failures {
             println!("\n---- {name} ----\n{why}");
         }
@@ -90,5 +105,24 @@ impl Report {
 
     fn print(&self, line: &str) {
         self.progress.suspend(|| println!("{line}"));
+    }
+}
+
+/// The time at a note's end.
+fn seconds(note: &str) -> Option<f64> {
+    note.strip_suffix(" s")?.rsplit(' ').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_may_end_with_a_time() {
+        assert_eq!(seconds("500 seeds, 1.2 s"), Some(1.2));
+        assert_eq!(seconds("3.5 s"), Some(3.5));
+        for none in ["", "3 ms", "five s", "s"] {
+            assert_eq!(seconds(none), None, "{none}");
+        }
     }
 }

@@ -4,7 +4,6 @@ use super::Arguments;
 use super::lines::follow;
 use super::report::Report;
 use crate::command;
-use anyhow::Result;
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,16 +11,24 @@ const LIMIT: Duration = Duration::from_secs(40 * 60);
 
 /// The runner, built with the lock checker and optimised.
 pub fn runner() -> Command {
-    let mut cargo = command::cargo();
+    of(command::cargo())
+}
+
+/// It, giving way to everybody else.
+fn runner_aside() -> Command {
+    of(command::aside(&command::cargo()))
+}
+
+fn of(mut cargo: Command) -> Command {
     cargo.args(["run", "--quiet", "--profile", "sim"]);
     cargo.args(["--package", "scenarios", "--bin", "scenarios", "--"]);
     cargo
 }
 
-/// Runs them.
-pub fn run(arguments: &Arguments, report: &Report) -> Result<()> {
+/// Runs them. `aside`: with the processor time that others do not want.
+pub fn run(arguments: &Arguments, report: &Report, aside: bool) {
     report.working_on(format!("scenarios, {} seeds each", arguments.seeds));
-    let mut runner = runner();
+    let mut runner = if aside { runner_aside() } else { runner() };
     runner.args(["run", "--seeds", &arguments.seeds.to_string()]);
     runner.args(&arguments.filter);
     if let Some(jobs) = arguments.jobs {
@@ -45,7 +52,6 @@ pub fn run(arguments: &Arguments, report: &Report) -> Result<()> {
         }
         Err(error) => report.failed("scenarios", &error.to_string()),
     }
-    Ok(())
 }
 
 #[derive(Debug, PartialEq, Eq)]
