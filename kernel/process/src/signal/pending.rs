@@ -21,13 +21,17 @@ impl Drop for Queued {
     }
 }
 
+/// Signals with what they carry, in the order of their coming.
+#[derive(Default)]
+struct Queue(VecDeque<Queued>);
+
 /// The signals that wait for a thread, or for any thread of a process. An ordinary signal waits
 /// once, however often it was sent; each sending of a real-time one waits.
 #[derive(Default)]
 pub(crate) struct Pending {
     set: SigSet,
     /// There since the first one came: most tasks never get any.
-    queue: Option<Box<VecDeque<Queued>>>,
+    queue: Option<Box<Queue>>,
 }
 
 impl Pending {
@@ -50,7 +54,7 @@ impl Pending {
     pub(crate) fn push(&mut self, info: SigInfo, user: Arc<User>) -> bool {
         self.set = self.set.with(info.signal);
         let queued = Queued { info, user };
-        let queue = self.queue.get_or_insert_default();
+        let queue = &mut self.queue.get_or_insert_default().0;
         if queue.try_reserve(1).is_err() {
             return false;
         }
@@ -68,7 +72,7 @@ impl Pending {
             }
             _ => false,
         };
-        self.queue.iter_mut().flat_map(|queue| queue.iter_mut()).any(same)
+        self.queue.iter_mut().flat_map(|queue| queue.0.iter_mut()).any(same)
     }
 
     /// Notes a signal without what it carries.
@@ -81,7 +85,7 @@ impl Pending {
         let signal = self.set.and(wanted).next_to_take()?;
         let of_signal = |queued: &Queued| queued.info.signal == signal;
         let (mut taken, mut more) = (None, false);
-        if let Some(queue) = &mut self.queue {
+        if let Some(queue) = self.queue.as_mut().map(|queue| &mut queue.0) {
             taken = match queue.iter().position(of_signal) {
                 // As it mostly is, and cheap.
                 Some(0) => queue.pop_front(),
@@ -98,7 +102,7 @@ impl Pending {
 
     /// What waits with what it carries, in the order of arrival.
     pub(crate) fn queued(&self) -> impl Iterator<Item = SigInfo> {
-        self.queue.iter().flat_map(|queue| queue.iter()).map(|queued| queued.info)
+        self.queue.iter().flat_map(|queue| queue.0.iter()).map(|queued| queued.info)
     }
 
     /// Throws signals away.
@@ -107,7 +111,7 @@ impl Pending {
             return;
         }
         self.set = self.set.minus(signals);
-        if let Some(queue) = &mut self.queue {
+        if let Some(queue) = self.queue.as_mut().map(|queue| &mut queue.0) {
             queue.retain(|queued| !signals.contains(queued.info.signal));
         }
     }
