@@ -212,11 +212,11 @@ fn expired() {
     if let Some(other) = works {
         hard::look(other, now);
     }
-    if part(cpu) == Part::Working && !watch::rests() {
-        soft::look(cpu, now);
-    } else {
+    if watch::rests() {
         watch::call_when_leaving_idle();
         set_part(cpu, if works.is_some() { Part::Watching } else { Part::Resting });
+    } else {
+        soft::look(cpu, now);
     }
     if part(cpu) != Part::Resting {
         arm(cpu, now);
