@@ -14,6 +14,7 @@ use crate::cancel;
 use crate::home::Place;
 use crate::item::Node;
 use crate::queue::Queue;
+use crate::stranded::{self, Stranded};
 
 /// Taken with interrupts off; timer queues are taken inside.
 static TARGET_LOCK: LockClass = LockClass::new("delayed_work");
@@ -31,11 +32,13 @@ pub(crate) struct Target {
 pub(crate) struct Delay {
     timer: Timer,
     target: SpinLock<Option<Target>>,
+    pub(crate) stranded: Stranded,
 }
 
 impl Delay {
     pub(crate) fn new(timer: Timer) -> Self {
-        Self { timer, target: SpinLock::new(&TARGET_LOCK, None) }
+        let target = SpinLock::new(&TARGET_LOCK, None);
+        Self { timer, target, stranded: Stranded::new() }
     }
 
     /// Takes the target, and the right to queue the item with it. The timer is left to find nothing.
@@ -97,7 +100,8 @@ pub(crate) fn modify(
             let mut target = delay.target.lock_irq();
             arm(delay, &mut target, node, queue, cpu, nanoseconds);
         }
-        None => queue.queue_claimed(node.clone(), cpu),
+        // The caller has another reference, so what is given back is not the last.
+        None => drop(queue.queue_claimed(node.clone(), cpu)),
     }
     was_pending
 }
@@ -117,7 +121,7 @@ fn arm(
 }
 
 /// The timer's function.
-pub(crate) fn timer_fires(delay: &Delay) {
+pub(crate) fn timer_fires(delay: &Arc<Delay>) {
     // Between taking the target and queueing the item is nowhere: nobody may come above this and wait for that to end.
     let _irqs_off = IrqGuard::new();
     let mut held = delay.target.lock_irq();
@@ -135,8 +139,10 @@ pub(crate) fn timer_fires(delay: &Delay) {
     }
     let target = held.take();
     drop(held);
-    if let Some(Target { node, queue, cpu, .. }) = target {
-        queue.queue_claimed(node, cpu);
+    if let Some(Target { node, queue, cpu, .. }) = target
+        && let Err(node) = queue.queue_claimed(node, cpu)
+    {
+        stranded::leave(delay, node);
     }
 }
 
@@ -144,6 +150,7 @@ pub(crate) fn timer_fires(delay: &Delay) {
 pub(crate) fn queue_now(node: &Arc<Node>) -> bool {
     let _irqs_off = IrqGuard::new();
     let Some(target) = node.delay.as_ref().and_then(|delay| delay.take()) else { return false };
-    target.queue.queue_claimed(target.node, target.cpu);
+    // As above: the caller has another.
+    drop(target.queue.queue_claimed(target.node, target.cpu));
     true
 }

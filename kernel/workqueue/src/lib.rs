@@ -27,7 +27,7 @@
 //! | `pool`, `pools` | pools: who is idle, who runs, when to wake another; which there are |
 //! | `worker`, `manager`, `rescuer` | the threads |
 //! | `wait`, `flush` | waiting for an item, for a queue |
-//! | `cancel`, `delayed` | taking back, and timers |
+//! | `cancel`, `delayed` | taking back, and timers; `stranded`: whose queue has ended |
 //! | `cpus`, `freeze` | CPUs that come and go, the freezer |
 //! | `system` | the queues that everybody uses, `work_on_cpu`, the start |
 //! | `watchdog`, `report`, `name` | pools that are stuck, and what the log and `/proc` show |
@@ -56,6 +56,7 @@ mod queue;
 mod report;
 mod rescuer;
 mod state;
+mod stranded;
 mod system;
 mod tracepoints;
 mod wait;

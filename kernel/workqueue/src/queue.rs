@@ -167,7 +167,14 @@ impl Queue {
 
     /// Queues an item that the caller has claimed. Any context, interrupts off. The reference goes along: once the item is queued,
     /// whoever takes it back may hold the last one, and drops it where that is right.
-    pub(crate) fn queue_claimed(&self, node: Arc<Node>, cpu: Option<CpuId>) {
+    ///
+    /// # Errors
+    /// The reference: the queue takes nothing, and the item is idle again.
+    pub(crate) fn queue_claimed(
+        &self,
+        node: Arc<Node>,
+        cpu: Option<CpuId>,
+    ) -> Result<(), Arc<Node>> {
         if let Some(part) = self.part_for(cpu) {
             let mut held = part.pool.lock();
             if self.takes() {
@@ -175,12 +182,13 @@ impl Queue {
                 if held.insert(part.home, node) {
                     held.follow();
                 }
-                return;
+                return Ok(());
             }
         }
         if node.state.unclaim() {
             wait::announce(&node);
         }
+        Err(node)
     }
 
     /// Whether the running code may queue. Under the lock of the pool: after the queue has been closed and the lock been held once,

@@ -1,11 +1,12 @@
 //! Items whose handles go early, and what goes with an item.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use sched::{Completion, CpuMask, Sleep};
-use workqueue::{DelayedWork, Running, Work, WorkItem, schedule_work, system_wq};
+use workqueue::{DelayedWork, Running, Work, WorkItem, WqFlags, schedule_work, system_wq};
 
+use super::queue;
 use crate::tools::{cpus, dawdle, random};
 
 /// Longer than anything here takes.
@@ -59,6 +60,7 @@ pub(crate) fn delayed_without_a_handle() {
     assert!(is_done(&done), "what was queued is not done");
 }
 
+static DROPPED: AtomicU64 = AtomicU64::new(0);
 static DROPPED_IN_ATOMIC: AtomicBool = AtomicBool::new(false);
 
 /// Must go where sleeping is allowed.
@@ -73,7 +75,29 @@ impl Drop for Careful {
         if sync::in_atomic() {
             DROPPED_IN_ATOMIC.store(true, SeqCst);
         }
+        DROPPED.fetch_add(1, SeqCst);
     }
+}
+
+/// Delayed work whose handle and queue are both gone when its time comes, or go at that moment: it is not done, and goes in a task.
+pub(crate) fn outlives_its_queue() {
+    const ITEMS: u64 = 8;
+    let before = DROPPED.load(SeqCst);
+    for _ in 0..3 {
+        let own = queue(WqFlags::empty(), 0);
+        for _ in 0..ITEMS {
+            let work = DelayedWork::new(Careful);
+            assert!(own.queue_delayed(&work, 1 + random(2 * time::JIFFY)));
+        }
+        sched::sleep_for(random(2 * time::JIFFY));
+        own.destroy();
+    }
+    let deadline = time::monotonic() + LONG;
+    while DROPPED.load(SeqCst) - before < 3 * ITEMS {
+        assert!(time::monotonic() < deadline, "an item is kept for ever");
+        sched::sleep_for(100_000);
+    }
+    assert!(!DROPPED_IN_ATOMIC.load(SeqCst), "an item was dropped in atomic context");
 }
 
 /// Delayed work that is cancelled and dropped while its timer fires on another CPU.
