@@ -118,6 +118,14 @@ impl AddressSpace {
         Ok(table)
     }
 
+    /// The lowest table for an address: most often it is there.
+    fn find_or_make(&self, address: usize) -> Result<&Table, OutOfFrames> {
+        match self.find(address) {
+            Some(table) => Ok(table),
+            None => self.make(address),
+        }
+    }
+
     /// Calls `visit` with each entry in the range that is not empty, and its address.
     #[inline]
     fn visit(&self, range: Range<usize>, mut visit: impl FnMut(usize, &AtomicU64)) {
@@ -153,13 +161,7 @@ impl AddressSpace {
         protection: Protection,
     ) -> Result<Option<Frame>, Frame> {
         check(&(address..address + PAGE_SIZE));
-        let table = match self.find(address) {
-            Some(table) => table,
-            None => match self.make(address) {
-                Ok(table) => table,
-                Err(OutOfFrames) => return Err(new),
-            },
-        };
+        let Ok(table) = self.find_or_make(address) else { return Err(new) };
         let entry = leaf(new.into_number(), protection);
         let old = table[index(address, 1)].swap(entry, AcqRel);
         if old & bits::PRESENT == 0 {
@@ -179,13 +181,7 @@ impl AddressSpace {
         protection: Protection,
     ) -> Result<Option<Frame>, Frame> {
         check(&(address..address + PAGE_SIZE));
-        let table = match self.find(address) {
-            Some(table) => table,
-            None => match self.make(address) {
-                Ok(table) => table,
-                Err(OutOfFrames) => return Err(new),
-            },
-        };
+        let Ok(table) = self.find_or_make(address) else { return Err(new) };
         let entry = &table[index(address, 1)];
         let number = new.into_number();
         match entry.compare_exchange(0, leaf(number, protection), AcqRel, Relaxed) {
