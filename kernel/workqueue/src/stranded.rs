@@ -1,7 +1,7 @@
 //! Delayed work whose queue has ended when its time comes.
 //!
 //! It is not done, and if its handle is gone, too, the timer's reference is the last one. With that goes the item, whose own code may
-//! sleep then: not in a timer. So the timer leaves its reference with the item's [`Delay`](crate::delayed::Delay), and a worker drops it.
+//! sleep then: not in a timer. So the timer leaves its reference with the item's [`Delay`], and a worker drops it.
 
 use alloc::sync::Arc;
 
