@@ -223,16 +223,20 @@ impl RunQueue {
         task.account.ran(ran);
         match self.running {
             Class::Fair => self.fair.charge(task, ran),
-            _ => self.charge_above(task, ran),
+            Class::RealTime => {
+                self.real_time.charge(task, ran);
+                self.rt_time += ran;
+            }
+            Class::Deadline => self.charge_deadline(task, ran),
+            // Nothing follows from how long they run.
+            Class::Stop | Class::Idle => {}
         }
     }
 
-    #[inline(never)]
-    fn charge_above(&mut self, task: &Task, ran: u64) {
-        in_class!(self, self.running, queue => queue.charge(task, ran), idle => ());
-        if matches!(self.running, Class::RealTime | Class::Deadline) {
-            self.rt_time += ran;
-        }
+    #[cold]
+    fn charge_deadline(&mut self, task: &Task, ran: u64) {
+        self.deadline.charge(task, ran);
+        self.rt_time += ran;
     }
 
     /// As [`charge`](Self::charge), where no switch is under way.
@@ -313,15 +317,19 @@ impl RunQueue {
         (!core::ptr::eq(&*next, &**previous)).then_some(next)
     }
 
-    /// Who runs next, and of which class that is. The usual case first: nobody waits above the fair class.
+    /// Who runs next, and of which class that is. The usual cases first: somebody waits, and nobody of the stop class.
     #[inline(always)]
     fn pick(&mut self, now: u64) -> Option<(TaskRef, Class)> {
-        if self.stop.waiting() == 0
-            && self.real_time.waiting() == 0
-            && !spread::somebody_waits()
-            && let Some(task) = self.fair.pick(now)
-        {
-            return Some((task, Class::Fair));
+        if self.stop.waiting() == 0 && !spread::somebody_waits() {
+            if self.real_time.waiting() == 0 {
+                if let Some(task) = self.fair.pick(now) {
+                    return Some((task, Class::Fair));
+                }
+            } else if !self.rt_throttled
+                && let Some(task) = self.real_time.pick(now)
+            {
+                return Some((task, Class::RealTime));
+            }
         }
         self.pick_by_class(now)
     }
