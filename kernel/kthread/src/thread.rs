@@ -178,6 +178,7 @@ impl Record {
 
     /// Whether the thread is about to leave its stack for the last time, or has.
     pub(crate) fn is_leaving(&self) -> bool {
+        machine::irq::point();
         self.departure.load(Ordering::SeqCst) != STAYS
     }
 
@@ -202,6 +203,7 @@ impl Record {
 
     /// Called by the thread itself right before its last switch, interrupts off.
     pub(crate) fn set_leaving(&self) {
+        machine::irq::point();
         self.departure.store(LEAVES, Ordering::SeqCst);
         let joiner = self.joiner.lock_irqs_off().take();
         if let Some(joiner) = joiner {
