@@ -1,5 +1,6 @@
 //! Boots a kernel for a scenario, runs it, and looks at what is left.
 
+use alloc::boxed::Box;
 use core::fmt;
 
 use kthread::{Builder, Exit};
@@ -12,7 +13,7 @@ enum Failure {
     Panicked,
     NotStarted(errno::Errno),
     Oopses { expected: u64, seen: u64 },
-    LeftOver { before: Census, after: Census },
+    LeftOver { before: Box<Census>, after: Box<Census> },
 }
 
 impl fmt::Display for Failure {
@@ -48,7 +49,9 @@ fn run_one(scenario: &'static Scenario) -> Result<(), Failure> {
     if seen != expected {
         return Err(Failure::Oopses { expected, seen });
     }
-    before.wait_for_return().map_err(|after| Failure::LeftOver { before, after })
+    before
+        .wait_for_return()
+        .map_err(|after| Failure::LeftOver { before: Box::new(before), after: Box::new(after) })
 }
 
 /// Resolves faults on user addresses in the memory that the running thread has taken on.
