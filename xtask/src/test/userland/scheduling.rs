@@ -142,7 +142,8 @@ ps -o cls= -p $pid
 # Fields 18 and 19: priority and nice; 40 and 41: real-time priority and policy.
 cut -d ' ' -f 18,19,40,41 /proc/$pid/stat
 taskset -p 1 $pid > /dev/null 2>&1 || echo stays
-a=$(ran $pid); sleep 5; echo ran $(($(ran $pid) - a))
+read -r from rest < /proc/uptime; a=$(ran $pid); sleep 5; b=$(ran $pid); read -r to rest < /proc/uptime
+echo ran $((b - a)); echo from $from; echo to $to
 chrt -o -p 0 $pid; ps -o cls= -p $pid
 kill $pid $fair
 chrt -d --sched-runtime 1000 --sched-deadline 50000000 --sched-period 100000000 0 true || echo refused
@@ -153,11 +154,12 @@ for one in max min; do cat /proc/sys/kernel/sched_deadline_period_${one}_us; don
         DLN\n-101 0 0 6\nstays\nTS\nrefused\n4194304\n100\n";
     let guest = lab.guest().cpus(2).seconds(60).packages(&["util-linux", "procps"]);
     let outcome = guest.run(&["sh", "-c", &format!("exec 2> /dev/null\n{}", script(body))])?;
-    let share = number(&outcome, "ran")? / 5e9;
+    let span = number(&outcome, "to")? - number(&outcome, "from")?;
+    let share = number(&outcome, "ran")? / (span * 1e9);
     let shown: String = outcome
         .output()
         .lines()
-        .filter(|line| !line.starts_with("ran "))
+        .filter(|line| !["ran ", "from ", "to "].iter().any(|word| line.starts_with(word)))
         .map(|line| format!("{}\n", line.trim()))
         .collect();
     outcome
