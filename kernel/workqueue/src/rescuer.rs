@@ -149,8 +149,7 @@ fn rescue(queue: &Arc<Queue>, index: usize, tag: &Tag) {
     // No more than there are now: an item that queues itself must not keep the rescuer from the other pools.
     let waiting = held.worklist().iter().filter(|node| node.home.get().slot() == slot).count();
     for _ in 0..waiting {
-        let Some(node) = held.next_item_of(slot) else { break };
-        let home = node.home.get();
+        let Some((node, home)) = held.next_item_of(slot) else { break };
         held.progress += 1;
         held.pwq(slot).rescued = Some((node.clone(), home));
         tag.enter(queue.id);

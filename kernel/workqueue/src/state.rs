@@ -156,6 +156,7 @@ impl State {
         self.word.fetch_xor(PENDING | RUNNING, SeqCst);
         // What the item reads, it reads after that: the partner is the fence in `may_claim`.
         sync::fence_after_exchange();
+        machine::irq::point();
         true
     }
 

@@ -125,8 +125,8 @@ fn work<'p>(me: &sched::Task, pool: &'p Pool, mut held: Held<'p>, id: u32, tag: 
     held.change_flags(id, WorkerFlags::empty(), WorkerFlags::PREPARING);
     me.add_flags(TaskFlags::WQ_WORKER);
     while held.keep_working() {
-        let Some(node) = held.next_item() else { break };
-        held = series(pool, held, id, tag, node);
+        let Some(first) = held.next_item() else { break };
+        held = series(pool, held, id, tag, first);
     }
     me.remove_flags(TaskFlags::WQ_WORKER);
     held.change_flags(id, WorkerFlags::PREPARING, WorkerFlags::empty());
@@ -140,9 +140,8 @@ fn series<'p>(
     mut held: Held<'p>,
     id: u32,
     tag: &Tag,
-    mut node: Arc<Node>,
+    (mut node, home): (Arc<Node>, Home),
 ) -> Held<'p> {
-    let home = node.home.get();
     let slot = home.slot();
     let pwq = held.pwq(slot);
     let (queue, intensive) = (pwq.queue_id, pwq.cpu_intensive);

@@ -71,13 +71,15 @@ impl State {
         }
     }
 
-    /// The next item that can be begun. One that another worker still runs is left to that one.
+    /// The next item that can be begun, and where it was at home: once it is begun, it may be queued elsewhere. One that another worker
+    /// still runs is left to that one.
     #[inline]
-    pub(crate) fn next_item(&mut self) -> Option<Arc<Node>> {
+    pub(crate) fn next_item(&mut self) -> Option<(Arc<Node>, Home)> {
         loop {
             let node = self.worklist.pop_front()?;
+            let home = node.home.get();
             if let Some(node) = begin(node) {
-                return Some(node);
+                return Some((node, home));
             }
         }
     }
@@ -120,7 +122,7 @@ impl State {
     }
 
     /// The next item of one queue that can be begun, for its rescuer.
-    pub(crate) fn next_item_of(&mut self, slot: u32) -> Option<Arc<Node>> {
+    pub(crate) fn next_item_of(&mut self, slot: u32) -> Option<(Arc<Node>, Home)> {
         loop {
             let mut found = None;
             let mut stop = false;
@@ -133,8 +135,10 @@ impl State {
                 false => Choice::Leave,
             };
             self.worklist.take_chosen(choose, |node, ()| found = Some(node));
-            if let Some(node) = begin(found?) {
-                return Some(node);
+            let node = found?;
+            let home = node.home.get();
+            if let Some(node) = begin(node) {
+                return Some((node, home));
             }
         }
     }
