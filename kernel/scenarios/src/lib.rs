@@ -128,10 +128,14 @@ scenarios! {
     s01_round_robin / 20: "round-robin tasks take turns, FIFO ones do not" = schedule::round_robin;
     s01_rt_throttling / 20: "a real-time spinner leaves 5 % to the others" = schedule::rt_throttling;
     s01_deadline_order: "deadline tasks run before all others, the earliest deadline first" = deadlines::order;
+    #[cfg(not(target_os = "none"))]
     s01_deadline_budget / 20: "a deadline spinner gets its runtime in each period and no more, and is back when the next begins" = deadlines::budget;
     s01_deadline_yields / 4: "one that yields gives up the rest of its period" = deadlines::yields;
+    #[cfg(not(target_os = "none"))]
     s01_deadline_leaves_the_rest / 40: "beside deadline and real-time spinners a fair one gets 5 %" = deadlines::leave_the_rest;
+    #[cfg(not(target_os = "none"))]
     s01_deadline_met_by_all / 20: "one periodic task more than CPUs, and all deadlines are met" = deadlines::deadlines_are_met;
+    #[cfg(not(target_os = "none"))]
     s01_deadline_waiting_is_pulled / 10: "a CPU that gets free takes the deadline task that waits elsewhere" = deadlines::waiting_one_is_pulled;
     s01_deadline_admission: "what is admitted, what is refused, and when bandwidth is there again" = deadlines::admission;
     s01_deadline_against_hotplug / 4: "a CPU goes only if what was promised can be kept, and throttled tasks go on elsewhere" = deadlines::against_hotplug;
