@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) idle: AtomicBool,
     pub(crate) idle_task: Once<TaskRef>,
     pub(crate) switches: AtomicU64,
+    /// How often a task began to run on a borrowed address space.
+    pub(crate) borrows: AtomicU64,
 }
 
 impl Shared {
@@ -78,6 +80,7 @@ pub(crate) static RUN_QUEUES: PerCpu<Shared> = per_cpu!(Shared {
     idle: AtomicBool::new(false),
     idle_task: Once::new(),
     switches: AtomicU64::new(0),
+    borrows: AtomicU64::new(0),
 });
 
 /// How long real-time tasks may run in each period, as `/proc/sys/kernel/sched_rt_*` says; changed with the admission of deadline tasks locked.

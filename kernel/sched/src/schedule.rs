@@ -151,7 +151,7 @@ fn switch(me: &Current<Task>, voluntary: bool) {
             tick::resume();
             watch::leave_idle();
         }
-        space::switch_to(&next);
+        space::switch_to(&next, shared);
         let previous = CURRENT.switch(next, Task::context);
         // Another CPU, perhaps, and later: nothing from above is true any more.
         finish(previous);

@@ -18,6 +18,7 @@ use machine::memory::AddressSpace;
 use sync::{IrqGuard, LocalCell, PerCpu, per_cpu};
 
 use crate::current::current;
+use crate::runqueue::{RUN_QUEUES, Shared};
 use crate::task::Task;
 
 /// What each CPU has loaded.
@@ -25,15 +26,11 @@ static LOADED: PerCpu<LocalCell<Option<Arc<AddressSpace>>>> = per_cpu!(LocalCell
 
 struct Counts {
     switches: AtomicU64,
-    borrows: AtomicU64,
     spared: AtomicU64,
 }
 
-static COUNTS: PerCpu<Counts> = per_cpu!(Counts {
-    switches: AtomicU64::new(0),
-    borrows: AtomicU64::new(0),
-    spared: AtomicU64::new(0),
-});
+static COUNTS: PerCpu<Counts> =
+    per_cpu!(Counts { switches: AtomicU64::new(0), spared: AtomicU64::new(0) });
 
 /// Counters of address-space switches, over all CPUs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,9 +46,9 @@ pub struct SpaceCounters {
 /// The counters of address-space switches since boot.
 pub fn address_space_counters() -> SpaceCounters {
     let mut sum = SpaceCounters::default();
+    sum.borrows = RUN_QUEUES.iter().map(|shared| shared.borrows.load(Relaxed)).sum();
     for counts in COUNTS.iter() {
         sum.switches += counts.switches.load(Relaxed);
-        sum.borrows += counts.borrows.load(Relaxed);
         sum.spared += counts.spared.load(Relaxed);
     }
     sum
@@ -62,12 +59,13 @@ fn count(counter: &AtomicU64) {
     counter.store(counter.load(Relaxed) + 1, Relaxed);
 }
 
-/// Loads what `next` runs on. Interrupts off.
-pub(crate) fn switch_to(next: &Task) {
+/// Loads what `next` runs on. `shared`: this CPU's. Interrupts off.
+#[inline]
+pub(crate) fn switch_to(next: &Task, shared: &Shared) {
     match next.address_space() {
         None => {
             machine::memory::borrow();
-            count(&COUNTS.this().borrows);
+            count(&shared.borrows);
         }
         Some(space) => load(space),
     }

@@ -1,6 +1,6 @@
 //! The stop class: two tasks per CPU, above everything: its stopper, and what watches whether it switches tasks.
 
-use smallvec::SmallVec;
+use arrayvec::ArrayVec;
 
 use super::Queue;
 use crate::task::{Task, TaskRef};
@@ -12,18 +12,17 @@ const PLACES: usize = 4;
 /// their way to their parking places. CPUs go one at a time, so there are never more, and adding one never allocates.
 #[derive(Default)]
 pub(crate) struct StopQueue {
-    waiting: SmallVec<[TaskRef; PLACES]>,
+    waiting: ArrayVec<TaskRef, PLACES>,
 }
 
 impl StopQueue {
     pub(crate) const fn new() -> Self {
-        Self { waiting: SmallVec::new_const() }
+        Self { waiting: ArrayVec::new_const() }
     }
 }
 
 impl Queue for StopQueue {
     fn enqueue(&mut self, task: TaskRef, _now: u64) -> bool {
-        debug_assert!(self.waiting.len() < PLACES, "{task:?} is not one of the stop class's tasks");
         self.waiting.push(task);
         false
     }
@@ -34,7 +33,7 @@ impl Queue for StopQueue {
     }
 
     fn pick(&mut self, _now: u64) -> Option<TaskRef> {
-        if self.waiting.is_empty() { None } else { Some(self.waiting.remove(0)) }
+        self.waiting.pop_at(0)
     }
 
     fn adopt_running(&mut self, _task: &Task, _now: u64) {}

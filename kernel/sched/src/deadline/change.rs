@@ -140,7 +140,7 @@ pub(crate) fn change_class(task: &Task, new: Attributes) -> Result<(), Errno> {
 /// The running task is about to end, and leaves the class if it is of it.
 #[inline]
 pub(crate) fn leave_at_end(me: &Task) {
-    if me.entity.wanted().policy == Policy::Deadline {
+    if me.entity.server().is_some() && me.entity.wanted().policy == Policy::Deadline {
         end(me);
     }
 }
