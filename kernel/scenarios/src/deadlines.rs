@@ -100,13 +100,14 @@ pub(crate) fn order() {
         }
         (thread, go)
     };
+    // Long: one that is woken after its deadline and before its next period has to wait for that.
     let with = |deadline: u64| Some(wish(300 * MS, deadline * MS, 3000 * MS));
     let all = [
         place(5, Attributes::NORMAL, None),
-        place(3, Attributes::NORMAL, with(2500)),
-        place(1, Attributes::NORMAL, with(500)),
+        place(3, Attributes::NORMAL, with(3000)),
+        place(1, Attributes::NORMAL, with(2000)),
         place(4, FIFO, None),
-        place(2, Attributes::NORMAL, with(1500)),
+        place(2, Attributes::NORMAL, with(2500)),
     ];
     let waker = Builder::new(format_args!("waker"))
         .bound_to(CpuMask::of(0))
