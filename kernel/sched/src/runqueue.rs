@@ -4,7 +4,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use errno::Errno;
 use machine::CpuId;
 use sync::{Current, IrqGuard, LockClass, Once, PerCpu, SpinIrqGuard, SpinLock, per_cpu};
 
@@ -14,8 +13,12 @@ use crate::class::deadline::{DeadlineQueue, Entry};
 use crate::class::fair::{FairQueue, Waiting};
 use crate::class::real_time::RealTimeQueue;
 use crate::class::stop::StopQueue;
-use crate::deadline::{admission, spread};
+use crate::deadline::spread;
 use crate::task::{Task, TaskRef};
+
+mod throttle;
+
+pub use throttle::{rt_bandwidth, set_rt_bandwidth};
 
 /// Taken with interrupts off, inside wait-queue locks; two of them by rising CPU number. Timer queues are taken inside.
 static RUN_QUEUE_LOCK: LockClass = LockClass::new("run_queue");
@@ -82,11 +85,6 @@ pub(crate) static RUN_QUEUES: PerCpu<Shared> = per_cpu!(Shared {
     switches: AtomicU64::new(0),
     borrows: AtomicU64::new(0),
 });
-
-/// How long real-time tasks may run in each period, as `/proc/sys/kernel/sched_rt_*` says; changed with the admission of deadline tasks locked.
-pub(crate) static RT_PERIOD: AtomicU64 = AtomicU64::new(time::SECOND);
-/// `u64::MAX`: no limit.
-pub(crate) static RT_RUNTIME: AtomicU64 = AtomicU64::new(950 * time::MILLISECOND);
 
 pub(crate) struct RunQueue {
     stop: StopQueue,
@@ -400,30 +398,6 @@ impl RunQueue {
         switch | in_class!(self, self.running, queue => queue.tick(task), idle => false)
     }
 
-    /// Real-time tasks that never sleep leave some of each period to the others. Returns whether the throttle was lifted.
-    fn renew_rt_period(&mut self) -> bool {
-        let now = self.clock;
-        let mut lifted = false;
-        if now >= self.rt_period_end {
-            self.rt_period_end = now + RT_PERIOD.load(Relaxed);
-            self.rt_time = 0;
-            lifted =
-                core::mem::replace(&mut self.rt_throttled, false) && self.real_time.waiting() != 0;
-        }
-        if self.rt_time >= RT_RUNTIME.load(Relaxed) && !self.rt_throttled {
-            self.rt_throttled = true;
-            // Deadline tasks count, and are not held back.
-            self.throttling_is_news =
-                self.running == Class::RealTime || self.real_time.waiting() != 0;
-        }
-        lifted
-    }
-
-    /// Whether real-time tasks are held back, and nobody has been told yet.
-    pub(crate) fn take_news_of_throttling(&mut self) -> bool {
-        core::mem::take(&mut self.throttling_is_news)
-    }
-
     /// The running task gives up its turn.
     pub(crate) fn yield_turn(&mut self, task: &Task) {
         self.bring_up_to_date(task);
@@ -500,24 +474,4 @@ pub fn counters(cpu: CpuId) -> CpuCounters {
 /// Switches of task on all CPUs since boot.
 pub fn total_switches() -> u64 {
     RUN_QUEUES.iter().map(|shared| shared.switches.load(Relaxed)).sum()
-}
-
-/// Sets how long real-time tasks may run in each period, in nanoseconds; None: without limit.
-///
-/// # Errors
-/// EINVAL: a period of 0, or a run time longer than the period. EBUSY: deadline tasks have been promised more.
-pub fn set_rt_bandwidth(period: u64, runtime: Option<u64>) -> Result<(), Errno> {
-    if period == 0 || runtime.is_some_and(|runtime| runtime > period) {
-        return Err(Errno::EINVAL);
-    }
-    let mut admission = admission::lock();
-    admission.set_limits(period, runtime)?;
-    RT_PERIOD.store(period, Relaxed);
-    RT_RUNTIME.store(runtime.unwrap_or(u64::MAX), Relaxed);
-    Ok(())
-}
-
-/// Period and run time of real-time tasks in nanoseconds; no run time: without limit.
-pub fn rt_bandwidth() -> (u64, Option<u64>) {
-    admission::lock().limits()
 }
