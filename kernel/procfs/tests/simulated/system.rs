@@ -16,10 +16,23 @@ fn every_file_can_be_read() {
                 continue;
             }
             if name.parse::<u32>().is_err() {
-                read(&name).unwrap_or_else(|error| panic!("{name}: {error}"));
+                can_be_read(&name);
             }
         }
     });
+}
+
+/// A file, or each file of a directory.
+fn can_be_read(path: &str) {
+    match read(path) {
+        Ok(_) => (),
+        Err(Errno::EISDIR) => {
+            for name in list(path).iter().filter(|name| !matches!(name.as_str(), "." | "..")) {
+                can_be_read(&format!("{path}/{name}"));
+            }
+        }
+        Err(error) => panic!("{path}: {error}"),
+    }
 }
 
 #[test]
