@@ -13,21 +13,21 @@ use sync::PreemptGuard;
 
 use crate::tools::{SLACK, cpus, dawdle, join_all, random, spawn};
 
-const MS: u64 = time::MILLISECOND;
+pub(crate) const MS: u64 = time::MILLISECOND;
 
 /// How late a timer, and what waits for it, may be: on the simulated machine some seeds make them so, and spinning moves its clock in jumps
 /// of up to 1 ms each.
-const LATE: u64 = SLACK * 10 * MS;
+pub(crate) const LATE: u64 = SLACK * 10 * MS;
 
-fn wish(runtime: u64, deadline: u64, period: u64) -> DeadlineParameters {
+pub(crate) fn wish(runtime: u64, deadline: u64, period: u64) -> DeadlineParameters {
     DeadlineParameters { runtime, deadline, period, signals_overrun: false }
 }
 
-fn implicit(runtime: u64, period: u64) -> DeadlineParameters {
+pub(crate) fn implicit(runtime: u64, period: u64) -> DeadlineParameters {
     wish(runtime, period, period)
 }
 
-fn set(task: &TaskRef, wish: DeadlineParameters) {
+pub(crate) fn set(task: &TaskRef, wish: DeadlineParameters) {
     sched::set_deadline(task, wish, false).expect("it can be admitted");
 }
 
@@ -282,48 +282,6 @@ pub(crate) fn deadlines_are_met() {
     join_all(load);
 }
 
-/// Each CPU runs a deadline task, and one more waits. When any of them sleeps, that one runs, wherever it waited.
-#[cfg(not(target_os = "none"))]
-pub(crate) fn waiting_one_is_pulled() {
-    const SPAN: u64 = 30 * MS;
-    let all = cpus();
-    let go = Arc::new(Completion::new());
-    let begin = Arc::new(AtomicU64::new(0));
-    let first = random(all.len() as u64) as usize;
-    let hogs: Vec<Handle> = (0..all.len())
-        .map(|number| {
-            let (go, begin) = (go.clone(), begin.clone());
-            spawn("early", move |_| {
-                go.wait();
-                let span = if number == first { SPAN } else { 3 * SPAN };
-                crate::tools::spin_until(begin.load(Ordering::SeqCst) + span);
-                0
-            })
-        })
-        .collect();
-    let began = Arc::new(AtomicU64::new(0));
-    let (wait_for, release, told) = (go.clone(), begin.clone(), began.clone());
-    let late = spawn("late", move |_| {
-        wait_for.wait();
-        sched::sleep_until(release.load(Ordering::SeqCst) + SPAN / 2);
-        told.store(time::monotonic(), Ordering::SeqCst);
-        0
-    });
-    for hog in &hogs {
-        // Long enough that none is throttled meanwhile.
-        set(hog.task(), wish(9 * SPAN, 10 * SPAN, 10 * SPAN));
-    }
-    set(late.task(), wish(SPAN / 4, 20 * SPAN, 20 * SPAN));
-    begin.store(time::monotonic(), Ordering::SeqCst);
-    go.complete_all();
-    join_all(hogs);
-    join_all([late].into_iter().collect());
-    let freed = begin.load(Ordering::SeqCst) + SPAN;
-    let began = began.load(Ordering::SeqCst);
-    assert!(began >= freed, "a later deadline ran {} ns before a CPU was free", freed - began);
-    assert!(began < freed + LATE, "a CPU was free for {} ns, and one waited", began - freed);
-}
-
 /// A thread that sleeps until it is stopped.
 fn sleeper(name: &str) -> Handle {
     spawn(name, |this| {
@@ -381,8 +339,12 @@ pub(crate) fn admission() {
     }
     assert_eq!(sched::set_allowed_from_user(small.task(), CpuMask::ALL), Ok(()));
     stop(small);
+    // Whoever still knows of them keeps no bandwidth.
+    let known: Vec<TaskRef> = big.iter().map(|thread| thread.task().clone()).collect();
     big.into_iter().for_each(stop);
     assert_eq!(given(), 0, "an end does not give back");
+    drop(known);
+    leaves_in_debt();
     // No memory for its place on the queues.
     let unlucky = sleeper("unlucky");
     fault::arm(Plan { point: Some(Point::QueuePlace), when: When::Nth(1) });
@@ -390,6 +352,37 @@ pub(crate) fn admission() {
     assert_eq!(fault::disarm().failed, 1);
     assert_eq!((unlucky.task().attributes(), given()), (Attributes::NORMAL, 0));
     stop(unlucky);
+}
+
+/// One that has run in advance of its rate leaves the class: its bandwidth is not there before its rate has caught up.
+fn leaves_in_debt() {
+    let (runtime, period) = (50 * MS, 500 * MS);
+    let go = Arc::new(Completion::new());
+    let wait_for = go.clone();
+    let spender = spawn("spender", move |this| {
+        wait_for.wait();
+        crate::tools::spin_until(time::monotonic() + runtime / 2);
+        let stopped = || this.should_stop().then_some(());
+        sched::wait_to_be_woken(sched::Sleep::Idle, None, stopped).map_or(1, |()| 0)
+    });
+    // What others have given back may still be on its way.
+    while sched::deadline_bandwidth() != (0, 0) {
+        sched::sleep_for(MS);
+    }
+    let begin = time::monotonic();
+    set(spender.task(), implicit(runtime, period));
+    go.complete();
+    while spender.task().is_queued() || spender.task().is_on_cpu() {
+        sched::sleep_for(MS);
+    }
+    let spent = spender.task().deadline_budget().map_or(0, |(left, _)| runtime as i64 - left);
+    let rate = (period / runtime) as i64;
+    assert_eq!(sched::set_attributes(spender.task(), Attributes::NORMAL), Ok(()));
+    let (given, back) = sched::deadline_bandwidth();
+    let caught_up = (time::monotonic() - begin) as i64 >= (spent - MS as i64) * rate;
+    assert_eq!(given, 0);
+    assert!(caught_up || back > 0, "it is there at once, with {spent} ns spent");
+    stop(spender);
 }
 
 fn stop(thread: Handle) {
