@@ -115,6 +115,7 @@ fn replace_program(mut program: Program) -> Result<Image> {
         pid: me.pid() as i32,
         old_pid: before as i32,
     });
+    process::events::executed();
     Ok(image)
 }
 

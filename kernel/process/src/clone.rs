@@ -231,11 +231,12 @@ fn copy_process_boxed(
     if let Some(cgroup) = cgroup {
         cgroup.tell();
     }
-    SCHED_PROCESS_FORK.record(|| {
+    let record = || {
         let (parent_comm, parent_pid, _) = me.trace_identity();
         let (child_comm, child_pid, _) = task.trace_identity();
         SchedProcessFork { parent_comm, parent_pid, child_comm, child_pid }
-    });
+    };
+    SCHED_PROCESS_FORK.record_and_observe(record, || crate::events::forked(&task));
     Ok(NewTask { task, vfork })
 }
 

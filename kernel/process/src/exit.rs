@@ -106,6 +106,9 @@ pub fn leave(code: u32) {
         crate::reaper::empty_namespace(process);
     }
     notify(&me, thread, is_last);
+    if crate::events::is_watched() {
+        crate::events::ended(&me);
+    }
 }
 
 /// The first process of the system must not end.

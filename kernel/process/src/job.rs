@@ -57,6 +57,7 @@ pub fn setsid() -> Result<u32> {
         table.start_session(&process)?
     };
     drop(leavings);
+    crate::events::session_begun();
     Ok(crate::tgid())
 }
 

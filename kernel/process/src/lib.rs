@@ -35,6 +35,7 @@ mod cpu_timer;
 mod credentials;
 mod current;
 mod daemonize;
+pub mod events;
 mod exec;
 mod exit;
 mod flags;

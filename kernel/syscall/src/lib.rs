@@ -95,4 +95,5 @@ pub fn init() {
         posix_timer::release();
     });
     process::signal::set_timer_signal_hook(posix_timer::signal_taken);
+    netlink::init();
 }

@@ -63,7 +63,9 @@ pub fn prctl(
             let mut name = [0; COMM_SIZE];
             let length =
                 machine::user::copy_string_from(second, &mut name).map_err(|_| Errno::EFAULT)?;
-            sched::current().set_comm(&name[..length]);
+            let me = sched::current();
+            me.set_comm(&name[..length]);
+            process::events::renamed(&me);
         }
         PR_GET_NAME => {
             let comm = sched::current().comm();

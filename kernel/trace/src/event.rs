@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU8, Ordering};
 
 use errno::Result;
 
@@ -12,6 +12,11 @@ use crate::control;
 pub const COMMON_SIZE: usize = 8;
 /// The most bytes of an event's own fields.
 pub const PAYLOAD_MAX: usize = 320;
+
+/// A use of an event: its fields go into the rings.
+const RECORDED: u8 = 1;
+/// Somebody is called.
+const OBSERVED: u8 = 2;
 
 /// The fields of an event, with how they are stored and shown.
 pub trait Record: Sized {
@@ -39,20 +44,20 @@ pub struct Event<R> {
     system: &'static str,
     name: &'static str,
     id: u16,
-    enabled: AtomicBool,
+    uses: AtomicU8,
     record: PhantomData<fn() -> R>,
 }
 
 impl<R: Record> Event<R> {
     pub(crate) const fn new(system: &'static str, name: &'static str, id: u16) -> Self {
-        Self { system, name, id, enabled: AtomicBool::new(false), record: PhantomData }
+        Self { system, name, id, uses: AtomicU8::new(0), record: PhantomData }
     }
 
     /// Whether it is on: for who would rather not have at hand what a record needs while it is off.
     #[inline(always)]
     pub fn is_on(&self) -> bool {
         // Relaxed: who turns it on waits for nobody.
-        self.enabled.load(Ordering::Relaxed)
+        self.uses.load(Ordering::Relaxed) & RECORDED != 0
     }
 
     /// Notes that it has happened, if it is on. `make` is called only then, with interrupts off; it
@@ -68,6 +73,36 @@ impl<R: Record> Event<R> {
         if self.is_on() {
             self.write(make);
         }
+    }
+
+    /// As [`record`](Self::record), and calls `observe` if [somebody wants that](Self::set_observed), with interrupts as they are.
+    #[inline(always)]
+    pub fn record_and_observe(&self, make: impl FnOnce() -> R, observe: impl FnOnce()) {
+        // One look for both: a place that is on a hot path costs no more for being observed by nobody.
+        if self.uses.load(Ordering::Relaxed) != 0 {
+            self.use_it(make, observe);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn use_it(&self, make: impl FnOnce() -> R, observe: impl FnOnce()) {
+        self.record(make);
+        if self.uses.load(Ordering::Relaxed) & OBSERVED != 0 {
+            observe();
+        }
+    }
+
+    /// Says whether the places that can call an observer do.
+    pub fn set_observed(&self, observed: bool) {
+        self.set_use(OBSERVED, observed);
+    }
+
+    fn set_use(&self, which: u8, wanted: bool) {
+        match wanted {
+            true => self.uses.fetch_or(which, Ordering::Relaxed),
+            false => self.uses.fetch_and(!which, Ordering::Relaxed),
+        };
     }
 
     #[cold]
@@ -131,14 +166,14 @@ impl<R: Record> AnyEvent for Event<R> {
     }
 
     fn is_enabled(&self) -> bool {
-        self.enabled.load(Ordering::Relaxed)
+        self.is_on()
     }
 
     fn set_enabled(&self, enabled: bool) -> Result<()> {
         if enabled {
             control::require_rings()?;
         }
-        self.enabled.store(enabled, Ordering::Relaxed);
+        self.set_use(RECORDED, enabled);
         Ok(())
     }
 

@@ -83,6 +83,7 @@ fn begin(task: &TaskRef, seized: bool, options: Options) -> Result<()> {
         !turning || task.fatal_signal_pending() || thread.exit_state() != ExitState::Alive
     };
     let _ = tracer.children_changed.wait_killable(settled);
+    crate::events::traced(task, Some(&tracer));
     Ok(())
 }
 
@@ -173,6 +174,7 @@ pub fn detach(task: &TaskRef, signal: Option<Signal>) -> Result<()> {
         unlink(&mut table, task, signal.map_or(0, Signal::number))
     };
     drop(trace);
+    crate::events::traced(task, None);
     Ok(())
 }
 

@@ -1,14 +1,15 @@
 //! Sending and receiving messages.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use errno::{Errno, Result};
 use fs::{File, OpenFlags, UserBuffer};
-use unix::{Address, Ancillary, Kind, Receive, Received, Socket};
+use unix::{Address, Ancillary, Kind, Receive, Received};
 
-use super::{control, read_address, socket_of, write_address};
+use super::{AnySocket, GivenAddress, control, read_address, socket_of, write_address};
 use crate::abi::file::IoVec;
-use crate::abi::socket::{ManyMessageHeader, MessageHeader};
+use crate::abi::socket::{ManyMessageHeader, MessageHeader, UserCredentials};
 use crate::abi::time::Timespec;
 use crate::user::UserPtr;
 use crate::{current, transfer};
@@ -26,21 +27,31 @@ const MESSAGES_MAX: u32 = 1024;
 
 fn send(
     file: &Arc<File>,
-    socket: &Arc<Socket>,
+    socket: &AnySocket,
     mut from: UserBuffer,
-    to: Option<&Address>,
+    to: Option<&GivenAddress>,
     ancillary: Ancillary,
     flags: u32,
 ) -> Result<usize> {
     if flags & MSG_OOB != 0 {
         return Err(Errno::EOPNOTSUPP);
     }
+    let socket = match socket {
+        AnySocket::Unix(socket) => socket,
+        AnySocket::Netlink(socket) => {
+            let to = to.map(|to| netlink::Address::parse(to.bytes())).transpose()?;
+            return socket.send(&mut from, to, &current::credentials());
+        }
+    };
     let nonblocking = file.is_nonblocking() || flags & MSG_DONTWAIT != 0;
     let sent = match to {
         None => socket.send(&mut from, None, ancillary, nonblocking),
-        Some(address) => current::as_caller(|caller| {
-            socket.send(&mut from, Some((address, caller)), ancillary, nonblocking)
-        }),
+        Some(address) => {
+            let address = Address::parse(address.bytes())?;
+            current::as_caller(|caller| {
+                socket.send(&mut from, Some((&address, caller)), ancillary, nonblocking)
+            })
+        }
     };
     sent.inspect_err(|error| {
         if socket.kind() == Kind::Stream && flags & MSG_NOSIGNAL == 0 {
@@ -58,6 +69,79 @@ fn how_to_receive(file: &File, flags: u32) -> Result<Receive> {
         how |= Receive::DONTWAIT;
     }
     Ok(how)
+}
+
+/// What was received from a socket of any family.
+enum AnyReceived {
+    Unix(Received),
+    Netlink(netlink::Received),
+}
+
+impl AnyReceived {
+    fn length(&self) -> usize {
+        match self {
+            Self::Unix(received) => received.length,
+            Self::Netlink(received) => received.length,
+        }
+    }
+
+    fn is_truncated(&self) -> bool {
+        match self {
+            Self::Unix(received) => received.truncated,
+            Self::Netlink(received) => received.truncated,
+        }
+    }
+
+    /// The sender's address.
+    fn from(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Unix(received) => received.from.as_ref().map(|from| from.to_bytes()),
+            Self::Netlink(received) => Some(received.from.to_bytes().to_vec()),
+        }
+    }
+
+    /// Who sent it.
+    fn sender(&self) -> UserCredentials {
+        let nobody = UserCredentials { pid: 0, uid: 65534, gid: 65534 };
+        match self {
+            Self::Unix(received) => received.sender.as_ref().map_or(nobody, control::shown),
+            // The kernel.
+            Self::Netlink(_) => UserCredentials { pid: 0, uid: 0, gid: 0 },
+        }
+    }
+
+    /// Files that came along.
+    fn files(self) -> Vec<Arc<File>> {
+        match self {
+            Self::Unix(received) => received.files,
+            Self::Netlink(_) => Vec::new(),
+        }
+    }
+}
+
+impl AnySocket {
+    fn passes_credentials(&self) -> bool {
+        match self {
+            Self::Unix(socket) => socket.options().passes_credentials(),
+            Self::Netlink(socket) => socket.passes_credentials(),
+        }
+    }
+}
+
+fn receive(
+    file: &File,
+    socket: &AnySocket,
+    to: &mut UserBuffer,
+    flags: u32,
+) -> Result<AnyReceived> {
+    let how = how_to_receive(file, flags)?;
+    Ok(match socket {
+        AnySocket::Unix(socket) => AnyReceived::Unix(socket.receive(to, how)?),
+        AnySocket::Netlink(socket) => {
+            let how = netlink::Receive::from_bits_truncate(how.bits());
+            AnyReceived::Netlink(socket.receive(to, how)?)
+        }
+    })
 }
 
 /// `sendto`.
@@ -89,14 +173,14 @@ pub fn recvfrom(
 ) -> Result<usize> {
     let (file, socket) = socket_of(fd)?;
     let mut to = transfer::buffer(buffer, length)?;
-    let received = socket.receive(&mut to, how_to_receive(&file, flags)?)?;
+    let received = receive(&file, &socket, &mut to, flags)?;
     if !address.is_null() {
-        match &received.from {
-            Some(from) => write_address(from, address, address_length)?,
+        match received.from() {
+            Some(from) => write_address(&from, address, address_length)?,
             None => address_length.write(&0)?,
         }
     }
-    Ok(received.length)
+    Ok(received.length())
 }
 
 /// `sendmsg`.
@@ -107,7 +191,7 @@ pub fn sendmsg(fd: i32, message: UserPtr<MessageHeader>, flags: u32) -> Result<u
 
 fn send_message(
     file: &Arc<File>,
-    socket: &Arc<Socket>,
+    socket: &AnySocket,
     header: &MessageHeader,
     flags: u32,
 ) -> Result<usize> {
@@ -141,44 +225,44 @@ pub fn recvmsg(fd: i32, message: UserPtr<MessageHeader>, flags: u32) -> Result<u
 
 fn receive_message(
     file: &Arc<File>,
-    socket: &Arc<Socket>,
+    socket: &AnySocket,
     header: &mut MessageHeader,
     flags: u32,
 ) -> Result<usize> {
     let mut to = segments(header)?;
-    let received = socket.receive(&mut to, how_to_receive(file, flags)?)?;
+    let received = receive(file, socket, &mut to, flags)?;
     describe(socket, received, header, flags)
 }
 
 /// Tells of a message what the header has room for; returns its length.
 fn describe(
-    socket: &Arc<Socket>,
-    received: Received,
+    socket: &AnySocket,
+    received: AnyReceived,
     header: &mut MessageHeader,
     flags: u32,
 ) -> Result<usize> {
-    let mut outcome = if received.truncated { MSG_TRUNC } else { 0 };
+    let length = received.length();
+    let mut outcome = if received.is_truncated() { MSG_TRUNC } else { 0 };
     if header.name != 0 {
-        let name = received.from.as_ref().map(|from| from.to_bytes()).unwrap_or_default();
+        let name = received.from().unwrap_or_default();
         let fits = name.len().min(header.name_length as usize);
         UserPtr::<u8>::new(header.name).write_bytes(&name[..fits])?;
         header.name_length = name.len() as u32;
     }
     let mut writer = control::Writer::new(header);
-    if socket.options().passes_credentials() {
-        let nobody = crate::abi::socket::UserCredentials { pid: 0, uid: 65534, gid: 65534 };
-        writer.sender(&received.sender.as_ref().map_or(nobody, control::shown))?;
+    if socket.passes_credentials() {
+        writer.sender(&received.sender())?;
     }
     let descriptor_flags = match flags & MSG_CMSG_CLOEXEC {
         0 => OpenFlags::empty(),
         _ => OpenFlags::CLOEXEC,
     };
-    writer.files(received.files, descriptor_flags)?;
+    writer.files(received.files(), descriptor_flags)?;
     let (written, truncated) = writer.finish();
     outcome |= truncated | flags & MSG_CMSG_CLOEXEC;
     header.control_length = written;
     header.flags = outcome;
-    Ok(received.length)
+    Ok(length)
 }
 
 /// `sendmmsg`.

@@ -1,7 +1,8 @@
-//! Sockets. There is one family, AF_UNIX; the others give EAFNOSUPPORT.
+//! Sockets. There are two families, AF_UNIX and AF_NETLINK; the others give EAFNOSUPPORT.
 
 mod control;
 mod message;
+mod netlink_option;
 mod option;
 
 use alloc::sync::Arc;
@@ -28,15 +29,38 @@ const SOCK_MAX: u32 = 11;
 /// The longest address of any family (`struct sockaddr_storage`).
 const ADDRESS_MAX: usize = 128;
 
+/// A socket of any family.
+enum AnySocket {
+    Unix(Arc<Socket>),
+    Netlink(Arc<netlink::Socket>),
+}
+
 /// A descriptor's file and socket.
-fn socket_of(fd: i32) -> Result<(Arc<File>, Arc<Socket>)> {
+fn socket_of(fd: i32) -> Result<(Arc<File>, AnySocket)> {
     let file = current::file(fd)?;
-    let socket = unix::of_file(&file)?;
+    let socket = match netlink::of_file(&file) {
+        Ok(socket) => AnySocket::Netlink(socket),
+        Err(_) => AnySocket::Unix(unix::of_file(&file)?),
+    };
     Ok((file, socket))
 }
 
+/// A descriptor's file and socket, for what only AF_UNIX has.
+fn unix_socket_of(fd: i32) -> Result<(Arc<File>, Arc<Socket>)> {
+    match socket_of(fd)? {
+        (file, AnySocket::Unix(socket)) => Ok((file, socket)),
+        (_, AnySocket::Netlink(_)) => Err(Errno::EOPNOTSUPP),
+    }
+}
+
+/// What kind of socket is asked for.
+enum Wanted {
+    Unix(Kind),
+    Netlink(netlink::Kind, netlink::Protocol),
+}
+
 /// What kind of socket is asked for, and how its descriptor is to be.
-fn wanted(family: i32, kind: u32, protocol: i32) -> Result<(Kind, OpenFlags)> {
+fn wanted(family: i32, kind: u32, protocol: i32) -> Result<(Wanted, OpenFlags)> {
     let flags = OpenFlags::from_bits_retain(kind & !SOCK_TYPE_MASK);
     if !(OpenFlags::NONBLOCK | OpenFlags::CLOEXEC).contains(flags) {
         return Err(Errno::EINVAL);
@@ -48,31 +72,42 @@ fn wanted(family: i32, kind: u32, protocol: i32) -> Result<(Kind, OpenFlags)> {
     if kind >= SOCK_MAX {
         return Err(Errno::EINVAL);
     }
-    match family {
-        AF_UNIX => {}
-        // A family that is there, without a protocol yet: programs tell the two apart.
-        AF_NETLINK => return Err(Errno::EPROTONOSUPPORT),
+    let wanted = match family {
+        AF_UNIX if protocol != 0 && protocol != AF_UNIX => return Err(Errno::EPROTONOSUPPORT),
+        AF_UNIX => {
+            // A raw one is a datagram socket by another name.
+            let kind = if kind == SOCK_RAW { Kind::Datagram.number() } else { kind };
+            Wanted::Unix(Kind::from_number(kind).ok_or(Errno::ESOCKTNOSUPPORT)?)
+        }
+        AF_NETLINK => {
+            let kind = netlink::Kind::from_number(kind).ok_or(Errno::ESOCKTNOSUPPORT)?;
+            let protocol = netlink::Protocol::from_number(protocol);
+            Wanted::Netlink(kind, protocol.ok_or(Errno::EPROTONOSUPPORT)?)
+        }
         _ => return Err(Errno::EAFNOSUPPORT),
-    }
-    if protocol != 0 && protocol != AF_UNIX {
-        return Err(Errno::EPROTONOSUPPORT);
-    }
-    // A raw one is a datagram socket by another name.
-    let kind = if kind == SOCK_RAW { Kind::Datagram.number() } else { kind };
-    Ok((Kind::from_number(kind).ok_or(Errno::ESOCKTNOSUPPORT)?, flags))
+    };
+    Ok((wanted, flags))
 }
 
 /// `socket`.
 pub fn socket(family: i32, kind: u32, protocol: i32) -> Result<usize> {
-    let (kind, flags) = wanted(family, kind, protocol)?;
+    let (wanted, flags) = wanted(family, kind, protocol)?;
     ::memory::require_free()?;
-    let socket = Socket::new(kind);
-    current::install(unix::open(socket, flags, &current::credentials())?, flags)
+    let credentials = current::credentials();
+    let file = match wanted {
+        Wanted::Unix(kind) => unix::open(Socket::new(kind), flags, &credentials)?,
+        Wanted::Netlink(kind, protocol) => {
+            netlink::open(netlink::Socket::new(kind, protocol), flags, &credentials)?
+        }
+    };
+    current::install(file, flags)
 }
 
 /// `socketpair`.
 pub fn socketpair(family: i32, kind: u32, protocol: i32, pair: UserPtr<[i32; 2]>) -> Result<usize> {
-    let (kind, flags) = wanted(family, kind, protocol)?;
+    let (Wanted::Unix(kind), flags) = wanted(family, kind, protocol)? else {
+        return Err(Errno::EOPNOTSUPP);
+    };
     ::memory::require_free()?;
     let (one, other) = unix::open_pair(kind, flags, &current::credentials())?;
     crate::descriptor::install_pair([one, other], pair, flags)
@@ -88,16 +123,32 @@ fn address_bytes(address: UserPtr<u8>, length: i32, buffer: &mut [u8]) -> Result
     Ok(length)
 }
 
-fn read_address(address: UserPtr<u8>, length: i32) -> Result<Address> {
+/// An address as a program gave it; each family reads its own.
+struct GivenAddress {
+    buffer: [u8; ADDRESS_MAX],
+    length: usize,
+}
+
+impl GivenAddress {
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+
+    /// Whether it says: nowhere any more.
+    fn is_unspecified(&self) -> bool {
+        matches!(*self.bytes(), [low, high, ..] if u16::from_ne_bytes([low, high]) == AF_UNSPEC)
+    }
+}
+
+fn read_address(address: UserPtr<u8>, length: i32) -> Result<GivenAddress> {
     let mut buffer = [0; ADDRESS_MAX];
     let length = address_bytes(address, length, &mut buffer)?;
-    Address::parse(&buffer[..length])
+    Ok(GivenAddress { buffer, length })
 }
 
 /// Copies an address out, as much of it as there is room for, and how long it is.
-fn write_address(name: &Address, address: UserPtr<u8>, length: UserPtr<i32>) -> Result<()> {
+fn write_address(bytes: &[u8], address: UserPtr<u8>, length: UserPtr<i32>) -> Result<()> {
     let room = usize::try_from(length.read()?).map_err(|_| Errno::EINVAL)?;
-    let bytes = name.to_bytes();
     address.write_bytes(&bytes[..bytes.len().min(room)])?;
     length.write(&(bytes.len() as i32))
 }
@@ -106,26 +157,46 @@ fn write_address(name: &Address, address: UserPtr<u8>, length: UserPtr<i32>) -> 
 pub fn bind(fd: i32, address: UserPtr<u8>, length: i32) -> Result<usize> {
     let (_, socket) = socket_of(fd)?;
     let address = read_address(address, length)?;
-    current::as_caller(|caller| socket.bind(address, caller))?;
+    match socket {
+        AnySocket::Unix(socket) => {
+            let address = Address::parse(address.bytes())?;
+            current::as_caller(|caller| socket.bind(address, caller))?;
+        }
+        AnySocket::Netlink(socket) => {
+            let address = netlink::Address::parse(address.bytes())?;
+            socket.bind(address, &current::credentials())?;
+        }
+    }
     Ok(0)
 }
 
 /// `listen`.
 pub fn listen(fd: i32, backlog: i32) -> Result<usize> {
-    socket_of(fd)?.1.listen(backlog)?;
+    unix_socket_of(fd)?.1.listen(backlog)?;
     Ok(0)
 }
 
 /// `connect`.
 pub fn connect(fd: i32, address: UserPtr<u8>, length: i32) -> Result<usize> {
     let (file, socket) = socket_of(fd)?;
-    let mut buffer = [0; ADDRESS_MAX];
-    let length = address_bytes(address, length, &mut buffer)?;
-    let target = match buffer[..length] {
-        [low, high, ..] if u16::from_ne_bytes([low, high]) == AF_UNSPEC => Target::Nothing,
-        _ => Target::Address(Address::parse(&buffer[..length])?),
-    };
-    current::as_caller(|caller| socket.connect(&target, caller, file.is_nonblocking()))?;
+    let address = read_address(address, length)?;
+    let unspecified = address.is_unspecified();
+    match socket {
+        AnySocket::Unix(socket) => {
+            let target = match unspecified {
+                true => Target::Nothing,
+                false => Target::Address(Address::parse(address.bytes())?),
+            };
+            current::as_caller(|caller| socket.connect(&target, caller, file.is_nonblocking()))?;
+        }
+        AnySocket::Netlink(socket) => {
+            let peer = match unspecified {
+                true => None,
+                false => Some(netlink::Address::parse(address.bytes())?),
+            };
+            socket.connect(peer, &current::credentials())?;
+        }
+    }
     Ok(0)
 }
 
@@ -140,20 +211,21 @@ pub fn accept4(fd: i32, address: UserPtr<u8>, length: UserPtr<i32>, flags: u32) 
     if !(OpenFlags::NONBLOCK | OpenFlags::CLOEXEC).contains(flags) {
         return Err(Errno::EINVAL);
     }
-    let (file, socket) = socket_of(fd)?;
+    let (file, socket) = unix_socket_of(fd)?;
     let connection = socket.accept(file.is_nonblocking())?;
     let peer = connection.peer_name();
     let connection = unix::open(connection, flags, &current::credentials())?;
     if !address.is_null() {
         // The connection is gone with its file if this fails.
-        write_address(&peer.unwrap_or_else(|_| Arc::new(Address::Unnamed)), address, length)?;
+        let peer = peer.unwrap_or_else(|_| Arc::new(Address::Unnamed));
+        write_address(&peer.to_bytes(), address, length)?;
     }
     current::install(connection, flags)
 }
 
 /// `shutdown`.
 pub fn shutdown(fd: i32, how: u32) -> Result<usize> {
-    let (_, socket) = socket_of(fd)?;
+    let (_, socket) = unix_socket_of(fd)?;
     socket.shutdown(match how {
         0 => Shutdown::Receive,
         1 => Shutdown::Send,
@@ -165,12 +237,18 @@ pub fn shutdown(fd: i32, how: u32) -> Result<usize> {
 
 /// `getsockname`.
 pub fn getsockname(fd: i32, address: UserPtr<u8>, length: UserPtr<i32>) -> Result<usize> {
-    write_address(&socket_of(fd)?.1.name(), address, length)?;
+    match socket_of(fd)?.1 {
+        AnySocket::Unix(socket) => write_address(&socket.name().to_bytes(), address, length)?,
+        AnySocket::Netlink(socket) => write_address(&socket.name().to_bytes(), address, length)?,
+    }
     Ok(0)
 }
 
 /// `getpeername`.
 pub fn getpeername(fd: i32, address: UserPtr<u8>, length: UserPtr<i32>) -> Result<usize> {
-    write_address(&*socket_of(fd)?.1.peer_name()?, address, length)?;
+    match socket_of(fd)?.1 {
+        AnySocket::Unix(socket) => write_address(&socket.peer_name()?.to_bytes(), address, length)?,
+        AnySocket::Netlink(socket) => write_address(&socket.peer().to_bytes(), address, length)?,
+    }
     Ok(0)
 }

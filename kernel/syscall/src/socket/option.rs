@@ -5,45 +5,45 @@ use fs::Capabilities;
 use unix::{BUFFER_MAX, BUFFER_MIN, Socket};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::{control, socket_of};
+use super::{AnySocket, control, netlink_option, socket_of};
 use crate::abi::socket::{Linger, UserCredentials};
 use crate::abi::time::Timeval;
 use crate::current;
 use crate::user::UserPtr;
 
-const SOL_SOCKET: i32 = 1;
+pub(super) const SOL_SOCKET: i32 = 1;
 
 const SO_DEBUG: i32 = 1;
 const SO_REUSEADDR: i32 = 2;
-const SO_TYPE: i32 = 3;
-const SO_ERROR: i32 = 4;
+pub(super) const SO_TYPE: i32 = 3;
+pub(super) const SO_ERROR: i32 = 4;
 const SO_DONTROUTE: i32 = 5;
 const SO_BROADCAST: i32 = 6;
-const SO_SNDBUF: i32 = 7;
-const SO_RCVBUF: i32 = 8;
+pub(super) const SO_SNDBUF: i32 = 7;
+pub(super) const SO_RCVBUF: i32 = 8;
 const SO_KEEPALIVE: i32 = 9;
 const SO_OOBINLINE: i32 = 10;
 const SO_PRIORITY: i32 = 12;
 const SO_LINGER: i32 = 13;
 const SO_REUSEPORT: i32 = 15;
-const SO_PASSCRED: i32 = 16;
+pub(super) const SO_PASSCRED: i32 = 16;
 const SO_PEERCRED: i32 = 17;
 const SO_RCVLOWAT: i32 = 18;
 const SO_SNDLOWAT: i32 = 19;
-const SO_RCVTIMEO: i32 = 20;
-const SO_SNDTIMEO: i32 = 21;
+pub(super) const SO_RCVTIMEO: i32 = 20;
+pub(super) const SO_SNDTIMEO: i32 = 21;
 const SO_ACCEPTCONN: i32 = 30;
-const SO_SNDBUFFORCE: i32 = 32;
-const SO_RCVBUFFORCE: i32 = 33;
-const SO_PROTOCOL: i32 = 38;
-const SO_DOMAIN: i32 = 39;
+pub(super) const SO_SNDBUFFORCE: i32 = 32;
+pub(super) const SO_RCVBUFFORCE: i32 = 33;
+pub(super) const SO_PROTOCOL: i32 = 38;
+pub(super) const SO_DOMAIN: i32 = 39;
 
 fn check_level(level: i32) -> Result<()> {
     if level == SOL_SOCKET { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
 }
 
 /// Reads a value that may be given with more bytes than it has.
-fn read<T: FromBytes + IntoBytes>(value: UserPtr<u8>, length: i32) -> Result<T> {
+pub(super) fn read<T: FromBytes + IntoBytes>(value: UserPtr<u8>, length: i32) -> Result<T> {
     if (length as isize) < size_of::<T>() as isize {
         return Err(Errno::EINVAL);
     }
@@ -58,7 +58,12 @@ pub fn setsockopt(
     value: UserPtr<u8>,
     length: i32,
 ) -> Result<usize> {
-    let (_, socket) = socket_of(fd)?;
+    let socket = match socket_of(fd)?.1 {
+        AnySocket::Unix(socket) => socket,
+        AnySocket::Netlink(socket) => {
+            return netlink_option::set(&socket, level, option, value, length);
+        }
+    };
     check_level(level)?;
     let options = socket.options();
     match option {
@@ -91,7 +96,7 @@ fn set_number(socket: &Socket, option: i32, value: i32) -> Result<()> {
 }
 
 /// A buffer's size as it will be: twice what is asked for, for what messages cost.
-fn buffer_size(value: i32, force: bool) -> Result<usize> {
+pub(super) fn buffer_size(value: i32, force: bool) -> Result<usize> {
     let wanted = usize::try_from(value).unwrap_or(0).saturating_mul(2).max(BUFFER_MIN);
     if !force {
         return Ok(wanted.min(BUFFER_MAX));
@@ -101,7 +106,7 @@ fn buffer_size(value: i32, force: bool) -> Result<usize> {
 }
 
 /// A time limit in nanoseconds.
-fn timeout(value: Timeval) -> Result<u64> {
+pub(super) fn timeout(value: Timeval) -> Result<u64> {
     if !(0..1_000_000).contains(&value.microseconds) {
         return Err(Errno::EDOM);
     }
@@ -111,7 +116,7 @@ fn timeout(value: Timeval) -> Result<u64> {
         .saturating_add(value.microseconds as u64 * time::MICROSECOND))
 }
 
-fn timeval(nanoseconds: u64) -> Timeval {
+pub(super) fn timeval(nanoseconds: u64) -> Timeval {
     Timeval {
         seconds: (nanoseconds / time::SECOND) as i64,
         microseconds: (nanoseconds % time::SECOND / time::MICROSECOND) as i64,
@@ -126,7 +131,12 @@ pub fn getsockopt(
     value: UserPtr<u8>,
     length: UserPtr<i32>,
 ) -> Result<usize> {
-    let (_, socket) = socket_of(fd)?;
+    let socket = match socket_of(fd)?.1 {
+        AnySocket::Unix(socket) => socket,
+        AnySocket::Netlink(socket) => {
+            return netlink_option::get(&socket, level, option, value, length);
+        }
+    };
     check_level(level)?;
     let room = usize::try_from(length.read()?).map_err(|_| Errno::EINVAL)?;
     let options = socket.options();
@@ -161,7 +171,7 @@ fn number(socket: &Socket, option: i32) -> Result<i32> {
     })
 }
 
-fn give<T: IntoBytes + Immutable>(
+pub(super) fn give<T: IntoBytes + Immutable>(
     found: &T,
     value: UserPtr<u8>,
     room: usize,

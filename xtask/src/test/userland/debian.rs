@@ -93,14 +93,16 @@ fn python(lab: &Lab) -> Result<()> {
     const SOCKETS: &str = include_str!("scripts/sockets.py");
     const PROCESSES: &str = include_str!("scripts/processes.py");
     const CALLS: &str = include_str!("scripts/calls.py");
+    const NETLINK: &str = include_str!("scripts/netlink.py");
     let script = "\
         rm -f /tmp/d /tmp/echo
-        python3 -c \"$SOCKETS\" && python3 -c \"$PROCESSES\" && python3 -c \"$CALLS\"";
-    let scripts = [("SOCKETS", SOCKETS), ("PROCESSES", PROCESSES), ("CALLS", CALLS)];
+        python3 -c \"$SOCKETS\" && python3 -c \"$PROCESSES\" && python3 -c \"$CALLS\" && python3 -c \"$NETLINK\"";
+    let scripts =
+        [("SOCKETS", SOCKETS), ("PROCESSES", PROCESSES), ("CALLS", CALLS), ("NETLINK", NETLINK)];
     let definitions = scripts.map(|(name, text)| format!("{name}='{}'\n", quoted(text)));
     let whole = format!("{}{script}", definitions.concat());
     let outcome = run_counted(lab.guest().packages(&["python3"]), &whole)?;
-    outcome.prints("sockets\nprocesses\ncalls\nnothing left\n")
+    outcome.prints("sockets\nprocesses\ncalls\nnetlink\nnothing left\n")
 }
 
 /// A text as it stands between single quotes of the shell.
@@ -123,7 +125,7 @@ fn stress_ng(lab: &Lab) -> Result<()> {
     let script = "\
         work() { stress-ng --$1 2 -t 1 --verify > /tmp/said 2>&1 || { echo $1; cat /tmp/said; }; }
         work pthread; before=$(census)
-        for one in fork vfork clone futex sigq pthread sem-sysv msg mq shm-sysv inotify tee; do work $one; done; left";
+        for one in fork vfork clone futex sigq pthread sem-sysv msg mq shm-sysv inotify tee netlink-proc netlink-task; do work $one; done; left";
     let guest = lab.guest().packages(&["stress-ng"]).memory(512);
     let outcome = guest.run(&["sh", "-c", &format!("{CENSUS}\n{script}")])?;
     outcome.prints("nothing left\n")

@@ -1,0 +1,186 @@
+"""Sockets of AF_NETLINK: process events, families by name, what tasks have used."""
+import errno, os, select, socket, struct, time
+
+CONNECTOR, GENERIC, SOL_NETLINK, ADD_MEMBERSHIP = 11, 16, 270, 1
+RAW = socket.SOCK_RAW
+
+def fails(number, function, *arguments):
+    try:
+        function(*arguments)
+    except OSError as error:
+        assert error.errno == number, (error, function)
+    else:
+        raise AssertionError((number, function, arguments))
+
+def nl(protocol, port=0, groups=0):
+    one = socket.socket(socket.AF_NETLINK, RAW, protocol)
+    one.bind((port, groups))
+    return one
+
+fails(errno.EPROTONOSUPPORT, socket.socket, socket.AF_NETLINK, RAW, 31)
+fails(errno.ESOCKTNOSUPPORT, socket.socket, socket.AF_NETLINK, socket.SOCK_STREAM, GENERIC)
+generic, other = nl(GENERIC), nl(GENERIC)
+assert generic.getsockname() == (os.getpid(), 0)
+assert other.getsockname()[0] >= 0xf0000000
+fails(errno.EADDRINUSE, socket.socket(socket.AF_NETLINK, RAW, GENERIC).bind, (os.getpid(), 0))
+fails(errno.EINVAL, generic.bind, (os.getpid() + 1, 0))
+fails(errno.EOPNOTSUPP, generic.listen, 1)
+fails(errno.EOPNOTSUPP, socket.socketpair, socket.AF_NETLINK, RAW, GENERIC)
+fails(errno.ENODATA, generic.send, b'')
+fails(errno.ECONNREFUSED, generic.sendto, b'1', (77777, 0))
+fails(errno.EAGAIN, generic.recv, 1, socket.MSG_DONTWAIT)
+
+def attribute(kind, data):
+    return struct.pack('HH', 4 + len(data), kind) + data + b'\0' * (-len(data) % 4)
+
+def attributes(data):
+    found = {}
+    while data:
+        length, kind = struct.unpack_from('HH', data)
+        found[kind] = data[4:length]
+        data = data[(length + 3) & ~3:]
+    return found
+
+def command(kind, number, data=b'', flags=1, sequence=5):
+    return struct.pack('IHHIIBBH', 20 + len(data), kind, flags, sequence, 0, number, 1, 0) + data
+
+def ask(*what, **how):
+    generic.send(command(*what, **how))
+    return answers(generic.recv(4096))
+
+def answers(data):
+    found = []
+    while data:
+        length, kind, flags, sequence, port = struct.unpack_from('IHHII', data)
+        assert (sequence, port) == (5, os.getpid()) and length >= 16
+        found.append((kind, data[16:length]))
+        data = data[(length + 3) & ~3:]
+    return found
+
+def refused(*what, **how):
+    [(kind, body)] = ask(*what, **how)
+    assert kind == 2
+    return -struct.unpack_from('i', body)[0]
+
+# The controller.
+[(kind, body)] = ask(16, 3, attribute(2, b'TASKSTATS\0'))
+family = attributes(body[4:])
+assert kind == 16 and body[0] == 1 and list(family)[:2] == [2, 1] and family[2] == b'TASKSTATS\0'
+[number] = struct.unpack('H', family[1])
+assert ask(16, 3, attribute(1, family[1])) == [(kind, body)]
+listed = ask(16, 3, flags=0x301)
+assert [attributes(one[4:])[2] for _, one in listed] == [b'nlctrl\0', b'TASKSTATS\0']
+assert answers(generic.recv(4096)) == [(3, b'\0' * 4)]
+assert refused(16, 3, attribute(2, b'nothing\0')) == errno.ENOENT
+assert refused(16, 3) == errno.EINVAL and refused(16, 77) == errno.EOPNOTSUPP
+assert refused(99, 1) == errno.ENOENT
+
+# An answer to what was done, and to what is no request, only if it is wanted.
+generic.send(command(16, 3, attribute(1, struct.pack('H', 16)), flags=5) + command(16, 3, flags=4) + command(16, 3, flags=0))
+assert answers(generic.recv(4096))[0][0] == 16
+for _ in range(2):
+    [(kind, body)] = answers(generic.recv(4096))
+    assert kind == 2 and body[:4] == b'\0' * 4 and len(body) == 20
+fails(errno.EAGAIN, generic.recv, 1, socket.MSG_DONTWAIT)
+
+# Looking, and cutting.
+generic.send(command(16, 3, attribute(1, struct.pack('H', 16))))
+whole = generic.recv(4096, socket.MSG_PEEK)
+assert len(generic.recv(10, socket.MSG_PEEK)) == 10
+part, _, flags, sender = generic.recvmsg(10)
+assert part == whole[:10] and flags & socket.MSG_TRUNC and sender == (0, 0)
+
+# Statistics.
+def used(kind, pid):
+    [(family, body)] = ask(number, 1, attribute(kind, struct.pack('I', pid)))
+    assert family == number, struct.unpack_from('i', body)
+    [(nest, data)] = attributes(body[4:]).items()
+    found = attributes(data)
+    assert nest == kind + 3 and found[kind] == struct.pack('I', pid)
+    return found[3]
+mine = used(1, os.getpid())
+assert len(mine) == 416 and mine[:2] == b'\x0d\0' and mine[80:87] == b'python3'
+assert struct.unpack_from('IIII', mine, 120) == (0, 0, os.getpid(), os.getppid())
+began, elapsed = struct.unpack_from('I', mine, 136)[0], struct.unpack_from('Q', mine, 144)[0]
+assert abs(began + elapsed / 1e6 - time.time()) < 3
+assert struct.unpack_from('Q', mine, 152)[0] > 0 and struct.unpack_from('I', mine, 368)[0] == os.getpid()
+time.sleep(0.01)
+assert struct.unpack_from('Q', used(2, os.getpid()), 272) > struct.unpack_from('Q', mine, 272)
+assert refused(number, 1, attribute(1, struct.pack('I', 99999))) == errno.ESRCH
+assert refused(number, 1, attribute(3, b'0\0')) == refused(number, 1) == errno.EINVAL
+assert refused(number, 1, flags=0x301) == errno.EOPNOTSUPP
+
+# Process events.
+listener, silent = nl(CONNECTOR, groups=1), nl(CONNECTOR)
+def operate(one, operation):
+    one.send(struct.pack('IHHIIIIIIHHI', 40, 3, 0, 0, 0, 1, 1, 7, 8, 4, 0, operation))
+def event():
+    data, sender = listener.recvfrom(4096)
+    assert len(data) == 76 and sender == (0, 1)
+    index, value, sequence, acknowledged, length, _ = struct.unpack_from('IIIIHH', data, 16)
+    assert (index, value, length) == (1, 1, 40)
+    what, cpu, now = struct.unpack_from('IIQ', data, 36)
+    return what, struct.unpack_from('6I', data, 52), (cpu, sequence, acknowledged)
+operate(listener, 2)
+fails(errno.EAGAIN, listener.recv, 1, socket.MSG_DONTWAIT)
+operate(listener, 1)
+assert event() == (0, (0,) * 6, (0xffffffff, 7, 9))
+operate(listener, 3)
+assert event()[:2] == (0, (errno.EINVAL, 0, 0, 0, 0, 0))
+child = os.fork()
+if child == 0:
+    os.setsid()
+    with open('/proc/self/comm', 'w') as comm:
+        comm.write('renamed')
+    os.setgid(5)
+    os.setuid(6)
+    os.execv('/bin/sh', ['sh', '-c', 'exit 3'])
+os.waitpid(child, 0)
+seen = []
+while not seen or seen[-1][0] != 0x80000000:
+    what, words, _ = event()
+    if child in words[:4]:
+        seen.append((what, words))
+me = os.getpid()
+assert seen[0] == (1, (me, me, child, child, 0, 0))
+assert seen[1] == (0x80, (child, child, 0, 0, 0, 0))
+assert seen[2] == (0x200, struct.unpack('6I', struct.pack('II16s', child, child, b'renamed')))
+assert seen[3] == (0x40, (child, child, 5, 5, 0, 0))
+assert seen[4] == (4, (child, child, 6, 6, 0, 0))
+assert seen[5] == (2, (child, child, 0, 0, 0, 0))
+assert seen[6] == (0x80000000, (child, child, 0x300, 17, me, me)) and len(seen) == 7, seen
+fails(errno.EAGAIN, silent.recv, 1, socket.MSG_DONTWAIT)
+
+# What does not fit is lost, which is told once; what came before is there.
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+for _ in range(20):
+    operate(listener, 1)
+assert select.select([listener], [], [], 0)[0]
+poll = select.poll()
+poll.register(listener, select.POLLIN)
+assert poll.poll(0)[0][1] == select.POLLIN | select.POLLERR
+fails(errno.ENOBUFS, listener.recv, 4096)
+count = 0
+while select.select([listener], [], [], 0)[0]:
+    event()
+    count += 1
+assert 5 < count < 20, count
+
+# A limit in time.
+listener.setsockopt(socket.SOL_SOCKET, 20, struct.pack('qq', 0, 20000))
+fails(errno.EAGAIN, listener.recv, 1)
+
+# Without the privilege.
+child = os.fork()
+if child == 0:
+    os.setuid(1000)
+    fails(errno.EPERM, nl, CONNECTOR, 0, 1)
+    fails(errno.EPERM, nl(CONNECTOR).setsockopt, SOL_NETLINK, ADD_MEMBERSHIP, 1)
+    nl(GENERIC, 0, 1).close()
+    generic = nl(GENERIC)
+    fails(errno.EPERM, generic.connect, (me, 0))
+    assert refused(number, 1, attribute(1, struct.pack('I', os.getpid()))) == errno.EPERM
+    assert ask(16, 3, attribute(1, struct.pack('H', 16)))[0][0] == 16
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print('netlink')
