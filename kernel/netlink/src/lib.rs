@@ -9,7 +9,7 @@
 //! A message is handled while it is sent, and its answer is in the sender's [inbox](inbox::Inbox) when `send` returns. The
 //! kernel never waits for a reader: what does not fit is lost, and the reader is told (ENOBUFS).
 //!
-//! Locks: `netlink.ports` and `netlink.inbox` are spin locks that are not held together; nothing is woken under either.
+//! Locks: `netlink.ports` > `netlink.inbox`, both spin locks; nothing is woken under either.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 

@@ -10,7 +10,7 @@ use sync::{LockClass, SpinLock};
 use crate::inbox::Message;
 use crate::socket::{Protocol, Socket};
 
-/// Nothing is locked inside.
+/// `netlink.inbox` is taken inside.
 static PORTS_LOCK: LockClass = LockClass::new("netlink.ports");
 
 /// Ports of the kernel's choice go down from here, if the process's number is taken.

@@ -143,8 +143,8 @@ fn how_to_notify(event: &SigEvent) -> Result<Notify> {
     }
 }
 
-/// The C library's thread waits at a netlink socket. There are none: what is given instead is refused as Linux refuses
-/// any other descriptor.
+/// The C library's thread waits at a netlink socket of a protocol that is not there: what is given instead is refused as Linux refuses
+/// a descriptor of anything else.
 fn refuse_thread(event: &SigEvent) -> Result<Notify> {
     UserPtr::<u8>::new(event.value as usize).read_bytes(&mut [0; COOKIE_SIZE])?;
     let socket: Arc<File> = current::file(event.signal)?;
