@@ -4,7 +4,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use sched::{Task, TaskRef};
+use sched::Task;
 use sync::Once;
 use trace::SCHED_PROCESS_FORK;
 
@@ -122,7 +122,7 @@ fn tell_as(numbers: Numbers, event: &Event) {
 }
 
 /// A thread has been made.
-pub(crate) fn forked(child: &TaskRef) {
+pub(crate) fn forked(child: &Task) {
     let parent = Numbers::of_parent(Thread::of(child).process());
     tell(child, &Event::Fork { parent });
 }
@@ -161,7 +161,9 @@ pub(crate) fn session_begun() {
 
 /// The running thread has ended, and its parent knows.
 #[cold]
-pub(crate) fn ended(task: &Task) {
+#[inline(never)]
+pub(crate) fn ended() {
+    let task = &*sched::current();
     let thread = Thread::of(task);
     let process = thread.process();
     let signal = if thread.is_leader() { process.exit_signal() } else { u32::MAX };

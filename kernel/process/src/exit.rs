@@ -106,9 +106,6 @@ pub fn leave(code: u32) {
         crate::reaper::empty_namespace(process);
     }
     notify(&me, thread, is_last);
-    if crate::events::is_watched() {
-        crate::events::ended(&me);
-    }
 }
 
 /// The first process of the system must not end.
@@ -181,6 +178,9 @@ fn notify(me: &TaskRef, thread: &Thread, is_last: bool) {
         released.add_process(&mut table, process);
     }
     drop(table);
+    if crate::events::is_watched() {
+        crate::events::ended();
+    }
     if let Some(cgroup) = &released.cgroup {
         cgroup.tell();
     }

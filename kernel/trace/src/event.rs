@@ -53,11 +53,11 @@ impl<R: Record> Event<R> {
         Self { system, name, id, uses: AtomicU8::new(0), record: PhantomData }
     }
 
-    /// Whether it is on: for who would rather not have at hand what a record needs while it is off.
+    /// Whether it has a use: for who would rather not have at hand what a record needs while it is off.
     #[inline(always)]
     pub fn is_on(&self) -> bool {
         // Relaxed: who turns it on waits for nobody.
-        self.uses.load(Ordering::Relaxed) & RECORDED != 0
+        self.uses.load(Ordering::Relaxed) != 0
     }
 
     /// Notes that it has happened, if it is on. `make` is called only then, with interrupts off; it
@@ -79,7 +79,7 @@ impl<R: Record> Event<R> {
     #[inline(always)]
     pub fn record_and_observe(&self, make: impl FnOnce() -> R, observe: impl FnOnce()) {
         // One look for both: a place that is on a hot path costs no more for being observed by nobody.
-        if self.uses.load(Ordering::Relaxed) != 0 {
+        if self.is_on() {
             self.use_it(make, observe);
         }
     }
@@ -87,8 +87,10 @@ impl<R: Record> Event<R> {
     #[cold]
     #[inline(never)]
     fn use_it(&self, make: impl FnOnce() -> R, observe: impl FnOnce()) {
-        self.record(make);
-        if self.uses.load(Ordering::Relaxed) & OBSERVED != 0 {
+        if self.has_use(RECORDED) {
+            self.write(|| Some(make()));
+        }
+        if self.has_use(OBSERVED) {
             observe();
         }
     }
@@ -96,6 +98,10 @@ impl<R: Record> Event<R> {
     /// Says whether the places that can call an observer do.
     pub fn set_observed(&self, observed: bool) {
         self.set_use(OBSERVED, observed);
+    }
+
+    fn has_use(&self, which: u8) -> bool {
+        self.uses.load(Ordering::Relaxed) & which != 0
     }
 
     fn set_use(&self, which: u8, wanted: bool) {
@@ -166,7 +172,7 @@ impl<R: Record> AnyEvent for Event<R> {
     }
 
     fn is_enabled(&self) -> bool {
-        self.is_on()
+        self.has_use(RECORDED)
     }
 
     fn set_enabled(&self, enabled: bool) -> Result<()> {
