@@ -155,7 +155,7 @@ pub(crate) fn traced(task: &Task, tracer: Option<&Process>) {
 /// The running process leads a new session.
 pub(crate) fn session_begun() {
     if is_watched() {
-        tell(&sched::current(), &Event::Session);
+        tell_as(Numbers::of_process(&crate::current_process()), &Event::Session);
     }
 }
 
