@@ -51,8 +51,8 @@ pub(crate) fn waiting_one_is_pulled() {
     assert!(began < freed + LATE, "a CPU was free for {} ns, and one waited", began - freed);
 }
 
-/// On a CPU whose deadline task is the more urgent one, another one's next period begins: an idle CPU is told, and runs it.
-pub(crate) fn idle_one_is_told() {
+/// On a CPU whose deadline task is the more urgent one, another one's next period begins: an idle CPU takes it.
+pub(crate) fn idle_one_takes_it() {
     const PERIOD: u64 = 400 * MS;
     // How long before the period's begin the urgent one is woken, and how long it runs.
     const BEFORE: u64 = 50 * MS;

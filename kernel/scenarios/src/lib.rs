@@ -140,7 +140,7 @@ scenarios! {
     #[cfg(not(target_os = "none"))]
     s01_deadline_waiting_is_pulled / 10: "a CPU that gets free takes the deadline task that waits elsewhere" = deadline_spread::waiting_one_is_pulled;
     #[cfg(not(target_os = "none"))]
-    s01_deadline_idle_is_told / 10: "an idle CPU is told of a deadline task that waits elsewhere" = deadline_spread::idle_one_is_told;
+    s01_deadline_idle_takes_it / 10: "an idle CPU takes a deadline task that would wait for a more urgent one" = deadline_spread::idle_one_takes_it;
     s01_deadline_admission: "what is admitted, what is refused, and when bandwidth is there again" = deadlines::admission;
     s01_deadline_against_hotplug / 4: "a CPU goes only if what was promised can be kept, and throttled tasks go on elsewhere" = deadlines::against_hotplug;
     s01_deadline_against_everything: "tasks come into the class and leave it at any moment, and no bandwidth is lost" = deadlines::against_everything;

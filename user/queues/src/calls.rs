@@ -57,7 +57,7 @@ pub fn as_somebody(body: impl FnOnce()) {
 
 /// Long enough for another process to get to where it waits.
 pub fn linger() {
-    std::thread::sleep(Duration::from_millis(50));
+    std::thread::sleep(Duration::from_millis(200));
 }
 
 /// Sends a signal.

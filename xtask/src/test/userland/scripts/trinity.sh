@@ -8,7 +8,7 @@ hostile() {
     end=$(($(now) + $1)); calls=0; seed=$(date +%s)
     while left=$((end - $(now))); [ $left -gt 0 ]; do
         [ $left -le 20 ] || left=20
-        su user -c "cd /tmp/w; timeout -s INT -k 10 $left trinity -q -l off --disable-fds=sockets \
+        busybox su user -c "cd /tmp/w; timeout -s INT -k 10 $left trinity -q -l off --disable-fds=sockets \
             -C 8 -s $seed > /tmp/w/said 2>&1" 2> /dev/null
         made=$(sed -n 's/.*Ran \([0-9]*\) syscalls.*/\1/p' /tmp/w/said | tail -n 1)
         calls=$((calls + ${made:-0})); seed=$((seed + 1))
