@@ -59,7 +59,8 @@ print("fork", forked(), ask(MS, 10 * MS, flags=RESET)[0], forked())
 print("left", ordinary(), forked())
 print("setscheduler", answer(libc.syscall(144, 0, 6, ctypes.byref(parameter))))
 
-# More than there is, while a child holds a whole CPU of two.
+# More than there is, while a child holds a whole CPU of two. What has been left is there again when its rate has caught up.
+time.sleep(0.2)
 ready, done = os.pipe(), os.pipe()
 holder = os.fork()
 if holder == 0:
