@@ -21,6 +21,12 @@ impl Entity {
         self.server.get().map(|server| &**server)
     }
 
+    /// The server of a task that is wanted to be of the class. Looked for first: most tasks never get one.
+    #[inline]
+    fn wanted_server(&self) -> Option<&Server> {
+        self.server().filter(|_| self.wanted().policy == Policy::Deadline)
+    }
+
     /// Puts the parameters that are wanted in force along with the attributes. Returns the attributes that are wanted at that moment. Under
     /// the lock of the task's queue.
     pub(crate) fn adopt_parameters(&self, server: &Server) -> u64 {
@@ -140,7 +146,7 @@ pub(crate) fn change_class(task: &Task, new: Attributes) -> Result<(), Errno> {
 /// The running task is about to end, and leaves the class if it is of it.
 #[inline]
 pub(crate) fn leave_at_end(me: &Task) {
-    if me.entity.server().is_some() && me.entity.wanted().policy == Policy::Deadline {
+    if me.entity.wanted_server().is_some() {
         end(me);
     }
 }
@@ -154,9 +160,7 @@ fn end(me: &Task) {
 
 /// A task is dropped: what was promised to it and not given back is given back.
 pub(crate) fn close(task: &Task) {
-    if let Some(server) = task.entity.server()
-        && task.entity.wanted().policy == Policy::Deadline
-    {
+    if let Some(server) = task.entity.wanted_server() {
         give_back(&mut admission::lock(), server);
     }
 }
@@ -179,16 +183,13 @@ impl Task {
     pub fn attributes_and_parameters(&self) -> (Attributes, Option<DeadlineParameters>) {
         let _admission = admission::lock();
         let attributes = self.entity.wanted();
-        let parameters = match self.entity.server() {
-            Some(server) if attributes.policy == Policy::Deadline => Some(server.wanted.load()),
-            _ => None,
-        };
+        let parameters = self.entity.wanted_server().map(|server| server.wanted.load());
         (attributes, parameters)
     }
 
     /// For a task of the deadline class: what is left of its budget in nanoseconds, and its deadline on the monotonic clock; a moment ago.
     pub fn deadline_budget(&self) -> Option<(i64, u64)> {
-        let budget = self.entity.server()?.budget();
-        (self.entity.wanted().policy == Policy::Deadline).then_some((budget.left, budget.deadline))
+        let budget = self.entity.wanted_server()?.budget();
+        Some((budget.left, budget.deadline))
     }
 }
