@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use crate::preempt::preempt_point;
+use crate::preempt::{preempt_point, preemption_is_off};
 
 /// Keeps this CPU's interrupts off until dropped, then puts them back as they were. Nests; inner
 /// guards must be dropped before outer ones.
@@ -19,10 +19,19 @@ impl IrqGuard {
         Self { were_enabled: machine::irq::disable(), not_send: PhantomData }
     }
 
-    /// Whether interrupts go on again when this is dropped.
+    /// Whether the section began where a task may sleep: interrupts were on, and preemption was, too.
     #[inline]
-    pub(crate) fn were_enabled(&self) -> bool {
-        self.were_enabled
+    pub fn was_preemptible(&self) -> bool {
+        self.were_enabled && !preemption_is_off()
+    }
+
+    /// Ends a section in which nothing was woken. Who else wants this CPU sends an interrupt, which comes now, so there is no need to look.
+    #[inline]
+    pub fn end_unwoken(self) {
+        if self.were_enabled {
+            machine::irq::enable();
+        }
+        core::mem::forget(self);
     }
 }
 

@@ -19,6 +19,7 @@ extern crate alloc;
 mod any;
 mod barrier;
 mod current;
+mod direct;
 mod irq;
 mod keycell;
 mod list;
@@ -29,11 +30,13 @@ mod percpu;
 mod preempt;
 mod shown;
 mod spin;
+mod takecell;
 mod trycell;
 
 pub use any::AnyOnce;
 pub use barrier::fence_after_exchange;
 pub use current::{Current, CurrentSlot};
+pub use direct::Direct;
 pub use irq::IrqGuard;
 pub use keycell::{Key, KeyCell};
 pub use list::{Choice, Linked, Links, List};
@@ -47,4 +50,5 @@ pub use preempt::{
 };
 pub use shown::{Showing, Shown};
 pub use spin::{SpinGuard, SpinIrqGuard, SpinIrqsOffGuard, SpinLock};
+pub use takecell::TakeCell;
 pub use trycell::{ReadGuard, TryCell, WriteGuard};

@@ -178,18 +178,8 @@ impl<T: Linked + ?Sized> List<T> {
     /// Takes the first element.
     #[inline]
     pub fn pop_front(&mut self) -> Option<Arc<T>> {
-        self.pop_front_if(|_| true)
-    }
-
-    /// Takes the first element, if it is as wanted.
-    #[inline]
-    pub fn pop_front_if(&mut self, wanted: impl FnOnce(&T) -> bool) -> Option<Arc<T>> {
         // SAFETY: by the invariant, an element's links, or none.
         let node = unsafe { self.first.as_ref() }?;
-        // SAFETY: the element is in this list, and alive; `wanted` cannot reach the list, which is borrowed exclusively.
-        if !wanted(unsafe { element_of(node).as_ref() }) {
-            return None;
-        }
         let next = node.next.get();
         self.first = next;
         if next.is_null() {
@@ -199,6 +189,47 @@ impl<T: Linked + ?Sized> List<T> {
             unsafe { (*next).previous.set(ptr::null()) };
         }
         Some(self.disown(node))
+    }
+
+    /// Takes elements from the beginning as long as they are as wanted, one for each of `takers` at most, and hands them over.
+    #[inline]
+    pub fn take_front_for<V>(
+        &mut self,
+        takers: impl IntoIterator<Item = V>,
+        mut wanted: impl FnMut(&T) -> bool,
+        mut hand_over: impl FnMut(V, Arc<T>),
+    ) {
+        /// What is left begins here. Put right at the end, whichever way that comes.
+        struct Rest<'a, T: Linked + ?Sized> {
+            list: &'a mut List<T>,
+            first: *const Links<T>,
+        }
+        impl<T: Linked + ?Sized> Drop for Rest<'_, T> {
+            #[inline]
+            fn drop(&mut self) {
+                self.list.first = self.first;
+                if self.first.is_null() {
+                    self.list.last = ptr::null();
+                } else {
+                    // SAFETY: by the invariant, an element's links, alive and the list's to change.
+                    unsafe { (*self.first).previous.set(ptr::null()) };
+                }
+            }
+        }
+        let mut rest = Rest { first: self.first, list: self };
+        for taker in takers {
+            // SAFETY: by the invariant, an element's links, or none.
+            let Some(node) = (unsafe { rest.first.as_ref() }) else { return };
+            // SAFETY: the element is in this list, and alive; `wanted` cannot reach the list, which is borrowed exclusively.
+            let element = unsafe { element_of(node) };
+            // SAFETY: as above.
+            if !wanted(unsafe { element.as_ref() }) {
+                return;
+            }
+            rest.first = node.next.get();
+            // SAFETY: it is the first of what is left, and of that the beginning is after it.
+            hand_over(taker, unsafe { rest.list.release(node, element) });
+        }
     }
 
     /// Takes an element out, if it is in this list.
@@ -273,14 +304,22 @@ impl<T: Linked + ?Sized> List<T> {
     /// Gives up the reference to an element of this list whose neighbours do not know it any more.
     #[inline]
     fn disown(&mut self, node: &Links<T>) -> Arc<T> {
-        // SAFETY: the links are still this list's.
-        let element = unsafe { element_of(node) }.as_ptr();
+        // SAFETY: the links are still this list's, and know their element.
+        unsafe { self.release(node, element_of(node)) }
+    }
+
+    /// As [`disown`](Self::disown).
+    ///
+    /// # Safety
+    /// The links are in this list and are those of this element.
+    #[inline]
+    unsafe fn release(&mut self, node: &Links<T>, element: NonNull<T>) -> Arc<T> {
         // Release: another list's owner may use the fields from here on.
         node.owner.store(0, Ordering::Release);
         machine::irq::point();
-        // SAFETY: `push_back` got the pointer from `Arc::into_raw`, and the reference is taken back once: the element is no longer in
+        // SAFETY: `adopt` got the pointer from `Arc::into_raw`, and the reference is taken back once: the element is no longer in
         // the list.
-        unsafe { Arc::from_raw(element) }
+        unsafe { Arc::from_raw(element.as_ptr()) }
     }
 
     /// Goes through the list from the beginning, and hands to `taken` what `choose` says is to be taken out.

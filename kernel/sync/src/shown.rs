@@ -1,20 +1,21 @@
 //! A place where the user of a shared element shows what it is at, so that others get at it, too.
 
 use alloc::sync::Arc;
+use core::mem::ManuallyDrop;
 use core::ops::Deref;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::irq::IrqGuard;
 
-/// Marks the pointer while somebody copies the reference.
-const COPYING: usize = 1;
+/// Marks the pointer while somebody looks at the element.
+const MARK: usize = 1;
 
 /// Shows one element or none. Showing costs a store, and its end an exchange: less than a second reference, for which only who wants one
 /// pays.
 ///
 /// Invariant: an unmarked pointer in it was put there by a [`Showing`] that has not ended, which takes it out again before it gives up its
-/// reference. Who copies the reference marks the pointer, and a marked one is taken out by nobody; so the element stays as long as the
+/// reference. Who looks at the element marks the pointer, and a marked one is taken out by nobody; so the element stays as long as the
 /// mark.
 pub struct Shown<T> {
     element: AtomicPtr<T>,
@@ -24,7 +25,7 @@ impl<T> Shown<T> {
     /// Nothing.
     pub const fn new() -> Self {
         // The mark takes the lowest bit of the pointer.
-        const { assert!(align_of::<T>() > COPYING) };
+        const { assert!(align_of::<T>() > MARK) };
         Self { element: AtomicPtr::new(ptr::null_mut()) }
     }
 
@@ -33,9 +34,9 @@ impl<T> Shown<T> {
     #[inline]
     pub fn show(&self, element: Arc<T>) -> Showing<'_, T> {
         debug_assert!(!self.shows_any(), "two elements are shown at once");
-        // Release pairs with the Acquire in `copy`.
+        // Release pairs with the Acquire in `with_mark`.
         self.element.store(Arc::as_ptr(&element).cast_mut(), Ordering::Release);
-        Showing { shown: self, element: Some(element) }
+        Showing { shown: self, element: ManuallyDrop::new(element) }
     }
 
     /// Whether an element is shown. Only a hint, but for the one who shows.
@@ -47,11 +48,38 @@ impl<T> Shown<T> {
     /// Whether this element is shown. Only a hint, but for the one who shows.
     pub fn shows(&self, element: &T) -> bool {
         let shown = self.element.load(Ordering::Relaxed);
-        shown.map_addr(|address| address & !COPYING).cast_const() == ptr::from_ref(element)
+        shown.map_addr(|address| address & !MARK).cast_const() == ptr::from_ref(element)
+    }
+
+    /// Looks at what is shown; who shows it waits for that at its end. Any context but a non-maskable interrupt; `look` must be short, and
+    /// neither show nor end anything.
+    pub fn look<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        self.with_mark(|element| {
+            // SAFETY: it came from `Arc::as_ptr` of a reference that is not given up as long as the mark is there.
+            look(unsafe { &*element })
+        })
     }
 
     /// A reference of the caller's own to what is shown. Any context but a non-maskable interrupt.
     pub fn copy(&self) -> Option<Arc<T>> {
+        self.with_mark(|element| {
+            // SAFETY: as above, so there is a reference while another is counted.
+            unsafe {
+                Arc::increment_strong_count(element);
+                Arc::from_raw(element)
+            }
+        })
+    }
+
+    fn with_mark<R>(&self, look: impl FnOnce(*const T) -> R) -> Option<R> {
+        /// Takes the mark away.
+        struct Mark<'a, T>(&'a AtomicPtr<T>, *mut T);
+        impl<T> Drop for Mark<'_, T> {
+            fn drop(&mut self) {
+                // Release: what was done with the element, a count of its references too, is done before they can be given up.
+                self.0.store(self.1, Ordering::Release);
+            }
+        }
         // Who ends the showing meanwhile waits for the mark to go.
         let _irqs_off = IrqGuard::new();
         loop {
@@ -60,7 +88,7 @@ impl<T> Shown<T> {
             if pointer.is_null() {
                 return None;
             }
-            let marked = pointer.map_addr(|address| address | COPYING);
+            let marked = pointer.map_addr(|address| address | MARK);
             let is_free = pointer != marked;
             // Acquire pairs with the Release in `show`.
             if is_free
@@ -69,15 +97,9 @@ impl<T> Shown<T> {
                     .compare_exchange(pointer, marked, Ordering::Acquire, Ordering::Relaxed)
                     .is_ok()
             {
+                let _mark = Mark(&self.element, pointer);
                 machine::irq::point();
-                // SAFETY: the pointer came from `Arc::as_ptr` of a reference that is not given up as long as the mark is there.
-                let copy = unsafe {
-                    Arc::increment_strong_count(pointer);
-                    Arc::from_raw(pointer)
-                };
-                // Release: the reference is counted before it can be given up.
-                self.element.store(pointer, Ordering::Release);
-                return Some(copy);
+                return Some(look(pointer));
             }
             machine::cpu::relax();
         }
@@ -94,25 +116,28 @@ impl<T> Default for Shown<T> {
 #[must_use = "the element is shown until this is dropped"]
 pub struct Showing<'a, T> {
     shown: &'a Shown<T>,
-    /// None once it is ended.
-    element: Option<Arc<T>>,
+    /// Taken out when the showing ends, and only then.
+    element: ManuallyDrop<Arc<T>>,
 }
 
 impl<T> Showing<'_, T> {
     /// Shows it no longer.
     #[inline]
-    pub fn end(mut self) -> Arc<T> {
-        self.element.take().inspect(|element| self.shown.hide(element)).expect("it is shown once")
+    pub fn end(self) -> Arc<T> {
+        let mut this = ManuallyDrop::new(self);
+        this.shown.hide(&this.element);
+        // SAFETY: this is the end, and `drop` does not come.
+        unsafe { ManuallyDrop::take(&mut this.element) }
     }
 }
 
 impl<T> Shown<T> {
-    /// Takes a pointer out, when nobody copies the reference.
+    /// Takes a pointer out, when nobody looks at the element.
     #[inline]
     fn hide(&self, element: &Arc<T>) {
         machine::irq::point();
         let pointer = Arc::as_ptr(element).cast_mut();
-        // Acquire pairs with the Release at the end of `copy`.
+        // Acquire pairs with the Release when the mark goes.
         while self
             .element
             .compare_exchange(pointer, ptr::null_mut(), Ordering::Acquire, Ordering::Relaxed)
@@ -127,16 +152,16 @@ impl<T> Deref for Showing<'_, T> {
     type Target = Arc<T>;
     #[inline]
     fn deref(&self) -> &Arc<T> {
-        self.element.as_ref().expect("it is shown")
+        &self.element
     }
 }
 
 impl<T> Drop for Showing<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(element) = &self.element {
-            self.shown.hide(element);
-        }
+        self.shown.hide(&self.element);
+        // SAFETY: this is the end, and it was not taken by `end`.
+        unsafe { ManuallyDrop::drop(&mut self.element) };
     }
 }
 
@@ -152,6 +177,7 @@ mod tests {
         assert!(shown.copy().is_none() && !shown.shows_any() && !shown.shows(&one));
         let showing = shown.show(one.clone());
         assert!(shown.shows_any() && shown.shows(&one) && !shown.shows(&other));
+        assert_eq!(shown.look(|&number| number), Some(1));
         let copy = shown.copy();
         assert!(copy.is_some_and(|copy| Arc::ptr_eq(&copy, &one)));
         assert_eq!(**showing, 1);
@@ -181,6 +207,8 @@ mod tests {
                     while !done.load(Ordering::Relaxed) {
                         let copy = shown.copy();
                         assert!(copy.is_none_or(|alive| alive.0.load(Ordering::Relaxed)));
+                        let seen = shown.look(|alive| alive.0.load(Ordering::Relaxed));
+                        assert!(seen.is_none_or(|alive| alive));
                     }
                 });
             }

@@ -2,12 +2,14 @@
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
+use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::irq::IrqGuard;
 use crate::lockdep::{LockClass, Tracker};
-use crate::preempt::{PreemptGuard, preemption_is_off};
+use crate::preempt::PreemptGuard;
 
 /// A lock that is waited for by spinning. For short sections that do not sleep.
 ///
@@ -74,18 +76,21 @@ impl<T: ?Sized> SpinLock<T> {
     }
 
     /// As [`lock_irq`](Self::lock_irq), but only if the lock is free now. For whoever waits for it otherwise: to the lock checker this is no try.
+    ///
+    /// # Errors
+    /// The section without interrupts, which is not ended here: so there are no calls on the way to whoever does that.
     #[inline]
     #[track_caller]
-    pub fn lock_irq_if_free(&self) -> Option<SpinIrqGuard<'_, T>> {
+    pub fn lock_irq_if_free(&self) -> Result<SpinIrqGuard<'_, T>, IrqGuard> {
         let section = IrqGuard::new();
         self.tracker.acquire(false);
         machine::irq::point();
         // Acquire: as in `acquire`.
         if self.locked.swap(true, Ordering::Acquire) {
             self.tracker.release();
-            return None;
+            return Err(section);
         }
-        Some(SpinIrqGuard { lock: self, _section: section })
+        Ok(SpinIrqGuard { lock: self, _section: section })
     }
 
     /// Takes the lock where interrupts are off already, and stay off.
@@ -168,7 +173,16 @@ impl<T: ?Sized> SpinIrqGuard<'_, T> {
     /// Whether the lock was taken where interrupts were on and preemption was, too: where a task may sleep.
     #[inline]
     pub fn was_preemptible(&self) -> bool {
-        self._section.were_enabled() && !preemption_is_off()
+        self._section.was_preemptible()
+    }
+
+    /// Releases the lock, and leaves interrupts off.
+    #[inline]
+    pub fn release(self) -> IrqGuard {
+        let held = ManuallyDrop::new(self);
+        held.lock.release();
+        // SAFETY: the guard is not used or dropped after that.
+        unsafe { ptr::read(&raw const held._section) }
     }
 }
 

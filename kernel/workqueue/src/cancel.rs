@@ -60,7 +60,7 @@ fn try_to_take(node: &Arc<Node>) -> Try {
             let was_active = held_back.is_none();
             let removed = held_back.or_else(|| match home.place() {
                 Place::Deferred => node.state.take_deferred_back().then(|| node.clone()),
-                _ => state.take_from_worklist(node),
+                _ => state.take_active(node),
             });
             let Some(removed) = removed else { return Try::Again };
             node.home.set_place(Place::Nowhere);

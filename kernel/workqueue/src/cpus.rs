@@ -56,7 +56,6 @@ fn rebind(pool: &Pool, cpus: CpuMask, disassociated: bool) {
                 held.change_flags(id as u32, set, clear);
             }
         }
-        held.settle();
         if held.need_more_workers() {
             held.wake_worker();
         }

@@ -32,10 +32,9 @@ impl Home {
         Self((pool as u64) << POOL | (slot as u64) << SLOT | Place::Queued as u64)
     }
 
-    /// This one, which has colour 0, under another.
-    #[inline]
+    /// This one under another colour.
     pub(crate) const fn under(self, colour: u8) -> Self {
-        Self(self.0 | (colour as u64) << COLOUR)
+        Self(self.0 & !(0xff << COLOUR) | (colour as u64) << COLOUR)
     }
 
     const fn at(self, place: Place) -> Self {

@@ -10,7 +10,7 @@ use core::fmt;
 use core::ops::Deref;
 
 use errno::Errno;
-use sync::{Linked, Links};
+use sync::{Direct, Linked, Links, Showing};
 use time::Timer;
 
 use crate::delayed::Delay;
@@ -47,7 +47,7 @@ pub(crate) struct Node {
     pub(crate) name: &'static str,
     /// Not in here as such: queues and workers handle items all the time, and a reference to a value whose type is
     /// not known costs a look at a table each time.
-    pub(crate) item: Arc<dyn WorkItem>,
+    pub(crate) item: Direct<dyn WorkItem>,
 }
 
 impl Linked for Node {
@@ -59,7 +59,7 @@ impl Linked for Node {
 impl Node {
     fn new(name: &'static str, delay: Option<Arc<Delay>>, item: Arc<dyn WorkItem>) -> Self {
         let (state, home) = (State::new(), HomeCell::new());
-        Self { links: Links::new(), state, home, delay, name, item }
+        Self { links: Links::new(), state, home, delay, name, item: item.into() }
     }
 }
 
@@ -251,12 +251,8 @@ impl<T: WorkItem> Deref for DelayedWork<T> {
 
 /// The item that runs, as its own function sees it: the way to queue oneself again.
 pub struct Running<'a> {
-    pub(crate) node: &'a Arc<Node>,
-    pub(crate) place: &'a RunsAt<'a>,
-}
-
-/// The row of the queue for which items run.
-pub(crate) struct RunsAt<'a> {
+    pub(crate) showing: Showing<'a, Node>,
+    /// The row of the queue for which it runs.
     pub(crate) pool: &'a Pool,
     pub(crate) slot: u32,
 }
@@ -264,22 +260,22 @@ pub(crate) struct RunsAt<'a> {
 impl Running<'_> {
     /// The queue stays while one of its items runs: who destroys it waits for them.
     fn queue(&self) -> Arc<Queue> {
-        self.place.pool.lock().pwq(self.place.slot).queue()
+        self.pool.lock().pwq(self.slot).queue()
     }
 
     /// Queues the item again on the queue that it runs for. Returns false if somebody has done so already or takes it back.
     pub fn requeue(&self) -> bool {
-        self.queue().queue(self.node, None)
+        self.queue().queue(&self.showing, None)
     }
 
     /// As [`requeue`](Self::requeue) after so many nanoseconds. An item that is not a [`DelayedWork`] has no timer, and is queued at once.
     pub fn requeue_after(&self, nanoseconds: u64) -> bool {
-        delayed::queue(&self.queue(), self.node, None, nanoseconds)
+        delayed::queue(&self.queue(), &self.showing, None, nanoseconds)
     }
 }
 
 impl fmt::Debug for Running<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Running({})", self.node.name)
+        write!(f, "Running({})", self.showing.name)
     }
 }

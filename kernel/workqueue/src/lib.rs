@@ -25,7 +25,7 @@
 //! | `state`, `home` | the word that says how far an item is, and the one that says where |
 //! | `queue`, `flags` | queues; `pwq`: a queue's part in a pool |
 //! | `pool`, `pools` | pools: who is idle, who runs, when to wake another; which there are |
-//! | `worker`, `manager`, `rescuer` | the threads |
+//! | `worker`, `manager`, `rescuer` | the threads; `hand`: what a worker has taken to do next |
 //! | `wait`, `flush` | waiting for an item, for a queue |
 //! | `cancel`, `delayed` | taking back, and timers; `stranded`: whose queue has ended |
 //! | `cpus`, `freeze` | CPUs that come and go, the freezer |
@@ -45,6 +45,7 @@ mod delayed;
 mod flags;
 mod flush;
 mod freeze;
+mod hand;
 mod home;
 mod item;
 mod manager;

@@ -8,6 +8,7 @@ use kthread::Builder;
 use sched::{Attributes, CpuMask, Mutex};
 use sync::LockClass;
 
+use crate::hand::Hand;
 use crate::pool::Pool;
 use crate::{pools, rescuer, worker};
 
@@ -40,7 +41,8 @@ pub fn set_idle_timeout(nanoseconds: u64) {
 /// # Errors
 /// As [`Builder::create`].
 pub(crate) fn make_worker(pool: &Arc<Pool>) -> Result<(), Errno> {
-    let id = pool.lock().reserve_worker()?;
+    let hand = Arc::new(Hand::new());
+    let id = pool.lock().reserve_worker(hand.clone())?;
     let theirs = pool.clone();
     let high = if pool.nice < 0 { "H" } else { "" };
     let builder = match pool.cpu {
@@ -51,7 +53,7 @@ pub(crate) fn make_worker(pool: &Arc<Pool>) -> Result<(), Errno> {
         .node(pool.node)
         .bound_to(pool.cpus())
         .attributes(Attributes { nice: pool.nice, ..Attributes::NORMAL })
-        .create(move |_| worker::live(&theirs, id));
+        .create(move |_| worker::live(&theirs, id, &hand));
     let created = match made {
         Ok(created) => created,
         Err(error) => {

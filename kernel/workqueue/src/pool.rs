@@ -29,17 +29,16 @@ use alloc::vec::Vec;
 use errno::Errno;
 use machine::{CpuId, NodeId};
 use sched::{CpuMask, WaitQueue};
-use sync::{List, LockClass, SpinIrqGuard, SpinLock};
+use sync::{IrqGuard, List, LockClass, SpinIrqGuard, SpinIrqsOffGuard, SpinLock};
 use time::Timer;
 
+use crate::home::Home;
 use crate::item::Node;
 use crate::pwq::Pwq;
 use crate::queue::Queue;
 use crate::{manager, pools};
 
-use items::Unsettled;
-
-pub(crate) use items::{SERIES, is_listed};
+pub(crate) use items::is_listed;
 pub(crate) use workers::{Worker, WorkerFlags};
 
 /// Taken with interrupts off, from any context. Inside: run queues (wake-ups), timer queues. Never two at once.
@@ -68,9 +67,10 @@ pub(crate) struct State {
     pub(crate) disassociated: bool,
     /// No workers are made any more.
     pub(crate) dying: bool,
-    unsettled: Unsettled,
-    /// Counts what was begun, for the stall detector.
-    pub(crate) progress: u64,
+    /// The worker that has items in its hand: it counts as running, and is the only one.
+    holder: Option<u32>,
+    /// Counts what was begun under the lock, and what was counted out.
+    progress: u64,
 }
 
 /// A pool.
@@ -110,7 +110,7 @@ impl Pool {
                         managing: false,
                         disassociated: cpu.is_some(),
                         dying: false,
-                        unsettled: Unsettled::none(),
+                        holder: None,
                         progress: 0,
                     },
                 ),
@@ -135,8 +135,13 @@ impl Pool {
     }
 
     #[inline]
-    pub(crate) fn lock_if_free(&self) -> Option<Held<'_>> {
+    pub(crate) fn lock_if_free(&self) -> Result<Held<'_>, IrqGuard> {
         self.state.lock_irq_if_free()
+    }
+
+    /// In a section without interrupts.
+    pub(crate) fn lock_within<'a>(&'a self, _section: &'a IrqGuard) -> SpinIrqsOffGuard<'a, State> {
+        self.state.lock_irqs_off()
     }
 
     /// Where the pool's workers belong.
@@ -147,16 +152,11 @@ impl Pool {
         }
     }
 
-    /// Gives a queue a row. May allocate.
+    /// Keeps a row for a queue that is being made. May allocate.
     ///
     /// # Errors
     /// ENOMEM.
-    pub(crate) fn add_queue(
-        &self,
-        queue: &Arc<Queue>,
-        index: usize,
-        max_active: u32,
-    ) -> Result<u16, Errno> {
+    pub(crate) fn reserve_row(&self, queue_id: u64, index: usize) -> Result<u16, Errno> {
         let mut state = self.lock();
         let slot = match state.pwqs.iter().position(Pwq::is_vacant) {
             Some(slot) => slot,
@@ -167,8 +167,13 @@ impl Pool {
             }
         };
         let number = u16::try_from(slot).map_err(|_| Errno::ENOMEM)?;
-        state.pwqs[slot].occupy(queue.clone(), index, max_active);
+        state.pwqs[slot].reserve(queue_id, index, Home::queued(self.id, number));
         Ok(number)
+    }
+
+    /// The queue is made.
+    pub(crate) fn occupy_row(&self, slot: u32, queue: &Arc<Queue>) {
+        self.lock().pwq(slot).occupy(queue);
     }
 
     /// Frees a queue's row. The queue is drained.

@@ -13,9 +13,9 @@ use crate::queue::Queue;
 
 /// A row in a pool's table; its number is the *slot*. All of it is protected by the pool's lock.
 pub(crate) struct Pwq {
-    /// None: the row is free.
+    /// None: the row is free, or the queue is being made.
     queue: Option<Arc<Queue>>,
-    /// The queue's number, 0 in a free row.
+    /// The queue's number; 0: the row is free.
     pub(crate) queue_id: u64,
     /// Which of the queue's pools this is.
     pub(crate) index: usize,
@@ -23,8 +23,8 @@ pub(crate) struct Pwq {
     pub(crate) max_active: u32,
     pub(crate) active: u32,
     inactive: List<Node>,
-    /// The colour of what is queued now.
-    pub(crate) colour: u8,
+    /// Where what is queued now is at home: here, under the colour of now.
+    home: Home,
     in_flight: [u32; COLOURS],
     /// What the queue's rescuer runs for this pool, and where that was at home.
     pub(crate) rescued: Option<(Arc<Node>, Home)>,
@@ -40,25 +40,26 @@ impl Pwq {
             max_active: 0,
             active: 0,
             inactive: List::new(),
-            colour: 0,
+            home: Home::queued(0, 0),
             in_flight: [0; COLOURS],
             rescued: None,
         }
     }
 
-    pub(crate) fn occupy(&mut self, queue: Arc<Queue>, index: usize, max_active: u32) {
-        *self = Self {
-            queue_id: queue.id,
-            cpu_intensive: queue.is_cpu_intensive(),
-            queue: Some(queue),
-            index,
-            max_active,
-            ..Self::vacant()
-        };
+    /// Keeps the row for a queue that is being made.
+    pub(crate) fn reserve(&mut self, queue_id: u64, index: usize, home: Home) {
+        *self = Self { queue_id, index, home, ..Self::vacant() };
+    }
+
+    /// The queue is made, and its items may come.
+    pub(crate) fn occupy(&mut self, queue: &Arc<Queue>) {
+        self.cpu_intensive = queue.is_cpu_intensive();
+        self.max_active = queue.max_active();
+        self.queue = Some(queue.clone());
     }
 
     pub(crate) fn is_vacant(&self) -> bool {
-        self.queue.is_none()
+        self.queue_id == 0
     }
 
     /// The queue.
@@ -94,15 +95,16 @@ impl Pwq {
         self.in_flight[usize::from(colour) % COLOURS]
     }
 
-    /// Counts a new item, under the row's colour, and says whether it is active at once.
+    /// Counts a new item. Returns where it is at home, and whether it is active at once.
     #[inline]
-    pub(crate) fn enter(&mut self, colour: u8) -> bool {
-        self.in_flight[usize::from(colour) % COLOURS] += 1;
+    pub(crate) fn enter(&mut self) -> (Home, bool) {
+        let home = self.home;
+        self.in_flight[usize::from(home.colour()) % COLOURS] += 1;
         if self.active >= self.max_active {
-            return false;
+            return (home, false);
         }
         self.active += 1;
-        true
+        (home, true)
     }
 
     pub(crate) fn hold_back(&mut self, node: Arc<Node>) {
@@ -134,7 +136,7 @@ impl Pwq {
         let left = &mut self.in_flight[usize::from(colour) % COLOURS];
         *left -= count;
         // The colour of what is queued now is not flushed here.
-        *left == 0 && colour != self.colour && self.is_last_of(colour)
+        *left == 0 && colour != self.home.colour() && self.is_last_of(colour)
     }
 
     #[cold]
@@ -144,7 +146,8 @@ impl Pwq {
 
     /// What is queued from now on has another colour. Returns whether items of the old one are not done.
     pub(crate) fn change_colour(&mut self, new: u8) -> bool {
-        let old = core::mem::replace(&mut self.colour, new);
+        let old = self.home.colour();
+        self.home = self.home.under(new);
         self.in_flight(old) != 0
     }
 }

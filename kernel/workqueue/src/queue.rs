@@ -14,11 +14,10 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use errno::Errno;
 use machine::CpuId;
 use sched::{Mutex, NameBuffer};
-use sync::{LockClass, Once, SpinLock};
+use sync::{LockClass, SpinLock};
 
 use crate::flags::{DEFAULT_ACTIVE, MAX_ACTIVE, WqFlags};
 use crate::flush::{self, Flush};
-use crate::home::Home;
 use crate::item::{DelayedWork, Node, Work, WorkItem};
 use crate::pool::{Held, Pool};
 use crate::rescuer::{self, Rescuer};
@@ -60,15 +59,21 @@ impl fmt::Display for Name {
 /// A queue's part in one pool.
 pub(crate) struct Part {
     pub(crate) pool: Arc<Pool>,
-    /// Where the queue's items are at home there.
-    home: Home,
+    /// The queue's row there.
+    slot: u16,
 }
 
 impl Part {
     /// The queue's row in the pool.
     pub(crate) const fn slot(&self) -> u32 {
-        self.home.slot()
+        self.slot as u32
     }
+}
+
+/// Where items go that are queued on a CPU.
+struct Route {
+    pool: Arc<Pool>,
+    slot: u32,
 }
 
 /// A queue, as pools and timers hold it.
@@ -78,8 +83,10 @@ pub(crate) struct Queue {
     pub(crate) flags: WqFlags,
     closed: AtomicU32,
     max_active: AtomicU32,
-    /// By CPU; by node, if unbound; one, if ordered. Set once, before the first item comes.
-    parts: Once<Vec<Part>>,
+    /// By CPU; by node, if unbound; one, if ordered.
+    parts: Vec<Part>,
+    /// By CPU: the part that takes what is queued there.
+    routes: Vec<Route>,
     pub(crate) flush: Flush,
     pub(crate) rescuer: Rescuer,
     drainers: Mutex<u32>,
@@ -88,7 +95,7 @@ pub(crate) struct Queue {
 impl Queue {
     #[inline]
     pub(crate) fn parts(&self) -> &[Part] {
-        self.parts.get().map_or(&[], Vec::as_slice)
+        &self.parts
     }
 
     pub(crate) fn is_cpu_intensive(&self) -> bool {
@@ -99,51 +106,39 @@ impl Queue {
         self.max_active.load(Ordering::Relaxed)
     }
 
-    /// [`part_for`](Self::part_for), if that is simple.
-    #[inline]
-    fn near_part(&self, cpu: Option<CpuId>) -> Option<&Part> {
-        if self.flags.contains(WqFlags::UNBOUND) {
-            return None;
-        }
-        let cpu = match cpu {
-            Some(cpu) => cpu,
-            None => pools::this_cpu()?,
-        };
-        self.parts.get()?.get(cpu)
-    }
-
     /// Where an item goes that is queued on this CPU, or for another.
     #[inline]
-    fn part_for(&self, cpu: Option<CpuId>) -> Option<&Part> {
-        let cpu = cpu.unwrap_or_else(pools::local_cpu);
-        let parts = self.parts();
-        let index = if self.flags.contains(WqFlags::UNBOUND) {
-            if parts.len() == 1 { 0 } else { machine::cpu::node(cpu) }
-        } else {
-            cpu
-        };
-        parts.get(index).or_else(|| parts.first())
+    fn route(&self, cpu: Option<CpuId>) -> Option<&Route> {
+        self.routes.get(cpu.unwrap_or_else(pools::local_cpu))
     }
 
     /// Queues an item that is not pending. Any context.
     ///
     /// What nearly always is the case is decided here, in few steps; the rest is left to [`queue_slowly`](Self::queue_slowly), which begins anew. So
-    /// nothing has to be kept for later, and there are no calls on this path.
+    /// nothing has to be kept for later: all calls on this path are its end.
     #[inline]
     pub(crate) fn queue(&self, node: &Arc<Node>, cpu: Option<CpuId>) -> bool {
-        if let Some(idle) = node.state.idle()
-            && let Some(part) = self.near_part(cpu)
-            && let Some(mut held) = part.pool.lock_if_free()
-            && !tracepoints::queueing_is_traced()
-            && self.closed.load(Ordering::Relaxed) == 0
-            && node.state.claim_from(idle)
-        {
-            if held.insert(part.home, node.clone()) {
-                follow(held);
+        let Some(here) = cpu.or_else(pools::this_cpu) else { return self.queue_slowly(node, cpu) };
+        let Some(route) = self.routes.get(here) else { return false };
+        let Some(idle) = node.state.idle() else { return self.queue_slowly(node, cpu) };
+        let mut held = match route.pool.lock_if_free() {
+            Ok(held) => held,
+            Err(section) => {
+                section.end_unwoken();
+                return self.queue_slowly(node, cpu);
             }
-            return true;
+        };
+        if tracepoints::queueing_is_traced()
+            || self.closed.load(Ordering::Relaxed) != 0
+            || !node.state.claim_from(idle)
+        {
+            held.release().end_unwoken();
+            return self.queue_slowly(node, cpu);
         }
-        self.queue_slowly(node, cpu)
+        if held.insert(route.slot, node.clone()) {
+            return follow(held);
+        }
+        true
     }
 
     #[cold]
@@ -152,14 +147,14 @@ impl Queue {
         if !node.state.may_claim() {
             return false;
         }
-        let Some(part) = self.part_for(cpu) else { return false };
+        let Some(Route { pool, slot }) = self.route(cpu) else { return false };
         // Interrupts are off from the claim to the end: nobody above this code finds the item pending and nowhere.
-        let mut held = part.pool.lock();
+        let mut held = pool.lock();
         if !self.takes() || !node.state.claim() {
             return false;
         }
-        tracepoints::queue_work(self, &part.pool, node, cpu);
-        if held.insert(part.home, node.clone()) {
+        tracepoints::queue_work(self, pool, node, cpu);
+        if held.insert(*slot, node.clone()) {
             held.follow();
         }
         true
@@ -175,11 +170,11 @@ impl Queue {
         node: Arc<Node>,
         cpu: Option<CpuId>,
     ) -> Result<(), Arc<Node>> {
-        if let Some(part) = self.part_for(cpu) {
-            let mut held = part.pool.lock();
+        if let Some(Route { pool, slot }) = self.route(cpu) {
+            let mut held = pool.lock();
             if self.takes() {
-                tracepoints::queue_work(self, &part.pool, &node, cpu);
-                if held.insert(part.home, node) {
+                tracepoints::queue_work(self, pool, &node, cpu);
+                if held.insert(*slot, node) {
                     held.follow();
                 }
                 return Ok(());
@@ -243,10 +238,7 @@ impl Queue {
     }
 
     fn leave_pools(&self) {
-        for part in self.parts() {
-            part.pool.remove_queue(part.slot());
-            pools::put(&part.pool);
-        }
+        leave(&self.parts);
     }
 
     /// Puts in force how many items may be active now. The caller holds [`QUEUES`]: freezing is not begun or ended meanwhile.
@@ -259,11 +251,12 @@ impl Queue {
     }
 }
 
-/// Takes the lock along, and releases it.
+/// Takes the lock along, and releases it. True, for what has been queued.
 #[cold]
 #[inline(never)]
-fn follow(mut held: Held<'_>) {
+fn follow(mut held: Held<'_>) -> bool {
     held.follow();
+    true
 }
 
 /// Visits all queues. Any context; `visit` may lock pools.
@@ -348,17 +341,38 @@ fn prepare(
     let max_active = if max_active == 0 { DEFAULT_ACTIVE } else { max_active.min(MAX_ACTIVE) };
     let mut buffer = NameBuffer::new();
     buffer.format(name);
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    let parts = make_parts(id, flags)?;
+    let routes = match make_routes(&parts, flags) {
+        Ok(routes) => routes,
+        Err(error) => {
+            leave(&parts);
+            return Err(error);
+        }
+    };
     let queue = Arc::new(Queue {
-        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+        id,
         name: Arc::new(Name(buffer)),
         flags,
         closed: AtomicU32::new(0),
         max_active: AtomicU32::new(max_active),
-        parts: Once::new(),
+        parts,
+        routes,
         flush: Flush::new(),
         rescuer: Rescuer::new(),
         drainers: Mutex::new(&DRAIN_LOCK, 0),
     });
+    for part in queue.parts() {
+        part.pool.occupy_row(part.slot(), &queue);
+    }
+    Ok(queue)
+}
+
+/// Keeps rows for a queue in all pools that it needs. May sleep.
+///
+/// # Errors
+/// ENOMEM; as making a worker.
+fn make_parts(id: u64, flags: WqFlags) -> Result<Vec<Part>, Errno> {
     let nice = if flags.contains(WqFlags::HIGHPRI) { -20 } else { 0 };
     let count = match () {
         () if flags.contains(WqFlags::ORDERED) => 1,
@@ -367,36 +381,55 @@ fn prepare(
     };
     let mut parts = Vec::new();
     parts.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-    let mut outcome = Ok(());
     for index in 0..count {
         let pool = if flags.contains(WqFlags::UNBOUND) {
             pools::get_unbound(nice, index)
         } else {
             pools::of_cpu(index, nice)
         };
-        let added = pool.and_then(|pool| {
-            let slot =
-                pool.add_queue(&queue, index, max_active).inspect_err(|_| pools::put(&pool))?;
-            let home = Home::queued(pool.id, slot);
-            Ok(Part { pool, home })
+        let part = pool.and_then(|pool| {
+            let slot = pool.reserve_row(id, index).inspect_err(|_| pools::put(&pool))?;
+            Ok(Part { pool, slot })
         });
-        match added {
+        match part {
             Ok(part) => parts.push(part),
             Err(error) => {
-                outcome = Err(error);
-                break;
+                leave(&parts);
+                return Err(error);
             }
         }
     }
-    // The queue was made just now: nobody else sets its parts.
-    let _ = queue.parts.set(parts);
-    match outcome {
-        Ok(()) => Ok(queue),
-        Err(error) => {
-            queue.leave_pools();
-            Err(error)
-        }
+    Ok(parts)
+}
+
+/// Frees the rows of a queue that has no items. May sleep.
+fn leave(parts: &[Part]) {
+    for part in parts {
+        part.pool.remove_queue(part.slot());
+        pools::put(&part.pool);
     }
+}
+
+/// Says which part takes what is queued on a CPU.
+///
+/// # Errors
+/// ENOMEM.
+fn make_routes(parts: &[Part], flags: WqFlags) -> Result<Vec<Route>, Errno> {
+    let cpus = machine::cpu::count();
+    let mut routes = Vec::new();
+    routes.try_reserve_exact(cpus).map_err(|_| Errno::ENOMEM)?;
+    let part_for = |cpu: CpuId| match () {
+        () if flags.contains(WqFlags::ORDERED) => 0,
+        () if flags.contains(WqFlags::UNBOUND) => machine::cpu::node(cpu),
+        () => cpu,
+    };
+    routes.extend(
+        (0..cpus)
+            .map(part_for)
+            .filter_map(|index| parts.get(index))
+            .map(|part| Route { pool: part.pool.clone(), slot: part.slot() }),
+    );
+    Ok(routes)
 }
 
 impl WorkQueue {
@@ -479,8 +512,8 @@ impl WorkQueue {
     /// Whether items queued for a CPU are held back (`workqueue_congested`). Any context.
     pub fn is_congested(&self, cpu: CpuId) -> bool {
         self.queue
-            .part_for(Some(cpu))
-            .is_some_and(|part| !part.pool.lock().pwq(part.slot()).inactive().is_empty())
+            .route(Some(cpu))
+            .is_some_and(|route| !route.pool.lock().pwq(route.slot).inactive().is_empty())
     }
 
     /// Does what is queued and ends the queue. What timers would queue on it later is not done. May sleep.

@@ -63,6 +63,8 @@ fn show_part(part: &queue::Part) {
     let mut first = NameBuffer::<LINE>::new();
     first.format(format_args!("  pwq {}: {about}", pool.id));
     let mut held = pool.lock();
+    // So that all that waits is on the lists.
+    held.recall();
     let pwq = held.pwq(part.slot());
     first.format(format_args!(" active={}/{}", pwq.active, pwq.max_active));
     let mut running = NameBuffer::<LINE>::new();
@@ -89,11 +91,10 @@ fn list_running(held: &State, slot: u32, out: &mut NameBuffer<LINE>) {
     for worker in
         held.workers.iter().flatten().filter(|worker| worker.at_work && worker.home.slot() == slot)
     {
-        // Not the last reference: a worker gives its own up under the lock.
         if let Some(task) = &worker.task
-            && let Some(node) = Tag::of(task).and_then(|tag| tag.current.copy())
+            && let Some(tag) = Tag::of(task)
         {
-            out.format(format_args!(" {}:{}", task.pid(), node.name));
+            tag.current.look(|node| out.format(format_args!(" {}:{}", task.pid(), node.name)));
         }
     }
 }

@@ -25,7 +25,7 @@ use kthread::{Builder, Handle, This};
 use sched::{Attributes, CpuMask, Slot, state};
 use sync::{LockClass, Once, SpinLock};
 
-use crate::item::{DelayedWork, Running, RunsAt, WorkItem};
+use crate::item::{DelayedWork, Running, WorkItem};
 use crate::queue::{self, Queue};
 use crate::system::system_unbound_wq;
 use crate::worker::{self, Kind, Tag};
@@ -150,16 +150,16 @@ fn rescue(queue: &Arc<Queue>, index: usize, tag: &Tag) {
     let waiting = held.worklist().iter().filter(|node| node.home.get().slot() == slot).count();
     for _ in 0..waiting {
         let Some((node, home)) = held.next_item_of(slot) else { break };
-        held.progress += 1;
+        held.note_progress();
         held.pwq(slot).rescued = Some((node.clone(), home));
         tag.enter(queue.id);
-        let showing = tag.current.show(node);
+        let running = Running { showing: tag.current.show(node), pool, slot };
         drop(held);
-        worker::run(&RunsAt { pool, slot }, &showing);
+        worker::run(&running);
         if sync::in_atomic() {
-            worker::returned_in_atomic(&showing);
+            worker::returned_in_atomic(&running.showing);
         }
-        let node = showing.end();
+        let node = running.showing.end();
         tag.leave();
         held = pool.lock();
         drop(held.pwq(slot).rescued.take());

@@ -73,7 +73,7 @@ fn rearm(timer: &Timer) {
 fn stuck_for(pool: &Pool, seen: &mut Vec<Seen>) -> Option<u64> {
     let (has_work, progress) = {
         let held = pool.lock();
-        (!held.worklist().is_empty(), held.progress)
+        (held.has_work(), held.progress())
     };
     let place = seen.iter().position(|seen| seen.pool == pool.id);
     if !has_work {

@@ -4,13 +4,15 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use sched::{Slot, TaskFlags, WorkerHooks, state};
-use sync::Shown;
+use sync::{IrqGuard, Shown};
 
+use crate::hand::{Hand, Next, Places};
 use crate::home::Home;
-use crate::item::{Node, Running, RunsAt};
-use crate::pool::{Held, Pool, SERIES, WorkerFlags};
+use crate::item::{Node, Running};
+use crate::pool::{Held, Pool, WorkerFlags};
 use crate::pwq::News;
 use crate::queue::Queue;
+use crate::state::Finished;
 use crate::{manager, pools, rescuer, tracepoints, wait};
 
 /// What a worker's task carries, for those who meet the task: the scheduler's hooks, `/proc`, the items it runs.
@@ -77,7 +79,7 @@ pub fn current_is_rescuer() -> bool {
 
 /// A worker's function; of its own, so that its name shows in `/proc/PID/wchan`.
 #[inline(never)]
-pub(crate) fn live(pool: &Arc<Pool>, id: u32) -> i32 {
+pub(crate) fn live(pool: &Arc<Pool>, id: u32, hand: &Hand) -> i32 {
     let tag = Arc::new(Tag::new(Kind::Pool { pool: pool.clone(), id }));
     sched::current().attach(Slot::Worker, tag.clone());
     let me = sched::current();
@@ -102,7 +104,7 @@ pub(crate) fn live(pool: &Arc<Pool>, id: u32) -> i32 {
                 held = pool.lock();
                 continue;
             }
-            held = work(&me, pool, held, id, &tag);
+            held = work(&me, pool, held, id, (&tag, hand));
         }
         held.enter_idle(id);
         // Under the lock: who finds the worker idle finds it asleep, too, so that no wake-up is lost.
@@ -121,16 +123,33 @@ pub(crate) fn live(pool: &Arc<Pool>, id: u32) -> i32 {
 }
 
 /// Takes items until there are none, or others run as well.
-fn work<'p>(me: &sched::Task, pool: &'p Pool, mut held: Held<'p>, id: u32, tag: &Tag) -> Held<'p> {
+fn work<'p>(
+    me: &sched::Task,
+    pool: &'p Pool,
+    mut held: Held<'p>,
+    id: u32,
+    (tag, hand): (&Tag, &Hand),
+) -> Held<'p> {
     held.change_flags(id, WorkerFlags::empty(), WorkerFlags::PREPARING);
     me.add_flags(TaskFlags::WQ_WORKER);
     while held.keep_working() {
         let Some(first) = held.next_item() else { break };
-        held = series(pool, held, id, tag, first);
+        held = series(pool, held, id, (tag, hand), first);
     }
     me.remove_flags(TaskFlags::WQ_WORKER);
     held.change_flags(id, WorkerFlags::PREPARING, WorkerFlags::empty());
     held
+}
+
+/// How a series ends.
+enum End {
+    /// Nothing is left in the worker's hand.
+    Out,
+    /// Somebody is to be told of the end of an item.
+    Tell(Arc<Node>, Finished),
+    /// The worker has the last reference to an item. With that goes the item's own code, which may wait for others: not under a lock,
+    /// and not before those are where others find them.
+    Last(Node),
 }
 
 /// Runs an item, and those behind it that are of its row and colour, one after the other; what belongs to the row is done once for
@@ -139,8 +158,8 @@ fn series<'p>(
     pool: &'p Pool,
     mut held: Held<'p>,
     id: u32,
-    tag: &Tag,
-    (mut node, home): (Arc<Node>, Home),
+    (tag, hand): (&Tag, &Hand),
+    (node, home): (Arc<Node>, Home),
 ) -> Held<'p> {
     let slot = home.slot();
     let pwq = held.pwq(slot);
@@ -154,52 +173,75 @@ fn series<'p>(
         held.wake_worker();
     }
     tag.enter(queue);
-    let place = RunsAt { pool, slot };
-    let limit = if intensive { 0 } else { SERIES };
-    let (finished, kept, last) = loop {
-        held.progress += 1;
-        let showing = tag.current.show(node);
-        drop(held);
-        run(&place, &showing);
-        held = pool.lock();
-        if !held.was_preemptible() {
-            drop(held);
-            returned_in_atomic(&showing);
-        }
-        let finished = showing.state.finish();
-        node = showing.end();
-        if !finished.is_plain() {
-            break (finished, Some(node), None);
-        }
-        // The last reference, perhaps, and then the item's own code runs: not under the lock, and before the next item is begun, for
-        // which it may wait.
-        if let Some(last) = Arc::into_inner(node) {
-            break (finished, None, Some(last));
-        }
-        match held.next_in_series(home, limit) {
-            Some(next) => node = next,
-            None => break (finished, None, None),
-        }
-    };
+    held.note_progress();
+    let places = held.fill_hand(id, hand);
+    let first = Running { showing: tag.current.show(node), pool, slot };
+    drop(held);
+    let end = run_in_turn(tag, hand, first, places);
     tag.leave();
-    held.worker(id).at_work = false;
+    held = pool.lock();
+    if !matches!(end, End::Out) {
+        held.recall();
+    }
+    let news = held.end_series(id);
     if intensive {
         held.change_flags(id, WorkerFlags::empty(), WorkerFlags::CPU_INTENSIVE);
     }
-    let news = held.settle_with(home);
-    if kept.is_none() && last.is_none() && !news {
+    if matches!(end, End::Out) && !news {
         return held;
     }
     let queue = news.then(|| held.pwq(slot).queue());
     drop(held);
-    if let Some(node) = &kept {
-        tell(node, finished);
+    if let End::Tell(node, finished) = &end {
+        tell(node, *finished);
     }
     if let Some(queue) = queue {
         News::announce(&queue);
     }
-    drop((kept, last));
+    match end {
+        End::Last(node) => drop(node),
+        End::Tell(node, _) => drop(node),
+        End::Out => {}
+    }
     pool.lock()
+}
+
+/// Runs an item and then those in the worker's hand, without the lock. A function by itself, so that the loop has the registers to itself.
+#[inline(never)]
+fn run_in_turn<'t>(
+    tag: &'t Tag,
+    hand: &Hand,
+    mut running: Running<'t>,
+    mut places: Places<'_>,
+) -> End {
+    loop {
+        run(&running);
+        // From the end of one item to the beginning of the next.
+        let section = IrqGuard::new();
+        if !section.was_preemptible() {
+            drop(section);
+            returned_in_atomic(&running.showing);
+        }
+        let node = running.showing.end();
+        let finished = node.state.finish();
+        hand.count_done();
+        if !finished.is_plain() {
+            return End::Tell(node, finished);
+        }
+        if let Some(last) = Arc::into_inner(node) {
+            return End::Last(last);
+        }
+        let next = match places.begin_next(&section) {
+            Next::Begun(next) => next,
+            Next::Runs(next) => {
+                running.pool.lock_within(&section).refuse(next);
+                return End::Out;
+            }
+            Next::Out => return End::Out,
+        };
+        running.showing = tag.current.show(next);
+        section.end_unwoken();
+    }
 }
 
 /// Writes down whose items the worker is at.
@@ -223,10 +265,10 @@ fn rename(held: &mut Held<'_>, id: u32, slot: u32, queue: u64) {
 
 /// Runs an item.
 #[inline]
-pub(crate) fn run(place: &RunsAt<'_>, node: &Arc<Node>) {
-    tracepoints::execute_start(node);
-    node.item.run(&Running { node, place });
-    tracepoints::execute_end(node);
+pub(crate) fn run(running: &Running<'_>) {
+    tracepoints::execute_start(&running.showing);
+    running.showing.item.run(running);
+    tracepoints::execute_end(&running.showing);
 }
 
 /// An item leaves behind what its worker cannot go on with.
@@ -258,7 +300,7 @@ pub(crate) fn finish<'p>(
 
 /// Tells those who wait for an item, and passes on what was left to the worker that ran it.
 #[cold]
-fn tell(node: &Arc<Node>, finished: crate::state::Finished) {
+fn tell(node: &Arc<Node>, finished: Finished) {
     if let Some(instance) = finished.passes_on() {
         // Another worker found the next instance while this one ran.
         let home = node.home.get();
@@ -283,7 +325,6 @@ fn sleeping() {
     let Some(Kind::Pool { pool, id }) = Tag::of(&me).map(|tag| &tag.kind) else { return };
     let mut held = pool.lock();
     held.change_flags(*id, WorkerFlags::ASLEEP, WorkerFlags::empty());
-    held.settle();
     if held.need_more_workers() {
         held.wake_worker();
     }
@@ -309,7 +350,7 @@ pub(crate) fn thread_dies() {
             me.remove_flags(TaskFlags::WQ_WORKER);
             let mut held = pool.lock();
             let Some(worker) = held.part(*id) else { return };
-            held.settle();
+            let news = worker.has_news.then(|| held.pwq(worker.home.slot()).queue());
             if let Some(node) = &current {
                 bury_item(pool, held, worker.home, node);
                 held = pool.lock();
@@ -318,6 +359,9 @@ pub(crate) fn thread_dies() {
                 held.wake_worker();
             }
             drop(held);
+            if let Some(queue) = news {
+                News::announce(&queue);
+            }
             pool.news.wake_all();
         }
         Kind::Rescuer { queue, part } => rescuer::dies(queue, part.load(Relaxed) as usize),

@@ -81,9 +81,54 @@ fn keeps_order_and_gives_back_what_it_holds() {
     list.take_chosen(choose, |item, twice| taken.push((item.number, twice)));
     assert_eq!((taken, numbers(&list)), (std::vec![(0, 0), (3, 6)], std::vec![1, 4]));
     assert!(list.remove(&items[4]).is_some());
-    assert!(list.pop_front_if(|item| item.number != 1).is_none());
-    assert_eq!(list.pop_front_if(|item| item.number == 1).map(|item| item.number), Some(1));
+    assert_eq!(list.pop_front().map(|item| item.number), Some(1));
     assert!(list.is_empty() && list.pop_front().is_none());
+    assert!(items.iter().all(|item| Arc::strong_count(item) == 1));
+}
+
+#[test]
+fn what_is_wanted_is_taken_from_the_front() {
+    let items: Vec<_> = (0..6).map(item).collect();
+    let mut list = List::new();
+    let mut take = |list: &mut List<Item>, most: u32, below: u32| {
+        let mut taken = Vec::new();
+        let wanted = |item: &Item| item.number < below;
+        list.take_front_for(0..most, wanted, |taker, item| taken.push((taker, item.number)));
+        taken
+    };
+    assert!(take(&mut list, 3, 9).is_empty());
+    for item in &items {
+        assert!(list.push_back(item.clone()).is_ok());
+    }
+    assert!(take(&mut list, 0, 9).is_empty() && take(&mut list, 9, 0).is_empty());
+    assert_eq!(take(&mut list, 2, 9), [(0, 0), (1, 1)]);
+    assert_eq!(take(&mut list, 9, 3), [(0, 2)]);
+    assert!(!list.contains(&items[2]) && !items[2].links.is_linked());
+    // The list goes on both ways from where it was cut.
+    assert!(list.push_front(items[1].clone()).is_ok() && list.remove(&items[3]).is_some());
+    assert_eq!(numbers(&list), [1, 4, 5]);
+    assert!(list.remove(&items[1]).is_some() && list.remove(&items[4]).is_some());
+    assert_eq!(take(&mut list, 9, 9), [(0, 5)]);
+    assert!(list.is_empty() && list.back().is_none());
+    assert!(list.push_back(items[5].clone()).is_ok());
+    drop(list);
+    assert!(items.iter().all(|item| Arc::strong_count(item) == 1));
+}
+
+#[test]
+fn a_list_is_whole_when_taking_from_it_was_broken_off() {
+    let items: Vec<_> = (0..3).map(item).collect();
+    let mut list = List::new();
+    for item in &items {
+        assert!(list.push_back(item.clone()).is_ok());
+    }
+    let taking = std::panic::AssertUnwindSafe(|| {
+        list.take_front_for(0..3, |_| true, |taker, _| assert!(taker != 1, "broken off"));
+    });
+    assert!(std::panic::catch_unwind(taking).is_err());
+    assert_eq!(numbers(&list), [2]);
+    assert!(list.push_front(items[0].clone()).is_ok() && list.remove(&items[2]).is_some());
+    drop(list);
     assert!(items.iter().all(|item| Arc::strong_count(item) == 1));
 }
 

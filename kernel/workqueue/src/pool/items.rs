@@ -5,36 +5,21 @@ use alloc::sync::Arc;
 use sync::Choice;
 
 use super::State;
+use crate::hand::{Hand, Places};
 use crate::home::{Home, Place};
 use crate::item::Node;
 use crate::tracepoints;
-
-/// How many items a worker does in a row before it counts them out.
-pub(crate) const SERIES: u32 = 32;
-
-/// Items that are done and not counted out yet: all of one row and colour. There are some only while a worker that counts as running
-/// is in another item of that row and colour.
-pub(super) struct Unsettled {
-    home: Home,
-    count: u32,
-}
-
-impl Unsettled {
-    pub(super) const fn none() -> Self {
-        Self { home: Home::queued(0, 0), count: 0 }
-    }
-}
 
 impl State {
     /// Puts an item, which the caller has claimed, where it belongs. Returns whether [`follow`](Self::follow) is to be called: by the
     /// caller, for whom this is the end, so that nothing has to be kept over the call.
     #[inline]
     #[must_use = "nobody may be there to do it"]
-    pub(crate) fn insert(&mut self, row: Home, node: Arc<Node>) -> bool {
-        let pwq = &mut self.pwqs[row.slot() as usize];
-        let colour = pwq.colour;
-        node.home.set(row.under(colour));
-        if !pwq.enter(colour) {
+    pub(crate) fn insert(&mut self, slot: u32, node: Arc<Node>) -> bool {
+        let pwq = &mut self.pwqs[slot as usize];
+        let (home, active) = pwq.enter();
+        node.home.set(home);
+        if !active {
             pwq.hold_back(node);
             return false;
         }
@@ -84,41 +69,96 @@ impl State {
         }
     }
 
-    /// The next item, after one of this home that the caller has done, if it is of the same row and colour and may be begun before that one is
-    /// counted out.
-    ///
-    /// That is so if the caller is the one worker that counts as running: nobody else would do what becomes active by that.
+    /// Gives a worker what comes next of the home of the item that it has begun, if nobody else might do it meanwhile: it is the one worker
+    /// that counts as running.
     #[inline]
-    pub(crate) fn next_in_series(&mut self, home: Home, limit: u32) -> Option<Arc<Node>> {
-        if self.nr_running != 1 || self.unsettled.count >= limit {
-            return None;
+    pub(crate) fn fill_hand<'h>(&mut self, id: u32, hand: &'h Hand) -> Places<'h> {
+        let worker = self.worker(id);
+        let (home, counts) = (worker.home, worker.counts_as_running());
+        if !counts || self.nr_running != 1 {
+            return hand.no_places();
         }
-        let node = begin(self.worklist.pop_front_if(|node| node.home.get() == home)?)?;
-        if self.unsettled.home != home {
-            self.settle();
-            self.unsettled.home = home;
+        let places = hand.fill(&mut self.worklist, home);
+        if !places.are_none() {
+            self.holder = Some(id);
         }
-        self.unsettled.count += 1;
-        Some(node)
+        places
     }
 
-    /// Counts out what is done and not counted out yet. Whoever keeps a worker from counting as running does so before the lock is released.
-    pub(crate) fn settle(&mut self) {
-        let count = core::mem::take(&mut self.unsettled.count);
-        if count != 0 {
-            let news = self.count_out(self.unsettled.home, count, count);
-            debug_assert!(!news, "an item of this colour is being run");
+    /// Puts what is in a worker's hand, if there is one, back to the beginning of the list, and counts out what that worker has done.
+    /// What it is at now it goes on with.
+    #[inline]
+    pub(crate) fn recall(&mut self) {
+        if let Some(id) = self.holder {
+            self.recall_from(id);
         }
     }
 
-    /// The last of a series, or an item by itself, is done: counts out all of it. Returns whether the queue's flushes are to be told.
-    #[inline]
-    pub(crate) fn settle_with(&mut self, home: Home) -> bool {
-        if self.unsettled.home != home {
-            self.settle();
+    #[cold]
+    #[inline(never)]
+    fn recall_from(&mut self, id: u32) {
+        self.holder = None;
+        let worker = self.workers[id as usize].as_ref().expect("who has a hand is in the pool");
+        for node in worker.hand.empty() {
+            self.worklist.push_front(node).unwrap_or_else(|node| is_listed(&node));
         }
-        let count = core::mem::take(&mut self.unsettled.count) + 1;
-        self.count_out(home, count, count)
+        self.settle_early(id);
+    }
+
+    /// Counts out what a worker has done that is still at work. If flushes are to be told of that, it will do so.
+    #[inline]
+    pub(super) fn settle_early(&mut self, id: u32) {
+        let news = self.settle(id);
+        self.worker(id).has_news |= news;
+    }
+
+    /// Puts an item back that a worker has taken out of its hand and cannot begin.
+    #[cold]
+    pub(crate) fn refuse(&mut self, node: Arc<Node>) {
+        self.recall();
+        self.worklist.push_front(node).unwrap_or_else(|node| is_listed(&node));
+    }
+
+    /// Counts out what a worker has done since this was called last. Returns whether the queue's flushes are to be told.
+    #[inline]
+    fn settle(&mut self, id: u32) -> bool {
+        let worker = self.worker(id);
+        let done = worker.hand.done();
+        let count = done.wrapping_sub(core::mem::replace(&mut worker.settled, done));
+        let home = worker.home;
+        self.progress += u64::from(count);
+        count != 0 && self.count_out(home, count, count)
+    }
+
+    /// A worker has ended what it did in a row. Returns whether the queue's flushes are to be told.
+    #[inline]
+    pub(crate) fn end_series(&mut self, id: u32) -> bool {
+        if self.holder == Some(id) {
+            self.holder = None;
+        }
+        let news = self.settle(id);
+        let worker = self.worker(id);
+        worker.at_work = false;
+        core::mem::take(&mut worker.has_news) | news
+    }
+
+    /// A worker begins an item, under the lock.
+    #[inline]
+    pub(crate) fn note_progress(&mut self) {
+        self.progress += 1;
+    }
+
+    /// A number that changes with each item that is begun.
+    pub(crate) fn progress(&self) -> u64 {
+        let holder = self.holder.and_then(|id| self.workers[id as usize].as_ref());
+        let done = holder.map_or(0, |worker| worker.hand.done().wrapping_sub(worker.settled));
+        self.progress + u64::from(done)
+    }
+
+    /// Whether something waits to be begun.
+    pub(crate) fn has_work(&self) -> bool {
+        let holder = self.holder.and_then(|id| self.workers[id as usize].as_ref());
+        !self.worklist.is_empty() || holder.is_some_and(|worker| worker.hand.holds_any())
     }
 
     /// The next item of one queue that can be begun, for its rescuer.
@@ -152,8 +192,12 @@ impl State {
         }
     }
 
-    pub(crate) fn take_from_worklist(&mut self, node: &Node) -> Option<Arc<Node>> {
-        self.worklist.remove(node)
+    /// Takes an active item back that nobody has begun.
+    pub(crate) fn take_active(&mut self, node: &Node) -> Option<Arc<Node>> {
+        self.worklist.remove(node).or_else(|| {
+            self.recall();
+            self.worklist.remove(node)
+        })
     }
 
     /// An item is done or taken back: counts it out. Returns whether the queue's flushes are to be told.

@@ -7,6 +7,7 @@ use errno::Errno;
 use sched::TaskRef;
 
 use super::State;
+use crate::hand::Hand;
 use crate::home::Home;
 
 bitflags! {
@@ -44,9 +45,22 @@ pub(crate) struct Worker {
     pub(crate) at_work: bool,
     /// Where they were at home.
     pub(crate) home: Home,
+    pub(crate) hand: Arc<Hand>,
+    /// How many of those that it has done are counted out.
+    pub(super) settled: u32,
+    /// Somebody else has counted the last ones out for it, and flushes are to be told.
+    pub(crate) has_news: bool,
     /// The queue whose item it ran last, for its name in `/proc`. The number tells whether it is still right.
     pub(crate) last_queue: u64,
     pub(crate) description: Option<Arc<crate::queue::Name>>,
+}
+
+impl Worker {
+    /// Whether it keeps its CPU busy.
+    #[inline]
+    pub(super) fn counts_as_running(&self) -> bool {
+        !self.flags.intersects(WorkerFlags::NOT_RUNNING)
+    }
 }
 
 impl State {
@@ -81,18 +95,23 @@ impl State {
         }
     }
 
-    /// Changes a worker's flags, and the count of those that run with them.
+    /// Changes a worker's flags, and the count of those that run with them. If that changes, no worker keeps anything in its hand.
     #[inline]
     pub(crate) fn change_flags(&mut self, id: u32, set: WorkerFlags, clear: WorkerFlags) {
         let worker = self.worker(id);
-        let did_run = !worker.flags.intersects(WorkerFlags::NOT_RUNNING);
+        let did_run = worker.counts_as_running();
         worker.flags = worker.flags.difference(clear).union(set);
-        let runs = !worker.flags.intersects(WorkerFlags::NOT_RUNNING);
-        self.nr_running = self.nr_running + u32::from(runs) - u32::from(did_run);
+        let runs = worker.counts_as_running();
+        if runs != did_run {
+            self.nr_running = self.nr_running + u32::from(runs) - u32::from(did_run);
+            self.recall();
+            // It may have gone on to one item more since it was recalled.
+            self.settle_early(id);
+        }
     }
 
     /// A row for a worker that is about to be made: the lowest ID that is free.
-    pub(crate) fn reserve_worker(&mut self) -> Result<u32, Errno> {
+    pub(crate) fn reserve_worker(&mut self, hand: Arc<Hand>) -> Result<u32, Errno> {
         let id = match self.workers.iter().position(Option::is_none) {
             Some(id) => id,
             None => {
@@ -111,6 +130,9 @@ impl State {
             idle_since: 0,
             at_work: false,
             home: Home::queued(0, 0),
+            hand,
+            settled: 0,
+            has_news: false,
             last_queue: 0,
             description: None,
         });
