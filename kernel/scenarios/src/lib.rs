@@ -226,6 +226,12 @@ scenarios! {
     w06_a_cpu_goes_in_a_series / 4: "what is held back runs beside an item whose CPU has gone" = self::workqueue::series::cpu_goes_in_the_middle;
     w06_one_dies_in_a_series / 4: "what was done before an item that panics is counted out" = self::workqueue::series::one_dies_in_the_middle;
     w06_taken_back_in_a_series / 4: "what waits behind an item is taken back at once" = self::workqueue::series::taken_back_in_the_middle;
+    w06_blocks_for_the_next_in_hand / 4: "an item blocks for one that its worker has taken already" = self::workqueue::hand::blocks_for_the_next;
+    w06_an_interrupt_takes_back / 4: "interrupts take back what the worker below them is about to begin" = self::workqueue::hand::an_interrupt_takes_back;
+    w06_one_in_hand_still_runs / 4: "an item comes up that still runs elsewhere" = self::workqueue::hand::one_still_runs_elsewhere;
+    w06_the_last_reference_waits_for_the_next / 4: "an item's end waits for the next one that its worker has" = self::workqueue::hand::the_last_reference_waits_for_the_next;
+    w06_counted_out_by_another / 4: "a flush is told, whoever counts the last item out" = self::workqueue::hand::counted_out_by_another;
+    w04_one_waits_behind_a_hog / 20: "what waits in a worker's hand makes for a stall" = self::workqueue::hand::one_waits_behind_a_hog;
     w06_two_queues_take_turns / 4: "items of two queues on one CPU, and reports meanwhile" = self::workqueue::series::two_queues_take_turns;
     w06_first_worker_cannot_be_made / 4: "a queue that is made has a worker" = self::workqueue::windows::first_worker_cannot_be_made;
     w07_the_rescuer_goes_on / 4: "all workers block, none can be made, and the rescuer does it" = self::workqueue::rescuers::goes_on;

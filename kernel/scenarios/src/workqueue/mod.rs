@@ -9,6 +9,7 @@ use crate::tools::dawdle;
 
 pub(crate) mod cancel;
 pub(crate) mod flush;
+pub(crate) mod hand;
 pub(crate) mod items;
 pub(crate) mod lifetimes;
 pub(crate) mod pools;

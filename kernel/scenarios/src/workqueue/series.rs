@@ -16,7 +16,7 @@ use crate::tools::{cpus, dawdle, expect_oopses, join_all, random, spawn};
 const LONG: u64 = 100 * time::SECOND;
 
 /// Stays runnable until a flag is set. Returns whether it was.
-fn yield_until(flag: &AtomicBool) -> bool {
+pub(super) fn yield_until(flag: &AtomicBool) -> bool {
     let deadline = time::monotonic() + LONG;
     while !flag.load(SeqCst) && time::monotonic() < deadline {
         sched::yield_now();
@@ -25,18 +25,18 @@ fn yield_until(flag: &AtomicBool) -> bool {
 }
 
 /// An item that yields until its flag is set.
-fn gate() -> (Work<impl Fn(&Running<'_>) + Send + Sync + 'static>, Arc<AtomicBool>) {
+pub(super) fn gate() -> (Work<impl Fn(&Running<'_>) + Send + Sync + 'static>, Arc<AtomicBool>) {
     let open = Arc::new(AtomicBool::new(false));
     let theirs = open.clone();
     (Work::from_fn("gate", move |_| assert!(yield_until(&theirs), "nobody opens it")), open)
 }
 
-fn any_cpu() -> usize {
+pub(super) fn any_cpu() -> usize {
     let all = cpus();
     all[random(all.len() as u64) as usize]
 }
 
-fn quick(runs: &Arc<AtomicU64>) -> Work<impl Fn(&Running<'_>) + Send + Sync + 'static> {
+pub(super) fn quick(runs: &Arc<AtomicU64>) -> Work<impl Fn(&Running<'_>) + Send + Sync + 'static> {
     let runs = runs.clone();
     Work::from_fn("quick", move |_| {
         runs.fetch_add(1, SeqCst);

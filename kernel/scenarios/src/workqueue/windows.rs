@@ -284,6 +284,7 @@ pub(crate) fn progress_is_no_stall() {
     watchdog::set_threshold(THRESHOLD);
     watchdog::start();
     let cpu = cpus()[0];
+    let queue = queue(WqFlags::empty(), 0);
     let works: Vec<_> = (0..6)
         .map(|_| {
             Work::from_fn("slow", |_| {
@@ -292,11 +293,9 @@ pub(crate) fn progress_is_no_stall() {
         })
         .collect();
     works.iter().for_each(|work| {
-        system_wq().queue_on(cpu, work);
+        queue.queue_on(cpu, work);
     });
-    works.iter().for_each(|work| {
-        work.flush();
-    });
+    queue.flush();
     watchdog::set_threshold(0);
     assert_eq!(watchdog::reports(), before, "a pool that goes on was reported");
 }
