@@ -192,15 +192,12 @@ fn series<'p>(
     }
     let queue = news.then(|| held.pwq(slot).queue());
     drop(held);
-    if let End::Tell(node, finished) = &end {
-        tell(node, *finished);
-    }
     if let Some(queue) = queue {
         News::announce(&queue);
     }
     match end {
+        End::Tell(node, finished) => tell(&node, finished),
         End::Last(node) => drop(node),
-        End::Tell(node, _) => drop(node),
         End::Out => {}
     }
     pool.lock()

@@ -90,7 +90,7 @@ fn keeps_order_and_gives_back_what_it_holds() {
 fn what_is_wanted_is_taken_from_the_front() {
     let items: Vec<_> = (0..6).map(item).collect();
     let mut list = List::new();
-    let mut take = |list: &mut List<Item>, most: u32, below: u32| {
+    let take = |list: &mut List<Item>, most: u32, below: u32| {
         let mut taken = Vec::new();
         let wanted = |item: &Item| item.number < below;
         list.take_front_for(0..most, wanted, |taker, item| taken.push((taker, item.number)));
