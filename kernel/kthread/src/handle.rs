@@ -69,6 +69,14 @@ pub enum Exit {
 }
 
 impl Exit {
+    fn of(record: &Record) -> Self {
+        match record.end() {
+            (End::Returned, result) => Self::Returned(result),
+            (End::Panicked, _) => Self::Panicked,
+            (End::NeverRan | End::Running, _) => Self::NeverRan,
+        }
+    }
+
     /// What the function returned.
     ///
     /// # Errors
@@ -194,8 +202,11 @@ impl Handle {
             let (comm, pid, _) = self.task.trace_identity();
             SchedKthreadStop { comm, pid }
         });
-        self.ask_to_stop();
-        let exit = self.join();
+        self.mark_stopped();
+        let Self { task, record } = self;
+        sync::might_sleep();
+        record.wake_and_wait_gone(task);
+        let exit = Exit::of(&record);
         SCHED_KTHREAD_STOP_RET.record(|| SchedKthreadStopRet {
             ret: exit.result().unwrap_or_else(|error| error.as_return() as i32),
         });
@@ -206,20 +217,21 @@ impl Handle {
     pub fn join(self) -> Exit {
         sync::might_sleep();
         self.record.wait_gone();
-        match self.record.end() {
-            (End::Returned, result) => Exit::Returned(result),
-            (End::Panicked, _) => Exit::Panicked,
-            (End::NeverRan | End::Running, _) => Exit::NeverRan,
-        }
+        Exit::of(&self.record)
     }
 
     /// Asks the thread to stop, and does not wait for its end. Any context but for a per-CPU thread, where it may sleep as
     /// [`unpark`](Self::unpark) does.
     pub fn ask_to_stop(&self) {
+        self.mark_stopped();
+        sched::wake_up_state(&self.task, state::NORMAL | state::FROZEN);
+    }
+
+    /// Says that the thread is to stop. If it does not sleep in its parking place it is still to be woken.
+    fn mark_stopped(&self) {
         if self.record.set(STOP) & PARK != 0 {
             self.unpark();
         }
-        sched::wake_up_state(&self.task, state::NORMAL | state::FROZEN);
     }
 
     /// Asks the thread to park and waits until it sleeps in its parking place. May sleep; uninterruptible.

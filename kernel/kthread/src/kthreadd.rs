@@ -7,12 +7,11 @@ use alloc::sync::Arc;
 
 use errno::Errno;
 use machine::CpuId;
-use process::KernelThread;
-use sched::{Sleep, Slot, TaskFlags, TaskRef, current_ref};
+use process::{KernelThread, NewTask};
+use sched::{Sleep, Slot, TaskFlags, TaskRef, current_ref, state};
 use sync::{List, LockClass, Once, SpinLock};
 
-use crate::builder::Function;
-use crate::request::Wish;
+use crate::request::{Order, Wish};
 use crate::this::This;
 use crate::thread::{End, PARK, Record, STARTED, STOP, mask_of};
 
@@ -25,14 +24,12 @@ static REQUESTS: SpinLock<List<Record>> = SpinLock::new(&LIST_LOCK, List::new())
 /// PID 2, once it has begun its work.
 static KTHREADD: Once<TaskRef> = Once::new();
 
-/// Puts a request on the list and wakes kthreadd.
-pub(crate) fn submit(record: Arc<Record>) {
+/// Puts a request on the list. Returns kthreadd, to be woken; if it has not begun yet, it looks at the list when it does.
+#[must_use]
+pub(crate) fn submit(record: Arc<Record>) -> Option<TaskRef> {
     let added = REQUESTS.lock().push_back(record);
     debug_assert!(added.is_ok(), "a request is made for one turn on the list");
-    // If it has not begun yet, it looks at the list when it does.
-    if let Some(kthreadd) = KTHREADD.get() {
-        sched::wake_up(kthreadd);
-    }
+    KTHREADD.get().cloned()
 }
 
 /// Whether kthreadd has begun its work.
@@ -56,11 +53,15 @@ pub fn kthreadd() -> i32 {
     }
     let fresh = KTHREADD.set(me).is_ok();
     assert!(fresh, "there is one kthreadd");
+    let mut newborn = None;
     loop {
         // Interruptible, though no signal reaches it: idle, it must not count in the load average.
-        if let Ok(record) = sched::wait_to_be_woken(Sleep::Interruptible, None, take_request) {
-            make(record);
-        }
+        let sleep = Sleep::Interruptible;
+        let request = match newborn.take() {
+            Some(newborn) => NewTask::wake_and_wait(newborn, sleep, take_request),
+            None => sched::wait_to_be_woken(sleep, None, take_request),
+        };
+        newborn = request.ok().and_then(make);
     }
 }
 
@@ -68,10 +69,10 @@ fn take_request() -> Option<Arc<Record>> {
     REQUESTS.lock().pop_front()
 }
 
-/// Makes one thread, or tells its creator why not.
-fn make(record: Arc<Record>) {
+/// Makes one thread, which is to be woken, or tells its creator why not.
+fn make(record: Arc<Record>) -> Option<NewTask> {
     if record.request.is_abandoned() {
-        return;
+        return None;
     }
     let made = process::new_kernel_thread(KernelThread {
         name: record.name(),
@@ -82,9 +83,12 @@ fn make(record: Arc<Record>) {
     match made {
         Ok(new) => {
             new.task().attach_shared(Slot::Kthread, record);
-            new.wake();
+            Some(new)
         }
-        Err(error) => record.request.refuse(error),
+        Err(error) => {
+            record.request.refuse(error);
+            None
+        }
     }
 }
 
@@ -92,9 +96,11 @@ fn make(record: Arc<Record>) {
 fn newborn() -> i32 {
     let this = This::new();
     let record = this.record();
-    let Some(function) = report_in(&this, record) else { return never_ran(record) };
+    let Some(Order { function, creator }) = report_in(&this, record) else {
+        return never_ran(record);
+    };
     // Nothing that is counted is on this stack from here on: should the function panic, it would never be given back.
-    wait_for_first_wake(record);
+    wait_for_first_wake(record, creator);
     if record.has(STOP) {
         return never_ran(record);
     }
@@ -118,8 +124,9 @@ fn never_ran(record: &Record) -> i32 {
     Errno::EINTR.as_return() as i32
 }
 
-/// Answers the creator. Returns what the thread is to do, if there is still a creator: if not, nobody else knows of this thread.
-fn report_in(this: &This, record: &Record) -> Option<Function> {
+/// Answers the creator, who is still to be woken. Returns what it wants done, if there is still a creator: if not, nobody else knows of this
+/// thread.
+fn report_in(this: &This, record: &Record) -> Option<Order> {
     let me = this.task_ref();
     let request = &record.request;
     prepare(&me, record.cpu, &request.wish);
@@ -145,9 +152,9 @@ fn prepare(me: &TaskRef, cpu: Option<CpuId>, wish: &Wish) {
     sched::bind_sleeping(me, wish.mask.unwrap_or_else(|| mask_of(cpu)));
 }
 
-/// Sleeps, uninterruptibly and without a say in the load average, until the holder wakes or stops the thread.
-fn wait_for_first_wake(record: &Record) {
+/// Wakes the creator and sleeps, uninterruptibly and without a say in the load average, until the holder wakes or stops the thread.
+fn wait_for_first_wake(record: &Record, creator: TaskRef) {
     let woken = || record.has(STARTED | STOP).then_some(());
-    let waited = sched::wait_to_be_woken(Sleep::Idle, None, woken);
+    let waited = sched::wake_and_wait(creator, state::NORMAL, Sleep::Idle, woken);
     debug_assert!(waited.is_ok(), "nothing ends an uninterruptible wait early");
 }

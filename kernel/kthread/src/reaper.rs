@@ -24,12 +24,10 @@ pub fn install(kick: fn()) {
     sched::set_dead_task_hook(bury);
 }
 
-/// On the dead task's own stack, before its last switch. Who waits for a kernel thread's end is woken now, so that on this CPU it can
-/// be the next to run, without a turn of somebody else between.
-fn announce(task: &Task) {
-    if let Some(record) = record_of(task) {
-        record.set_leaving();
-    }
+/// On the dead task's own stack, before its last switch. Who waits for a kernel thread's end is woken now, so that it can be the next to
+/// run on this CPU, without a turn of somebody else between.
+fn announce(task: &Task) -> Option<TaskRef> {
+    record_of(task)?.set_leaving()
 }
 
 /// On the stack of the next task, interrupts off.

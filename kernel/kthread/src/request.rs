@@ -20,7 +20,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 use errno::Errno;
 use fault::Point;
 use machine::NodeId;
-use sched::{Attributes, CpuMask, Sleep, TaskRef};
+use sched::{Attributes, CpuMask, Sleep, TaskRef, state};
 use sync::{LockClass, SpinLock};
 
 use crate::builder::{Builder, Function};
@@ -56,11 +56,17 @@ pub(crate) struct Request {
 
 /// What the two sides give each other.
 struct Exchange {
-    /// Taken by the newborn.
-    function: Option<Function>,
+    /// Taken by who answers.
+    order: Option<Order>,
     answer: Option<Answer>,
-    /// Taken by who answers: it is woken then.
-    creator: Option<TaskRef>,
+}
+
+/// What the creator gives.
+pub(crate) struct Order {
+    /// For the newborn.
+    pub(crate) function: Function,
+    /// Is woken when it has the answer.
+    pub(crate) creator: TaskRef,
 }
 
 impl Request {
@@ -73,9 +79,8 @@ impl Request {
             exchange: SpinLock::new(
                 &EXCHANGE_LOCK,
                 Exchange {
-                    function: Some(function),
+                    order: Some(Order { function, creator: sched::current_ref() }),
                     answer: None,
-                    creator: Some(sched::current_ref()),
                 },
             ),
         }
@@ -94,28 +99,29 @@ impl Request {
 
     /// Tells the creator that there is no thread, and why.
     pub(crate) fn refuse(&self, error: Errno) {
-        self.answer(Err(error));
+        if let Some(order) = self.answer(Err(error)) {
+            sched::wake_up(&order.creator);
+        }
     }
 
-    /// Gives the creator the newborn's task, and returns what the newborn is to do; nothing if the creator has gone. For the newborn, once.
-    pub(crate) fn report(&self, task: TaskRef) -> Option<Function> {
+    /// Gives the creator the newborn's task, and returns what the newborn is to do and whom to wake; nothing if the creator has gone. For the
+    /// newborn, once.
+    #[must_use]
+    pub(crate) fn report(&self, task: TaskRef) -> Option<Order> {
         self.answer(Ok(task))
     }
 
-    /// Puts the answer in its place, and then says so: from there on the creator may look, so it is woken by a reference that was taken
-    /// before. Returns the function; nothing if the creator has gone, and then the answer is dropped.
+    /// Puts the answer in its place, and then says so: from there on the creator may look, so it is to be woken by a reference that was taken
+    /// before. Returns what the creator gave; nothing if it has gone, and then the answer is dropped.
     #[inline(always)]
-    fn answer(&self, answer: Answer) -> Option<Function> {
-        let (function, creator) = {
+    fn answer(&self, answer: Answer) -> Option<Order> {
+        let order = {
             let mut exchange = self.exchange.lock();
             exchange.answer = Some(answer);
-            (exchange.function.take(), exchange.creator.take())
+            exchange.order.take()
         };
         if self.claim(ANSWERED) {
-            if let Some(creator) = creator {
-                sched::wake_up_taken(creator);
-            }
-            return function;
+            return order;
         }
         let dropped = self.exchange.lock().answer.take();
         drop(dropped);
@@ -136,12 +142,14 @@ pub(crate) fn create(builder: Builder, function: Function) -> Result<Created, Er
     }
     let Builder { name, cpu, wish } = builder;
     let record = Arc::new(Record::new(name, cpu, Request::new(wish, function)));
-    kthreadd::submit(record.clone());
     let request = &record.request;
     let answered = || request.is_answered().then_some(());
+    let waited = match kthreadd::submit(record.clone()) {
+        Some(kthreadd) => sched::wake_and_wait(kthreadd, state::NORMAL, Sleep::Killable, answered),
+        None => sched::wait_to_be_woken(Sleep::Killable, None, answered),
+    };
     // Should the answer be given at the same moment as the creator is killed, it is there.
-    if sched::wait_to_be_woken(Sleep::Killable, None, answered).is_err() && request.claim(ABANDONED)
-    {
+    if waited.is_err() && request.claim(ABANDONED) {
         return Err(Errno::EINTR);
     }
     let answer = request.exchange.lock().answer.take();

@@ -184,32 +184,52 @@ impl Record {
 
     /// Sleeps until the thread has left its stack for the last time and its task has been given back. For one task: what is
     /// consumed for this is there once.
-    ///
-    /// The lock is what loses no wake-up: if the thread takes it first to look for a joiner, the joiner sees that it leaves.
     pub(crate) fn wait_gone(&self) {
-        if !self.is_leaving() {
-            let nobody = self.joiner.lock_irq().replace(sched::current_ref());
-            debug_assert!(nobody.is_none(), "a thread is joined once");
-            let waited = sched::wait_to_be_woken(Sleep::Uninterruptible, None, || {
-                self.is_leaving().then_some(())
-            });
+        if self.note_joiner() {
+            let leaves = || self.is_leaving().then_some(());
+            let waited = sched::wait_to_be_woken(Sleep::Uninterruptible, None, leaves);
             debug_assert!(waited.is_ok(), "nothing ends an uninterruptible wait early");
         }
-        // On another CPU, with interrupts off there: some instructions more.
+        self.spin_until_gone();
+    }
+
+    /// As [`wait_gone`](Self::wait_gone), and wakes the thread, whose task this is, to do what it was asked for.
+    pub(crate) fn wake_and_wait_gone(&self, task: TaskRef) {
+        if self.note_joiner() {
+            let (mask, sleep) = (state::NORMAL | state::FROZEN, Sleep::Uninterruptible);
+            let leaves = || self.is_leaving().then_some(());
+            let waited = sched::wake_and_wait(task, mask, sleep, leaves);
+            debug_assert!(waited.is_ok(), "nothing ends an uninterruptible wait early");
+        }
+        self.spin_until_gone();
+    }
+
+    /// Says who is to be woken when the thread leaves; false if it has begun to. The lock is what loses no wake-up: if the thread takes it
+    /// first to look for a joiner, the joiner sees that it leaves.
+    fn note_joiner(&self) -> bool {
+        if self.is_leaving() {
+            return false;
+        }
+        let nobody = self.joiner.lock_irq().replace(sched::current_ref());
+        debug_assert!(nobody.is_none(), "a thread is joined once");
+        true
+    }
+
+    /// It leaves on another CPU, with interrupts off there: some instructions more.
+    fn spin_until_gone(&self) {
         while self.departure.load(Ordering::SeqCst) != GONE {
             machine::cpu::relax();
         }
     }
 
-    /// Called by the thread itself right before its last switch, interrupts off.
-    pub(crate) fn set_leaving(&self) {
+    /// Called by the thread itself right before its last switch, interrupts off. Returns who waits for that, to be woken.
+    #[must_use]
+    pub(crate) fn set_leaving(&self) -> Option<TaskRef> {
         machine::irq::point();
         self.departure.store(LEAVES, Ordering::SeqCst);
         let joiner = self.joiner.lock_irqs_off().take();
-        if let Some(joiner) = joiner {
-            sched::wake_up_taken(joiner);
-        }
         self.waiters.wake_all();
+        joiner
     }
 
     /// Called when the thread's task has left its stack.

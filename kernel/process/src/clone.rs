@@ -17,7 +17,7 @@ use fault::Point;
 use fs::Capabilities;
 use machine::NodeId;
 use machine::user::UserContext;
-use sched::{Comm, Completion, Slot, TaskRef};
+use sched::{Comm, Completion, Sleep, Slot, TaskRef, WaitError, state};
 use trace::{SCHED_PROCESS_FORK, SchedProcessFork};
 
 use crate::exit;
@@ -94,6 +94,19 @@ impl NewTask {
         sched::wake_up_new_task(&self.task);
         self.wait_for_vfork();
         self.task
+    }
+
+    /// Starts it, and sleeps until `condition` gives a value: see [`sched::wake_and_wait`]. Not after a `VFORK`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn wake_and_wait<T>(
+        self,
+        sleep: Sleep,
+        condition: impl FnMut() -> Option<T>,
+    ) -> core::result::Result<T, WaitError> {
+        debug_assert!(self.vfork.is_none(), "its creator waits for something else");
+        sched::wake_and_wait(self.task, state::NEW, sleep, condition)
     }
 
     /// Waits until the child of a `vfork` has left the memory. False: the caller was killed; the

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use machine::CpuId;
 use softirq::Vector;
-use sync::{PerCpu, per_cpu};
+use sync::{PerCpu, PreemptGuard, per_cpu};
 
 use crate::affinity;
 use crate::runqueue::{RUN_QUEUES, RunQueue};
@@ -70,17 +70,32 @@ pub(crate) fn at_tick(cpu: CpuId, count: u64) {
     }
 }
 
+/// Has an idle CPU take what waits on this one, if there is both. Any context.
+#[cold]
+pub(crate) fn offer_what_waits() {
+    let _here = PreemptGuard::new();
+    let cpu = machine::cpu::id();
+    if RUN_QUEUES.of(cpu).runnable.load(Ordering::Relaxed) >= 2 {
+        ask_an_idle_cpu(cpu);
+    }
+}
+
+/// Interrupts an idle CPU, so that it looks for work. Returns whether there is one. Preemption off.
+fn ask_an_idle_cpu(cpu: CpuId) -> bool {
+    let others = affinity::active().without(cpu);
+    let idle = others.iter().find(|&other| RUN_QUEUES.of(other).idle.load(Ordering::Relaxed));
+    idle.is_some_and(|idle| {
+        reschedule(idle);
+        true
+    })
+}
+
 /// The softirq `SCHED`: lets an idle CPU take what waits here, or takes from one that has much more.
 pub(crate) fn rebalance() {
     let cpu = machine::cpu::id();
     let ours = RUN_QUEUES.of(cpu).runnable.load(Ordering::Relaxed);
-    if ours >= 2 {
-        let others = affinity::active().without(cpu);
-        let idle = others.iter().find(|&other| RUN_QUEUES.of(other).idle.load(Ordering::Relaxed));
-        if let Some(idle) = idle {
-            reschedule(idle);
-            return;
-        }
+    if ours >= 2 && ask_an_idle_cpu(cpu) {
+        return;
     }
     if COMPARES.of(cpu).load(Ordering::Relaxed) && affinity::active().contains(cpu) {
         let pulled = pull(&mut RUN_QUEUES.of(cpu).queue.lock_irq(), cpu, ours);

@@ -4,6 +4,7 @@ use sync::Once;
 
 use crate::current::current;
 use crate::deadline;
+use crate::hand_over;
 use crate::schedule;
 use crate::state;
 use crate::task::{Task, TaskRef};
@@ -19,11 +20,11 @@ pub fn set_dead_task_hook(hook: fn(TaskRef)) {
 }
 
 /// Who is told of a task that is about to leave its stack for the last time.
-static HERALD: Once<fn(&Task)> = Once::new();
+static HERALD: Once<fn(&Task) -> Option<TaskRef>> = Once::new();
 
 /// Says who is told that the running task is about to leave for ever: called with interrupts off, right before its last
-/// switch. Who waits for the dead-task hook can be woken here, to be the one that is switched to. Once.
-pub fn set_leaving_task_hook(hook: fn(&Task)) {
+/// switch. The task that it returns, who waits for the dead-task hook, is woken to be the one that is switched to. Once.
+pub fn set_leaving_task_hook(hook: fn(&Task) -> Option<TaskRef>) {
     let fresh = HERALD.set(hook).is_ok();
     assert!(fresh, "the leaving-task hook is set once");
 }
@@ -45,8 +46,10 @@ pub fn exit_current() -> ! {
     // on its run queue.
     let _ = machine::irq::disable();
     me.state.set(state::DEAD);
-    if let Some(hook) = HERALD.get() {
-        hook(&me);
+    if let Some(hook) = HERALD.get()
+        && let Some(successor) = hook(&me)
+    {
+        hand_over::wake_at_end(successor);
     }
     schedule::leave_for_ever()
 }

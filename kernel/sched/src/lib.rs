@@ -36,6 +36,7 @@ mod cpumask;
 mod current;
 mod deadline;
 mod exit;
+mod hand_over;
 mod idle;
 mod load;
 mod mutex;
@@ -72,6 +73,7 @@ pub use deadline::{
     set_deadline_period_bounds, set_inactive,
 };
 pub use exit::{exit_current, set_dead_task_hook, set_leaving_task_hook};
+pub use hand_over::wake_and_wait;
 pub use idle::{idle_loop, idle_task, leave_when_idle, new_idle, set_idle_offline_hook};
 pub use load::{load_average, runnable, uninterruptible};
 pub use mutex::{Mutex, MutexGuard};
@@ -91,5 +93,5 @@ pub use task::{
 pub use tick::{TICK, set_tick_hook};
 pub use upcalls::{interrupt_exit, reschedule_interrupt};
 pub use wait::{Notify, PollSleeper, WaitError, WaitQueue, Watch, wait_to_be_woken};
-pub use wake::{kick, wake_up, wake_up_new_task, wake_up_state, wake_up_taken};
+pub use wake::{kick, wake_up, wake_up_new_task, wake_up_state};
 pub use worker::{WorkerHooks, set_worker_hooks};

@@ -21,21 +21,6 @@ pub fn wake_up(task: &TaskRef) -> bool {
     wake_up_state(task, state::NORMAL)
 }
 
-/// As [`wake_up`], for who gives its reference to the task away.
-#[inline]
-pub fn wake_up_taken(task: TaskRef) -> bool {
-    // Held to the end: the reschedule happens when all is done.
-    let _irqs_off = IrqGuard::new();
-    match claim(&task, state::NORMAL) {
-        Claim::Refused => false,
-        Claim::Awake => true,
-        Claim::Asleep(slept_as) => {
-            activate(task, slept_as);
-            true
-        }
-    }
-}
-
 /// Wakes a task if its state is one of `mask`. Returns whether this call woke it. Any context without a run-queue lock.
 ///
 /// What the caller wrote before is seen by the woken task. So that a task that is on its way to sleep sees it, too, if it is not woken,
@@ -95,13 +80,24 @@ pub fn wake_up_new_task(task: &TaskRef) {
 
 /// Queues a task whose sleep this CPU has claimed. Interrupts off: preempted between the two, it would leave others spinning.
 pub(crate) fn activate(task: TaskRef, slept_as: u32) {
+    queue_woken::<false>(task, slept_as);
+}
+
+/// As [`activate`], by a task that gives its CPU away next: see `hand_over.rs`. Returns whether the woken one waits for that CPU.
+pub(crate) fn activate_by_leaver(task: TaskRef, slept_as: u32) -> bool {
+    queue_woken::<true>(task, slept_as)
+}
+
+/// `LEAVES`: the running task gives its CPU away next. Returns whether the task is there for that reason.
+#[inline(always)]
+fn queue_woken<const LEAVES: bool>(task: TaskRef, slept_as: u32) -> bool {
     tracepoints::waking(&task);
     // Acquire pairs with the Release at the end of the switch: it has left its old stack for good.
     while task.on_cpu.load(Ordering::Acquire) {
         machine::cpu::relax();
     }
     loop {
-        let cpu = choose_cpu(&task);
+        let (cpu, takes_over) = choose_cpu::<LEAVES>(&task);
         let mut queue = RUN_QUEUES.of(cpu).queue.lock_irqs_off();
         // Its affinity or the CPU may have changed since: see `affinity.rs`.
         if !affinity::may_run_on(&task, cpu) {
@@ -118,10 +114,11 @@ pub(crate) fn activate(task: TaskRef, slept_as: u32) {
         task.state.set_running();
         let preempts = queue.enqueue_woken(cpu, task, time::monotonic());
         drop(queue);
-        if preempts {
+        // A CPU that is given away chooses anew in a moment.
+        if preempts && !takes_over {
             reschedule(cpu);
         }
-        return;
+        return takes_over;
     }
 }
 
@@ -143,14 +140,34 @@ pub fn kick(task: &Task) {
     }
 }
 
-/// Where a woken task should run: where its memory is in the cache if that CPU is idle or about to be, else an idle CPU, else
-/// where the queue is shortest, preferring the old one.
-fn choose_cpu(task: &Task) -> CpuId {
+/// Where a woken task should run, and whether it takes over the CPU of a waker that leaves it.
+#[inline(always)]
+fn choose_cpu<const WAKER_LEAVES: bool>(task: &Task) -> (CpuId, bool) {
     let previous = task.cpu();
     if task.allowed().and(affinity::active()) == CpuMask::of(previous) {
         // Bound to it, or there is no other.
-        return previous;
+        return (previous, false);
     }
+    if WAKER_LEAVES && may_take_over(task) {
+        return (machine::cpu::id(), true);
+    }
+    (choose_among_cpus(task, previous), false)
+}
+
+/// Whether a task should be the next on this CPU, which the running task is about to leave: nobody else waits there, so it runs at once, and what the
+/// two share is in the cache. Elsewhere, idle or not, a CPU would have to be interrupted.
+fn may_take_over(task: &Task) -> bool {
+    let here = machine::cpu::id();
+    RUN_QUEUES.of(here).runnable.load(Ordering::Relaxed) <= 1
+        && affinity::may_run_on(task, here)
+        // Of these it is not the CPU that counts, but the deadlines everywhere.
+        && task.entity.class() != Class::Deadline
+}
+
+/// Where its memory is in the cache if that CPU is idle or about to be, else an idle CPU, else where the queue is shortest,
+/// preferring the old one.
+#[inline(never)]
+fn choose_among_cpus(task: &Task, previous: CpuId) -> CpuId {
     affinity::forget_lost_cpus(task);
     let candidates = affinity::candidates(task);
     if candidates.count() <= 1 {
