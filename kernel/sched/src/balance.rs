@@ -25,16 +25,24 @@ pub(crate) fn pull_before_idle(queue: &mut RunQueue, cpu: CpuId) -> bool {
     if machine::cpu::count() == 1 || !affinity::active().contains(cpu) {
         return false;
     }
-    pull(queue, cpu, 0)
+    most_of_other(cpu, waiting).is_some_and(|(most, waiting)| waiting > 0 && pull(queue, cpu, most))
 }
 
-/// Pulls one task from the CPU with the most waiting ones, if that has at least two more runnable than `ours`.
-fn pull(queue: &mut RunQueue, cpu: CpuId, ours: u32) -> bool {
-    let Some((busiest, length)) = busiest_other(cpu) else { return false };
-    if length < ours + 2 {
-        return false;
-    }
-    let Some(mut source) = RUN_QUEUES.of(busiest).queue.try_lock_irq() else { return false };
+/// How many tasks wait on a CPU. One that was put on a CPU that has not left its idle task yet does.
+fn waiting(cpu: CpuId) -> u32 {
+    let shared = RUN_QUEUES.of(cpu);
+    let runs = u32::from(!shared.idle.load(Ordering::Relaxed));
+    shared.runnable.load(Ordering::Relaxed).saturating_sub(runs)
+}
+
+/// How many tasks run or wait on a CPU.
+fn runnable(cpu: CpuId) -> u32 {
+    RUN_QUEUES.of(cpu).runnable.load(Ordering::Relaxed)
+}
+
+/// Pulls one task from another CPU, if its queue is free and it has one that may go.
+fn pull(queue: &mut RunQueue, cpu: CpuId, from: CpuId) -> bool {
+    let Some(mut source) = RUN_QUEUES.of(from).queue.try_lock_irq() else { return false };
     let fits = |task: &TaskRef| {
         // One that was just preempted is waiting while its CPU still leaves its stack.
         !task.on_cpu.load(Ordering::Acquire) && affinity::may_run_on(task, cpu)
@@ -48,12 +56,10 @@ fn pull(queue: &mut RunQueue, cpu: CpuId, ours: u32) -> bool {
     true
 }
 
-fn busiest_other(cpu: CpuId) -> Option<(CpuId, u32)> {
-    affinity::online()
-        .without(cpu)
-        .iter()
-        .map(|other| (other, RUN_QUEUES.of(other).runnable.load(Ordering::Relaxed)))
-        .max_by_key(|&(_, length)| length)
+/// The other CPU with the most of something, and how many it has.
+fn most_of_other(cpu: CpuId, count: fn(CpuId) -> u32) -> Option<(CpuId, u32)> {
+    let others = affinity::online().without(cpu);
+    others.iter().map(|other| (other, count(other))).max_by_key(|&(_, count)| count)
 }
 
 /// At the tick of a busy CPU: has the softirq look whether work should move, if there is a chance of that.
@@ -62,7 +68,7 @@ pub(crate) fn at_tick(cpu: CpuId, count: u64) {
     if affinity::active().without(cpu).is_empty() {
         return;
     }
-    let ours = RUN_QUEUES.of(cpu).runnable.load(Ordering::Relaxed);
+    let ours = runnable(cpu);
     let compares = count.is_multiple_of(TICKS_BETWEEN_COMPARISONS);
     COMPARES.of(cpu).store(compares, Ordering::Relaxed);
     if ours >= 2 || compares {
@@ -75,7 +81,7 @@ pub(crate) fn at_tick(cpu: CpuId, count: u64) {
 pub(crate) fn offer_what_waits() {
     let _here = PreemptGuard::new();
     let cpu = machine::cpu::id();
-    if RUN_QUEUES.of(cpu).runnable.load(Ordering::Relaxed) >= 2 {
+    if runnable(cpu) >= 2 {
         ask_an_idle_cpu(cpu);
     }
 }
@@ -93,12 +99,16 @@ fn ask_an_idle_cpu(cpu: CpuId) -> bool {
 /// The softirq `SCHED`: lets an idle CPU take what waits here, or takes from one that has much more.
 pub(crate) fn rebalance() {
     let cpu = machine::cpu::id();
-    let ours = RUN_QUEUES.of(cpu).runnable.load(Ordering::Relaxed);
+    let ours = runnable(cpu);
     if ours >= 2 && ask_an_idle_cpu(cpu) {
         return;
     }
-    if COMPARES.of(cpu).load(Ordering::Relaxed) && affinity::active().contains(cpu) {
-        let pulled = pull(&mut RUN_QUEUES.of(cpu).queue.lock_irq(), cpu, ours);
+    if COMPARES.of(cpu).load(Ordering::Relaxed)
+        && affinity::active().contains(cpu)
+        && let Some((busiest, theirs)) = most_of_other(cpu, runnable)
+        && theirs >= ours + 2
+    {
+        let pulled = pull(&mut RUN_QUEUES.of(cpu).queue.lock_irq(), cpu, busiest);
         if pulled {
             reschedule(cpu);
         }
