@@ -28,6 +28,7 @@ mod lockups;
 mod migration;
 mod misc;
 mod park;
+mod placement;
 mod schedule;
 mod softirq_windows;
 mod softirqs;
@@ -148,6 +149,10 @@ scenarios! {
     s03_affinity_moves_a_running_thread: "set_allowed moves a running thread and returns when it has moved" = migration::moves_a_running_thread;
     s03_affinity_moves_what_is_on_its_way: "tasks that are being woken or pulled do not escape set_allowed" = migration::moves_what_is_on_its_way;
     s04_who_asks_a_bound_thread_stays: "who waits for a per-CPU thread is not sent from CPU to CPU" = schedule::who_asks_a_bound_thread_stays;
+    s04_who_makes_way_is_followed: "tasks that wake each other and sleep stay on one CPU, and interrupt no other" = placement::who_makes_way_is_followed;
+    s04_no_place_where_another_waits: "where another waits, the woken one goes to an idle CPU, though its waker makes way" = placement::no_place_where_another_waits;
+    s04_who_stays_gives_the_other_away: "a waker that was to make way and does not: an idle CPU takes the woken one" = placement::who_stays_gives_the_other_away;
+    s04_who_waits_for_an_idle_cpu_is_taken: "a CPU without work takes what waits for one that has not left its rest" = placement::who_waits_for_an_idle_cpu_is_taken;
     s04_idle_cpus_take_work: "waiting threads spread over idle CPUs" = schedule::idle_cpus_take_work;
     s05_migrate_against_exit: "moving threads that end at the same moment" = migration::against_exit;
     s05_stop_machine: "stop_machine runs while all other CPUs stand still" = migration::stop_machine;
