@@ -2,6 +2,7 @@
 
 use crate::command;
 use anyhow::{Context, Result, bail};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -54,7 +55,8 @@ fn require_fetching() -> Result<()> {
     Ok(())
 }
 
-/// Fetches a package into the directory and unpacks it there, without installing it.
+/// Fetches a package and unpacks it into the directory, without installing it. This may be ended half-way: a file, or a
+/// directory that was not there, is there whole or not at all.
 pub fn unpack(package: &str, directory: &Path) -> Result<()> {
     require_fetching().with_context(|| format!("{package} cannot be fetched"))?;
     tell!("xtask: fetching {package} (apt-get download)");
@@ -75,7 +77,24 @@ pub fn unpack(package: &str, directory: &Path) -> Result<()> {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
         .with_context(|| format!("apt-get download brought no {package}"))?;
-    command::output(Command::new("dpkg").arg("-x").arg(archive).arg(directory)).map(drop)
+    fs::create_dir_all(directory)?;
+    let beside = tempfile::tempdir_in(directory)?;
+    let root = beside.path().join("root");
+    command::output(Command::new("dpkg").arg("-x").arg(archive).arg(&root))?;
+    merge(&root, directory)
+}
+
+/// Moves a tree to where there may be one already.
+fn merge(from: &Path, to: &Path) -> Result<()> {
+    let is_directory = |path: &Path| fs::symlink_metadata(path).is_ok_and(|data| data.is_dir());
+    if !is_directory(from) || !is_directory(to) {
+        return fs::rename(from, to).with_context(|| format!("making {}", to.display()));
+    }
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        merge(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
 }
 
 /// Fetches the package lists, once a run.
@@ -105,8 +124,26 @@ fn as_root(program: &str) -> Result<Command> {
 
 #[cfg(test)]
 mod tests {
-    use super::{unpack, update_lists};
+    use super::{merge, unpack, update_lists};
+    use std::fs;
     use std::path::Path;
+
+    #[test]
+    fn a_tree_is_merged_into_another_and_what_is_new_in_one_step() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (from, to) = (scratch.path().join("from"), scratch.path().join("to"));
+        for (file, text) in [("from/a/new/file", "1"), ("from/a/old", "2"), ("to/a/old", "0")] {
+            let file = scratch.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+        std::os::unix::fs::symlink("new", from.join("a/link")).unwrap();
+        fs::write(to.join("a/kept"), "3").unwrap();
+        merge(&from, &to).unwrap();
+        let read = |name: &str| fs::read_to_string(to.join("a").join(name)).unwrap();
+        assert_eq!(["new/file", "link/file", "old", "kept"].map(read), ["1", "1", "2", "3"]);
+        assert!(!from.join("a/new").exists(), "the directory was not moved as one");
+    }
 
     #[test]
     fn what_may_not_be_fetched_says_why() {

@@ -21,7 +21,7 @@ mod table;
 mod ticks;
 mod workloads;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use progress::{Progress, Step};
 use results::{Method, Results};
 use std::path::PathBuf;
@@ -54,12 +54,22 @@ pub struct Arguments {
     compare: Option<PathBuf>,
 
     /// Put table and plot into docs/performance.md
-    #[arg(long)]
+    #[arg(long, requires = "linux", conflicts_with = "filter")]
     docs: bool,
 
     /// Only workloads with this in their names
-    #[arg(default_value = "", hide_default_value = true)]
+    #[arg(default_value = "", hide_default_value = true, value_parser = part_of_a_name)]
     filter: String,
+}
+
+/// It becomes a word of a command line, in both kernels.
+fn part_of_a_name(filter: &str) -> Result<String, String> {
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if filter.bytes().all(is_allowed) {
+        Ok(filter.to_owned())
+    } else {
+        Err("names of workloads have small letters, digits and _".into())
+    }
 }
 
 /// Counted figures are taken so often: once more shows that they repeat.
@@ -92,6 +102,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         for name in round.unfinished {
             results.add_unfinished(method, name, names[subject]);
         }
+    }
+    if results.methods().is_empty() {
+        bail!("no workload has {:?} in its name", arguments.filter);
     }
     print!("{}", table::text(&results));
     if let Some(earlier) = earlier {

@@ -131,5 +131,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     if let Some(directory) = to.parent() {
         fs::create_dir_all(directory)?;
     }
-    fs::copy(from, to).with_context(|| format!("copying {}", from.display())).map(drop)
+    // This may be ended half-way.
+    let half = to.with_extension("half");
+    fs::copy(from, &half).with_context(|| format!("copying {}", from.display()))?;
+    fs::rename(half, to).map_err(Into::into)
 }

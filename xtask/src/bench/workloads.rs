@@ -130,6 +130,7 @@ pub const WORKLOADS: &[Workload] = &[
     row("delayed_cancel", "queue delayed work and cancel it", Kernel),
     row("delayed_flush", "queue delayed work and flush it", Kernel),
     row("tasklet_round_trip", "schedule a tasklet and wait for it", Kernel).goal(4.0),
+    row("tasklet_by_ksoftirqd", "the same by way of ksoftirqd, as Linux does it", Kernel),
     row("timer_arm_cancel", "arm and cancel a timer of the wheel", Kernel),
     row("hrtimer_arm_cancel", "arm and cancel a precise timer", Kernel),
     row("getppid", "getppid", User).goal(2.0),

@@ -38,7 +38,7 @@ pub struct Arguments {
     qemu: bool,
 
     /// Seeds for each scenario on the simulated machine
-    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
 
     /// Machines at once under QEMU [default: one per processor]
