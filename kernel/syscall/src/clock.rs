@@ -57,6 +57,18 @@ impl Clock {
         })
     }
 
+    /// From the number of one that can be waited for.
+    ///
+    /// # Errors
+    /// As [`Self::from_number`]. EOPNOTSUPP: it can only be read.
+    pub fn waitable(number: i32) -> Result<Self> {
+        match number {
+            // CLOCK_MONOTONIC_RAW, and the coarse ones.
+            4..=6 => Err(Errno::EOPNOTSUPP),
+            _ => Self::from_number(number),
+        }
+    }
+
     /// What timers on it count by; absolute times of the date are to be brought to the monotonic clock first.
     ///
     /// # Errors
@@ -124,7 +136,14 @@ pub fn clock_settime(clock: i32, value: UserPtr<Timespec>) -> Result<usize> {
     set_date(value)
 }
 
+/// The latest date that can be set: thirty years before nanoseconds run out in a signed number.
+const LAST_DATE: u64 = i64::MAX as u64 - 30 * 365 * 24 * 3600 * SECOND;
+
 fn set_date(value: u64) -> Result<usize> {
+    // Nor can the machine have started before 1970.
+    if !(time::monotonic()..LAST_DATE).contains(&value) {
+        return Err(Errno::EINVAL);
+    }
     process::credentials().require(Capabilities::SYS_TIME)?;
     time::set_realtime(value);
     Ok(0)

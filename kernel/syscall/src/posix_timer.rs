@@ -13,7 +13,7 @@ use process::{ClockTimer, Process, SigInfo, Signal, signal_process, signal_threa
 use sched::Task;
 use sync::{LockClass, Once, SpinLock};
 
-use crate::abi::signal::{SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID, SigEvent};
+use crate::abi::signal::{SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID, SigEvent};
 use crate::abi::time::{IntervalTimespec, Timespec};
 use crate::clock::Clock;
 use crate::current;
@@ -143,6 +143,8 @@ impl PosixTimer {
     }
 
     fn set(&self, absolute: bool, value: u64, interval: u64) {
+        // One that is switched off forgets its interval.
+        let interval = if value == 0 { 0 } else { interval };
         let next = match (absolute, self.clock) {
             _ if value == 0 => None,
             (false, _) => Some(self.now().saturating_add(value)),
@@ -179,9 +181,11 @@ fn alarm_of(process: &Arc<Process>, id: i32, event: Option<SigEvent>) -> Result<
     };
     let (signal, receiver) = match event.notify {
         SIGEV_NONE => (None, Receiver::Nobody),
-        SIGEV_SIGNAL => (Some(signal()?), whole()),
+        SIGEV_SIGNAL | SIGEV_THREAD => (Some(signal()?), whole()),
         SIGEV_THREAD_ID => {
-            let task = current::find_task(event.tid).map_err(|_| Errno::EINVAL)?;
+            // 0 is nobody here.
+            let number = (event.tid != 0).then_some(event.tid).ok_or(Errno::EINVAL)?;
+            let task = current::find_task(number).map_err(|_| Errno::EINVAL)?;
             if !Arc::ptr_eq(process::process_of(&task), process) {
                 return Err(Errno::EINVAL);
             }
@@ -195,7 +199,7 @@ fn alarm_of(process: &Arc<Process>, id: i32, event: Option<SigEvent>) -> Result<
 /// `timer_create`.
 pub fn timer_create(clock: i32, event: UserPtr<SigEvent>, result: UserPtr<i32>) -> Result<usize> {
     ::memory::require_free()?;
-    let clock = Clock::from_number(clock)?;
+    let clock = Clock::waitable(clock)?;
     let event = event.non_null().map(UserPtr::read).transpose()?;
     let process = current::process();
     forget_orphans();

@@ -42,9 +42,9 @@ pub fn clock_nanosleep(
     time: UserPtr<Timespec>,
     remaining: UserPtr<Timespec>,
 ) -> Result<usize> {
-    let clock = match Clock::from_number(clock)? {
-        // A thread that sleeps uses no CPU time.
-        Clock::Thread => return Err(Errno::EINVAL),
+    let clock = match Clock::waitable(clock)? {
+        // A thread that sleeps uses no CPU time. (A C library says EINVAL.)
+        Clock::Thread => return Err(Errno::EOPNOTSUPP),
         Clock::ThreadOf(id) if current::find_task(id)?.pid() == sched::current().pid() => {
             return Err(Errno::EINVAL);
         }

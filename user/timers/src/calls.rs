@@ -38,8 +38,8 @@ fn errno() -> c_int {
 }
 
 #[track_caller]
-fn check(result: c_int) {
-    assert!(result >= 0, "error {}", errno());
+fn check(result: impl Into<i64>) {
+    assert!(result.into() >= 0, "error {}", errno());
 }
 
 /// What a clock shows.
@@ -66,6 +66,25 @@ pub fn sleep(clock: clockid_t, absolute: bool, time: u64) -> Result<(), c_int> {
     match unsafe { libc::clock_nanosleep(clock, flags, &spec(time), std::ptr::null_mut()) } {
         0 => Ok(()),
         error => Err(error),
+    }
+}
+
+/// `clock_nanosleep` for a nanosecond, without what a C library thinks of the clock.
+pub fn sleep_as_the_kernel_has_it(clock: clockid_t) -> Result<(), c_int> {
+    let none = std::ptr::null_mut::<timespec>();
+    // SAFETY: reads a local.
+    match unsafe { libc::syscall(libc::SYS_clock_nanosleep, clock, 0, &spec(1), none) } {
+        0 => Ok(()),
+        _ => Err(errno()),
+    }
+}
+
+/// `clock_settime` for the date.
+pub fn set_date(date: u64) -> Result<(), c_int> {
+    // SAFETY: reads a local.
+    match unsafe { libc::clock_settime(libc::CLOCK_REALTIME, &spec(date)) } {
+        0 => Ok(()),
+        _ => Err(errno()),
     }
 }
 
@@ -133,11 +152,16 @@ pub struct TimerFile(c_int);
 
 impl TimerFile {
     /// A new one.
+    #[track_caller]
     pub fn new(clock: clockid_t, flags: c_int) -> Self {
+        Self::try_new(clock, flags).unwrap()
+    }
+
+    /// A new one, if this clock has them.
+    pub fn try_new(clock: clockid_t, flags: c_int) -> Result<Self, c_int> {
         // SAFETY: has no pointers.
         let file = unsafe { libc::timerfd_create(clock, flags) };
-        check(file);
-        Self(file)
+        if file >= 0 { Ok(Self(file)) } else { Err(errno()) }
     }
 
     /// `timerfd_settime`.
@@ -181,7 +205,7 @@ impl Drop for TimerFile {
 }
 
 /// A timer of `timer_create`.
-pub struct Id(libc::timer_t);
+pub struct Id(c_int);
 
 impl Id {
     /// A new one, which sends a signal with a value, to the process or to one thread.
@@ -191,8 +215,8 @@ impl Id {
         value: usize,
         thread: Option<c_int>,
     ) -> Result<Self, c_int> {
-        // SAFETY: all zeros is a `sigevent` and a `timer_t`.
-        let (mut event, mut timer): (sigevent, libc::timer_t) = unsafe { (zeroed(), zeroed()) };
+        // SAFETY: all zeros is a `sigevent`.
+        let mut event: sigevent = unsafe { zeroed() };
         event.sigev_signo = signal;
         event.sigev_value.sival_ptr = std::ptr::without_provenance_mut(value);
         event.sigev_notify = match thread {
@@ -202,9 +226,23 @@ impl Id {
                 libc::SIGEV_THREAD_ID
             }
         };
+        Self::create(clock, event)
+    }
+
+    /// A new one that tells of its expirations in some way.
+    pub fn notifying(clock: clockid_t, how: c_int, signal: c_int) -> Result<Self, c_int> {
+        // SAFETY: all zeros is a `sigevent`.
+        let mut event: sigevent = unsafe { zeroed() };
+        (event.sigev_notify, event.sigev_signo) = (how, signal);
+        Self::create(clock, event)
+    }
+
+    /// By system call: a C library starts a thread for some of them.
+    fn create(clock: clockid_t, event: sigevent) -> Result<Self, c_int> {
+        let mut number: c_int = 0;
         // SAFETY: reads and writes locals.
-        match unsafe { libc::timer_create(clock, &mut event, &mut timer) } {
-            0 => Ok(Self(timer)),
+        match unsafe { libc::syscall(libc::SYS_timer_create, clock, &event, &mut number) } {
+            0 => Ok(Self(number)),
             _ => Err(errno()),
         }
     }
@@ -213,28 +251,29 @@ impl Id {
     pub fn set(&self, absolute: bool, value: u64, interval: u64) {
         let new = itimerspec { it_interval: spec(interval), it_value: spec(value) };
         let flags = if absolute { libc::TIMER_ABSTIME } else { 0 };
+        let none = std::ptr::null_mut::<itimerspec>();
         // SAFETY: reads a local.
-        check(unsafe { libc::timer_settime(self.0, flags, &new, std::ptr::null_mut()) });
+        check(unsafe { libc::syscall(libc::SYS_timer_settime, self.0, flags, &new, none) });
     }
 
     /// `timer_gettime`: what is left, and the interval.
     pub fn get(&self) -> (u64, u64) {
         let mut timer = itimerspec { it_interval: spec(0), it_value: spec(0) };
         // SAFETY: writes to a local.
-        check(unsafe { libc::timer_gettime(self.0, &mut timer) });
+        check(unsafe { libc::syscall(libc::SYS_timer_gettime, self.0, &mut timer) });
         (of_spec(timer.it_value), of_spec(timer.it_interval))
     }
 
     /// `timer_getoverrun`.
     pub fn overrun(&self) -> c_int {
         // SAFETY: has no pointers.
-        unsafe { libc::timer_getoverrun(self.0) }
+        unsafe { libc::syscall(libc::SYS_timer_getoverrun, self.0) as c_int }
     }
 }
 
 impl Drop for Id {
     fn drop(&mut self) {
         // SAFETY: the timer is this value's.
-        check(unsafe { libc::timer_delete(self.0) });
+        check(unsafe { libc::syscall(libc::SYS_timer_delete, self.0) });
     }
 }

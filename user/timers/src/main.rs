@@ -4,11 +4,12 @@
 
 mod calls;
 
-use calls::{Id, Info, micro, milli};
+use calls::{Id, Info, TimerFile, micro, milli};
 use libc::{
-    CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_THREAD_CPUTIME_ID, EAGAIN,
-    EINVAL, ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, SIGALRM, SIGPROF, SIGRTMIN, SIGUSR1,
-    SIGVTALRM, TFD_NONBLOCK, TFD_TIMER_ABSTIME,
+    CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
+    CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_TAI,
+    CLOCK_THREAD_CPUTIME_ID, EAGAIN, EINVAL, EOPNOTSUPP, ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL,
+    SIGALRM, SIGEV_THREAD, SIGPROF, SIGRTMIN, SIGUSR1, SIGVTALRM, TFD_NONBLOCK, TFD_TIMER_ABSTIME,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -27,6 +28,7 @@ fn main() {
     posix_timers();
     overruns();
     cpu_timers();
+    clocks_without_timers();
 }
 
 /// Uses so much of this thread's CPU time.
@@ -74,7 +76,7 @@ fn sleeps() {
 }
 
 fn timer_files() {
-    let file = calls::TimerFile::new(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    let file = TimerFile::new(CLOCK_MONOTONIC, TFD_NONBLOCK);
     assert_eq!(file.expirations(), Err(EAGAIN));
     assert!(!file.is_readable(0));
     let start = Instant::now();
@@ -96,7 +98,7 @@ fn timer_files() {
     // A time that has passed.
     file.set(TFD_TIMER_ABSTIME, 1, 0);
     assert!(file.is_readable(2_000));
-    let date = calls::TimerFile::new(CLOCK_REALTIME, 0);
+    let date = TimerFile::new(CLOCK_REALTIME, 0);
     date.set(TFD_TIMER_ABSTIME, calls::now(CLOCK_REALTIME) + milli(3), 0);
     assert_eq!(date.expirations(), Ok(1));
     println!("timer files");
@@ -160,6 +162,15 @@ fn posix_timers() {
     timer.set(false, milli(2), 0);
     assert!(thread.join().unwrap(), "the thread was not told");
     assert_eq!(Id::new(12_345, SIGUSR1, 0, None).err(), Some(EINVAL));
+    // The running thread has to say its number, too.
+    assert_eq!(Id::new(CLOCK_MONOTONIC, SIGUSR1, 0, Some(0)).err(), Some(EINVAL));
+    // What a thread of the C library is to be told of is an ordinary signal here.
+    let timer = Id::notifying(CLOCK_MONOTONIC, SIGEV_THREAD, SIGUSR1).unwrap();
+    timer.set(false, milli(1), 0);
+    assert!(comes(SIGUSR1, milli(2_000)).is_some(), "SIGEV_THREAD is not known");
+    // One that is switched off forgets its interval.
+    timer.set(false, 0, milli(5));
+    assert_eq!(timer.get(), (0, 0));
     println!("POSIX timers");
 }
 
@@ -192,4 +203,31 @@ fn cpu_timers() {
         assert!(calls::now(clock) - start >= milli(40), "three signals too early");
     }
     println!("CPU timers");
+}
+
+/// Clocks that can be read and not waited for, and dates that cannot be.
+fn clocks_without_timers() {
+    for clock in [CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE] {
+        assert_eq!(calls::sleep_as_the_kernel_has_it(clock), Err(EOPNOTSUPP));
+        assert_eq!(Id::new(clock, SIGUSR1, 0, None).err(), Some(EOPNOTSUPP));
+    }
+    assert_eq!(calls::sleep_as_the_kernel_has_it(CLOCK_THREAD_CPUTIME_ID), Err(EOPNOTSUPP));
+    assert_eq!(calls::sleep_as_the_kernel_has_it(CLOCK_TAI), Ok(()));
+    let cannot_be_files = [
+        CLOCK_MONOTONIC_RAW,
+        CLOCK_REALTIME_COARSE,
+        CLOCK_MONOTONIC_COARSE,
+        CLOCK_TAI,
+        CLOCK_PROCESS_CPUTIME_ID,
+        CLOCK_THREAD_CPUTIME_ID,
+    ];
+    for clock in cannot_be_files {
+        assert_eq!(TimerFile::try_new(clock, 0).err(), Some(EINVAL), "clock {clock}");
+    }
+    TimerFile::new(CLOCK_BOOTTIME, 0);
+    // Before the machine started, and too late to be counted.
+    for date in [0, i64::MAX as u64] {
+        assert_eq!(calls::set_date(date), Err(EINVAL));
+    }
+    println!("clocks without timers");
 }

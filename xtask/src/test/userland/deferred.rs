@@ -18,7 +18,7 @@ pub fn cases() -> Vec<Case> {
 
 fn every_kind_of_timer(lab: &Lab) -> Result<()> {
     let expected = "sleeps\ntimer files\ninterval timers\nCPU interval timers\nPOSIX timers\n\
-        overruns\nCPU timers\n";
+        overruns\nCPU timers\nclocks without timers\n";
     lab.guest().with(Program::Timers)?.run(&["timers"])?.prints(expected)
 }
 
