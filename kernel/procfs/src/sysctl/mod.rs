@@ -92,7 +92,25 @@ fn root() -> Result<Arc<Directory>> {
 }
 
 fn words(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes.split(|byte| byte.is_ascii_whitespace() || *byte == 0).filter(|word| !word.is_empty())
+    bytes.split(|byte| matches!(byte, b' ' | b'\t' | b'\n')).filter(|word| !word.is_empty())
+}
+
+/// The longest word that is a number, in bytes.
+const LONGEST: usize = 20;
+
+/// A word that is a number: decimal, or as in C with 0x or 0 before it.
+///
+/// # Errors
+/// EINVAL: it is none, has something before or behind it, or is too long.
+fn number(word: &[u8]) -> Result<i64> {
+    match word {
+        [b'-' | b'0'..=b'9', ..]
+            if word.len() <= LONGEST && word.last().is_some_and(u8::is_ascii_hexdigit) =>
+        {
+            parse_integer(word)
+        }
+        _ => Err(Errno::EINVAL),
+    }
 }
 
 /// The numbers in a line, for settings that hold several.
@@ -100,7 +118,7 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// # Errors
 /// EINVAL: something else is in it.
 fn parse_numbers(bytes: &[u8]) -> Result<Vec<i64>> {
-    words(bytes).map(parse_integer).collect()
+    words(bytes).map(number).collect()
 }
 
 /// The number that a line begins with, for settings that hold one.
@@ -108,7 +126,7 @@ fn parse_numbers(bytes: &[u8]) -> Result<Vec<i64>> {
 /// # Errors
 /// EINVAL: it does not begin with one.
 fn first_number(bytes: &[u8]) -> Result<i64> {
-    parse_integer(words(bytes).next().ok_or(Errno::EINVAL)?)
+    number(words(bytes).next().ok_or(Errno::EINVAL)?)
 }
 
 /// Cuts a written text at its newline or NUL.
@@ -144,7 +162,10 @@ mod tests {
         assert_eq!(first_number(b"1 2 x\n"), Ok(1));
         assert_eq!(first_number(b" -7\n"), Ok(-7));
         assert_eq!(first_number(b"4x 2"), Err(Errno::EINVAL));
-        assert_eq!(first_number(b"\n"), Err(Errno::EINVAL));
+        assert_eq!(first_number(b"0x10\n"), Ok(16));
+        for bad in [&b"\n"[..], b"+1", b"1\0", b"1\r\n", b"000000000000000000001"] {
+            assert_eq!(first_number(bad), Err(Errno::EINVAL), "{bad:?}");
+        }
     }
 
     #[test]
