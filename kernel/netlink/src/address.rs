@@ -1,19 +1,20 @@
 //! Addresses (`struct sockaddr_nl`).
 
+use ::socket::RawAddress;
 use errno::{Errno, Result};
 
 /// `AF_NETLINK`.
-const FAMILY: u16 = 16;
+pub(crate) const FAMILY: u16 = 16;
 /// Bytes of an address.
 const SIZE: usize = 12;
 
 /// A port and groups.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Address {
+pub(crate) struct Address {
     /// Whom a message is for or from; 0 is the kernel.
-    pub port: u32,
+    pub(crate) port: u32,
     /// A bit for each group.
-    pub groups: u32,
+    pub(crate) groups: u32,
 }
 
 impl Address {
@@ -21,8 +22,8 @@ impl Address {
     ///
     /// # Errors
     /// EINVAL: too short, or of another family.
-    pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let bytes = bytes.first_chunk::<SIZE>().ok_or(Errno::EINVAL)?;
+    pub(crate) fn parse(address: &RawAddress) -> Result<Self> {
+        let bytes = address.bytes().first_chunk::<SIZE>().ok_or(Errno::EINVAL)?;
         let [low, high, _, _, p0, p1, p2, p3, g0, g1, g2, g3] = *bytes;
         if u16::from_ne_bytes([low, high]) != FAMILY {
             return Err(Errno::EINVAL);
@@ -32,12 +33,9 @@ impl Address {
     }
 
     /// The `sockaddr_nl` that shows it.
-    pub fn to_bytes(&self) -> [u8; SIZE] {
-        let mut bytes = [0; SIZE];
-        bytes[..2].copy_from_slice(&FAMILY.to_ne_bytes());
-        bytes[4..8].copy_from_slice(&self.port.to_ne_bytes());
-        bytes[8..].copy_from_slice(&self.groups.to_ne_bytes());
-        bytes
+    pub(crate) fn to_raw(self) -> RawAddress {
+        let parts: [&[u8]; 3] = [&[0; 2], &self.port.to_ne_bytes(), &self.groups.to_ne_bytes()];
+        RawAddress::from_parts(FAMILY, &parts)
     }
 }
 
@@ -48,11 +46,12 @@ mod tests {
     #[test]
     fn an_address_is_read_as_it_is_written() {
         let address = Address { port: 77, groups: 0x8000_0001 };
-        assert_eq!(Address::parse(&address.to_bytes()), Ok(address));
-        assert_eq!(address.to_bytes()[..4], [16, 0, 0, 0]);
-        assert_eq!(Address::parse(&address.to_bytes()[..11]), Err(Errno::EINVAL));
-        let mut other = address.to_bytes();
-        other[0] = 1;
+        let raw = address.to_raw();
+        assert_eq!(Address::parse(&raw), Ok(address));
+        assert_eq!(raw.bytes()[..4], [16, 0, 0, 0]);
+        let short = RawAddress::from_parts(FAMILY, &[&raw.bytes()[2..11]]);
+        assert_eq!(Address::parse(&short), Err(Errno::EINVAL));
+        let other = RawAddress::from_parts(1, &[&raw.bytes()[2..]]);
         assert_eq!(Address::parse(&other), Err(Errno::EINVAL));
     }
 }

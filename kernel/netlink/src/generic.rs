@@ -1,6 +1,5 @@
 //! `NETLINK_GENERIC`: families, each with commands (`struct genlmsghdr`).
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use errno::{Errno, Result};
@@ -86,7 +85,7 @@ impl Command<'_> {
 }
 
 /// Handles what a program sends, message by message.
-pub(crate) fn handle(socket: &Arc<Socket>, mut bytes: &[u8], credentials: &Credentials) {
+pub(crate) fn handle(socket: &Socket, mut bytes: &[u8], credentials: &Credentials) {
     while let Some((header, body, rest)) = message::split(bytes) {
         let outcome = match header.flags & REQUEST != 0 && header.kind >= OWN_TYPES {
             true => command(socket, &header, body, credentials),

@@ -3,16 +3,12 @@
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
+use ::socket::MESSAGE_OVERHEAD;
 use errno::{Errno, Result};
 use sync::{LockClass, SpinLock};
 
 /// A leaf.
 static INBOX_LOCK: LockClass = LockClass::new("netlink.inbox");
-
-/// Bytes of a new socket's buffer.
-const BUFFER_DEFAULT: usize = 212_992;
-/// What a message costs besides its bytes.
-const OVERHEAD: usize = 256;
 
 /// A message of the kernel's.
 #[derive(Clone)]
@@ -25,7 +21,7 @@ pub(crate) struct Message {
 
 impl Message {
     fn cost(&self) -> usize {
-        self.bytes.len() + OVERHEAD
+        self.bytes.len() + MESSAGE_OVERHEAD
     }
 }
 
@@ -41,7 +37,6 @@ enum Intake {
 struct Queue {
     messages: VecDeque<Message>,
     used: usize,
-    limit: usize,
     intake: Intake,
     /// To be told by the next call.
     error: Option<Errno>,
@@ -63,20 +58,14 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     pub(crate) fn new() -> Self {
-        let queue = Queue {
-            messages: VecDeque::new(),
-            used: 0,
-            limit: BUFFER_DEFAULT,
-            intake: Intake::Open,
-            error: None,
-        };
+        let queue = Queue { messages: VecDeque::new(), used: 0, intake: Intake::Open, error: None };
         Self { queue: SpinLock::new(&INBOX_LOCK, queue) }
     }
 
-    /// Appends a message, or loses it and notes that. The last one may go over the limit.
-    pub(crate) fn push(&self, message: Message) {
+    /// Appends a message, or loses it and notes that. The last one may go over the limit in bytes.
+    pub(crate) fn push(&self, message: Message, limit: usize) {
         let mut queue = self.queue.lock();
-        let fits = queue.intake == Intake::Open && queue.used <= queue.limit;
+        let fits = queue.intake == Intake::Open && queue.used <= limit;
         if fits && queue.messages.try_reserve(1).is_ok() {
             queue.used += message.cost();
             queue.messages.push_back(message);
@@ -120,14 +109,6 @@ impl Inbox {
         let queue = self.queue.lock();
         (!queue.messages.is_empty(), queue.error.is_some())
     }
-
-    pub(crate) fn limit(&self) -> usize {
-        self.queue.lock().limit
-    }
-
-    pub(crate) fn set_limit(&self, limit: usize) {
-        self.queue.lock().limit = limit;
-    }
 }
 
 #[cfg(test)]
@@ -145,19 +126,19 @@ mod tests {
     #[test]
     fn an_overrun_is_told_once_and_ends_when_all_is_read() {
         let inbox = Inbox::new();
-        inbox.set_limit(2 * (100 + OVERHEAD) - 1);
+        let limit = 2 * (100 + MESSAGE_OVERHEAD) - 1;
         for byte in 1..=4 {
-            inbox.push(message(byte));
+            inbox.push(message(byte), limit);
         }
         assert_eq!(inbox.state(), (true, true));
         assert_eq!(taken(&inbox, false), Some(Err(Errno::ENOBUFS)));
         assert_eq!(taken(&inbox, true), Some(Ok(1)));
         assert_eq!(taken(&inbox, false), Some(Ok(1)));
         // There would be room, but what came before is lost.
-        inbox.push(message(5));
+        inbox.push(message(5), limit);
         assert_eq!(taken(&inbox, false), Some(Ok(2)));
         assert_eq!(taken(&inbox, false), None);
-        inbox.push(message(6));
+        inbox.push(message(6), limit);
         assert_eq!(taken(&inbox, false), Some(Ok(6)));
         assert_eq!(inbox.state(), (false, false));
     }

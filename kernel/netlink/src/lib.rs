@@ -18,7 +18,7 @@ extern crate alloc;
 mod address;
 mod connector;
 mod controller;
-mod file;
+mod family;
 mod generic;
 mod inbox;
 mod message;
@@ -27,8 +27,5 @@ mod socket;
 mod taskstats;
 mod transfer;
 
-pub use address::Address;
 pub use connector::init;
-pub use file::{of_file, open};
-pub use socket::{Kind, Protocol, Socket};
-pub use transfer::{Receive, Received};
+pub use family::FAMILY;

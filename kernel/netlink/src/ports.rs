@@ -1,7 +1,7 @@
 //! Which socket has which port.
 
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 
 use errno::{Errno, Result};
@@ -16,14 +16,15 @@ static PORTS_LOCK: LockClass = LockClass::new("netlink.ports");
 /// Ports of the kernel's choice go down from here, if the process's number is taken.
 const CHOSEN: u32 = -4096_i32 as u32;
 
-static PORTS: SpinLock<BTreeMap<(Protocol, u32), Arc<Socket>>> =
+/// A socket is in here only while its file holds it, so to let go of one under the lock ends none.
+static PORTS: SpinLock<BTreeMap<(Protocol, u32), Weak<Socket>>> =
     SpinLock::new(&PORTS_LOCK, BTreeMap::new());
 
 /// Gives a socket a port; one that has one keeps it.
 ///
 /// # Errors
 /// EADDRINUSE.
-pub(crate) fn insert(socket: &Arc<Socket>, port: u32) -> Result<()> {
+pub(crate) fn insert(socket: &Socket, port: u32) -> Result<()> {
     let mut ports = PORTS.lock();
     if socket.port() != 0 {
         return Ok(());
@@ -31,13 +32,13 @@ pub(crate) fn insert(socket: &Arc<Socket>, port: u32) -> Result<()> {
     if ports.contains_key(&(socket.protocol(), port)) {
         return Err(Errno::EADDRINUSE);
     }
-    ports.insert((socket.protocol(), port), socket.clone());
+    ports.insert((socket.protocol(), port), socket.me.clone());
     socket.set_port(port);
     Ok(())
 }
 
 /// Gives a socket a port that is free: the process's number, or one that looks negative.
-pub(crate) fn choose(socket: &Arc<Socket>, first: u32) {
+pub(crate) fn choose(socket: &Socket, first: u32) {
     let mut port = first;
     // There are more ports than sockets, so that this ends.
     while insert(socket, port).is_err() {
@@ -47,8 +48,7 @@ pub(crate) fn choose(socket: &Arc<Socket>, first: u32) {
 
 /// Takes a socket's port away.
 pub(crate) fn remove(socket: &Socket) {
-    let removed = PORTS.lock().remove(&(socket.protocol(), socket.port()));
-    drop(removed);
+    PORTS.lock().remove(&(socket.protocol(), socket.port()));
 }
 
 /// Sends a message to all members of a group (1 to 32). Any context that may use memory.
@@ -57,7 +57,8 @@ pub(crate) fn multicast(protocol: Protocol, group: u32, bytes: &Arc<[u8]>) {
     let mut members = Vec::new();
     {
         let ports = PORTS.lock();
-        let all = ports.range((protocol, 0)..=(protocol, u32::MAX)).map(|(_, socket)| socket);
+        let all = ports.range((protocol, 0)..=(protocol, u32::MAX));
+        let all = all.filter_map(|(_, socket)| socket.upgrade());
         for socket in all.filter(|socket| socket.groups() & groups != 0) {
             if members.try_reserve(1).is_ok() {
                 members.push(socket.clone());

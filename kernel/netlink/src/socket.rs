@@ -1,8 +1,9 @@
 //! The socket itself.
 
-use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use alloc::sync::{Arc, Weak};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
+use ::socket::{BUFFER_DEFAULT, Options, Type};
 use errno::{Errno, Result};
 use fs::{Capabilities, Credentials};
 use sched::WaitQueue;
@@ -11,42 +12,12 @@ use crate::address::Address;
 use crate::inbox::{Inbox, Message};
 use crate::ports;
 
-/// `SO_SNDBUF` of a new socket.
-const SEND_BUFFER: usize = 212_992;
 /// The most groups that a protocol here has.
 const GROUPS_MAX: u32 = 32;
 
-/// The kinds of socket, which differ in name only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `SOCK_DGRAM`.
-    Datagram,
-    /// `SOCK_RAW`.
-    Raw,
-}
-
-impl Kind {
-    /// The kind with Linux's number.
-    pub const fn from_number(number: u32) -> Option<Self> {
-        match number {
-            2 => Some(Self::Datagram),
-            3 => Some(Self::Raw),
-            _ => None,
-        }
-    }
-
-    /// Linux's number.
-    pub const fn number(self) -> u32 {
-        match self {
-            Self::Datagram => 2,
-            Self::Raw => 3,
-        }
-    }
-}
-
 /// Whom a socket speaks with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// `NETLINK_CONNECTOR`: what happens to processes.
     Connector,
     /// `NETLINK_GENERIC`: families that are found by name.
@@ -55,7 +26,7 @@ pub enum Protocol {
 
 impl Protocol {
     /// The protocol with Linux's number.
-    pub const fn from_number(number: i32) -> Option<Self> {
+    pub(crate) const fn from_number(number: i32) -> Option<Self> {
         match number {
             11 => Some(Self::Connector),
             16 => Some(Self::Generic),
@@ -64,7 +35,7 @@ impl Protocol {
     }
 
     /// Linux's number.
-    pub const fn number(self) -> i32 {
+    pub(crate) const fn number(self) -> i32 {
         match self {
             Self::Connector => 11,
             Self::Generic => 16,
@@ -83,8 +54,11 @@ impl Protocol {
 /// A socket.
 ///
 /// Each number in it stands alone and is read without a lock; the port changes with `netlink.ports` held.
-pub struct Socket {
-    kind: Kind,
+pub(crate) struct Socket {
+    /// Itself, for its port.
+    pub(crate) me: Weak<Self>,
+    /// SOCK_DGRAM or SOCK_RAW, which differ in name only.
+    kind: Type,
     protocol: Protocol,
     port: AtomicU32,
     groups: AtomicU32,
@@ -92,9 +66,7 @@ pub struct Socket {
     peer_groups: AtomicU32,
     /// It has asked for process events.
     pub(crate) listens: AtomicBool,
-    pass_credentials: AtomicBool,
-    receive_timeout: AtomicU64,
-    send_timeout: AtomicU64,
+    options: Options,
     send_buffer: AtomicUsize,
     pub(crate) inbox: Inbox,
     /// Woken when there is something to read.
@@ -103,8 +75,9 @@ pub struct Socket {
 
 impl Socket {
     /// A socket without a port.
-    pub fn new(kind: Kind, protocol: Protocol) -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn new(kind: Type, protocol: Protocol) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
             kind,
             protocol,
             port: AtomicU32::new(0),
@@ -112,22 +85,20 @@ impl Socket {
             peer_port: AtomicU32::new(0),
             peer_groups: AtomicU32::new(0),
             listens: AtomicBool::new(false),
-            pass_credentials: AtomicBool::new(false),
-            receive_timeout: AtomicU64::new(0),
-            send_timeout: AtomicU64::new(0),
-            send_buffer: AtomicUsize::new(SEND_BUFFER),
+            options: Options::default(),
+            send_buffer: AtomicUsize::new(BUFFER_DEFAULT),
             inbox: Inbox::new(),
             readable: Arc::new(WaitQueue::new()),
         })
     }
 
     /// Its kind.
-    pub fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Type {
         self.kind
     }
 
     /// Its protocol.
-    pub fn protocol(&self) -> Protocol {
+    pub(crate) fn protocol(&self) -> Protocol {
         self.protocol
     }
 
@@ -146,12 +117,12 @@ impl Socket {
     }
 
     /// Its port and groups.
-    pub fn name(&self) -> Address {
+    pub(crate) fn name(&self) -> Address {
         Address { port: self.port(), groups: self.groups() }
     }
 
     /// Where it sends what says nothing else.
-    pub fn peer(&self) -> Address {
+    pub(crate) fn peer(&self) -> Address {
         let groups = self.peer_groups.load(Ordering::Relaxed);
         Address { port: self.peer_port.load(Ordering::Relaxed), groups }
     }
@@ -160,7 +131,7 @@ impl Socket {
     ///
     /// # Errors
     /// EADDRINUSE; EINVAL: it has another port; EPERM: the groups need CAP_NET_ADMIN.
-    pub fn bind(self: &Arc<Self>, address: Address, credentials: &Credentials) -> Result<()> {
+    pub(crate) fn bind(&self, address: Address, credentials: &Credentials) -> Result<()> {
         if address.groups != 0 {
             self.protocol.check_may_join(credentials)?;
         }
@@ -175,7 +146,7 @@ impl Socket {
     }
 
     /// Sees to it that it has a port.
-    pub(crate) fn require_port(self: &Arc<Self>) {
+    pub(crate) fn require_port(&self) {
         if self.port() == 0 {
             ports::choose(self, process::tgid());
         }
@@ -185,11 +156,7 @@ impl Socket {
     ///
     /// # Errors
     /// EPERM: anything but the kernel needs CAP_NET_ADMIN.
-    pub fn connect(
-        self: &Arc<Self>,
-        peer: Option<Address>,
-        credentials: &Credentials,
-    ) -> Result<()> {
+    pub(crate) fn connect(&self, peer: Option<Address>, credentials: &Credentials) -> Result<()> {
         let address = peer.unwrap_or_default();
         check_may_send(&address, credentials)?;
         if peer.is_some() {
@@ -206,7 +173,12 @@ impl Socket {
     ///
     /// # Errors
     /// EINVAL: there is no such group. EPERM: it needs CAP_NET_ADMIN.
-    pub fn set_membership(&self, group: u32, joins: bool, credentials: &Credentials) -> Result<()> {
+    pub(crate) fn set_membership(
+        &self,
+        group: u32,
+        joins: bool,
+        credentials: &Credentials,
+    ) -> Result<()> {
         self.protocol.check_may_join(credentials)?;
         if !(1..=GROUPS_MAX).contains(&group) {
             return Err(Errno::EINVAL);
@@ -221,7 +193,7 @@ impl Socket {
 
     /// Puts a message into its inbox, or loses it.
     pub(crate) fn deliver(&self, message: Message) {
-        self.inbox.push(message);
+        self.inbox.push(message, self.options.receive_buffer());
         self.readable.wake_all();
     }
 
@@ -230,59 +202,19 @@ impl Socket {
         self.inbox.lose();
     }
 
-    /// `SO_ERROR`: what the next call would tell.
-    pub fn take_error(&self) -> Option<Errno> {
-        self.inbox.take_error()
-    }
-
-    /// `SO_RCVBUF`.
-    pub fn receive_buffer(&self) -> usize {
-        self.inbox.limit()
-    }
-
-    /// Sets [`receive_buffer`](Self::receive_buffer).
-    pub fn set_receive_buffer(&self, bytes: usize) {
-        self.inbox.set_limit(bytes);
+    /// What can be set on it.
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
     }
 
     /// `SO_SNDBUF`: no message may be longer.
-    pub fn send_buffer(&self) -> usize {
+    pub(crate) fn send_buffer(&self) -> usize {
         self.send_buffer.load(Ordering::Relaxed)
     }
 
     /// Sets [`send_buffer`](Self::send_buffer).
-    pub fn set_send_buffer(&self, bytes: usize) {
+    pub(crate) fn set_send_buffer(&self, bytes: usize) {
         self.send_buffer.store(bytes, Ordering::Relaxed);
-    }
-
-    /// `SO_PASSCRED`: each message read tells who sent it.
-    pub fn passes_credentials(&self) -> bool {
-        self.pass_credentials.load(Ordering::Relaxed)
-    }
-
-    /// Sets [`passes_credentials`](Self::passes_credentials).
-    pub fn set_pass_credentials(&self, on: bool) {
-        self.pass_credentials.store(on, Ordering::Relaxed);
-    }
-
-    /// `SO_RCVTIMEO` in nanoseconds; 0: none.
-    pub fn receive_timeout(&self) -> u64 {
-        self.receive_timeout.load(Ordering::Relaxed)
-    }
-
-    /// Sets [`receive_timeout`](Self::receive_timeout).
-    pub fn set_receive_timeout(&self, timeout: u64) {
-        self.receive_timeout.store(timeout, Ordering::Relaxed);
-    }
-
-    /// `SO_SNDTIMEO`, which is only shown: sending never waits.
-    pub fn send_timeout(&self) -> u64 {
-        self.send_timeout.load(Ordering::Relaxed)
-    }
-
-    /// Sets [`send_timeout`](Self::send_timeout).
-    pub fn set_send_timeout(&self, timeout: u64) {
-        self.send_timeout.store(timeout, Ordering::Relaxed);
     }
 
     /// Its file is closed.
@@ -307,13 +239,13 @@ mod tests {
     use super::*;
 
     fn socket() -> Arc<Socket> {
-        Socket::new(Kind::Raw, Protocol::Generic)
+        Socket::new(Type::Raw, Protocol::Generic)
     }
 
     #[test]
     fn a_port_has_one_socket_of_a_protocol() {
         let (one, other) = (socket(), socket());
-        let connector = Socket::new(Kind::Raw, Protocol::Connector);
+        let connector = Socket::new(Type::Raw, Protocol::Connector);
         let root = Credentials::root();
         let address = Address { port: 4711, groups: 0 };
         assert_eq!(one.bind(address, &root), Ok(()));
@@ -338,7 +270,7 @@ mod tests {
         let nobody =
             Credentials { effective: Capabilities::empty(), ..(*Credentials::root()).clone() };
         let group = Address { port: 815, groups: 1 };
-        let connector = Socket::new(Kind::Datagram, Protocol::Connector);
+        let connector = Socket::new(Type::Datagram, Protocol::Connector);
         assert_eq!(connector.bind(group, &nobody), Err(Errno::EPERM));
         assert_eq!(connector.set_membership(1, true, &nobody), Err(Errno::EPERM));
         assert_eq!(connector.connect(Some(group), &nobody), Err(Errno::EPERM));

@@ -3,17 +3,8 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use ::socket::{BUFFER_DEFAULT, MESSAGE_OVERHEAD};
 use sched::WaitQueue;
-
-/// A new socket's buffer (`SO_SNDBUF`), in bytes.
-pub const BUFFER_DEFAULT: usize = 212_992;
-/// The smallest that can be set.
-pub const BUFFER_MIN: usize = 4608;
-/// The largest that can be set without CAP_NET_ADMIN, as it is shown: twice what may be asked for.
-pub const BUFFER_MAX: usize = 2 * 212_992;
-
-/// What a message costs besides its bytes.
-const OVERHEAD: usize = 256;
 
 /// What a socket has sent and nobody has read yet. It outlives the socket for as long as there is such a message.
 pub(crate) struct Account {
@@ -58,7 +49,7 @@ impl Account {
 
     /// Charges a message of so many bytes.
     pub(crate) fn charge(self: &Arc<Self>, bytes: usize) -> Charge {
-        let amount = bytes + OVERHEAD;
+        let amount = bytes + MESSAGE_OVERHEAD;
         self.used.fetch_add(amount, Ordering::SeqCst);
         Charge { account: self.clone(), amount }
     }

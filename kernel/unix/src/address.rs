@@ -2,18 +2,19 @@
 
 use alloc::vec::Vec;
 
+use ::socket::RawAddress;
 use errno::{Errno, Result};
 
 /// `AF_UNIX`.
-const FAMILY: u16 = 1;
+pub(crate) const FAMILY: u16 = 1;
 /// Bytes of `sun_family`.
 const FAMILY_SIZE: usize = 2;
 /// Bytes of `sun_path`.
-pub const PATH_MAX: usize = 108;
+const PATH_MAX: usize = 108;
 
 /// A socket's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
+pub(crate) enum Address {
     /// None.
     Unnamed,
     /// A file's path, as it was given to `bind`.
@@ -27,8 +28,9 @@ impl Address {
     ///
     /// # Errors
     /// EINVAL: too short, too long, or of another family.
-    pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let (family, name) = bytes.split_first_chunk::<FAMILY_SIZE>().ok_or(Errno::EINVAL)?;
+    pub(crate) fn parse(address: &RawAddress) -> Result<Self> {
+        let (family, name) =
+            address.bytes().split_first_chunk::<FAMILY_SIZE>().ok_or(Errno::EINVAL)?;
         if u16::from_ne_bytes(*family) != FAMILY || name.len() > PATH_MAX {
             return Err(Errno::EINVAL);
         }
@@ -40,19 +42,11 @@ impl Address {
     }
 
     /// The `sockaddr_un` that shows it.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = FAMILY.to_ne_bytes().to_vec();
+    pub(crate) fn to_raw(&self) -> RawAddress {
         match self {
-            Self::Unnamed => {}
-            Self::Path(path) => {
-                bytes.extend_from_slice(path);
-                bytes.push(0);
-            }
-            Self::Abstract(name) => {
-                bytes.push(0);
-                bytes.extend_from_slice(name);
-            }
+            Self::Unnamed => RawAddress::from_parts(FAMILY, &[]),
+            Self::Path(path) => RawAddress::from_parts(FAMILY, &[path, &[0]]),
+            Self::Abstract(name) => RawAddress::from_parts(FAMILY, &[&[0], name]),
         }
-        bytes
     }
 }

@@ -2,23 +2,14 @@
 
 use alloc::sync::Arc;
 
+use ::socket::{Identity, wait_error};
 use errno::{Errno, Result};
 use fs::Caller;
-use sched::{Sleep, WaitError};
+use sched::Sleep;
 
 use crate::address::Address;
-use crate::message::Identity;
 use crate::names;
 use crate::socket::{Connection, Kind, Socket};
-
-/// What to connect to.
-#[derive(Clone, Debug)]
-pub enum Target {
-    /// The socket with this name.
-    Address(Address),
-    /// Nothing any more (`AF_UNSPEC`), for datagrams.
-    Nothing,
-}
 
 /// What became of a connection that was brought to a listener.
 enum Offer {
@@ -28,24 +19,25 @@ enum Offer {
 }
 
 impl Socket {
-    /// Connects to the socket with a name. Streams wait for room in the backlog, and not for `accept`.
+    /// Connects to the socket with a name, or a datagram socket to none any more. Streams wait for room in the backlog, and
+    /// not for `accept`.
     ///
     /// # Errors
     /// ECONNREFUSED, EPROTOTYPE, EINVAL, EISCONN; EAGAIN: it would have to wait and may not, or no longer. As
     /// `lookup` for a path; ERESTARTSYS, or EINTR with a time limit.
-    pub fn connect(
+    pub(crate) fn connect(
         self: &Arc<Self>,
-        target: &Target,
+        target: Option<&Address>,
         caller: &Caller<'_>,
         nonblocking: bool,
     ) -> Result<()> {
         let address = match target {
-            Target::Address(address) => address,
-            Target::Nothing if self.kind() == Kind::Datagram => {
+            Some(address) => address,
+            None if self.kind() == Kind::Datagram => {
                 self.set_peer(None);
                 return Ok(());
             }
-            Target::Nothing => return Err(Errno::EINVAL),
+            None => return Err(Errno::EINVAL),
         };
         if self.options().passes_credentials() && !self.has_name() {
             // Whoever gets a message with its sender's identity may want to answer.
@@ -59,8 +51,7 @@ impl Socket {
             self.set_peer(Some(other));
             return Ok(());
         }
-        let timeout = self.options().send_timeout();
-        let deadline = (timeout != 0).then(|| time::monotonic().saturating_add(timeout));
+        let deadline = self.options().send_deadline();
         loop {
             match self.offer_to(&other)? {
                 Offer::Taken => return Ok(()),
@@ -71,15 +62,15 @@ impl Socket {
                     other
                         .drained
                         .wait_map_exclusive(Sleep::Interruptible, deadline, room)
-                        .map_err(|error| interrupted(error, deadline))?;
+                        .map_err(|error| wait_error(error, deadline))?;
                 }
             }
         }
     }
 
     /// Whether it takes datagrams of that socket: of all, or if it is connected only of its peer.
-    pub(crate) fn accepts_from(self: &Arc<Self>, sender: &Arc<Self>) -> bool {
-        self.peer().is_none_or(|peer| Arc::ptr_eq(&peer, sender))
+    pub(crate) fn accepts_from(&self, sender: &Self) -> bool {
+        self.peer().is_none_or(|peer| core::ptr::eq(&*peer, sender))
     }
 
     fn set_peer(&self, peer: Option<Arc<Self>>) {
@@ -147,7 +138,7 @@ impl Socket {
     ///
     /// # Errors
     /// EOPNOTSUPP: datagrams. EINVAL: it does not listen, or is shut down. EAGAIN, ERESTARTSYS, EINTR.
-    pub fn accept(&self, nonblocking: bool) -> Result<Arc<Self>> {
+    pub(crate) fn accept(&self, nonblocking: bool) -> Result<Arc<Self>> {
         if !self.kind().connects() {
             return Err(Errno::EOPNOTSUPP);
         }
@@ -160,11 +151,10 @@ impl Socket {
             Some(outcome) => outcome?,
             None if nonblocking => return Err(Errno::EAGAIN),
             None => {
-                let timeout = self.options().receive_timeout();
-                let deadline = (timeout != 0).then(|| time::monotonic().saturating_add(timeout));
+                let deadline = self.options().receive_deadline();
                 self.readable
                     .wait_map_exclusive(Sleep::Interruptible, deadline, attempt)
-                    .map_err(|error| interrupted(error, deadline))??
+                    .map_err(|error| wait_error(error, deadline))??
             }
         };
         self.drained.wake_one();
@@ -179,15 +169,5 @@ impl Socket {
             },
             Connection::None | Connection::Connected(_) => Err(Errno::EINVAL),
         }
-    }
-}
-
-/// What a wait that ended without success is to its caller: with a time limit it is not started again after a
-/// signal, as the limit would start again too.
-pub(crate) fn interrupted(error: WaitError, deadline: Option<u64>) -> Errno {
-    match error {
-        WaitError::TimedOut => Errno::EAGAIN,
-        WaitError::Interrupted if deadline.is_some() => Errno::EINTR,
-        WaitError::Interrupted => Errno::ERESTARTSYS,
     }
 }

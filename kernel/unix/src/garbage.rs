@@ -14,12 +14,12 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use ::socket::of_family;
 use errno::{Errno, Result};
 use fs::{Capabilities, File};
 use process::Resource;
 use sync::{LockClass, SpinLock};
 
-use crate::file::of_file;
 use crate::message::Message;
 use crate::socket::Socket;
 
@@ -56,8 +56,8 @@ fn key(socket: &Arc<Socket>) -> usize {
 /// # Errors
 /// ETOOMANYREFS: deeper than there may be.
 pub(crate) fn depth_of(files: &[Arc<File>]) -> Result<usize> {
-    let below = |file| {
-        of_file(file).ok().map(|socket| {
+    let below = |file: &Arc<File>| {
+        of_family(file).map(|socket: Arc<Socket>| {
             socket.forget_depth();
             socket.depth.load(Ordering::Relaxed) + 1
         })
@@ -98,7 +98,7 @@ impl Flying {
         }
         *flying += files.len();
         for file in &files {
-            let Ok(socket) = of_file(file) else { continue };
+            let Some(socket) = of_family(file) else { continue };
             let flyer =
                 || Flyer { socket: Arc::downgrade(&socket), file: Arc::downgrade(file), count: 0 };
             all.sockets.entry(key(&socket)).or_insert_with(flyer).count += 1;
@@ -125,7 +125,7 @@ impl Flying {
             }
         }
         for file in &files {
-            let Ok(socket) = of_file(file) else { continue };
+            let Some(socket) = of_family(file) else { continue };
             if let Some(flyer) = all.sockets.get_mut(&key(&socket)) {
                 flyer.count -= 1;
                 if flyer.count == 0 {
@@ -229,7 +229,7 @@ fn sockets_in_messages(socket: &Socket) -> Vec<usize> {
     let mut found = Vec::new();
     socket.inbox.for_each(|message| {
         let files = message.extra.iter().flat_map(|extra| &extra.files.files);
-        found.extend(files.filter_map(|file| of_file(file).ok()).map(|socket| key(&socket)));
+        found.extend(files.filter_map(|file| of_family(file)).map(|socket| key(&socket)));
     });
     found
 }

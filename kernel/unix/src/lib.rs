@@ -10,7 +10,7 @@
 //!                           released by its last close
 //! ```
 //!
-//! A [`Socket`] receives in its own [inbox](inbox::Inbox); to send is to put a [message](message::Message)
+//! A [`Socket`](socket::Socket) receives in its own [inbox](inbox::Inbox); to send is to put a [message](message::Message)
 //! into another's. What a sender has on the way counts against its [account](account::Account), and
 //! whoever takes a message out gives that back, so a sender waits for its own messages to be read and for
 //! nobody else's. Files travel in messages as references to open files.
@@ -29,21 +29,14 @@ extern crate alloc;
 mod account;
 mod address;
 mod connect;
-mod file;
+mod family;
 mod garbage;
 mod inbox;
 mod message;
 mod names;
-mod options;
+mod poll;
 mod receive;
 mod send;
 mod socket;
 
-pub use account::{BUFFER_DEFAULT, BUFFER_MAX, BUFFER_MIN};
-pub use address::{Address, PATH_MAX};
-pub use connect::Target;
-pub use file::{SocketFile, of_file, open, open_pair};
-pub use message::{Ancillary, FILES_MAX, Identity};
-pub use options::Options;
-pub use receive::{Receive, Received};
-pub use socket::{Kind, Shutdown, Socket};
+pub use family::FAMILY;

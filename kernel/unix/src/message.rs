@@ -4,56 +4,11 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use fs::File;
-use process::Pid;
+use ::socket::Identity;
 
 use crate::account::Charge;
 use crate::address::Address;
 use crate::garbage::Flying;
-
-/// The most files that one message carries (`SCM_MAX_FD`).
-pub const FILES_MAX: usize = 253;
-
-/// Who sent a message or made a connection.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// The process.
-    pub pid: Arc<Pid>,
-    /// The user that it is said to act for.
-    pub uid: u32,
-    /// The group likewise.
-    pub gid: u32,
-}
-
-impl Identity {
-    /// The running process with its real IDs, as messages carry them unless the sender says otherwise.
-    pub fn of_sender() -> Self {
-        let credentials = process::credentials();
-        let pid = process::current_process().pid().clone();
-        Self { pid, uid: credentials.uid, gid: credentials.gid }
-    }
-
-    /// The running process with its effective IDs, as `SO_PEERCRED` shows it.
-    pub fn of_connector() -> Self {
-        let credentials = process::credentials();
-        let pid = process::current_process().pid().clone();
-        Self { pid, uid: credentials.euid, gid: credentials.egid }
-    }
-
-    /// Whether bytes of both may be given to a reader in one piece.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.pid, &other.pid) && self.uid == other.uid && self.gid == other.gid
-    }
-}
-
-/// What a message carries besides its bytes.
-#[derive(Default)]
-pub struct Ancillary {
-    /// Who sent it, checked.
-    pub sender: Option<Identity>,
-    /// Open files for the receiver.
-    pub files: Vec<Arc<File>>,
-}
 
 /// What is in a message besides its bytes; most have none of it.
 pub(crate) struct Extra {

@@ -39,7 +39,7 @@ impl Bound {
     ///
     /// # Errors
     /// EADDRINUSE. As `mknod` for a path.
-    pub(crate) fn new(socket: &Arc<Socket>, address: Address, caller: &Caller<'_>) -> Result<Self> {
+    pub(crate) fn new(socket: &Socket, address: Address, caller: &Caller<'_>) -> Result<Self> {
         match address {
             Address::Unnamed => Self::any(socket),
             Address::Abstract(name) => {
@@ -60,7 +60,7 @@ impl Bound {
     }
 
     /// A name that nobody has, of five digits.
-    fn any(socket: &Arc<Socket>) -> Result<Self> {
+    fn any(socket: &Socket) -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         const NAMES_MAX: u32 = 1 << 20;
         for _ in 0..NAMES_MAX {
@@ -74,17 +74,12 @@ impl Bound {
         Err(Errno::ENOSPC)
     }
 
-    fn enter(
-        socket: &Arc<Socket>,
-        key: Key,
-        address: Address,
-        place: Option<Path>,
-    ) -> Result<Self> {
+    fn enter(socket: &Socket, key: Key, address: Address, place: Option<Path>) -> Result<Self> {
         let mut names = NAMES.lock();
         if names.contains_key(&key) {
             return Err(Errno::EADDRINUSE);
         }
-        names.insert(key.clone(), Arc::downgrade(socket));
+        names.insert(key.clone(), socket.me.clone());
         drop(names);
         Ok(Self { key, address: Arc::new(address), _place: place })
     }

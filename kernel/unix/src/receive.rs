@@ -1,64 +1,34 @@
 //! Receiving.
 
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-use bitflags::bitflags;
+use ::socket::{RawAddress, Receive, Received, wait_error};
 use errno::{Errno, Result};
-use fs::{File, Sink};
+use fs::Sink;
 use sched::Sleep;
 
-use crate::address::Address;
-use crate::connect::interrupted;
-use crate::message::{Identity, Message};
+use crate::message::Message;
 use crate::socket::{Kind, Socket};
-
-bitflags! {
-    /// How to receive (`MSG_*`).
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub struct Receive: u32 {
-        /// What is read stays.
-        const PEEK = 0x02;
-        /// The length is the message's, even if less was given.
-        const TRUNC = 0x20;
-        /// Do not wait.
-        const DONTWAIT = 0x40;
-        /// Wait until all that was asked for is there.
-        const WAITALL = 0x100;
-    }
-}
-
-/// What was received besides bytes.
-#[derive(Default)]
-pub struct Received {
-    /// How many bytes.
-    pub length: usize,
-    /// Some of the message did not fit and is lost.
-    pub truncated: bool,
-    /// The sender's name, of a datagram.
-    pub from: Option<Arc<Address>>,
-    /// Who sent it, if that was noted.
-    pub sender: Option<Identity>,
-    /// Files that came along.
-    pub files: Vec<Arc<File>>,
-}
 
 impl Socket {
     /// Takes bytes of a stream, or one message. 0 bytes: nothing more will come, or an empty message.
     ///
     /// # Errors
     /// ENOTCONN, EINVAL (a stream that is not connected), ECONNRESET, EAGAIN, ERESTARTSYS, EINTR, EFAULT, ENOMEM.
-    pub fn receive(&self, to: &mut dyn Sink, how: Receive) -> Result<Received> {
+    pub(crate) fn receive(
+        &self,
+        to: &mut dyn Sink,
+        how: Receive,
+        from: Option<&mut RawAddress>,
+    ) -> Result<Received> {
         if self.kind().connects() && self.peer().is_none() && !self.receives_no_more() {
             let unready = self.kind() == Kind::Sequenced || !self.is_listening();
             return Err(if unready { Errno::ENOTCONN } else { Errno::EINVAL });
         }
-        let timeout = self.options().receive_timeout();
-        let deadline = (timeout != 0).then(|| time::monotonic().saturating_add(timeout));
+        let deadline = self.options().receive_deadline();
         match self.kind() {
             Kind::Stream => self.receive_bytes(to, how, deadline),
-            Kind::Datagram | Kind::Sequenced => self.receive_message(to, how, deadline),
+            Kind::Datagram | Kind::Sequenced => self.receive_message(to, how, from, deadline),
         }
     }
 
@@ -105,7 +75,7 @@ impl Socket {
                 }
             };
             received.length += moved;
-            received.take_from(&mut message, how)?;
+            take_extra(&mut received, &mut message, how)?;
             if how.contains(Receive::PEEK) {
                 self.inbox.put_back(message);
                 break;
@@ -129,6 +99,7 @@ impl Socket {
         &self,
         to: &mut dyn Sink,
         how: Receive,
+        from: Option<&mut RawAddress>,
         deadline: Option<u64>,
     ) -> Result<Received> {
         let mut received = Received::default();
@@ -155,8 +126,11 @@ impl Socket {
         };
         received.truncated = moved < length;
         received.length = if how.contains(Receive::TRUNC) { length } else { moved };
-        received.from = message.extra.as_ref().and_then(|extra| extra.from.clone());
-        let taken = received.take_from(&mut message, how);
+        let sender = message.extra.as_ref().and_then(|extra| extra.from.as_ref());
+        if let (Some(from), Some(sender)) = (from, sender) {
+            *from = sender.to_raw();
+        }
+        let taken = take_extra(&mut received, &mut message, how);
         self.finish_message(message, how);
         drop(reading);
         self.drained.wake_one();
@@ -191,7 +165,7 @@ impl Socket {
             None => self
                 .readable
                 .wait_map_exclusive(Sleep::Interruptible, deadline, look)
-                .map_err(|error| interrupted(error, deadline))?,
+                .map_err(|error| wait_error(error, deadline))?,
         }
     }
 
@@ -203,16 +177,14 @@ impl Socket {
     }
 }
 
-impl Received {
-    /// Takes what a message carries, or a copy of it.
-    fn take_from(&mut self, message: &mut Message, how: Receive) -> Result<()> {
-        let Some(extra) = &mut message.extra else { return Ok(()) };
-        self.sender = extra.sender.clone();
-        if how.contains(Receive::PEEK) {
-            self.files = extra.files.copies()?;
-        } else {
-            self.files = extra.files.land();
-        }
-        Ok(())
+/// Takes what a message carries, or a copy of it.
+fn take_extra(received: &mut Received, message: &mut Message, how: Receive) -> Result<()> {
+    let Some(extra) = &mut message.extra else { return Ok(()) };
+    received.sender = extra.sender.clone();
+    if how.contains(Receive::PEEK) {
+        received.files = extra.files.copies()?;
+    } else {
+        received.files = extra.files.land();
     }
+    Ok(())
 }

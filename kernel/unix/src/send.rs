@@ -4,14 +4,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
+use ::socket::{Ancillary, Identity, wait_error};
 use errno::{Errno, Result};
 use fs::{Caller, Source};
 use sched::Sleep;
 
 use crate::address::Address;
-use crate::connect::interrupted;
 use crate::garbage::{self, Flying};
-use crate::message::{Ancillary, Extra, Identity, Message};
+use crate::message::{Extra, Message};
 use crate::names;
 use crate::socket::{Kind, Socket};
 
@@ -29,8 +29,8 @@ impl Socket {
     /// EPIPE: nobody will read it (of a stream the caller owes the task a SIGPIPE). ENOTCONN, EISCONN,
     /// EOPNOTSUPP, ECONNREFUSED, ECONNRESET, EPERM; EMSGSIZE: longer than a message can be; EAGAIN, ERESTARTSYS,
     /// EINTR, EFAULT, ENOMEM; ETOOMANYREFS: files within files within files.
-    pub fn send(
-        self: &Arc<Self>,
+    pub(crate) fn send(
+        &self,
         from: &mut dyn Source,
         to: Option<(&Address, &Caller<'_>)>,
         ancillary: Ancillary,
@@ -50,14 +50,14 @@ impl Socket {
     }
 
     fn send_bytes(
-        self: &Arc<Self>,
+        &self,
         from: &mut dyn Source,
         ancillary: Ancillary,
         nonblocking: bool,
     ) -> Result<usize> {
         let peer =
             self.peer().ok_or(if self.sends_no_more() { Errno::EPIPE } else { Errno::ENOTCONN })?;
-        let deadline = self.send_deadline();
+        let deadline = self.options().send_deadline();
         let mut extra = self.extra_for(&peer, ancillary, None)?;
         let mut done = 0;
         while from.remaining() > 0 {
@@ -83,7 +83,7 @@ impl Socket {
     }
 
     fn send_message(
-        self: &Arc<Self>,
+        &self,
         from: &mut dyn Source,
         to: Option<(&Address, &Caller<'_>)>,
         ancillary: Ancillary,
@@ -102,7 +102,7 @@ impl Socket {
             }
             None => self.peer().ok_or(Errno::ENOTCONN)?,
         };
-        let deadline = self.send_deadline();
+        let deadline = self.options().send_deadline();
         self.wait_for_room(nonblocking, deadline)?;
         let data = take(from, size)?;
         if data.len() < size {
@@ -160,13 +160,13 @@ impl Socket {
         self.account
             .writable
             .wait_map_exclusive(Sleep::Interruptible, deadline, ready)
-            .map_err(|error| interrupted(error, deadline))?;
+            .map_err(|error| wait_error(error, deadline))?;
         if self.sends_no_more() { Err(Errno::EPIPE) } else { Ok(()) }
     }
 
     /// Waits until a receiver of datagrams from everybody has read some of those it has.
     fn wait_for_reader(
-        self: &Arc<Self>,
+        &self,
         target: &Arc<Self>,
         nonblocking: bool,
         deadline: Option<u64>,
@@ -188,19 +188,14 @@ impl Socket {
             .wait_map_exclusive(Sleep::Interruptible, deadline, || {
                 target.takes_from(self).then_some(())
             })
-            .map_err(|error| interrupted(error, deadline))
+            .map_err(|error| wait_error(error, deadline))
     }
 
     /// Whether a datagram may be put into the inbox now, or refused at once.
-    pub(crate) fn takes_from(self: &Arc<Self>, sender: &Arc<Self>) -> bool {
+    pub(crate) fn takes_from(&self, sender: &Self) -> bool {
         self.inbox.messages() <= DATAGRAMS_MAX
             || self.receives_no_more()
-            || self.peer().is_some_and(|peer| Arc::ptr_eq(&peer, sender))
-    }
-
-    fn send_deadline(&self) -> Option<u64> {
-        let timeout = self.options().send_timeout();
-        (timeout != 0).then(|| time::monotonic().saturating_add(timeout))
+            || self.peer().is_some_and(|peer| core::ptr::eq(&*peer, sender))
     }
 
     /// What goes with a message besides its bytes.

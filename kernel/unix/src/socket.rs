@@ -1,9 +1,10 @@
 //! The socket itself: how it comes to be, is named, listens, and ends.
 
 use alloc::collections::VecDeque;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicI32, AtomicU8, AtomicUsize, Ordering};
 
+use ::socket::{Identity, Options, Shutdown, Type};
 use errno::{Errno, Result};
 use fs::Caller;
 use sched::{Mutex, WaitQueue};
@@ -12,9 +13,7 @@ use sync::{LockClass, SpinLock};
 use crate::account::Account;
 use crate::address::Address;
 use crate::inbox::Inbox;
-use crate::message::Identity;
 use crate::names::Bound;
-use crate::options::Options;
 
 /// A leaf.
 static STATE_LOCK: LockClass = LockClass::new("unix.state");
@@ -26,7 +25,7 @@ const BACKLOG_MAX: usize = 4096;
 
 /// The kinds of socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// `SOCK_STREAM`: a connection, bytes without bounds.
     Stream,
     /// `SOCK_DGRAM`: messages, to whom each says.
@@ -36,22 +35,21 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind with Linux's number.
-    pub const fn from_number(number: u32) -> Option<Self> {
-        match number {
-            1 => Some(Self::Stream),
-            2 => Some(Self::Datagram),
-            5 => Some(Self::Sequenced),
-            _ => None,
+    /// The kind of a type. A raw socket is a datagram socket by another name.
+    pub(crate) const fn of(kind: Type) -> Self {
+        match kind {
+            Type::Stream => Self::Stream,
+            Type::Datagram | Type::Raw => Self::Datagram,
+            Type::Sequenced => Self::Sequenced,
         }
     }
 
-    /// Linux's number.
-    pub const fn number(self) -> u32 {
+    /// Its type.
+    pub(crate) const fn to_type(self) -> Type {
         match self {
-            Self::Stream => 1,
-            Self::Datagram => 2,
-            Self::Sequenced => 5,
+            Self::Stream => Type::Stream,
+            Self::Datagram => Type::Datagram,
+            Self::Sequenced => Type::Sequenced,
         }
     }
 
@@ -85,23 +83,15 @@ pub(crate) struct State {
     pub(crate) peer: Option<Identity>,
 }
 
-/// What is shut down, and whether the socket is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shutdown {
-    /// It reads nothing more.
-    Receive,
-    /// It sends nothing more.
-    Send,
-    /// Neither.
-    Both,
-}
-
+// What is shut down, and whether the socket is closed.
 const RECEIVE: u8 = 1;
 const SEND: u8 = 2;
 const RELEASED: u8 = 4;
 
 /// A socket.
-pub struct Socket {
+pub(crate) struct Socket {
+    /// Itself, for its name.
+    pub(crate) me: Weak<Self>,
     kind: Kind,
     pub(crate) state: SpinLock<State>,
     pub(crate) inbox: Inbox,
@@ -122,7 +112,7 @@ pub struct Socket {
 
 impl Socket {
     /// A socket that is tied to nothing.
-    pub fn new(kind: Kind) -> Arc<Self> {
+    pub(crate) fn new(kind: Kind) -> Arc<Self> {
         Self::with(kind, Connection::None, None)
     }
 
@@ -132,7 +122,8 @@ impl Socket {
         name: Option<Arc<Address>>,
     ) -> Arc<Self> {
         let state = State { bound: None, name, connection, peer: None };
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
             kind,
             state: SpinLock::new(&STATE_LOCK, state),
             inbox: Inbox::new(),
@@ -143,12 +134,12 @@ impl Socket {
             drained: Arc::new(WaitQueue::new()),
             account: Account::new(),
             depth: AtomicUsize::new(0),
-            options: Options::new(),
+            options: Options::default(),
         })
     }
 
     /// Two sockets that are each other's peers.
-    pub fn pair(kind: Kind) -> (Arc<Self>, Arc<Self>) {
+    pub(crate) fn pair(kind: Kind) -> (Arc<Self>, Arc<Self>) {
         let (one, other) = (Self::new(kind), Self::new(kind));
         let identity = Identity::of_connector();
         one.tie(&other, identity.clone());
@@ -163,56 +154,28 @@ impl Socket {
     }
 
     /// Its kind.
-    pub fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
 
     /// Its settings.
-    pub fn options(&self) -> &Options {
+    pub(crate) fn options(&self) -> &Options {
         &self.options
     }
 
-    /// `SO_SNDBUF`.
-    pub fn send_buffer(&self) -> usize {
-        self.account.limit()
-    }
-
-    /// Sets [`send_buffer`](Self::send_buffer).
-    pub fn set_send_buffer(&self, bytes: usize) {
-        self.account.set_limit(bytes);
-    }
-
-    /// Bytes sent and not read, with what messages cost (`SIOCOUTQ`).
-    pub fn unread_by_others(&self) -> usize {
-        self.account.used()
-    }
-
     /// Bytes to be read: all, or for messages the next one's (`SIOCINQ`).
-    pub fn bytes_to_read(&self) -> usize {
+    pub(crate) fn bytes_to_read(&self) -> usize {
         if self.kind == Kind::Stream { self.inbox.bytes() } else { self.inbox.first_length() }
     }
 
     /// Its own name.
-    pub fn name(&self) -> Arc<Address> {
+    pub(crate) fn name(&self) -> Arc<Address> {
         let name = self.state.lock().name.clone();
         name.unwrap_or_else(|| Arc::new(Address::Unnamed))
     }
 
-    /// The name of its peer.
-    ///
-    /// # Errors
-    /// ENOTCONN.
-    pub fn peer_name(&self) -> Result<Arc<Address>> {
-        Ok(self.peer().ok_or(Errno::ENOTCONN)?.name())
-    }
-
-    /// Who is at the other end (`SO_PEERCRED`).
-    pub fn peer_identity(&self) -> Option<Identity> {
-        self.state.lock().peer.clone()
-    }
-
     /// Whether it takes connections.
-    pub fn is_listening(&self) -> bool {
+    pub(crate) fn is_listening(&self) -> bool {
         matches!(self.state.lock().connection, Connection::Listening(_))
     }
 
@@ -231,7 +194,7 @@ impl Socket {
     ///
     /// # Errors
     /// EINVAL: it has one. EADDRINUSE: another has that one. As `mknod` for a path.
-    pub fn bind(self: &Arc<Self>, address: Address, caller: &Caller<'_>) -> Result<()> {
+    pub(crate) fn bind(&self, address: Address, caller: &Caller<'_>) -> Result<()> {
         if self.has_name() {
             // An autobind by one who is bound is no error.
             return if address == Address::Unnamed { Ok(()) } else { Err(Errno::EINVAL) };
@@ -252,7 +215,7 @@ impl Socket {
     ///
     /// # Errors
     /// EOPNOTSUPP: datagrams. EINVAL: it has no name, or is connected.
-    pub fn listen(&self, backlog: i32) -> Result<()> {
+    pub(crate) fn listen(&self, backlog: i32) -> Result<()> {
         if !self.kind.connects() {
             return Err(Errno::EOPNOTSUPP);
         }
@@ -279,7 +242,7 @@ impl Socket {
     ///
     /// # Errors
     /// ENOTCONN: a kind that connects, and is not connected.
-    pub fn shutdown(&self, how: Shutdown) -> Result<()> {
+    pub(crate) fn shutdown(&self, how: Shutdown) -> Result<()> {
         let peer = self.peer();
         if peer.is_none() && self.kind.connects() && !self.is_listening() {
             return Err(Errno::ENOTCONN);
@@ -321,7 +284,7 @@ impl Socket {
     }
 
     /// The error that waits to be told, and tells it (`SO_ERROR`).
-    pub fn take_error(&self) -> Option<Errno> {
+    pub(crate) fn take_error(&self) -> Option<Errno> {
         Errno::from_number(self.error.swap(0, Ordering::SeqCst))
     }
 
@@ -333,13 +296,9 @@ impl Socket {
         self.error.store(error.number(), Ordering::SeqCst);
     }
 
-    /// The last close: lets go of name, peer and messages. May sleep: files that were on the way are closed.
-    pub(crate) fn release(&self) {
-        self.end(false);
-    }
-
-    /// `never_accepted`: its peer learns that nobody was there.
-    fn end(&self, never_accepted: bool) {
+    /// The last close: lets go of name, peer and messages. May sleep: files that were on the way are closed. `never_accepted`:
+    /// its peer learns that nobody was there.
+    pub(crate) fn end(&self, never_accepted: bool) {
         self.shut(RECEIVE | SEND | RELEASED);
         let mut state = self.state.lock();
         let bound = state.bound.take();

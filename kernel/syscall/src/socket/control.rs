@@ -3,9 +3,9 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use ::socket::{Ancillary, FILES_MAX, Identity};
 use errno::{Errno, Result};
 use fs::{Capabilities, File, OpenFlags};
-use unix::{Ancillary, FILES_MAX, Identity};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::abi::socket::{ControlHeader, MessageHeader, UserCredentials};
@@ -25,7 +25,8 @@ const CONTROL_MAX: usize = 20480;
 
 /// How an identity looks from the running task's PID namespace.
 pub fn shown(identity: &Identity) -> UserCredentials {
-    let pid = identity.pid.number_in(&process::current_pid_namespace());
+    let namespace = process::current_pid_namespace();
+    let pid = identity.pid.as_ref().map_or(0, |pid| pid.number_in(&namespace));
     UserCredentials { pid: pid as i32, uid: identity.uid, gid: identity.gid }
 }
 
@@ -86,7 +87,7 @@ fn check_credentials(data: &[u8]) -> Result<Identity> {
     }
     let task = current::find_task(given.pid).map_err(|_| Errno::ESRCH)?;
     let pid = process::Thread::of(&task).process().pid().clone();
-    Ok(Identity { pid, uid: given.uid, gid: given.gid })
+    Ok(Identity { pid: Some(pid), uid: given.uid, gid: given.gid })
 }
 
 /// Writes control messages into a program's buffer.

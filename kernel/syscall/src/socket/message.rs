@@ -1,13 +1,12 @@
 //! Sending and receiving messages.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
+use ::socket::{Ancillary, RawAddress, Receive, Received, Socket, Type};
 use errno::{Errno, Result};
 use fs::{File, OpenFlags, UserBuffer};
-use unix::{Address, Ancillary, Kind, Receive, Received};
 
-use super::{AnySocket, GivenAddress, control, read_address, socket_of, write_address};
+use super::{control, read_address, socket_of, write_address};
 use crate::abi::file::IoVec;
 use crate::abi::socket::{ManyMessageHeader, MessageHeader, UserCredentials};
 use crate::abi::time::Timespec;
@@ -27,34 +26,24 @@ const MESSAGES_MAX: u32 = 1024;
 
 fn send(
     file: &Arc<File>,
-    socket: &AnySocket,
+    socket: &dyn Socket,
     mut from: UserBuffer,
-    to: Option<&GivenAddress>,
+    to: Option<&RawAddress>,
     ancillary: Ancillary,
     flags: u32,
 ) -> Result<usize> {
     if flags & MSG_OOB != 0 {
         return Err(Errno::EOPNOTSUPP);
     }
-    let socket = match socket {
-        AnySocket::Unix(socket) => socket,
-        AnySocket::Netlink(socket) => {
-            let to = to.map(|to| netlink::Address::parse(to.bytes())).transpose()?;
-            return socket.send(&mut from, to, &current::credentials());
-        }
-    };
     let nonblocking = file.is_nonblocking() || flags & MSG_DONTWAIT != 0;
     let sent = match to {
         None => socket.send(&mut from, None, ancillary, nonblocking),
-        Some(address) => {
-            let address = Address::parse(address.bytes())?;
-            current::as_caller(|caller| {
-                socket.send(&mut from, Some((&address, caller)), ancillary, nonblocking)
-            })
-        }
+        Some(address) => current::as_caller(|caller| {
+            socket.send(&mut from, Some((address, caller)), ancillary, nonblocking)
+        }),
     };
     sent.inspect_err(|error| {
-        if socket.kind() == Kind::Stream && flags & MSG_NOSIGNAL == 0 {
+        if socket.kind() == Type::Stream && flags & MSG_NOSIGNAL == 0 {
             transfer::signal_for(*error);
         }
     })
@@ -71,77 +60,14 @@ fn how_to_receive(file: &File, flags: u32) -> Result<Receive> {
     Ok(how)
 }
 
-/// What was received from a socket of any family.
-enum AnyReceived {
-    Unix(Received),
-    Netlink(netlink::Received),
-}
-
-impl AnyReceived {
-    fn length(&self) -> usize {
-        match self {
-            Self::Unix(received) => received.length,
-            Self::Netlink(received) => received.length,
-        }
-    }
-
-    fn is_truncated(&self) -> bool {
-        match self {
-            Self::Unix(received) => received.truncated,
-            Self::Netlink(received) => received.truncated,
-        }
-    }
-
-    /// The sender's address.
-    fn from(&self) -> Option<Vec<u8>> {
-        match self {
-            Self::Unix(received) => received.from.as_ref().map(|from| from.to_bytes()),
-            Self::Netlink(received) => Some(received.from.to_bytes().to_vec()),
-        }
-    }
-
-    /// Who sent it.
-    fn sender(&self) -> UserCredentials {
-        let nobody = UserCredentials { pid: 0, uid: 65534, gid: 65534 };
-        match self {
-            Self::Unix(received) => received.sender.as_ref().map_or(nobody, control::shown),
-            // The kernel.
-            Self::Netlink(_) => UserCredentials { pid: 0, uid: 0, gid: 0 },
-        }
-    }
-
-    /// Files that came along.
-    fn files(self) -> Vec<Arc<File>> {
-        match self {
-            Self::Unix(received) => received.files,
-            Self::Netlink(_) => Vec::new(),
-        }
-    }
-}
-
-impl AnySocket {
-    fn passes_credentials(&self) -> bool {
-        match self {
-            Self::Unix(socket) => socket.options().passes_credentials(),
-            Self::Netlink(socket) => socket.passes_credentials(),
-        }
-    }
-}
-
 fn receive(
     file: &File,
-    socket: &AnySocket,
+    socket: &dyn Socket,
     to: &mut UserBuffer,
     flags: u32,
-) -> Result<AnyReceived> {
-    let how = how_to_receive(file, flags)?;
-    Ok(match socket {
-        AnySocket::Unix(socket) => AnyReceived::Unix(socket.receive(to, how)?),
-        AnySocket::Netlink(socket) => {
-            let how = netlink::Receive::from_bits_truncate(how.bits());
-            AnyReceived::Netlink(socket.receive(to, how)?)
-        }
-    })
+    from: Option<&mut RawAddress>,
+) -> Result<Received> {
+    socket.receive(to, how_to_receive(file, flags)?, from)
 }
 
 /// `sendto`.
@@ -159,7 +85,7 @@ pub fn sendto(
         false => Some(read_address(address, address_length)?),
     };
     let from = transfer::buffer(buffer, length)?;
-    send(&file, &socket, from, to.as_ref(), Ancillary::default(), flags)
+    send(&file, &*socket, from, to.as_ref(), Ancillary::default(), flags)
 }
 
 /// `recvfrom`.
@@ -173,25 +99,24 @@ pub fn recvfrom(
 ) -> Result<usize> {
     let (file, socket) = socket_of(fd)?;
     let mut to = transfer::buffer(buffer, length)?;
-    let received = receive(&file, &socket, &mut to, flags)?;
-    if !address.is_null() {
-        match received.from() {
-            Some(from) => write_address(&from, address, address_length)?,
-            None => address_length.write(&0)?,
-        }
+    if address.is_null() {
+        return Ok(receive(&file, &*socket, &mut to, flags, None)?.length);
     }
-    Ok(received.length())
+    let mut from = RawAddress::EMPTY;
+    let received = receive(&file, &*socket, &mut to, flags, Some(&mut from))?;
+    write_address(&from, address, address_length)?;
+    Ok(received.length)
 }
 
 /// `sendmsg`.
 pub fn sendmsg(fd: i32, message: UserPtr<MessageHeader>, flags: u32) -> Result<usize> {
     let (file, socket) = socket_of(fd)?;
-    send_message(&file, &socket, &message.read()?, flags)
+    send_message(&file, &*socket, &message.read()?, flags)
 }
 
 fn send_message(
     file: &Arc<File>,
-    socket: &AnySocket,
+    socket: &dyn Socket,
     header: &MessageHeader,
     flags: u32,
 ) -> Result<usize> {
@@ -218,46 +143,49 @@ fn segments(header: &MessageHeader) -> Result<UserBuffer> {
 pub fn recvmsg(fd: i32, message: UserPtr<MessageHeader>, flags: u32) -> Result<usize> {
     let (file, socket) = socket_of(fd)?;
     let mut header = message.read()?;
-    let length = receive_message(&file, &socket, &mut header, flags)?;
+    let length = receive_message(&file, &*socket, &mut header, flags)?;
     message.write(&header)?;
     Ok(length)
 }
 
 fn receive_message(
     file: &Arc<File>,
-    socket: &AnySocket,
+    socket: &dyn Socket,
     header: &mut MessageHeader,
     flags: u32,
 ) -> Result<usize> {
     let mut to = segments(header)?;
-    let received = receive(file, socket, &mut to, flags)?;
-    describe(socket, received, header, flags)
+    let mut from = RawAddress::EMPTY;
+    let received = receive(file, socket, &mut to, flags, Some(&mut from))?;
+    describe(socket, received, &from, header, flags)
 }
 
 /// Tells of a message what the header has room for; returns its length.
 fn describe(
-    socket: &AnySocket,
-    received: AnyReceived,
+    socket: &dyn Socket,
+    received: Received,
+    from: &RawAddress,
     header: &mut MessageHeader,
     flags: u32,
 ) -> Result<usize> {
-    let length = received.length();
-    let mut outcome = if received.is_truncated() { MSG_TRUNC } else { 0 };
+    let length = received.length;
+    let mut outcome = if received.truncated { MSG_TRUNC } else { 0 };
     if header.name != 0 {
-        let name = received.from().unwrap_or_default();
+        let name = from.bytes();
         let fits = name.len().min(header.name_length as usize);
         UserPtr::<u8>::new(header.name).write_bytes(&name[..fits])?;
         header.name_length = name.len() as u32;
     }
     let mut writer = control::Writer::new(header);
-    if socket.passes_credentials() {
-        writer.sender(&received.sender())?;
+    if socket.options().passes_credentials() {
+        let nobody = UserCredentials { pid: 0, uid: 65534, gid: 65534 };
+        writer.sender(&received.sender.as_ref().map_or(nobody, control::shown))?;
     }
     let descriptor_flags = match flags & MSG_CMSG_CLOEXEC {
         0 => OpenFlags::empty(),
         _ => OpenFlags::CLOEXEC,
     };
-    writer.files(received.files(), descriptor_flags)?;
+    writer.files(received.files, descriptor_flags)?;
     let (written, truncated) = writer.finish();
     outcome |= truncated | flags & MSG_CMSG_CLOEXEC;
     header.control_length = written;
@@ -276,7 +204,7 @@ pub fn sendmmsg(
     for index in 0..count.min(MESSAGES_MAX) as usize {
         let sent = messages.at(index).and_then(|place| {
             let mut message = place.read()?;
-            message.length = send_message(&file, &socket, &message.header, flags)? as u32;
+            message.length = send_message(&file, &*socket, &message.header, flags)? as u32;
             place.write(&message)
         });
         match sent {
@@ -304,7 +232,7 @@ pub fn recvmmsg(
     while received < count.min(MESSAGES_MAX) as usize {
         let outcome = messages.at(received).and_then(|place| {
             let mut message = place.read()?;
-            let length = receive_message(&file, &socket, &mut message.header, flags_now)?;
+            let length = receive_message(&file, &*socket, &mut message.header, flags_now)?;
             message.length = length as u32;
             place.write(&message)
         });

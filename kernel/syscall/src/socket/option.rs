@@ -1,49 +1,45 @@
 //! What can be set on a socket, and asked of it (`SO_*`).
 
+use ::socket::{BUFFER_MAX, BUFFER_MIN, Socket};
 use errno::{Errno, Result};
 use fs::Capabilities;
-use unix::{BUFFER_MAX, BUFFER_MIN, Socket};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::{AnySocket, control, netlink_option, socket_of};
+use super::{control, socket_of};
 use crate::abi::socket::{Linger, UserCredentials};
 use crate::abi::time::Timeval;
-use crate::current;
 use crate::user::UserPtr;
+use crate::{current, transfer};
 
-pub(super) const SOL_SOCKET: i32 = 1;
+const SOL_SOCKET: i32 = 1;
 
 const SO_DEBUG: i32 = 1;
 const SO_REUSEADDR: i32 = 2;
-pub(super) const SO_TYPE: i32 = 3;
-pub(super) const SO_ERROR: i32 = 4;
+const SO_TYPE: i32 = 3;
+const SO_ERROR: i32 = 4;
 const SO_DONTROUTE: i32 = 5;
 const SO_BROADCAST: i32 = 6;
-pub(super) const SO_SNDBUF: i32 = 7;
-pub(super) const SO_RCVBUF: i32 = 8;
+const SO_SNDBUF: i32 = 7;
+const SO_RCVBUF: i32 = 8;
 const SO_KEEPALIVE: i32 = 9;
 const SO_OOBINLINE: i32 = 10;
 const SO_PRIORITY: i32 = 12;
 const SO_LINGER: i32 = 13;
 const SO_REUSEPORT: i32 = 15;
-pub(super) const SO_PASSCRED: i32 = 16;
+const SO_PASSCRED: i32 = 16;
 const SO_PEERCRED: i32 = 17;
 const SO_RCVLOWAT: i32 = 18;
 const SO_SNDLOWAT: i32 = 19;
-pub(super) const SO_RCVTIMEO: i32 = 20;
-pub(super) const SO_SNDTIMEO: i32 = 21;
+const SO_RCVTIMEO: i32 = 20;
+const SO_SNDTIMEO: i32 = 21;
 const SO_ACCEPTCONN: i32 = 30;
-pub(super) const SO_SNDBUFFORCE: i32 = 32;
-pub(super) const SO_RCVBUFFORCE: i32 = 33;
-pub(super) const SO_PROTOCOL: i32 = 38;
-pub(super) const SO_DOMAIN: i32 = 39;
-
-fn check_level(level: i32) -> Result<()> {
-    if level == SOL_SOCKET { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
-}
+const SO_SNDBUFFORCE: i32 = 32;
+const SO_RCVBUFFORCE: i32 = 33;
+const SO_PROTOCOL: i32 = 38;
+const SO_DOMAIN: i32 = 39;
 
 /// Reads a value that may be given with more bytes than it has.
-pub(super) fn read<T: FromBytes + IntoBytes>(value: UserPtr<u8>, length: i32) -> Result<T> {
+fn read<T: FromBytes + IntoBytes>(value: UserPtr<u8>, length: i32) -> Result<T> {
     if (length as isize) < size_of::<T>() as isize {
         return Err(Errno::EINVAL);
     }
@@ -58,13 +54,12 @@ pub fn setsockopt(
     value: UserPtr<u8>,
     length: i32,
 ) -> Result<usize> {
-    let socket = match socket_of(fd)?.1 {
-        AnySocket::Unix(socket) => socket,
-        AnySocket::Netlink(socket) => {
-            return netlink_option::set(&socket, level, option, value, length);
-        }
-    };
-    check_level(level)?;
+    let (_, socket) = socket_of(fd)?;
+    if level != SOL_SOCKET {
+        let length = usize::try_from(length).map_err(|_| Errno::EINVAL)?;
+        let mut value = transfer::buffer(value.address(), length)?;
+        return socket.set_option(level, option, &mut value).map(|()| 0);
+    }
     let options = socket.options();
     match option {
         SO_LINGER => drop(read::<Linger>(value, length)?),
@@ -73,12 +68,12 @@ pub fn setsockopt(
         SO_TYPE | SO_ERROR | SO_PEERCRED | SO_ACCEPTCONN | SO_PROTOCOL | SO_DOMAIN => {
             return Err(Errno::ENOPROTOOPT);
         }
-        _ => set_number(&socket, option, read(value, length)?)?,
+        _ => set_number(&*socket, option, read(value, length)?)?,
     }
     Ok(0)
 }
 
-fn set_number(socket: &Socket, option: i32, value: i32) -> Result<()> {
+fn set_number(socket: &dyn Socket, option: i32, value: i32) -> Result<()> {
     let options = socket.options();
     match option {
         SO_PASSCRED => options.set_pass_credentials(value != 0),
@@ -96,7 +91,7 @@ fn set_number(socket: &Socket, option: i32, value: i32) -> Result<()> {
 }
 
 /// A buffer's size as it will be: twice what is asked for, for what messages cost.
-pub(super) fn buffer_size(value: i32, force: bool) -> Result<usize> {
+fn buffer_size(value: i32, force: bool) -> Result<usize> {
     let wanted = usize::try_from(value).unwrap_or(0).saturating_mul(2).max(BUFFER_MIN);
     if !force {
         return Ok(wanted.min(BUFFER_MAX));
@@ -106,7 +101,7 @@ pub(super) fn buffer_size(value: i32, force: bool) -> Result<usize> {
 }
 
 /// A time limit in nanoseconds.
-pub(super) fn timeout(value: Timeval) -> Result<u64> {
+fn timeout(value: Timeval) -> Result<u64> {
     if !(0..1_000_000).contains(&value.microseconds) {
         return Err(Errno::EDOM);
     }
@@ -116,7 +111,7 @@ pub(super) fn timeout(value: Timeval) -> Result<u64> {
         .saturating_add(value.microseconds as u64 * time::MICROSECOND))
 }
 
-pub(super) fn timeval(nanoseconds: u64) -> Timeval {
+fn timeval(nanoseconds: u64) -> Timeval {
     Timeval {
         seconds: (nanoseconds / time::SECOND) as i64,
         microseconds: (nanoseconds % time::SECOND / time::MICROSECOND) as i64,
@@ -131,13 +126,10 @@ pub fn getsockopt(
     value: UserPtr<u8>,
     length: UserPtr<i32>,
 ) -> Result<usize> {
-    let socket = match socket_of(fd)?.1 {
-        AnySocket::Unix(socket) => socket,
-        AnySocket::Netlink(socket) => {
-            return netlink_option::get(&socket, level, option, value, length);
-        }
-    };
-    check_level(level)?;
+    let (_, socket) = socket_of(fd)?;
+    if level != SOL_SOCKET {
+        return Err(socket.unknown_option());
+    }
     let room = usize::try_from(length.read()?).map_err(|_| Errno::EINVAL)?;
     let options = socket.options();
     match option {
@@ -149,15 +141,16 @@ pub fn getsockopt(
             let peer = socket.peer_identity().as_ref().map_or(nobody, control::shown);
             give(&peer, value, room, length)
         }
-        _ => give(&number(&socket, option)?, value, room, length),
+        _ => give(&number(&*socket, option)?, value, room, length),
     }
 }
 
-fn number(socket: &Socket, option: i32) -> Result<i32> {
+fn number(socket: &dyn Socket, option: i32) -> Result<i32> {
     let options = socket.options();
     Ok(match option {
         SO_TYPE => socket.kind().number() as i32,
-        SO_DOMAIN => super::AF_UNIX,
+        SO_DOMAIN => socket.family(),
+        SO_PROTOCOL => socket.protocol(),
         SO_ERROR => socket.take_error().map_or(0, Errno::number),
         SO_SNDBUF => socket.send_buffer() as i32,
         SO_RCVBUF => options.receive_buffer() as i32,
@@ -165,13 +158,13 @@ fn number(socket: &Socket, option: i32) -> Result<i32> {
         SO_RCVLOWAT => options.receive_low() as i32,
         SO_SNDLOWAT => 1,
         SO_ACCEPTCONN => i32::from(socket.is_listening()),
-        SO_PROTOCOL | SO_REUSEADDR | SO_DONTROUTE | SO_BROADCAST | SO_KEEPALIVE | SO_OOBINLINE
-        | SO_PRIORITY | SO_REUSEPORT | SO_DEBUG => 0,
+        SO_REUSEADDR | SO_DONTROUTE | SO_BROADCAST | SO_KEEPALIVE | SO_OOBINLINE | SO_PRIORITY
+        | SO_REUSEPORT | SO_DEBUG => 0,
         _ => return Err(Errno::ENOPROTOOPT),
     })
 }
 
-pub(super) fn give<T: IntoBytes + Immutable>(
+fn give<T: IntoBytes + Immutable>(
     found: &T,
     value: UserPtr<u8>,
     room: usize,

@@ -1,8 +1,13 @@
-//! What can be set on a socket.
+//! What can be set on a socket of any family.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use crate::account::BUFFER_DEFAULT;
+/// A new socket's buffers, in bytes.
+pub const BUFFER_DEFAULT: usize = 212_992;
+/// The smallest that can be set.
+pub const BUFFER_MIN: usize = 4608;
+/// The largest that can be set without CAP_NET_ADMIN, as it is shown: twice what may be asked for.
+pub const BUFFER_MAX: usize = 2 * 212_992;
 
 /// Settings that mean something here. All are read without a lock; each stands alone.
 pub struct Options {
@@ -13,8 +18,8 @@ pub struct Options {
     receive_buffer: AtomicUsize,
 }
 
-impl Options {
-    pub(crate) fn new() -> Self {
+impl Default for Options {
+    fn default() -> Self {
         Self {
             pass_credentials: AtomicBool::new(false),
             receive_timeout: AtomicU64::new(0),
@@ -23,7 +28,9 @@ impl Options {
             receive_buffer: AtomicUsize::new(BUFFER_DEFAULT),
         }
     }
+}
 
+impl Options {
     /// `SO_PASSCRED`: each message read tells who sent it.
     pub fn passes_credentials(&self) -> bool {
         self.pass_credentials.load(Ordering::Relaxed)
@@ -44,6 +51,11 @@ impl Options {
         self.receive_timeout.store(timeout, Ordering::Relaxed);
     }
 
+    /// Until when a receiver that begins now waits; none: for ever.
+    pub fn receive_deadline(&self) -> Option<u64> {
+        deadline(self.receive_timeout())
+    }
+
     /// `SO_SNDTIMEO` in nanoseconds; 0: none.
     pub fn send_timeout(&self) -> u64 {
         self.send_timeout.load(Ordering::Relaxed)
@@ -52,6 +64,11 @@ impl Options {
     /// Sets [`send_timeout`](Self::send_timeout).
     pub fn set_send_timeout(&self, timeout: u64) {
         self.send_timeout.store(timeout, Ordering::Relaxed);
+    }
+
+    /// Until when a sender that begins now waits; none: for ever.
+    pub fn send_deadline(&self) -> Option<u64> {
+        deadline(self.send_timeout())
     }
 
     /// `SO_RCVLOWAT`: a read from a stream waits for so many bytes.
@@ -64,7 +81,7 @@ impl Options {
         self.receive_low.store(bytes.max(1), Ordering::Relaxed);
     }
 
-    /// `SO_RCVBUF`, which is only shown: what is on the way counts for its sender.
+    /// `SO_RCVBUF`. Where what is on the way counts for its sender, it is only shown.
     pub fn receive_buffer(&self) -> usize {
         self.receive_buffer.load(Ordering::Relaxed)
     }
@@ -73,4 +90,8 @@ impl Options {
     pub fn set_receive_buffer(&self, bytes: usize) {
         self.receive_buffer.store(bytes, Ordering::Relaxed);
     }
+}
+
+fn deadline(timeout: u64) -> Option<u64> {
+    (timeout != 0).then(|| time::monotonic().saturating_add(timeout))
 }
