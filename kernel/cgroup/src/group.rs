@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use errno::{Errno, Result};
-use fs::Inode;
+use fs::{Inode, Owner};
 use sched::WaitQueue;
 use sync::{Key, KeyCell, LockClass, Once, SpinLock};
 
-use crate::owner::{Owner, PARTS, Part};
+use crate::owner::{PARTS, Part};
 use crate::state::{HIERARCHY, Life, Limit, State, Statistics};
 
 /// A leaf.

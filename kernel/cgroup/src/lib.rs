@@ -25,5 +25,5 @@ mod owner;
 mod state;
 
 pub use group::{Cgroup, live_groups, root};
-pub use owner::{Owner, Part, check_attach};
+pub use owner::{Part, check_attach};
 pub use state::{Limit, Statistics};

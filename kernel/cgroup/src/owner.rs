@@ -1,7 +1,7 @@
 //! Whose a group's directory and files are, and who may move processes between groups.
 
 use errno::Result;
-use fs::{Access, Credentials, FileType, Ownership};
+use fs::{Access, Credentials, FileType, Owner, Ownership};
 
 use crate::group::Cgroup;
 
@@ -35,17 +35,6 @@ pub enum Part {
 
 /// How many there are.
 pub(crate) const PARTS: usize = Part::Kill as usize + 1;
-
-/// Whose a part is and what others may do with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// The user.
-    pub uid: u32,
-    /// The group.
-    pub gid: u32,
-    /// Permission bits.
-    pub permissions: u32,
-}
 
 impl Part {
     const fn permissions(self) -> u32 {
@@ -92,8 +81,7 @@ impl Cgroup {
     /// # Errors
     /// EACCES.
     pub fn check_procs_writable(&self, who: &Credentials) -> Result<()> {
-        let Owner { uid, gid, permissions } = self.owner(Part::Procs);
-        let file = Ownership { file_type: FileType::Regular, permissions, uid, gid };
+        let file = Ownership { file_type: FileType::Regular, owner: self.owner(Part::Procs) };
         who.check(&file, Access::WRITE)
     }
 }

@@ -105,18 +105,12 @@ pub(crate) static FILES: [Description; 10] = [
 pub(crate) fn stat_of(tree: &Tree, group: &Cgroup, part: Part, number: u64) -> Stat {
     let owner = group.owner(part);
     let file_type = if part == Part::Directory { FileType::Directory } else { FileType::Regular };
-    let mut stat = tree.stat(file_type, owner.permissions, number);
-    (stat.uid, stat.gid) = (owner.uid, owner.gid);
-    stat
+    tree.stat(file_type, owner.permissions, number).owned_by(owner)
 }
 
 /// Gives a part of a group to somebody else. The shell's `>` cuts a file before it writes, which means nothing here; times stay.
 pub(crate) fn set_owner(group: &Cgroup, part: Part, set: &SetAttributes) -> Result<()> {
-    group.change_owner(part, |owner| {
-        owner.uid = set.uid.unwrap_or(owner.uid);
-        owner.gid = set.gid.unwrap_or(owner.gid);
-        owner.permissions = set.permissions.unwrap_or(owner.permissions);
-    });
+    group.change_owner(part, |owner| owner.set(set));
     Ok(())
 }
 

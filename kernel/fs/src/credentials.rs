@@ -2,7 +2,8 @@
 
 use alloc::sync::Arc;
 
-use crate::stat::{FileType, Ownership, Stat};
+use crate::attributes::{Owner, Ownership};
+use crate::stat::{FileType, Stat};
 use bitflags::bitflags;
 use errno::{Errno, Result};
 
@@ -194,19 +195,20 @@ impl Credentials {
     /// # Errors
     /// EACCES: they do not allow the access.
     pub fn check(&self, file: &Ownership, access: Access) -> Result<()> {
-        let shift = if self.fsuid == file.uid {
+        let Owner { uid, gid, permissions } = file.owner;
+        let shift = if self.fsuid == uid {
             6
-        } else if self.in_group(file.gid) {
+        } else if self.in_group(gid) {
             3
         } else {
             0
         };
-        if (file.permissions >> shift) & access.0 == access.0 {
+        if (permissions >> shift) & access.0 == access.0 {
             return Ok(());
         }
         let is_directory = file.file_type == FileType::Directory;
         // The override never makes a file executable that nobody may execute.
-        let executable = is_directory || file.permissions & 0o111 != 0;
+        let executable = is_directory || permissions & 0o111 != 0;
         if self.capable(Capabilities::DAC_OVERRIDE)
             && (executable || !access.includes(Access::EXECUTE))
         {
@@ -242,7 +244,8 @@ mod tests {
     }
 
     fn file(permissions: u32) -> Ownership {
-        Ownership { file_type: FileType::Regular, permissions, uid: 10, gid: 20 }
+        let owner = Owner { uid: 10, gid: 20, permissions };
+        Ownership { file_type: FileType::Regular, owner }
     }
 
     #[test]

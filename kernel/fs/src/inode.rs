@@ -13,11 +13,12 @@ use core::any::Any;
 
 use errno::{Errno, Result};
 
+use crate::attributes::{Ownership, SetAttributes};
 use crate::file::File;
 use crate::flags::{OpenFlags, RenameFlags};
 use crate::operations::FileOperations;
 use crate::path::Path;
-use crate::stat::{DeviceNumber, FileType, Ownership, SetAttributes, Stat};
+use crate::stat::{DeviceNumber, FileType, Stat};
 
 /// What a new node is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

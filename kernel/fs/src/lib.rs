@@ -29,6 +29,7 @@
 extern crate alloc;
 
 pub mod anonymous;
+mod attributes;
 mod caller;
 pub mod char_device;
 mod context;
@@ -77,7 +78,10 @@ pub fn init() -> Result<()> {
     devices::register()
 }
 
-pub use caller::{Caller, Make, MountAction, OpenOptions, Owner, Start, TimeChange, UnmountFlags};
+pub use attributes::{Attributes, Owner, Ownership, SetAttributes};
+pub use caller::{
+    Caller, Make, MountAction, NewOwner, OpenOptions, Start, TimeChange, UnmountFlags,
+};
 pub use context::FsContext;
 pub use credentials::{Access, Capabilities, Credentials};
 pub use dentry::{Dentry, Name};
@@ -92,8 +96,8 @@ pub use operations::FileOperations;
 pub use path::Path;
 pub use poll::{PollEntry, PollEvents, PollTable, poll_files};
 pub use stat::{
-    DeviceNumber, FileType, MODE_BITS, MountFlags, NAME_MAX, Ownership, PATH_MAX, S_IFMT, S_ISGID,
-    S_ISUID, S_ISVTX, SetAttributes, Stat, StatFs,
+    DeviceNumber, FileType, MODE_BITS, MountFlags, NAME_MAX, PATH_MAX, S_IFMT, S_ISGID, S_ISUID,
+    S_ISVTX, Stat, StatFs,
 };
 pub use superblock::{
     FileSystem, FileSystemType, MountRequest, Superblock, anonymous_device, filesystem_type,

@@ -2,6 +2,8 @@
 
 use bitflags::bitflags;
 
+use crate::attributes::{Owner, Ownership};
+
 /// What kind of file an inode is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileType {
@@ -131,24 +133,17 @@ pub struct Stat {
     pub created: u64,
 }
 
-/// What of an inode decides who may do what with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ownership {
-    /// What kind of file.
-    pub file_type: FileType,
-    /// Permission, set-ID and sticky bits.
-    pub permissions: u32,
-    /// The owner.
-    pub uid: u32,
-    /// The group.
-    pub gid: u32,
-}
-
 impl Stat {
     /// The part of it that decides who may do what.
     pub const fn ownership(&self) -> Ownership {
         let Self { file_type, permissions, uid, gid, .. } = *self;
-        Ownership { file_type, permissions, uid, gid }
+        Ownership { file_type, owner: Owner { uid, gid, permissions } }
+    }
+
+    /// The same file, of this owner.
+    pub const fn owned_by(self, owner: Owner) -> Self {
+        let Owner { uid, gid, permissions } = owner;
+        Self { uid, gid, permissions, ..self }
     }
 
     /// A file with these essentials: owned by root, one link, no size and no times.
@@ -176,23 +171,6 @@ impl Stat {
     pub const fn mode(&self) -> u32 {
         self.file_type.mode_bits() | self.permissions
     }
-}
-
-/// Which attributes of a file to set; what is `None` stays.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SetAttributes {
-    /// Permission, set-ID and sticky bits.
-    pub permissions: Option<u32>,
-    /// The owner.
-    pub uid: Option<u32>,
-    /// The group.
-    pub gid: Option<u32>,
-    /// The size: cuts the file or lengthens it with zeros.
-    pub size: Option<u64>,
-    /// Last read.
-    pub accessed: Option<u64>,
-    /// Last change of the contents.
-    pub modified: Option<u64>,
 }
 
 bitflags! {

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use errno::{Errno, Result};
-use fs::{FileOperations, FileType, Inode, OpenFlags, SetAttributes, Stat};
+use fs::{FileOperations, FileType, Inode, OpenFlags, Owner, SetAttributes, Stat};
 use sync::{LockClass, SpinLock};
 
 use crate::snapshot::{Contents, Snapshot};
@@ -83,14 +83,6 @@ impl Attribute {
 /// A leaf lock.
 static OWNER_LOCK: LockClass = LockClass::new("kernfs.owner");
 
-/// What `chmod` and `chown` have changed.
-#[derive(Default)]
-struct Owner {
-    permissions: Option<u32>,
-    uid: Option<u32>,
-    gid: Option<u32>,
-}
-
 /// The inode of an attribute.
 pub(crate) struct AttributeNode {
     tree: Arc<Tree>,
@@ -101,11 +93,14 @@ pub(crate) struct AttributeNode {
 
 impl AttributeNode {
     pub(crate) fn new(tree: &Arc<Tree>, attribute: Attribute) -> Self {
+        let usual = if attribute.show.is_some() { 0o444 } else { 0 }
+            | if attribute.store.is_some() { 0o200 } else { 0 };
+        let permissions = attribute.permissions.unwrap_or(usual);
         Self {
             tree: tree.clone(),
             number: tree.take_inode_number(),
             attribute: Arc::new(attribute),
-            owner: SpinLock::new(&OWNER_LOCK, Owner::default()),
+            owner: SpinLock::new(&OWNER_LOCK, Owner { uid: 0, gid: 0, permissions }),
         }
     }
 }
@@ -116,29 +111,17 @@ impl Inode for AttributeNode {
     }
 
     fn stat(&self) -> Result<Stat> {
-        let usual = if self.attribute.show.is_some() { 0o444 } else { 0 }
-            | if self.attribute.store.is_some() { 0o200 } else { 0 };
-        let owner = self.owner.lock();
-        let permissions = owner.permissions.or(self.attribute.permissions).unwrap_or(usual);
-        let mut stat = self.tree.stat(FileType::Regular, permissions, self.number);
-        stat.uid = owner.uid.unwrap_or(stat.uid);
-        stat.gid = owner.gid.unwrap_or(stat.gid);
-        Ok(stat)
+        let owner = *self.owner.lock();
+        Ok(self.tree.stat(FileType::Regular, owner.permissions, self.number).owned_by(owner))
     }
 
     /// The shell's `>` truncates before it writes, which means nothing unless the file says so. Times
     /// stay as they are.
     fn set_attributes(&self, set: &SetAttributes) -> Result<()> {
-        let of_owner = set.permissions.is_some() || set.uid.is_some() || set.gid.is_some();
-        if of_owner && self.attribute.fixed_owner {
+        if set.sets_owner() && self.attribute.fixed_owner {
             return Err(Errno::EPERM);
         }
-        if of_owner {
-            let mut owner = self.owner.lock();
-            owner.permissions = set.permissions.or(owner.permissions);
-            owner.uid = set.uid.or(owner.uid);
-            owner.gid = set.gid.or(owner.gid);
-        }
+        self.owner.lock().set(set);
         if set.size == Some(0)
             && let Some(truncate) = &self.attribute.truncate
         {

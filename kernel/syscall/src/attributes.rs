@@ -1,7 +1,7 @@
 //! Changing what is known about files: mode, owner, times.
 
 use errno::{Errno, Result};
-use fs::{Owner, Path, TimeChange};
+use fs::{NewOwner, Path, TimeChange};
 
 use crate::abi::time::{Timespec, Timeval};
 use crate::current::{self, AT_FDCWD};
@@ -59,7 +59,7 @@ pub fn fchown(fd: i32, uid: u32, gid: u32) -> Result<usize> {
 /// An ID of -1 leaves that part as it is.
 fn change_owner(place: &Path, uid: u32, gid: u32) -> Result<usize> {
     let given = |id: u32| (id != u32::MAX).then_some(id);
-    let owner = Owner { uid: given(uid), gid: given(gid) };
+    let owner = NewOwner { uid: given(uid), gid: given(gid) };
     current::as_caller(|caller| caller.change_owner(place, owner))?;
     Ok(0)
 }

@@ -7,10 +7,11 @@ use libc::{
     SIGUSR1, SIGUSR2, c_int, c_long, c_uint, mq_attr, timespec,
 };
 use std::ffi::CString;
-use std::fs;
+use std::fs::{self, FileTimes};
 use std::mem::zeroed;
 use std::os::unix::fs::MetadataExt;
 use std::ptr;
+use std::time::{Duration, UNIX_EPOCH};
 
 const MOUNT: &str = "/tmp/queues";
 
@@ -294,9 +295,16 @@ pub fn files() {
     let metadata = fs::metadata(&file).unwrap();
     assert_eq!((metadata.mode(), metadata.size()), (0o100_640, 80));
     assert_eq!(fs::metadata(MOUNT).unwrap().mode(), 0o041_777);
+    // The directory's times can be set; what happens in it sets them, too.
+    let moment = UNIX_EPOCH + Duration::from_secs(1_000_000);
+    let times = FileTimes::new().set_accessed(moment).set_modified(moment);
+    fs::File::open(MOUNT).unwrap().set_times(times).unwrap();
+    let root = fs::metadata(MOUNT).unwrap();
+    assert_eq!((root.atime(), root.mtime()), (1_000_000, 1_000_000));
     // A file that is made is a queue, and one that is removed is gone as one.
     fs::write(format!("{MOUNT}/made"), "").unwrap();
     assert_eq!(open("/made", O_RDONLY).unwrap().status().mq_maxmsg, 10);
+    assert!(fs::metadata(MOUNT).unwrap().mtime() > 1_000_000);
     let names: Vec<_> =
         fs::read_dir(MOUNT).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2);

@@ -3,15 +3,16 @@
 use errno::{Errno, Result};
 
 use super::{Caller, Start};
+use crate::attributes::SetAttributes;
 use crate::credentials::{Access, Capabilities};
 use crate::flags::LookupFlags;
 use crate::inotify::{self, Events};
 use crate::path::Path;
-use crate::stat::{FileType, MODE_BITS, S_ISGID, S_ISUID, SetAttributes};
+use crate::stat::{FileType, MODE_BITS, S_ISGID, S_ISUID};
 
 /// A new owner; `None` leaves that part.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Owner {
+pub struct NewOwner {
     /// The user.
     pub uid: Option<u32>,
     /// The group.
@@ -65,7 +66,7 @@ impl Caller<'_> {
     /// # Errors
     /// EPERM: only the owner gives a file to one of their own groups, and only CAP_CHOWN to
     /// somebody else. EROFS.
-    pub fn change_owner(&self, place: &Path, owner: Owner) -> Result<()> {
+    pub fn change_owner(&self, place: &Path, owner: NewOwner) -> Result<()> {
         place.mount().require_writable()?;
         let stat = place.inode().stat()?;
         let is_owner = self.credentials.fsuid == stat.uid;

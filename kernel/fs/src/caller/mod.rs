@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 
 use errno::{Errno, Result};
 
-pub use attributes::{Owner, TimeChange};
+pub use attributes::{NewOwner, TimeChange};
 pub use mount::{MountAction, UnmountFlags};
 pub use open::{Make, OpenOptions};
 

@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use errno::{Errno, Result};
 
 use super::{Caller, Start};
+use crate::attributes::SetAttributes;
 use crate::credentials::Access;
 use crate::dentry::Dentry;
 use crate::file::File;
@@ -13,7 +14,7 @@ use crate::flags::OpenFlags;
 use crate::inode::{Inode, NewNode, NodeKind};
 use crate::inotify::{self, Events};
 use crate::path::Path;
-use crate::stat::{FileType, MountFlags, SetAttributes};
+use crate::stat::{FileType, MountFlags};
 use crate::walk::{Last, Walker};
 
 /// How to open.

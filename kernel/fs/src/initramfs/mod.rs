@@ -10,7 +10,7 @@ use errno::{Errno, Result};
 
 pub use cpio::{Entry, Problem, Reader};
 
-use crate::caller::{Caller, OpenOptions, Owner, Start, TimeChange};
+use crate::caller::{Caller, NewOwner, OpenOptions, Start, TimeChange};
 use crate::flags::{LookupFlags, OpenFlags};
 use crate::inode::NodeKind;
 use crate::path::Path;
@@ -160,7 +160,7 @@ fn make_file<'a>(
 
 /// Owner, mode and time, in this order: a change of owner takes set-ID bits away.
 fn finish(caller: &Caller<'_>, place: &Path, entry: &Entry<'_>) -> Result<()> {
-    caller.change_owner(place, Owner { uid: Some(entry.uid), gid: Some(entry.gid) })?;
+    caller.change_owner(place, NewOwner { uid: Some(entry.uid), gid: Some(entry.gid) })?;
     caller.change_mode(place, entry.mode & MODE_BITS)?;
     let time = TimeChange::To(u64::from(entry.modified) * time::SECOND);
     caller.change_times(place, time, time)

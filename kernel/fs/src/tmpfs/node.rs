@@ -11,6 +11,7 @@ use sync::{LockClass, SpinGuard, SpinLock};
 use super::Instance;
 use super::content::Content;
 use super::directory::Directory;
+use crate::attributes::{Attributes, Ownership, SetAttributes};
 use crate::char_device;
 use crate::credentials::Capabilities;
 use crate::file::File;
@@ -18,9 +19,7 @@ use crate::flags::{OpenFlags, RenameFlags};
 use crate::inode::{Inode, LinkTarget, NewNode, NodeKind};
 use crate::operations::FileOperations;
 use crate::pipe::{self, Fifo};
-use crate::stat::{
-    DeviceNumber, FileType, MountFlags, Ownership, S_ISGID, S_ISUID, SetAttributes, Stat,
-};
+use crate::stat::{DeviceNumber, FileType, MountFlags, S_ISGID, S_ISUID, Stat};
 
 /// Inside `tmpfs.tree` where more than one is taken.
 static DIRECTORY_LOCK: LockClass = LockClass::new("tmpfs.directory");
@@ -32,17 +31,6 @@ const MAX_LINKS: u32 = 65_000;
 
 /// Bytes that a name takes off a directory's size as `stat` shows it.
 const ENTRY_SIZE: u64 = 20;
-
-/// What can change about a node beside its contents.
-struct Attributes {
-    permissions: u32,
-    uid: u32,
-    gid: u32,
-    links: u32,
-    accessed: u64,
-    modified: u64,
-    changed: u64,
-}
 
 /// What a node is.
 pub(super) enum Kind {
@@ -82,20 +70,11 @@ impl Node {
             NodeKind::BlockDevice(device) => Kind::BlockDevice(device),
             NodeKind::Socket => Kind::Socket,
         };
-        let now = time::realtime();
-        let attributes = Attributes {
-            permissions: new.permissions,
-            uid: new.uid,
-            gid: new.gid,
-            links: if new.kind == NodeKind::Directory { 2 } else { 1 },
-            accessed: now,
-            modified: now,
-            changed: now,
-        };
+        let attributes = Attributes::new(new);
         Ok(Arc::new(Self {
             instance: instance.clone(),
             number: instance.next_number(),
-            created: now,
+            created: attributes.changed,
             attributes: SpinLock::new(&ATTRIBUTES_LOCK, attributes),
             kind,
         }))
@@ -122,16 +101,13 @@ impl Node {
 
     /// The contents have changed now.
     pub(super) fn touch_modified(&self) {
-        let now = time::realtime();
-        let mut attributes = self.attributes.lock();
-        attributes.modified = now;
-        attributes.changed = now;
+        self.attributes.lock().touch_modified();
     }
 
     /// What `stat` tells has changed now, and the number of names perhaps.
     pub(super) fn touch_changed(&self, links: i32) {
         let mut attributes = self.attributes.lock();
-        attributes.changed = time::realtime();
+        attributes.touch_changed();
         attributes.links = attributes.links.saturating_add_signed(links);
     }
 
@@ -158,9 +134,10 @@ impl Node {
             return;
         }
         let mut attributes = self.attributes.lock();
-        attributes.permissions &= !S_ISUID;
-        if attributes.permissions & 0o010 != 0 {
-            attributes.permissions &= !S_ISGID;
+        let permissions = &mut attributes.owner.permissions;
+        *permissions &= !S_ISUID;
+        if *permissions & 0o010 != 0 {
+            *permissions &= !S_ISGID;
         }
     }
 
@@ -205,35 +182,18 @@ impl Inode for Node {
         }
         stat.device = self.instance.device;
         stat.created = self.created;
-        let attributes = self.attributes.lock();
-        stat.permissions = attributes.permissions;
-        stat.uid = attributes.uid;
-        stat.gid = attributes.gid;
-        stat.links = attributes.links;
-        stat.accessed = attributes.accessed;
-        stat.modified = attributes.modified;
-        stat.changed = attributes.changed;
-        Ok(stat)
+        Ok(self.attributes.lock().show(stat))
     }
 
     fn ownership(&self) -> Result<Ownership> {
-        let file_type = self.file_type();
-        let attributes = self.attributes.lock();
-        let Attributes { permissions, uid, gid, .. } = *attributes;
-        Ok(Ownership { file_type, permissions, uid, gid })
+        Ok(Ownership { file_type: self.file_type(), owner: self.attributes.lock().owner })
     }
 
     fn set_attributes(&self, set: &SetAttributes) -> Result<()> {
         if let Some(size) = set.size {
             self.set_size(size)?;
         }
-        let mut attributes = self.attributes.lock();
-        attributes.permissions = set.permissions.unwrap_or(attributes.permissions);
-        attributes.uid = set.uid.unwrap_or(attributes.uid);
-        attributes.gid = set.gid.unwrap_or(attributes.gid);
-        attributes.accessed = set.accessed.unwrap_or(attributes.accessed);
-        attributes.modified = set.modified.unwrap_or(attributes.modified);
-        attributes.changed = time::realtime();
+        self.attributes.lock().set(set);
         Ok(())
     }
 
@@ -275,7 +235,7 @@ impl Inode for Node {
                 return Err(Errno::EMLINK);
             }
             attributes.links += 1;
-            attributes.changed = time::realtime();
+            attributes.touch_changed();
             drop(attributes);
             entries.insert(name, node.clone());
         }

@@ -50,7 +50,9 @@ impl Drop for Counted {
 
 /// A queue's inode: it lives as long as it has its name or is open.
 pub(super) struct Node {
-    stat: SpinLock<Stat>,
+    /// What never changes of what `stat` tells.
+    stat: Stat,
+    attributes: SpinLock<fs::Attributes>,
     queue: Queue,
     _counted: Counted,
 }
@@ -66,26 +68,22 @@ impl Node {
         let counted = Counted::new(&thread.credentials())?;
         let limit = thread.process().limit(process::Resource::MessageQueue).soft;
         let queue = Queue::new(attributes, thread.user(), limit)?;
-        let now = time::realtime();
+        let attributes = fs::Attributes::new(new);
         let stat = Stat {
             device: root.tree().device(),
-            uid: new.uid,
-            gid: new.gid,
             size: TEXT_SIZE,
-            accessed: now,
-            modified: now,
-            changed: now,
-            created: now,
+            created: attributes.changed,
             ..Stat::new(FileType::Regular, new.permissions, root.tree().take_inode_number())
         };
-        Ok(Arc::new(Self { stat: SpinLock::new(&STAT_LOCK, stat), queue, _counted: counted }))
+        let attributes = SpinLock::new(&STAT_LOCK, attributes);
+        Ok(Arc::new(Self { stat, attributes, queue, _counted: counted }))
     }
 
     /// It has lost its name.
     pub(super) fn unlinked(&self) {
-        let mut stat = self.stat.lock();
-        stat.links = 0;
-        stat.changed = time::realtime();
+        let mut attributes = self.attributes.lock();
+        attributes.links = 0;
+        attributes.touch_changed();
     }
 }
 
@@ -95,18 +93,12 @@ impl Inode for Node {
     }
 
     fn stat(&self) -> Result<Stat> {
-        Ok(*self.stat.lock())
+        Ok(self.attributes.lock().show(self.stat))
     }
 
     /// To be cut to nothing means nothing to a queue.
     fn set_attributes(&self, set: &SetAttributes) -> Result<()> {
-        let mut stat = self.stat.lock();
-        stat.permissions = set.permissions.unwrap_or(stat.permissions);
-        stat.uid = set.uid.unwrap_or(stat.uid);
-        stat.gid = set.gid.unwrap_or(stat.gid);
-        stat.accessed = set.accessed.unwrap_or(stat.accessed);
-        stat.modified = set.modified.unwrap_or(stat.modified);
-        stat.changed = time::realtime();
+        self.attributes.lock().set(set);
         Ok(())
     }
 

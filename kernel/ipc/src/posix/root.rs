@@ -17,7 +17,9 @@ static STAT_LOCK: LockClass = LockClass::new("mqueue.root");
 
 /// The root directory: it has no others below it.
 pub(super) struct Root {
-    stat: SpinLock<Stat>,
+    /// What never changes of what `stat` tells.
+    stat: Stat,
+    attributes: SpinLock<fs::Attributes>,
     names: Arc<Directory>,
 }
 
@@ -25,8 +27,11 @@ impl Root {
     pub(super) fn new() -> Arc<Self> {
         let tree = Tree::new(1);
         let names = Directory::new(&tree);
-        let stat = tree.stat(FileType::Directory, 0o777 | S_ISVTX, tree.take_inode_number());
-        Arc::new(Self { stat: SpinLock::new(&STAT_LOCK, stat), names })
+        let permissions = 0o777 | S_ISVTX;
+        let stat = tree.stat(FileType::Directory, permissions, tree.take_inode_number());
+        let node = NewNode { kind: NodeKind::Directory, permissions, uid: 0, gid: 0 };
+        let attributes = SpinLock::new(&STAT_LOCK, fs::Attributes::new(&node));
+        Arc::new(Self { stat, attributes, names })
     }
 
     /// What numbers its inodes.
@@ -51,9 +56,7 @@ impl Root {
     }
 
     fn touch(&self) {
-        let now = time::realtime();
-        let mut stat = self.stat.lock();
-        (stat.modified, stat.changed) = (now, now);
+        self.attributes.lock().touch_modified();
     }
 }
 
@@ -63,15 +66,11 @@ impl Inode for Root {
     }
 
     fn stat(&self) -> Result<Stat> {
-        Ok(*self.stat.lock())
+        Ok(self.attributes.lock().show(self.stat))
     }
 
     fn set_attributes(&self, set: &SetAttributes) -> Result<()> {
-        let mut stat = self.stat.lock();
-        stat.permissions = set.permissions.unwrap_or(stat.permissions);
-        stat.uid = set.uid.unwrap_or(stat.uid);
-        stat.gid = set.gid.unwrap_or(stat.gid);
-        stat.changed = time::realtime();
+        self.attributes.lock().set(set);
         Ok(())
     }
 

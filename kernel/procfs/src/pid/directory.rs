@@ -223,7 +223,7 @@ impl Inode for EntryInode {
 
     fn set_attributes(&self, set: &SetAttributes) -> Result<()> {
         // The shell truncates before it writes; nothing else can be set.
-        if set.permissions.is_some() || set.uid.is_some() || set.gid.is_some() {
+        if set.sets_owner() {
             return Err(Errno::EPERM);
         }
         Ok(())

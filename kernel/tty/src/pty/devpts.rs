@@ -8,11 +8,11 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use errno::{Errno, Result};
 use fs::{
     DirectorySink, File, FileOperations, FileSystem, FileSystemType, FileType, Inode, MountRequest,
-    OpenFlags, SetAttributes, Stat, StatFs, Superblock, emit_dots,
+    OpenFlags, Owner, SetAttributes, Stat, StatFs, Superblock, emit_dots,
 };
 use sync::Once;
 
-use super::pair::{self, Owner, Pair};
+use super::pair::{self, Pair};
 
 /// `DEVPTS_SUPER_MAGIC`
 const MAGIC: u32 = 0x1cd1;
@@ -176,16 +176,12 @@ impl Inode for SlaveNode {
         let mut stat = Stat::new(FileType::CharDevice, owner.permissions, inode_of(&self.pair));
         stat.device = self.device;
         stat.represents = pair::number_of(self.pair.index());
-        (stat.uid, stat.gid) = (owner.uid, owner.gid);
         (stat.accessed, stat.modified, stat.changed) = (self.born, self.born, self.born);
-        Ok(stat)
+        Ok(stat.owned_by(owner))
     }
 
     fn set_attributes(&self, set: &SetAttributes) -> Result<()> {
-        let mut owner = self.pair.owner.lock();
-        owner.permissions = set.permissions.unwrap_or(owner.permissions);
-        owner.uid = set.uid.unwrap_or(owner.uid);
-        owner.gid = set.gid.unwrap_or(owner.gid);
+        self.pair.owner.lock().set(set);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use errno::{Errno, Result};
-use fs::{DeviceNumber, FileOperations, OpenFlags};
+use fs::{DeviceNumber, FileOperations, OpenFlags, Owner};
 use sched::WaitQueue;
 use sync::{LockClass, Once, SpinLock};
 
@@ -36,20 +36,13 @@ enum Slot {
     Pair(Arc<Pair>, Arc<Tty>),
 }
 
-/// Whose node in devpts it is, and what may be done with it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Owner {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) permissions: u32,
-}
-
 /// What master and slave share.
 pub(super) struct Pair {
     index: usize,
     slave: Once<Weak<Tty>>,
     /// The slave's output.
     buffer: SpinLock<Ring<BUFFER>>,
+    /// Whose node in devpts it is.
     pub(super) owner: SpinLock<Owner>,
     /// The slave cannot be opened yet.
     locked: AtomicBool,
