@@ -8,35 +8,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use contract::{PAGE_SIZE, Upcalls};
 use errno::Errno;
 use fault::{Plan, Point, When};
-use machine::sim::{self, Config, Outcome};
+use machine::sim::{self, Config};
 use memory::heap::KernelHeap;
 use memory::{Page, alloc_page, statistics};
 
 const PAGE: usize = PAGE_SIZE;
 
 fn run(config: Config, body: fn()) {
-    let boot = || {
-        machine::boot::install(&UPCALLS);
-        memory::init();
-        body();
-    };
-    if let Outcome::Failed(failure) = sim::run(&config, boot) {
-        panic!("seed {}: {}\n{}", config.seed, failure.message, failure.trace_tail);
-    }
+    fixture::with_memory(&config, &UPCALLS, body);
 }
 
-static UPCALLS: Upcalls = Upcalls {
-    timer,
-    reschedule: || (),
-    call_function: || (),
-    console_input: || (),
-    interrupt_exit: || (),
-    user_fault: |_, _| false,
-    allocate_frame: memory::allocate_frame,
-    free_frame: memory::free_frame,
-    oops: sim::fail_oops,
-    nmi: |_, _| (),
-};
+static UPCALLS: Upcalls = Upcalls { timer, ..fixture::MEMORY_UPCALLS };
 
 /// Takes all pages that there are.
 fn exhaust() -> Vec<Page> {

@@ -10,7 +10,7 @@ use fs::{
     Start, Stat, tmpfs,
 };
 use sched::CpuMask;
-use vm::{MapFlags, MapRequest, MapSource, Mm, Prot};
+use vm::Mm;
 
 /// Runs a test in a task of a fresh kernel, over some seeds. Whatever it used must be given back
 /// afterwards.
@@ -33,14 +33,7 @@ pub fn start(body: impl FnOnce() + Send + 'static) -> Running {
 /// the address of the first and that of the hole.
 pub fn in_user(pages: usize, body: impl FnOnce(usize, usize) + Send + 'static) {
     let mm = Mm::new().unwrap();
-    let request = MapRequest {
-        address: 0,
-        length: (pages + 1) * memory::PAGE_SIZE,
-        prot: Prot::READ | Prot::WRITE,
-        flags: MapFlags::PRIVATE | MapFlags::ANONYMOUS,
-        source: MapSource::Anonymous,
-    };
-    let at = mm.mmap(&request).unwrap();
+    let at = mm.mmap(&fixture::anonymous(pages + 1)).unwrap();
     let hole = at + pages * memory::PAGE_SIZE;
     mm.munmap(hole, memory::PAGE_SIZE).unwrap();
     tasks::start(Some(mm), CpuMask::present(), move || body(at, hole)).join();

@@ -3,23 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use contract::Upcalls;
 use errno::Errno;
 use fixture::processes::{self, registers};
 use machine::sim;
-use process::signal::{self, Delivery};
 use process::{CloneFlags, WaitFor, WaitOptions, wait_for_child};
 
 /// Runs a test as PID 1 of a fresh kernel, over some seeds. Afterwards every task, number and object must be gone.
 pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
-    let test = move || {
-        test();
-        assert_nothing_is_left();
-    };
-    fixture::over_seeds(seeds, cpus, || processes::boot(&UPCALLS, processes::sleep_for_ever, test));
+    processes::over_seeds(seeds, cpus, test, assert_nothing_is_left);
 }
-
-static UPCALLS: Upcalls = fixture::UPCALLS;
 
 fn assert_nothing_is_left() {
     assert_eq!(process::live_pids(), 2, "numbers in use");
@@ -35,17 +27,10 @@ pub static HANDLED: AtomicU32 = AtomicU32::new(0);
 /// What a program does about its signals when a call returns: it ends by SIGKILL, and handles others by doing nothing.
 /// True: it is to end.
 pub fn is_killed() -> bool {
-    loop {
-        match signal::next_delivery(&mut registers()) {
-            Delivery::None => return false,
-            Delivery::Handler { action, info, saved_mask } => {
-                signal::handler_entered(info.signal, &action);
-                signal::set_mask(saved_mask);
-                HANDLED.fetch_add(1, Ordering::SeqCst);
-            }
-            Delivery::Terminate { .. } => return true,
-        }
-    }
+    let count = |_| {
+        HANDLED.fetch_add(1, Ordering::SeqCst);
+    };
+    processes::take_signals(&mut registers(), count).is_some()
 }
 
 /// Makes a child process that runs `body`.

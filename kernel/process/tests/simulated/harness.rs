@@ -3,26 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use contract::Upcalls;
 use fixture::processes;
 pub use fixture::processes::{registers, wait_for};
 use machine::sim;
 use machine::user::UserContext;
-use process::signal::{self, Delivery};
+use process::signal::Signal;
 use process::{CloneFlags, WaitOptions, Waited};
 use sched::WaitQueue;
 
 /// Runs a test as PID 1 of a fresh kernel, over some seeds. Afterwards every task, number and
 /// process must be gone.
 pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
-    let test = move || {
-        test();
-        assert_nothing_is_left();
-    };
-    fixture::over_seeds(seeds, cpus, || processes::boot(&UPCALLS, processes::sleep_for_ever, test));
+    processes::over_seeds(seeds, cpus, test, assert_nothing_is_left);
 }
-
-static UPCALLS: Upcalls = fixture::UPCALLS;
 
 /// As [`over_seeds`], with one CPU and one seed: for what does not depend on the order of events.
 pub fn once(test: fn()) {
@@ -49,20 +42,10 @@ pub fn take_signals(handled: &AtomicU32) -> Option<u32> {
 
 /// As [`take_signals`], with the program's registers.
 pub fn take_signals_of(context: &mut UserContext, handled: &AtomicU32) -> Option<u32> {
-    loop {
-        match signal::next_delivery(context) {
-            Delivery::None => {
-                signal::restore_saved_mask();
-                return None;
-            }
-            Delivery::Handler { action, info, saved_mask } => {
-                signal::handler_entered(info.signal, &action);
-                handled.fetch_or(1 << info.signal.number(), Ordering::SeqCst);
-                signal::set_mask(saved_mask);
-            }
-            Delivery::Terminate { code } => return Some(code),
-        }
-    }
+    let note = |signal: Signal| {
+        handled.fetch_or(1 << signal.number(), Ordering::SeqCst);
+    };
+    processes::take_signals(context, note)
 }
 
 /// What a user program does that waits for signals, until one ends it or `over` says so.

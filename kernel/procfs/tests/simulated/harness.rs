@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use contract::Upcalls;
 use errno::Result;
 use fixture::processes;
 use fs::{
@@ -19,10 +18,8 @@ pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
 
 static REAP: sync::Once<workqueue::Work<fn(&workqueue::Running<'_>)>> = sync::Once::new();
 
-static UPCALLS: Upcalls = fixture::UPCALLS;
-
 fn boot(test: fn()) -> ! {
-    processes::boot(&UPCALLS, kthread::kthreadd, move || {
+    processes::boot(&fixture::UPCALLS, kthread::kthreadd, move || {
         kthread::reaper::install(|| {
             if let Some(reap) = REAP.get() {
                 workqueue::schedule_work(reap);

@@ -10,10 +10,9 @@ use fixture::processes::{self, registers};
 use fs::{
     Caller, Credentials, File, FsContext, MountNamespace, OpenFlags, OpenOptions, Start, devtmpfs,
 };
-use process::signal::{self, Delivery};
 use process::{CloneFlags, Thread};
 use tty::termios::Termios;
-use vm::{MapFlags, MapRequest, MapSource, Mm, Prot};
+use vm::Mm;
 
 const TCGETS: u32 = 0x5401;
 const TCSETS: u32 = 0x5402;
@@ -50,14 +49,7 @@ fn make_devices() {
 /// A page of user memory, for the arguments of `ioctl`.
 fn give_user_memory() {
     let mm = Mm::new().unwrap();
-    let request = MapRequest {
-        address: 0,
-        length: memory::PAGE_SIZE,
-        prot: Prot::READ | Prot::WRITE,
-        flags: MapFlags::PRIVATE | MapFlags::ANONYMOUS,
-        source: MapSource::Anonymous,
-    };
-    let address = mm.mmap(&request).unwrap();
+    let address = mm.mmap(&fixture::anonymous(1)).unwrap();
     let space = mm.address_space().clone();
     let mut layout = mm.layout();
     layout.start_brk = address;
@@ -140,14 +132,7 @@ pub fn set(file: &File, change: impl FnOnce(&mut Termios)) {
 /// What a user task does about its signals on the way to user mode. Returns the exit code if the
 /// task is to end.
 pub fn take_signals() -> Option<u32> {
-    match signal::next_delivery(&mut registers()) {
-        Delivery::None => {
-            signal::restore_saved_mask();
-            None
-        }
-        Delivery::Handler { .. } => panic!("nobody has a handler"),
-        Delivery::Terminate { code } => Some(code),
-    }
+    processes::take_signals(&mut registers(), |signal| panic!("nobody has a handler: {signal:?}"))
 }
 
 /// Makes a call as a user program does: signals are taken, and it is made again if it says so.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use contract::{Fault, PAGE_SIZE};
+pub use fixture::anonymous;
 pub use fixture::tasks::used;
 use fixture::tasks::{self, Running};
 use sched::CpuMask;
-use vm::{MapFlags, MapRequest, MapSource, Mm, Prot};
+use vm::Mm;
 
 pub const PAGE: usize = PAGE_SIZE;
 
@@ -49,17 +50,6 @@ pub fn load(address: usize) -> Result<u8, Fault> {
     let mut byte = [0];
     machine::user::copy_from(address, &mut byte)?;
     Ok(byte[0])
-}
-
-/// A private anonymous mapping.
-pub fn anonymous(pages: usize) -> MapRequest {
-    MapRequest {
-        address: 0,
-        length: pages * PAGE,
-        prot: Prot::READ | Prot::WRITE,
-        flags: MapFlags::PRIVATE | MapFlags::ANONYMOUS,
-        source: MapSource::Anonymous,
-    }
 }
 
 /// Makes CPUs let go of the address spaces that they borrow: each runs a task with the same other
