@@ -61,39 +61,26 @@ fn open(device: DeviceNumber, _flags: OpenFlags) -> Result<Arc<dyn FileOperation
 
 /// Fills a sink with zeros until it is full or a signal comes.
 fn fill_with_zeros(to: &mut dyn Sink) -> Result<usize> {
-    let mut done = 0;
-    while to.remaining() > 0 {
+    io::in_pieces(|done| {
         let piece = memory::PAGE_SIZE.min(to.remaining());
-        match to.put_zeros(piece) {
-            Ok(moved) => {
-                done += moved;
-                if moved < piece || io::should_stop() {
-                    break;
-                }
-            }
-            Err(error) if done == 0 => return Err(error),
-            Err(_) => break,
-        }
-    }
-    Ok(done)
+        let interrupted = done > 0 && io::should_stop();
+        (piece > 0 && !interrupted).then(|| (piece, to.put_zeros(piece)))
+    })
 }
 
 /// Mixes what a program writes into the random numbers' key.
 fn mix_from(from: &mut dyn Source) -> Result<usize> {
     let mut buffer = [0; 64];
-    let mut done = 0;
-    while from.remaining() > 0 && !io::should_stop() {
-        match from.take(&mut buffer) {
-            Ok(0) => break,
-            Ok(moved) => {
+    io::in_pieces(|_| {
+        let piece = buffer.len().min(from.remaining());
+        (piece > 0 && !io::should_stop()).then(|| {
+            let taken = from.take(&mut buffer[..piece]);
+            if let Ok(moved) = taken {
                 random::mix(&buffer[..moved]);
-                done += moved;
             }
-            Err(error) if done == 0 => return Err(error),
-            Err(_) => break,
-        }
-    }
-    Ok(done)
+            (piece, taken)
+        })
+    })
 }
 
 impl FileOperations for Device {

@@ -29,21 +29,10 @@ pub trait Sink {
     /// As [`put`](Self::put).
     fn put_zeros(&mut self, length: usize) -> Result<usize> {
         const ZEROS: [u8; 256] = [0; 256];
-        let mut done = 0;
-        while done < length && self.remaining() > 0 {
-            let piece = ZEROS.len().min(length - done);
-            match self.put(&ZEROS[..piece]) {
-                Ok(moved) => {
-                    done += moved;
-                    if moved < piece {
-                        break;
-                    }
-                }
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok(done)
+        in_pieces(|done| {
+            let piece = ZEROS.len().min(length - done).min(self.remaining());
+            (piece > 0).then(|| (piece, self.put(&ZEROS[..piece])))
+        })
     }
 
     /// Appends part of a page; the count is as [`put`](Self::put)'s.
@@ -52,22 +41,13 @@ pub trait Sink {
     /// As [`put`](Self::put).
     fn put_page(&mut self, page: &Page, offset: usize, length: usize) -> Result<usize> {
         let mut buffer = [0; BOUNCE];
-        let mut done = 0;
-        while done < length && self.remaining() > 0 {
+        in_pieces(|done| {
             let piece = BOUNCE.min(length - done).min(self.remaining());
-            page.read(offset + done, &mut buffer[..piece]);
-            match self.put(&buffer[..piece]) {
-                Ok(moved) => {
-                    done += moved;
-                    if moved < piece {
-                        break;
-                    }
-                }
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok(done)
+            (piece > 0).then(|| {
+                page.read(offset + done, &mut buffer[..piece]);
+                (piece, self.put(&buffer[..piece]))
+            })
+        })
     }
 }
 
@@ -95,23 +75,38 @@ pub trait Source {
     /// As [`take`](Self::take).
     fn take_page(&mut self, page: &Page, offset: usize, length: usize) -> Result<usize> {
         let mut buffer = [0; BOUNCE];
-        let mut done = 0;
-        while done < length && self.remaining() > 0 {
-            let piece = BOUNCE.min(length - done);
-            match self.take(&mut buffer[..piece]) {
-                Ok(moved) => {
+        in_pieces(|done| {
+            let piece = BOUNCE.min(length - done).min(self.remaining());
+            (piece > 0).then(|| {
+                let taken = self.take(&mut buffer[..piece]);
+                if let Ok(moved) = taken {
                     page.write(offset + done, &buffer[..moved]);
-                    done += moved;
-                    if moved < piece {
-                        break;
-                    }
                 }
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok(done)
+                (piece, taken)
+            })
+        })
     }
+}
+
+/// Moves data in pieces: `next` is told how much is done, moves one, and says how long it was to be and how much of it was moved.
+/// The last piece is the one that ends short, or before which `next` has no more. An error counts only if nothing was moved.
+pub(crate) fn in_pieces(
+    mut next: impl FnMut(usize) -> Option<(usize, Result<usize>)>,
+) -> Result<usize> {
+    let mut done = 0;
+    while let Some((piece, outcome)) = next(done) {
+        match outcome {
+            Ok(moved) => {
+                done += moved;
+                if moved < piece {
+                    break;
+                }
+            }
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(done)
 }
 
 /// Whether a long transfer that could go on for ever should end with what it has: a signal waits.

@@ -105,25 +105,15 @@ pub fn fill_sink(to: &mut dyn Sink) -> Result<usize> {
     const PIECE: usize = 1024;
     let mut generator = generator();
     let mut buffer = [0; PIECE];
-    let mut done = 0;
-    while to.remaining() > 0 {
+    crate::io::in_pieces(|done| {
+        let interrupted =
+            done > 0 && done.is_multiple_of(memory::PAGE_SIZE) && crate::io::should_stop();
         let piece = PIECE.min(to.remaining());
-        generator.fill(&mut buffer[..piece]);
-        match to.put(&buffer[..piece]) {
-            Ok(moved) => {
-                done += moved;
-                if moved < piece {
-                    break;
-                }
-            }
-            Err(error) if done == 0 => return Err(error),
-            Err(_) => break,
-        }
-        if done.is_multiple_of(memory::PAGE_SIZE) && crate::io::should_stop() {
-            break;
-        }
-    }
-    Ok(done)
+        (piece > 0 && !interrupted).then(|| {
+            generator.fill(&mut buffer[..piece]);
+            (piece, to.put(&buffer[..piece]))
+        })
+    })
 }
 
 #[cfg(test)]

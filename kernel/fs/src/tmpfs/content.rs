@@ -16,7 +16,7 @@ use sched::{Mutex, MutexGuard};
 use sync::{LockClass, SpinLock};
 
 use super::budget::Budget;
-use crate::io::{Sink, Source};
+use crate::io::{Sink, Source, in_pieces};
 
 /// Held while user memory is copied; nothing of a file system is taken inside but spin locks.
 static WRITER_LOCK: LockClass = LockClass::new("tmpfs.writer");
@@ -96,8 +96,7 @@ impl Content {
 
     /// Reads from `position` on, and moves it.
     pub(crate) fn read(&self, to: &mut dyn Sink, position: &mut u64) -> Result<usize> {
-        let mut done = 0;
-        while to.remaining() > 0 {
+        in_pieces(|_| {
             let (index, offset) = split(*position);
             let (page, length) = {
                 let inner = self.inner.lock();
@@ -105,26 +104,15 @@ impl Content {
                 let in_page = (PAGE_SIZE - offset) as u64;
                 (inner.pages.get(&index).cloned(), left.min(in_page) as usize)
             };
-            if length == 0 {
-                break;
-            }
-            let moved = match &page {
-                Some(page) => to.put_page(page, offset, length),
-                None => to.put_zeros(length),
-            };
-            match moved {
-                Ok(moved) => {
-                    done += moved;
-                    *position += moved as u64;
-                    if moved < length {
-                        break;
-                    }
-                }
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok(done)
+            (to.remaining() > 0 && length > 0).then(|| {
+                let moved = match &page {
+                    Some(page) => to.put_page(page, offset, length),
+                    None => to.put_zeros(length),
+                };
+                *position += moved.unwrap_or(0) as u64;
+                (length, moved)
+            })
+        })
     }
 
     /// Writes at `position` and moves it, as far as the longest file or the writer's limit allows.
@@ -137,27 +125,20 @@ impl Content {
         from: &mut dyn Source,
         position: &mut u64,
     ) -> Result<usize> {
-        let mut done = 0;
         let end = from.size_limit().min(MAX_SIZE);
-        while from.remaining() > 0 {
+        in_pieces(|_| {
             let room = end.saturating_sub(*position).min((PAGE_SIZE - split(*position).1) as u64);
-            if room == 0 {
-                return if done == 0 { Err(Errno::EFBIG) } else { Ok(done) };
-            }
-            let wanted = from.remaining().min(room as usize);
-            match self.write_in_page(from, *position, wanted) {
-                Ok(moved) => {
-                    done += moved;
-                    *position += moved as u64;
-                    if moved < wanted {
-                        break;
-                    }
+            let piece = from.remaining().min(room as usize);
+            match (from.remaining(), room) {
+                (0, _) => None,
+                (_, 0) => Some((0, Err(Errno::EFBIG))),
+                _ => {
+                    let moved = self.write_in_page(from, *position, piece);
+                    *position += moved.unwrap_or(0) as u64;
+                    Some((piece, moved))
                 }
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
             }
-        }
-        Ok(done)
+        })
     }
 
     fn write_in_page(&self, from: &mut dyn Source, position: u64, length: usize) -> Result<usize> {
