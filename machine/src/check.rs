@@ -67,8 +67,7 @@ const _: () = {
 ///   that come before the first is taken are merged.
 /// - `point`: a place where an interrupt or another CPU may come in between. Nothing on a real machine; the
 ///   simulated one asks its generator. Locks and marked atomics call it.
-/// - `counts`: how many interrupts of each kind a CPU has taken, for `/proc/interrupts`: a struct with public `u64` fields
-///   `timer`, `reschedule`, `call_function`, `tlb`, `console`, `nmi`.
+/// - `counts`: how many interrupts of each kind a CPU has taken, for `/proc/interrupts`.
 const _: () = {
     let _: fn() -> bool = irq::enabled;
     let _: fn() = irq::enable;
@@ -77,7 +76,7 @@ const _: () = {
     let _: fn(CpuId, Ipi) = irq::send;
     let _: fn(CpuId) = irq::send_nmi;
     let _: fn() = irq::point;
-    let _: fn(CpuId) -> irq::Counts = irq::counts;
+    let _: fn(CpuId) -> InterruptCounts = irq::counts;
 };
 
 /// # `time`
@@ -173,7 +172,7 @@ const _: () = {
     let _: fn() = memory::barrier;
     let _: fn() = memory::borrow;
     let _: fn() = memory::load_kernel_only;
-    let _: fn() -> memory::TlbCounters = memory::tlb_counters;
+    let _: fn() -> TlbCounters = memory::tlb_counters;
 };
 
 /// # `user`

@@ -14,6 +14,7 @@ pub mod frame;
 pub mod preempt;
 pub mod registers;
 pub mod signal;
+pub mod statistics;
 pub mod trap;
 pub mod upcalls;
 
@@ -25,5 +26,6 @@ pub use frame::{
 };
 pub use registers::{DebugRegisters, REGISTER_WORDS, UserRegisters, WATCHES};
 pub use signal::{RestoredSignal, SignalFrame};
+pub use statistics::{InterruptCounts, TlbCounters};
 pub use trap::Trap;
 pub use upcalls::{Ipi, Oops, OopsKind, Upcalls};

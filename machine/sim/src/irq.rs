@@ -1,6 +1,6 @@
 //! Interrupts.
 
-use contract::{CpuId, Ipi};
+use contract::{CpuId, InterruptCounts, Ipi};
 
 use crate::machine::here;
 use crate::schedule;
@@ -31,23 +31,6 @@ impl Vector {
             Self::Console => "console",
         }
     }
-}
-
-/// How many interrupts of each kind a CPU has taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// The CPU's own timer.
-    pub timer: u64,
-    /// [`Ipi::Reschedule`].
-    pub reschedule: u64,
-    /// [`Ipi::CallFunction`].
-    pub call_function: u64,
-    /// Requests of other CPUs to flush.
-    pub tlb: u64,
-    /// Console input.
-    pub console: u64,
-    /// Non-maskable interrupts.
-    pub nmi: u64,
 }
 
 /// Whether this CPU takes interrupts.
@@ -126,6 +109,6 @@ pub fn point() {
 
 /// How many interrupts of each kind a CPU has taken.
 #[must_use]
-pub fn counts(cpu: CpuId) -> Counts {
-    here().cpus().get(cpu).map_or(Counts::default(), |cpu| cpu.counts.get())
+pub fn counts(cpu: CpuId) -> InterruptCounts {
+    here().cpus().get(cpu).map_or(InterruptCounts::default(), |cpu| cpu.counts.get())
 }

@@ -6,10 +6,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use contract::preempt::PREEMPT_AT_START;
-use contract::{CpuId, MAX_CPUS, Region, Upcalls};
+use contract::{CpuId, InterruptCounts, MAX_CPUS, Region, TlbCounters, Upcalls};
 
-use crate::irq::Counts;
-use crate::memory::{Space, Tlb, TlbCounters};
+use crate::memory::{Space, Tlb};
 use crate::random::Random;
 use crate::report::Inquiry;
 use crate::sim::{Config, Limits, Reporter, TaskNumber};
@@ -50,7 +49,7 @@ pub(crate) struct Cpu {
     pub(crate) nmi: Cell<bool>,
     /// When the timer fires.
     pub(crate) deadline: Cell<u64>,
-    pub(crate) counts: Cell<Counts>,
+    pub(crate) counts: Cell<InterruptCounts>,
     pub(crate) space: RefCell<Option<Arc<Space>>>,
     /// Nothing on this CPU uses that space: flushes pass it by.
     pub(crate) borrows: Cell<bool>,
@@ -77,7 +76,7 @@ impl Cpu {
             pending: Cell::new(0),
             nmi: Cell::new(false),
             deadline: Cell::new(NEVER),
-            counts: Cell::new(Counts::default()),
+            counts: Cell::new(InterruptCounts::default()),
             space: RefCell::new(None),
             borrows: Cell::new(false),
             changes_seen: Cell::new(0),

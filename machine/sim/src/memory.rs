@@ -9,7 +9,7 @@ pub(crate) use tlb::{Miss, Tlb, translate};
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use contract::{Frame, FrameRange, NodeId, PAGE_SHIFT, PAGE_SIZE, Region};
+use contract::{Frame, FrameRange, NodeId, PAGE_SHIFT, PAGE_SIZE, Region, TlbCounters};
 
 use crate::machine::here;
 
@@ -23,17 +23,6 @@ pub(crate) const OUTSIDE_BYTES: usize = 64 << 20;
 /// Where frame 0 would be, and how many frames there are; 0 before the memory is mapped.
 static BASE: AtomicUsize = AtomicUsize::new(0);
 static FRAMES: AtomicUsize = AtomicUsize::new(0);
-
-/// Counters of what costs time in address spaces.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TlbCounters {
-    /// Switches of address space.
-    pub switches: u64,
-    /// Flushes of a CPU's own TLB.
-    pub local_flushes: u64,
-    /// Requests to other CPUs to flush theirs.
-    pub remote_flushes: u64,
-}
 
 /// The regions of `bytes` of memory dealt out to `nodes`.
 pub(crate) fn lay_out(bytes: usize, nodes: usize) -> Box<[Region]> {

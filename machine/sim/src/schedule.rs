@@ -4,11 +4,11 @@
 //! asks the strategy. A CPU that loses the host thread does so inside `decide` (or a halt, or a
 //! spin), and comes back there.
 
-use contract::CpuId;
 use contract::preempt::{HARDIRQ_MASK, HARDIRQ_UNIT, NMI_UNIT};
+use contract::{CpuId, InterruptCounts};
 
 use crate::arch;
-use crate::irq::{Counts, Vector};
+use crate::irq::Vector;
 use crate::machine::{Cpu, Machine, NEVER, State};
 use crate::report;
 use crate::sim;
@@ -149,7 +149,7 @@ fn take_nmi(machine: &Machine) {
     machine.interrupts_taken.set(machine.interrupts_taken.get() + 1);
     machine.trace.record(machine, Event::Interrupt, "nmi", 0);
     let counts = cpu.counts.get();
-    cpu.counts.set(Counts { nmi: counts.nmi + 1, ..counts });
+    cpu.counts.set(InterruptCounts { nmi: counts.nmi + 1, ..counts });
     let Some(upcalls) = machine.upcalls() else { return };
     let interrupts = cpu.interrupts.replace(false);
     cpu.preempt.set(cpu.preempt.get() + NMI_UNIT);

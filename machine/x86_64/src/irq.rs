@@ -3,25 +3,8 @@
 use crate::interrupt::vector;
 use crate::registers::{RFLAGS_IF, cli, rflags, sti};
 use crate::{apic, percpu};
-use contract::{CpuId, Ipi};
+use contract::{CpuId, InterruptCounts, Ipi};
 use core::sync::atomic::Ordering::Relaxed;
-
-/// How many interrupts of each kind a CPU has taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// The local timer.
-    pub timer: u64,
-    /// [`Ipi::Reschedule`].
-    pub reschedule: u64,
-    /// [`Ipi::CallFunction`].
-    pub call_function: u64,
-    /// Requests to flush translations.
-    pub tlb: u64,
-    /// The console.
-    pub console: u64,
-    /// Non-maskable interrupts.
-    pub nmi: u64,
-}
 
 /// Whether this CPU takes interrupts.
 #[inline]
@@ -74,10 +57,10 @@ pub fn send_nmi(target: CpuId) {
 pub fn point() {}
 
 /// What a CPU has taken since boot; zeros for a CPU that does not exist.
-pub fn counts(id: CpuId) -> Counts {
-    let Some(cpu) = percpu::of(id) else { return Counts::default() };
+pub fn counts(id: CpuId) -> InterruptCounts {
+    let Some(cpu) = percpu::of(id) else { return InterruptCounts::default() };
     let counts = &cpu.counts;
-    Counts {
+    InterruptCounts {
         timer: counts.timer.load(Relaxed),
         reschedule: counts.reschedule.load(Relaxed),
         call_function: counts.call_function.load(Relaxed),

@@ -2,7 +2,7 @@
 
 use crate::layout::DIRECT_BASE;
 use crate::{acpi, percpu, region};
-use contract::{Frame, NodeId, PAGE_SIZE, Region};
+use contract::{Frame, NodeId, PAGE_SIZE, Region, TlbCounters};
 use core::arch::asm;
 use core::sync::atomic::{
     Ordering::{Relaxed, SeqCst},
@@ -10,17 +10,6 @@ use core::sync::atomic::{
 };
 
 pub use crate::space::AddressSpace;
-
-/// How often translations were changed, all CPUs together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TlbCounters {
-    /// Switches of address space.
-    pub switches: u64,
-    /// Flushes of a CPU's own TLB.
-    pub local_flushes: u64,
-    /// Requests to other CPUs to flush theirs.
-    pub remote_flushes: u64,
-}
 
 /// The free memory that the kernel gets, the same at each call.
 pub fn regions() -> &'static [Region] {

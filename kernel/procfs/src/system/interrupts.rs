@@ -4,12 +4,13 @@ use core::fmt::Write;
 
 use errno::Result;
 use kernfs::Text;
-use machine::irq::{Counts, counts};
+use machine::InterruptCounts;
+use machine::irq::counts;
 use sched::CpuMask;
 use softirq::Vector;
 
 /// A row: its label, which counter, and what it says behind the numbers.
-type Row = (&'static str, fn(&Counts) -> u64, &'static str);
+type Row = (&'static str, fn(&InterruptCounts) -> u64, &'static str);
 
 const ROWS: [Row; 6] = [
     ("4", |counts| counts.console, " IO-APIC   4-edge      ttyS0"),
@@ -64,7 +65,7 @@ pub(super) fn softirqs(text: &mut Text) -> Result<()> {
 
 /// The line of `stat` with all interrupts, and those of each line.
 pub(super) fn totals(text: &mut Text) -> Result<()> {
-    let sum = |counter: &dyn Fn(&Counts) -> u64| -> u64 {
+    let sum = |counter: &dyn Fn(&InterruptCounts) -> u64| -> u64 {
         CpuMask::present().iter().map(|cpu| counter(&counts(cpu))).sum()
     };
     let console = sum(&|counts| counts.console);
