@@ -78,12 +78,7 @@ impl FileOperations for Reader {
     }
 
     fn poll(&self, _file: &File, table: &mut PollTable<'_>) -> PollEvents {
-        table.add(crate::readers());
-        if klog::next_sequence() > self.next.load(Ordering::Relaxed) {
-            PollEvents::READABLE | PollEvents::WRITABLE
-        } else {
-            PollEvents::WRITABLE
-        }
+        crate::poll_for_news(self.next.load(Ordering::Relaxed), table) | PollEvents::WRITABLE
     }
 }
 

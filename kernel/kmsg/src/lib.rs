@@ -14,7 +14,7 @@ mod syslog;
 use alloc::sync::Arc;
 
 use errno::{Errno, Result};
-use fs::{DeviceNumber, char_device, devtmpfs};
+use fs::{DeviceNumber, PollEvents, PollTable, char_device, devtmpfs};
 use sched::{Sleep, WaitQueue};
 use sync::Once;
 
@@ -26,7 +26,7 @@ const KMSG: DeviceNumber = DeviceNumber::new(1, 11);
 static READERS: Once<Arc<WaitQueue>> = Once::new();
 
 /// The queue that is woken, within a tick, after a record has been written.
-pub fn readers() -> &'static Arc<WaitQueue> {
+fn readers() -> &'static Arc<WaitQueue> {
     loop {
         if let Some(readers) = READERS.get() {
             return readers;
@@ -47,6 +47,12 @@ pub fn wait_for_news(next: u64, nonblocking: bool) -> Result<()> {
         None if nonblocking => Err(Errno::EAGAIN),
         None => Ok(readers().wait_map(Sleep::Interruptible, None, look)?),
     }
+}
+
+/// Whether there is a record numbered `next` or later, for `poll`.
+pub fn poll_for_news(next: u64, table: &mut PollTable<'_>) -> PollEvents {
+    table.add(readers());
+    if klog::next_sequence() > next { PollEvents::READABLE } else { PollEvents::empty() }
 }
 
 /// Makes the device, and its node in devtmpfs. Once.

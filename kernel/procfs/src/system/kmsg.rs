@@ -68,11 +68,6 @@ impl FileOperations for Reader {
     }
 
     fn poll(&self, _file: &File, table: &mut PollTable<'_>) -> PollEvents {
-        table.add(kmsg::readers());
-        if klog::next_sequence() > self.next.load(Ordering::Relaxed) {
-            PollEvents::READABLE
-        } else {
-            PollEvents::empty()
-        }
+        kmsg::poll_for_news(self.next.load(Ordering::Relaxed), table)
     }
 }
