@@ -15,6 +15,7 @@ mod same;
 
 use core::ffi::CStr;
 
+use runtime::checks::{self, Outcome};
 use runtime::vdso::Vdso;
 use runtime::{Arguments, eprintln, println};
 
@@ -22,9 +23,6 @@ runtime::program!(main);
 
 /// Most CPUs.
 const CPUS: usize = 8;
-
-/// What was wrong.
-type Outcome = Result<(), &'static str>;
 
 fn main(arguments: Arguments) -> i32 {
     let mut numbers = arguments.skip(1).map(CStr::to_bytes).map(runtime::string::number);
@@ -36,19 +34,11 @@ fn main(arguments: Arguments) -> i32 {
         println!("no vDSO");
         return 3;
     };
-    let checks: [(&str, &dyn Fn() -> Outcome); 5] = [
+    checks::run(&[
         ("resolutions and errors", &|| same::resolutions_and_errors(vdso)),
         ("between two system calls", &|| same::between_two_calls(vdso)),
         ("getcpu", &|| same::getcpu(vdso, cpus as usize)),
         ("never back", &|| race::never_back(cpus as usize, turns)),
         ("pages", &pages::protected),
-    ];
-    for (name, check) in checks {
-        if let Err(what) = check() {
-            println!("{name}: {what}");
-            return 1;
-        }
-        println!("{name}");
-    }
-    0
+    ])
 }

@@ -17,15 +17,13 @@ mod sequence;
 
 use core::ffi::CStr;
 
-use runtime::{Arguments, eprintln, println};
+use runtime::checks::{self, Outcome};
+use runtime::{Arguments, eprintln};
 
 runtime::program!(main);
 
 /// Most CPUs.
 const CPUS: usize = 8;
-
-/// What was wrong.
-type Outcome = Result<(), &'static str>;
 
 fn main(arguments: Arguments) -> i32 {
     let word = arguments.skip(1).map(CStr::to_bytes).next().unwrap_or_default();
@@ -37,7 +35,7 @@ fn main(arguments: Arguments) -> i32 {
         return 2;
     };
     let cpus = cpus as usize;
-    let checks: [(&str, &dyn Fn() -> Outcome); 9] = [
+    checks::run(&[
         ("rseq refused", &refused::registrations),
         ("rseq damaged", &refused::descriptors),
         ("rseq cpu", &|| counters::number_of_cpu(cpus)),
@@ -47,13 +45,5 @@ fn main(arguments: Arguments) -> i32 {
         ("membarrier refused", &barrier::refused),
         ("membarrier rseq", &barrier::sequence_starts_over),
         ("membarrier interrupts", &barrier::interrupts_who_runs),
-    ];
-    for (name, check) in checks {
-        if let Err(what) = check() {
-            println!("{name}: {what}");
-            return 1;
-        }
-        println!("{name}");
-    }
-    0
+    ])
 }

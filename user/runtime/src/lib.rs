@@ -6,6 +6,7 @@
 //! [`sys`], the bare system call, for programs that want to do harm.
 #![no_std]
 
+pub mod checks;
 pub mod clock;
 pub mod error;
 pub mod file;
