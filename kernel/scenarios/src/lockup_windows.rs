@@ -34,6 +34,20 @@ fn assert_hard_lockups(log: &LogTail, cpu: CpuId, expected: usize) {
     assert_eq!(log.count("hard LOCKUP"), expected, "{:#?}", log.lines());
 }
 
+/// Keeps this CPU from switching, and if it is to be `hard` from its interrupts, for as long as it takes to be reported.
+fn get_stuck(hard: bool) {
+    let now = time::monotonic();
+    if hard { spin_uninterrupted(now + HARD) } else { spin_unpreempted(now + SOFT) }
+}
+
+/// Says that this CPU, which got stuck, has been reported, if there is another to do so, and no other.
+fn assert_lockup(log: &LogTail, cpu: CpuId, hard: bool) {
+    assert_hard_lockups(log, cpu, usize::from(hard && cpus().len() > 1));
+    if !hard {
+        assert_eq!(log.count(&soft_lockup(cpu)), 1, "{:#?}", log.lines());
+    }
+}
+
 /// A thread on the boot CPU, which stays online.
 fn on_boot_cpu(function: impl FnOnce() + Send + 'static) {
     let thread = Builder::new(format_args!("story")).cpu(0).run(|_| {
@@ -63,17 +77,9 @@ pub(crate) fn lockup_out_of_rest() {
     let all = cpus();
     let cpu = all[random(all.len() as u64) as usize];
     let hard = random(2) == 0;
-    let thread = out_of_rest(cpu, move || {
-        let now = time::monotonic();
-        if hard { spin_uninterrupted(now + HARD) } else { spin_unpreempted(now + SOFT) }
-    });
+    let thread = out_of_rest(cpu, move || get_stuck(hard));
     assert_eq!(thread.join(), Exit::Returned(0));
-    if hard {
-        assert_hard_lockups(&log, cpu, usize::from(all.len() > 1));
-    } else {
-        assert_hard_lockups(&log, cpu, 0);
-        assert_eq!(log.count(&soft_lockup(cpu)), 1, "{:#?}", log.lines());
-    }
+    assert_lockup(&log, cpu, hard);
     drop(watch);
 }
 
@@ -91,12 +97,7 @@ pub(crate) fn softirq_out_of_rest() {
             let over = Arc::new(Completion::new());
             let done = over.clone();
             let timer = Timer::new(move || {
-                let now = time::monotonic();
-                if hard {
-                    spin_uninterrupted(now + HARD)
-                } else {
-                    spin_unpreempted(now + SOFT)
-                }
+                get_stuck(hard);
                 done.complete();
             });
             timer.start(from);
@@ -105,11 +106,8 @@ pub(crate) fn softirq_out_of_rest() {
         })
         .expect("a thread can be made");
     assert_eq!(thread.join(), Exit::Returned(0));
-    if hard {
-        assert_hard_lockups(&log, cpu, usize::from(all.len() > 1));
-    } else {
-        assert_hard_lockups(&log, cpu, 0);
-        assert_eq!(log.count(&soft_lockup(cpu)), 1, "{:#?}", log.lines());
+    assert_lockup(&log, cpu, hard);
+    if !hard {
         let idle = alloc::format!("s! [swapper/{cpu}:0]");
         assert_eq!(log.count(&idle), 1, "{:#?}", log.lines());
     }
