@@ -46,6 +46,40 @@ pub fn start_cpu() {
     state::start_cpu();
 }
 
+/// The body of a naked function that stores or loads a program's registers: their places in [`Registers`] are operands of their names,
+/// and so are the places of this CPU's stacks.
+macro_rules! asm_on_registers {
+    ($($line:literal),*; $($operands:tt)*) => {
+        naked_asm!(
+            $($line,)*
+            kernel_stack = const offset_of!(PerCpu, kernel_stack),
+            trap_stack = const KERNEL_STACK_OFFSET,
+            size = const size_of::<Registers>(),
+            system_call = const vector::SYSTEM_CALL,
+            vector = const offset_of!(Registers, vector),
+            rip = const offset_of!(Registers, rip),
+            rflags = const offset_of!(Registers, rflags),
+            rsp = const offset_of!(Registers, rsp),
+            rax = const offset_of!(Registers, rax),
+            rbx = const offset_of!(Registers, rbx),
+            rcx = const offset_of!(Registers, rcx),
+            rdx = const offset_of!(Registers, rdx),
+            rsi = const offset_of!(Registers, rsi),
+            rdi = const offset_of!(Registers, rdi),
+            rbp = const offset_of!(Registers, rbp),
+            r8 = const offset_of!(Registers, r8),
+            r9 = const offset_of!(Registers, r9),
+            r10 = const offset_of!(Registers, r10),
+            r11 = const offset_of!(Registers, r11),
+            r12 = const offset_of!(Registers, r12),
+            r13 = const offset_of!(Registers, r13),
+            r14 = const offset_of!(Registers, r14),
+            r15 = const offset_of!(Registers, r15),
+            $($operands)*
+        )
+    };
+}
+
 /// Goes to user mode with these registers; returns at the next trap, with the registers stored and
 /// interrupts off.
 ///
@@ -58,7 +92,7 @@ pub fn start_cpu() {
 /// Interrupts are off. Selectors and flags are those of user mode, the instruction pointer is canonical.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn enter(registers: *mut Registers) {
-    naked_asm!(
+    asm_on_registers!(
         "push rbp; push rbx; push r12; push r13; push r14; push r15",
         "mov gs:[{kernel_stack}], rsp",
         // Where the processor, or the system call's entry, will store registers.
@@ -97,31 +131,8 @@ pub(crate) unsafe extern "C" fn enter(registers: *mut Registers) {
         "pop rcx; pop rdx; pop rsi; pop rdi",
         "add rsp, 16",
         "swapgs",
-        "iretq",
-        kernel_stack = const offset_of!(PerCpu, kernel_stack),
-        trap_stack = const KERNEL_STACK_OFFSET,
-        size = const size_of::<Registers>(),
-        system_call = const vector::SYSTEM_CALL,
+        "iretq";
         slow = const SLOW_FLAGS,
-        vector = const offset_of!(Registers, vector),
-        rip = const offset_of!(Registers, rip),
-        rflags = const offset_of!(Registers, rflags),
-        rsp = const offset_of!(Registers, rsp),
-        rax = const offset_of!(Registers, rax),
-        rbx = const offset_of!(Registers, rbx),
-        rcx = const offset_of!(Registers, rcx),
-        rdx = const offset_of!(Registers, rdx),
-        rsi = const offset_of!(Registers, rsi),
-        rdi = const offset_of!(Registers, rdi),
-        rbp = const offset_of!(Registers, rbp),
-        r8 = const offset_of!(Registers, r8),
-        r9 = const offset_of!(Registers, r9),
-        r10 = const offset_of!(Registers, r10),
-        r11 = const offset_of!(Registers, r11),
-        r12 = const offset_of!(Registers, r12),
-        r13 = const offset_of!(Registers, r13),
-        r14 = const offset_of!(Registers, r14),
-        r15 = const offset_of!(Registers, r15),
     )
 }
 
@@ -129,7 +140,7 @@ pub(crate) unsafe extern "C" fn enter(registers: *mut Registers) {
 /// the user's. The selectors in the registers stay as they are: they never change.
 #[unsafe(naked)]
 unsafe extern "C" fn system_call_entry() {
-    naked_asm!(
+    asm_on_registers!(
         "swapgs",
         "mov gs:[{user_stack}], rsp",
         "mov rsp, gs:[{trap_stack}]",
@@ -156,31 +167,8 @@ unsafe extern "C" fn system_call_entry() {
         "mov [rsp - {size} + {rdi}], rdi",
         "mov rsp, gs:[{kernel_stack}]",
         "pop r15; pop r14; pop r13; pop r12; pop rbx; pop rbp",
-        "ret",
+        "ret";
         user_stack = const offset_of!(PerCpu, user_stack),
-        kernel_stack = const offset_of!(PerCpu, kernel_stack),
-        trap_stack = const KERNEL_STACK_OFFSET,
-        size = const size_of::<Registers>(),
-        system_call = const vector::SYSTEM_CALL,
         code = const offset_of!(Registers, code),
-        vector = const offset_of!(Registers, vector),
-        rip = const offset_of!(Registers, rip),
-        rflags = const offset_of!(Registers, rflags),
-        rsp = const offset_of!(Registers, rsp),
-        rax = const offset_of!(Registers, rax),
-        rbx = const offset_of!(Registers, rbx),
-        rcx = const offset_of!(Registers, rcx),
-        rdx = const offset_of!(Registers, rdx),
-        rsi = const offset_of!(Registers, rsi),
-        rdi = const offset_of!(Registers, rdi),
-        rbp = const offset_of!(Registers, rbp),
-        r8 = const offset_of!(Registers, r8),
-        r9 = const offset_of!(Registers, r9),
-        r10 = const offset_of!(Registers, r10),
-        r11 = const offset_of!(Registers, r11),
-        r12 = const offset_of!(Registers, r12),
-        r13 = const offset_of!(Registers, r13),
-        r14 = const offset_of!(Registers, r14),
-        r15 = const offset_of!(Registers, r15),
     )
 }
