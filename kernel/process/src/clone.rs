@@ -14,7 +14,6 @@ use alloc::sync::Arc;
 use cgroup::Cgroup;
 use errno::{Errno, Result};
 use fault::Point;
-use fs::Capabilities;
 use machine::NodeId;
 use machine::user::UserContext;
 use sched::{Comm, Completion, Sleep, Slot, TaskRef, WaitError, state};
@@ -22,12 +21,15 @@ use trace::{SCHED_PROCESS_FORK, SchedProcessFork};
 
 use crate::exit;
 use crate::flags::CloneFlags;
-use crate::pid::{NewPid, Pid};
+use crate::pid::Pid;
 use crate::ptrace::{self, Event};
 use crate::signal::ThreadSignals;
 use crate::thread::{NewThread, Thread};
 use link::link;
-use parts::{check_number_of_tasks, copy_namespaces, copy_resources, new_process, new_task};
+use parts::{
+    allocate_pid, check_number_of_tasks, copy_files, copy_namespaces, copy_resources, new_process,
+    new_task,
+};
 
 pub use parts::unshare_namespaces;
 
@@ -186,21 +188,9 @@ fn copy_process_boxed(
         return Err(Errno::ENOMEM);
     }
     memory::require_free()?;
-    let namespaces = copy_namespaces(flags, &resources)?;
-    if !args.set_tid.is_empty() {
-        if args.set_tid.len() > namespaces.pid_for_children.level() + 1 {
-            return Err(Errno::EINVAL);
-        }
-        resources.credentials.require(Capabilities::SYS_ADMIN)?;
-    }
-    let new_pid = NewPid::allocate(&namespaces.pid_for_children, args.set_tid)?;
-    resources.namespaces = namespaces;
+    resources.namespaces = copy_namespaces(flags, &resources)?;
+    let new_pid = allocate_pid(args, &resources)?;
     copy_resources(flags, &mut resources)?;
-    let files = creator.files();
-    let files = match flags.contains(CloneFlags::FILES) {
-        true => files,
-        false => files.map(|files| files.fork_copy()),
-    };
     let now = time::monotonic();
     let process = if flags.contains(CloneFlags::THREAD) {
         creator.process().clone()
@@ -216,7 +206,7 @@ fn copy_process_boxed(
         pid: new_pid.pid().clone(),
         process,
         signals: ThreadSignals::for_child(creator, keeps_stack),
-        files,
+        files: copy_files(flags, creator),
         resources,
         vfork_done: vfork.clone(),
         personality: creator.personality(),

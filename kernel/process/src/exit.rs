@@ -74,7 +74,7 @@ pub fn do_exit(code: u32) -> ! {
 
 /// All of the running thread's end but the last switch: its start function returns after this. May
 /// sleep.
-pub fn leave(code: u32) {
+pub(crate) fn leave(code: u32) {
     let me = sched::current_ref();
     let thread = Thread::of(&me);
     let process = thread.process();

@@ -34,7 +34,7 @@ pub struct Layout {
 
 impl Layout {
     /// Nothing loaded yet, and mappings placed as for the default stack limit.
-    pub(crate) fn empty() -> Self {
+    pub fn empty() -> Self {
         Self {
             mmap_base: mmap_base(0, 0),
             code: (0, 0),

@@ -4,13 +4,13 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use errno::{Errno, Result};
-use fs::Capabilities;
+use fs::{Capabilities, FileTable};
 use sched::{Attributes, CpuMask, Policy, Task, TaskFlags, TaskRef};
 
 use super::CloneArgs;
 use crate::flags::CloneFlags;
 use crate::namespace::Namespaces;
-use crate::pid::Pid;
+use crate::pid::{NewPid, Pid};
 use crate::process::{NewProcess, Process};
 use crate::rlimit::Resource;
 use crate::thread::{Resources, Thread};
@@ -71,6 +71,29 @@ fn new_namespaces(flags: CloneFlags, resources: &Resources) -> Result<Arc<Namesp
         namespaces.pid_for_children = namespaces.pid_for_children.nested()?;
     }
     Ok(Arc::new(namespaces))
+}
+
+/// A number in each namespace that sees the new task: those that are asked for, and free ones for the rest.
+#[inline(always)]
+pub(super) fn allocate_pid(args: &CloneArgs<'_>, resources: &Resources) -> Result<NewPid> {
+    let namespace = &resources.namespaces.pid_for_children;
+    if !args.set_tid.is_empty() {
+        if args.set_tid.len() > namespace.level() + 1 {
+            return Err(Errno::EINVAL);
+        }
+        resources.credentials.require(Capabilities::SYS_ADMIN)?;
+    }
+    NewPid::allocate(namespace, args.set_tid)
+}
+
+/// The creator's open files, or its own of the same.
+#[inline(always)]
+pub(super) fn copy_files(flags: CloneFlags, creator: &Thread) -> Option<Arc<FileTable>> {
+    let files = creator.files();
+    match flags.contains(CloneFlags::FILES) {
+        true => files,
+        false => files.map(|files| files.fork_copy()),
+    }
 }
 
 /// Gives the child copies of its own of what it is not to share.

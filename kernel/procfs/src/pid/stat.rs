@@ -6,6 +6,7 @@ use errno::Result;
 use kernfs::Text;
 use process::{ExitState, Process, Resource, Thread, Usage};
 use sched::{Attributes, Task, TaskFlags, TaskRef};
+use vm::Layout;
 
 use super::subject::{Scope, Subject, may_inspect};
 use super::{name_of, state_of};
@@ -52,21 +53,15 @@ pub(super) fn stat(subject: &Subject, task: &TaskRef, text: &mut Text) -> Result
 
     // Addresses are shown to those who could look for themselves.
     let permitted = may_inspect(task);
-    let mm = thread.mm();
-    let statistics = mm.as_ref().map(|mm| mm.statistics()).unwrap_or_default();
-    let layout = mm.map(|mm| mm.layout());
-    let hidden = u64::from(layout.is_some());
-    let layout = layout.filter(|_| permitted);
-    let (code, stack) = layout.map_or(((hidden as usize, hidden as usize), 0), |layout| {
-        (layout.code, layout.start_stack)
-    });
+    let statistics = thread.mm().map(|mm| mm.statistics()).unwrap_or_default();
+    let layout = shown_layout(thread, permitted);
     text.push_fields(&[
         (statistics.size * memory::PAGE_SIZE) as u64,
         statistics.resident as u64,
         process.limit(Resource::Resident).soft,
-        code.0 as u64,
-        code.1 as u64,
-        stack as u64,
+        layout.code.0 as u64,
+        layout.code.1 as u64,
+        layout.start_stack as u64,
         0,
         0,
     ])?;
@@ -81,21 +76,29 @@ pub(super) fn stat(subject: &Subject, task: &TaskRef, text: &mut Text) -> Result
     let (priority, policy) = (attributes.priority, attributes.policy.number());
     text.push_fields(&[task.cpu() as u64, priority.into(), policy.into()])?;
 
-    let shown = |choose: fn(&vm::Layout) -> usize| layout.as_ref().map_or(0, choose) as u64;
     text.push_fields(&[
         0,
         0,
         0,
-        shown(|layout| layout.data.0),
-        shown(|layout| layout.data.1),
-        shown(|layout| layout.start_brk),
-        shown(|layout| layout.arguments.0),
-        shown(|layout| layout.arguments.1),
-        shown(|layout| layout.environment.0),
-        shown(|layout| layout.environment.1),
+        layout.data.0 as u64,
+        layout.data.1 as u64,
+        layout.start_brk as u64,
+        layout.arguments.0 as u64,
+        layout.arguments.1 as u64,
+        layout.environment.0 as u64,
+        layout.environment.1 as u64,
         if permitted { exit_code(thread).into() } else { 0 },
     ])?;
     text.push(b"\n")
+}
+
+/// Where things are in a task's memory, as it is shown: to who may not know it, that there is code somewhere (1) and nothing else.
+fn shown_layout(thread: &Thread, permitted: bool) -> Layout {
+    match thread.mm() {
+        None => Layout::empty(),
+        Some(mm) if permitted => mm.layout(),
+        Some(_) => Layout { code: (1, 1), ..Layout::empty() },
+    }
 }
 
 /// `statm`: sizes in pages.
