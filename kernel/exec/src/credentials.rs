@@ -9,7 +9,7 @@ use fs::{Capabilities, Credentials, File, MountFlags, S_ISGID, S_ISUID};
 const S_IXGRP: u32 = 0o010;
 
 /// The identity of a program that `old` executes.
-pub struct NewIdentity {
+pub(crate) struct NewIdentity {
     /// Who it is.
     pub credentials: Arc<Credentials>,
     /// It has rights that its caller had not: it must not trust its environment (AT_SECURE).
@@ -21,7 +21,11 @@ pub struct NewIdentity {
 ///
 /// # Errors
 /// Those of the file's `stat`.
-pub fn of_program(old: &Arc<Credentials>, file: &File, trusted: bool) -> Result<NewIdentity> {
+pub(crate) fn of_program(
+    old: &Arc<Credentials>,
+    file: &File,
+    trusted: bool,
+) -> Result<NewIdentity> {
     let stat = file.inode().stat()?;
     let set_ids = trusted
         && !old.no_new_privileges

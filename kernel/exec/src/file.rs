@@ -10,7 +10,7 @@ use fs::{Access, Caller, File, FileType, LookupFlags, OpenFlags, Start};
 ///
 /// # Errors
 /// Those of the path walk. EACCES: it may not be executed, or is no regular file.
-pub fn open(
+pub(crate) fn open(
     caller: &Caller<'_>,
     start: &Start,
     path: &[u8],
@@ -30,7 +30,7 @@ pub fn open(
 ///
 /// # Errors
 /// Those of the file.
-pub fn read_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> Result<usize> {
+pub(crate) fn read_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> Result<usize> {
     let wanted = buffer.len();
     while !buffer.is_empty() {
         // The sink moves the slice on as it is filled.
@@ -47,7 +47,7 @@ pub fn read_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> Result<us
 ///
 /// # Errors
 /// ENOEXEC: the file has not so many. ENOMEM, and those of the file.
-pub fn read_exactly(file: &File, length: usize, offset: u64) -> Result<Vec<u8>> {
+pub(crate) fn read_exactly(file: &File, length: usize, offset: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(length).map_err(|_| Errno::ENOMEM)?;
     bytes.resize(length, 0);

@@ -36,7 +36,7 @@ const CLOCK_TICKS: usize = 100;
 const MIN_SIGNAL_STACK: usize = 3632;
 
 /// Everything that a new program is made of.
-pub struct Ingredients<'a> {
+pub(crate) struct Ingredients<'a> {
     /// The ELF file.
     pub file: Arc<File>,
     /// The path that was executed.
@@ -56,7 +56,7 @@ pub struct Ingredients<'a> {
 }
 
 /// A program that is ready to run.
-pub struct Image {
+pub(crate) struct Image {
     /// Its memory.
     pub mm: Arc<Mm>,
     /// Its first instruction, or its interpreter's.
@@ -87,7 +87,7 @@ impl Image {
     /// # Errors
     /// ENOEXEC: not a program that can run here. ENOMEM,
     /// E2BIG, and those of the files.
-    pub fn build(what: &Ingredients<'_>, caller: &Caller<'_>) -> Result<Self> {
+    pub(crate) fn build(what: &Ingredients<'_>, caller: &Caller<'_>) -> Result<Self> {
         let randomness = Randomness { enabled: what.randomize };
         let program = Elf::read(what.file.clone())?;
         let interpreter = match program.interpreter()? {

@@ -15,7 +15,7 @@ use crate::elf::{HEADER_SIZE, Header, Placement, Program, Segment};
 use crate::file::{read_at, read_exactly};
 
 /// An ELF file that has been read and not yet mapped.
-pub struct Elf {
+pub(crate) struct Elf {
     file: Arc<File>,
     backing: Arc<dyn Backing>,
     may_execute: bool,
@@ -27,7 +27,7 @@ pub struct Elf {
 
 /// Where a program came to be.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// How far it was moved.
     pub bias: usize,
     /// Its first instruction.
@@ -49,7 +49,7 @@ impl Elf {
     ///
     /// # Errors
     /// ENOEXEC: not a program for this machine. ENOMEM, and those of the file.
-    pub fn read(file: Arc<File>) -> Result<Self> {
+    pub(crate) fn read(file: Arc<File>) -> Result<Self> {
         let mut start = [0; HEADER_SIZE];
         let length = read_at(&file, &mut start, 0)?;
         let header = Header::parse(&start[..length])?;
@@ -65,7 +65,7 @@ impl Elf {
     ///
     /// # Errors
     /// ENOEXEC: it is not a string. Those of the file.
-    pub fn interpreter(&self) -> Result<Option<alloc::vec::Vec<u8>>> {
+    pub(crate) fn interpreter(&self) -> Result<Option<alloc::vec::Vec<u8>>> {
         let Some(range) = self.program.interpreter.clone() else {
             return Ok(None);
         };
@@ -76,7 +76,7 @@ impl Elf {
     }
 
     /// What the file is as a mapping sees it.
-    pub fn backing(&self) -> &Arc<dyn Backing> {
+    pub(crate) fn backing(&self) -> &Arc<dyn Backing> {
         &self.backing
     }
 
@@ -86,7 +86,7 @@ impl Elf {
     /// # Errors
     /// ENOMEM; EEXIST: something is where it has to be; ENOEXEC: the file is shorter than it says;
     /// and what mapping gives.
-    pub fn map(&self, mm: &Mm, base: Option<usize>) -> Result<Loaded> {
+    pub(crate) fn map(&self, mm: &Mm, base: Option<usize>) -> Result<Loaded> {
         let span = self.program.span();
         let bias = match self.header.placement {
             Placement::Fixed => {

@@ -7,7 +7,7 @@ use machine::PAGE_SIZE;
 use machine::user;
 
 /// The longest single string, its final NUL included (Linux's `MAX_ARG_STRLEN`).
-pub const STRING_MAX: usize = 32 * PAGE_SIZE;
+pub(crate) const STRING_MAX: usize = 32 * PAGE_SIZE;
 
 /// Strings one after the other, each with its final NUL, as they will stand on the new stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use errno::{Errno, Result};
 
 /// The longest address of any family.
-pub const RAW_ADDRESS_MAX: usize = 128;
+const RAW_ADDRESS_MAX: usize = 128;
 /// `AF_UNSPEC`.
 const UNSPECIFIED: u16 = 0;
 

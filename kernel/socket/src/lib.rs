@@ -21,7 +21,7 @@ mod message;
 mod options;
 mod wait;
 
-pub use address::{RAW_ADDRESS_MAX, RawAddress};
+pub use address::RawAddress;
 pub use family::{Family, Shutdown, Socket, Type};
 pub use file::{of_family, of_file, open, open_pair};
 pub use message::{Ancillary, FILES_MAX, Identity, MESSAGE_OVERHEAD, Receive, Received};

@@ -9,9 +9,9 @@ use errno::Result;
 use crate::control;
 
 /// Bytes that Linux puts before an event's own fields, and that `format` counts offsets from.
-pub const COMMON_SIZE: usize = 8;
+pub(crate) const COMMON_SIZE: usize = 8;
 /// The most bytes of an event's own fields.
-pub const PAYLOAD_MAX: usize = 320;
+pub(crate) const PAYLOAD_MAX: usize = 320;
 
 /// A use of an event: its fields go into the rings.
 const RECORDED: u8 = 1;

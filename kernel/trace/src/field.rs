@@ -4,7 +4,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// The bytes of a `comm`, with its final NUL.
-pub const COMM_SIZE: usize = 16;
+pub(crate) const COMM_SIZE: usize = 16;
 
 /// A name in a field of fixed size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl fmt::Display for Pointer {
 }
 
 /// A type that a field can have.
-pub trait Field: Sized {
+pub(crate) trait Field: Sized {
     /// Bytes that it takes, and the multiple at which it lies.
     const SIZE: usize;
     const ALIGN: usize = Self::SIZE;

@@ -22,14 +22,14 @@ const IN_SOFTIRQ: u8 = 4;
 const SOFTIRQS_ON: u8 = 8;
 
 /// A class's place in the graph.
-pub struct Node {
+pub(crate) struct Node {
     /// Its row, plus one; 0 before the first use.
     number: AtomicUsize,
     usage: AtomicU8,
 }
 
 impl Node {
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { number: AtomicUsize::new(0), usage: AtomicU8::new(0) }
     }
 }
