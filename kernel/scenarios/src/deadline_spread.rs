@@ -6,8 +6,9 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use kthread::Handle;
 use sched::{Completion, CpuMask};
+use sync::IrqGuard;
 
-use crate::deadlines::{LATE, MS, implicit, set, wish};
+use crate::deadlines::{LATE, MS, Unlimited, implicit, set, wish};
 use crate::tools::{cpus, join_all, random, spawn, spin_until};
 
 /// Each CPU runs a deadline task, and one more waits. When any of them sleeps, that one runs, wherever it waited.
@@ -110,4 +111,61 @@ pub(crate) fn idle_one_takes_it() {
     join_all([spinner, urgent].into_iter().collect());
     assert!(back >= next, "it is not back {} ns after its period's begin", LONG);
     assert!(back < next + 5 * LATE, "an idle CPU left it waiting for {} ns", back - next);
+}
+
+/// A deadline task loses its CPU to one that is bound there, and keeps interrupts off: no tick sees that it waits. Another CPU is told by
+/// an interrupt, and takes it.
+pub(crate) fn pushed_by_interrupt() {
+    let home = CpuMask::of(0);
+    let others: Vec<_> = cpus().into_iter().filter(|&cpu| cpu != 0).collect();
+    if others.is_empty() {
+        return;
+    }
+    let _unlimited = Unlimited::new();
+    let over = Arc::new(AtomicBool::new(false));
+    let turns = Arc::new(AtomicU64::new(0));
+    let go = Arc::new(Completion::new());
+    let (wait_for, seen) = (go.clone(), turns.clone());
+    let urgent = spawn("urgent", move |_| {
+        wait_for.wait();
+        let _irqs_off = IrqGuard::new();
+        let (from, before) = (time::monotonic(), seen.load(Ordering::SeqCst));
+        while seen.load(Ordering::SeqCst) == before {
+            let waited = time::monotonic() - from;
+            assert!(waited < LATE, "nobody has taken it in {waited} ns");
+            machine::cpu::relax();
+        }
+        0
+    });
+    sched::set_allowed(urgent.task(), home).expect("an online CPU");
+    while urgent.task().is_queued() {
+        sched::sleep_for(MS);
+    }
+    set(urgent.task(), implicit(90 * MS, 100 * MS));
+    // What ran on the others had an earlier deadline, and is not there any more.
+    let early = others.into_iter().map(|cpu| {
+        let thread = spawn("early", |_| {
+            sched::sleep_for(MS);
+            0
+        });
+        sched::set_allowed(thread.task(), CpuMask::of(cpu)).expect("an online CPU");
+        set(thread.task(), implicit(40 * MS, 50 * MS));
+        thread
+    });
+    join_all(early.collect());
+    let (end, count) = (over.clone(), turns.clone());
+    let late = spawn("late", move |_| {
+        while !end.load(Ordering::SeqCst) {
+            count.fetch_add(1, Ordering::SeqCst);
+            machine::cpu::relax();
+        }
+        0
+    });
+    sched::set_allowed(late.task(), home).expect("an online CPU");
+    set(late.task(), implicit(900 * MS, 1000 * MS));
+    sched::set_allowed(late.task(), CpuMask::present()).expect("online CPUs");
+    go.complete();
+    join_all([urgent].into_iter().collect());
+    over.store(true, Ordering::SeqCst);
+    join_all([late].into_iter().collect());
 }

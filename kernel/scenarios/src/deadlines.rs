@@ -32,13 +32,13 @@ pub(crate) fn set(task: &TaskRef, wish: DeadlineParameters) {
 }
 
 /// While this lives, everybody is admitted, and deadline tasks may be bound.
-struct Unlimited {
+pub(crate) struct Unlimited {
     period: u64,
     runtime: Option<u64>,
 }
 
 impl Unlimited {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (period, runtime) = sched::rt_bandwidth();
         sched::set_rt_bandwidth(period, None).expect("there is a period");
         Self { period, runtime }
@@ -283,7 +283,7 @@ pub(crate) fn deadlines_are_met() {
 }
 
 /// A thread that sleeps until it is stopped.
-fn sleeper(name: &str) -> Handle {
+pub(crate) fn sleeper(name: &str) -> Handle {
     spawn(name, |this| {
         let stopped = || this.should_stop().then_some(());
         sched::wait_to_be_woken(sched::Sleep::Idle, None, stopped).map_or(1, |()| 0)
@@ -385,7 +385,7 @@ fn leaves_in_debt() {
     stop(spender);
 }
 
-fn stop(thread: Handle) {
+pub(crate) fn stop(thread: Handle) {
     assert!(matches!(thread.stop(), Exit::Returned(0) | Exit::NeverRan));
 }
 

@@ -14,6 +14,7 @@ mod barrier;
 mod census;
 mod cgroups;
 mod create;
+mod deadline_changes;
 #[cfg(not(target_os = "none"))]
 mod deadline_spread;
 mod deadlines;
@@ -142,6 +143,16 @@ scenarios! {
     s01_deadline_waiting_is_pulled / 10: "a CPU that gets free takes the deadline task that waits elsewhere" = deadline_spread::waiting_one_is_pulled;
     #[cfg(not(target_os = "none"))]
     s01_deadline_idle_takes_it / 10: "an idle CPU takes a deadline task that would wait for a more urgent one" = deadline_spread::idle_one_takes_it;
+    #[cfg(not(target_os = "none"))]
+    s01_deadline_pushed_by_interrupt: "one that loses its CPU while no tick can see it is taken by another CPU at once" = deadline_spread::pushed_by_interrupt;
+    s01_deadline_back_before_others: "one that is throttled for a short time does not wait for one that is for long" = deadline_changes::back_before_others;
+    #[cfg(not(target_os = "none"))]
+    s01_deadline_between_ticks / 4: "a budget shorter than a tick ends when it is used up" = deadline_changes::budget_between_ticks;
+    s01_deadline_cut_and_ended: "less runtime cuts what is left, and nobody comes into the class after its end" = deadline_changes::cut_and_ended;
+    s01_deadline_comes_back_fresh: "one that leaves while it waits comes back with a new deadline" = deadline_changes::comes_back_fresh;
+    #[cfg(not(target_os = "none"))]
+    s01_deadline_leaves_while_it_runs: "what one has run since the last look counts when it leaves" = deadline_changes::leaves_while_it_runs;
+    s01_deadline_against_affinity: "one comes into the class while it is bound: one of the two is refused" = deadline_changes::against_affinity;
     s01_deadline_admission: "what is admitted, what is refused, and when bandwidth is there again" = deadlines::admission;
     s01_deadline_against_hotplug / 4: "a CPU goes only if what was promised can be kept, and throttled tasks go on elsewhere" = deadlines::against_hotplug;
     s01_deadline_against_everything: "tasks come into the class and leave it at any moment, and no bandwidth is lost" = deadlines::against_everything;

@@ -6,10 +6,10 @@ use sync::{Choice, IrqGuard, List, LockClass, SpinLock, might_sleep};
 
 use crate::current::{assert_awake, current};
 use crate::schedule::{Woken, schedule_as, schedule_until};
-use crate::state::{self, Sleep};
+use crate::state::{self, Claim, Sleep};
 use crate::task::{Task, TaskRef};
 use crate::wait::WaitError;
-use crate::wake::{Claim, activate, claim};
+use crate::wake::activate;
 
 /// Taken with interrupts off, from any context. `complete_all` takes run-queue locks inside.
 static COMPLETION_LOCK: LockClass = LockClass::new("completion");
@@ -47,7 +47,7 @@ impl Inner {
     /// in what state.
     #[inline(always)]
     fn hand_out(&mut self) -> Option<(TaskRef, u32)> {
-        match self.waiters.front().map(|task| claim(task, state::NORMAL)) {
+        match self.waiters.front().map(|task| task.state.claim(state::NORMAL)) {
             Some(Claim::Asleep(slept_as)) => Some((self.waiters.pop_front()?, slept_as)),
             Some(Claim::Awake) => {
                 // It runs, or waits on a run queue: this is not the last reference to it.
@@ -92,7 +92,7 @@ impl Inner {
 
 /// Takes a waiter that can be woken off the list, with the state that it slept in if it did.
 fn choice_of(task: &Task) -> Choice<Option<u32>> {
-    match claim(task, state::NORMAL) {
+    match task.state.claim(state::NORMAL) {
         Claim::Refused => Choice::Leave,
         Claim::Awake => Choice::Take(None),
         Claim::Asleep(slept_as) => Choice::Take(Some(slept_as)),

@@ -14,10 +14,10 @@ use sync::{IrqGuard, might_sleep};
 use crate::balance;
 use crate::current::{assert_awake, current};
 use crate::schedule::schedule_as;
-use crate::state::{self, Sleep};
+use crate::state::{self, Claim, Sleep};
 use crate::task::TaskRef;
 use crate::wait::{WaitError, wait_to_be_woken};
-use crate::wake::{Claim, activate_by_leaver, claim, wake_up_state};
+use crate::wake::{activate_by_leaver, wake_up_state};
 
 /// Wakes `other`, if its state is one of `mask`, and sleeps as [`wait_to_be_woken`] does until `condition` gives a value. The other one is woken in
 /// any case, also if the condition holds already or the wait ends early. May sleep.
@@ -61,7 +61,7 @@ pub(crate) fn wake_at_end(other: TaskRef) {
 /// Returns whether the woken one waits for this CPU. The caller leaves it next.
 fn wake(other: TaskRef, mask: u32) -> bool {
     let _irqs_off = IrqGuard::new();
-    match claim(&other, mask) {
+    match other.state.claim(mask) {
         Claim::Refused | Claim::Awake => false,
         Claim::Asleep(slept_as) => activate_by_leaver(other, slept_as),
     }

@@ -105,6 +105,34 @@ impl StateWord {
         machine::irq::point();
         exchanged.map(|_| ())
     }
+
+    /// Tries to take the task out of its sleep. Interrupts off, if it is to be activated.
+    #[inline]
+    pub(crate) fn claim(&self, mask: u32) -> Claim {
+        loop {
+            let state = self.load();
+            if state & mask == 0 {
+                return Claim::Refused;
+            }
+            if state & OFF_QUEUE == 0 {
+                if self.exchange(state, RUNNING).is_ok() {
+                    return Claim::Awake;
+                }
+            } else if self.exchange(state, WAKING).is_ok() {
+                return Claim::Asleep(state);
+            }
+        }
+    }
+}
+
+/// What became of an attempt to wake a task.
+pub(crate) enum Claim {
+    /// It does not sleep so.
+    Refused,
+    /// It was on its way to sleep, on its own CPU, and now goes on.
+    Awake,
+    /// It slept in this state, and waits for [`activate`](crate::wake::activate).
+    Asleep(u32),
 }
 
 /// The letter that `/proc` and `ps` show for a state.

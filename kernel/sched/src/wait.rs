@@ -23,9 +23,9 @@ use sync::{Choice, Current, Linked, Links, List, LockClass, SpinLock, might_slee
 
 use crate::current::{assert_awake, current, current_ref};
 use crate::schedule::{Woken, schedule, schedule_until, schedule_within};
-use crate::state::{self, Sleep};
+use crate::state::{self, Claim, Sleep};
 use crate::task::{Task, TaskRef};
-use crate::wake::{Claim, activate, claim, wake_up_state};
+use crate::wake::{activate, wake_up_state};
 
 /// Taken with interrupts off, from any context; wake-ups take run-queue locks inside.
 static WAIT_LOCK: LockClass = LockClass::new("wait_queue");
@@ -279,7 +279,7 @@ fn wake(waiters: &mut Waiters, mut exclusive_left: usize) {
             if exclusive && exclusive_left == 0 {
                 return Choice::Stop;
             }
-            let slept_as = match claim(task, state::NORMAL) {
+            let slept_as = match task.state.claim(state::NORMAL) {
                 // Who is not asleep stays on the queue: it may be on its way from there to sleep, and what it
                 // will wait for is not this event but the next.
                 Claim::Refused => return Choice::Leave,

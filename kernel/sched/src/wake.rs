@@ -12,7 +12,7 @@ use crate::cpumask::CpuMask;
 use crate::current::current;
 use crate::deadline::spread;
 use crate::runqueue::RUN_QUEUES;
-use crate::state::{self, NEW, NOLOAD, OFF_QUEUE, UNINTERRUPTIBLE, WAKING};
+use crate::state::{self, Claim, NEW, NOLOAD, UNINTERRUPTIBLE};
 use crate::task::{Task, TaskRef};
 use crate::tracepoints;
 
@@ -31,40 +31,12 @@ pub fn wake_up_state(task: &TaskRef, mask: u32) -> bool {
     }
     // Held to the end: the reschedule happens when all is done.
     let _irqs_off = IrqGuard::new();
-    match claim(task, mask) {
+    match task.state.claim(mask) {
         Claim::Refused => false,
         Claim::Awake => true,
         Claim::Asleep(slept_as) => {
             activate(Arc::clone(task), slept_as);
             true
-        }
-    }
-}
-
-/// What became of an attempt to wake a task.
-pub(crate) enum Claim {
-    /// It does not sleep so.
-    Refused,
-    /// It was on its way to sleep, on its own CPU, and now goes on.
-    Awake,
-    /// It slept in this state, and waits for [`activate`].
-    Asleep(u32),
-}
-
-/// Tries to take a task out of its sleep. Interrupts off, if it is to be activated.
-#[inline]
-pub(crate) fn claim(task: &Task, mask: u32) -> Claim {
-    loop {
-        let state = task.state.load();
-        if state & mask == 0 {
-            return Claim::Refused;
-        }
-        if state & OFF_QUEUE == 0 {
-            if task.state.exchange(state, state::RUNNING).is_ok() {
-                return Claim::Awake;
-            }
-        } else if task.state.exchange(state, WAKING).is_ok() {
-            return Claim::Asleep(state);
         }
     }
 }
