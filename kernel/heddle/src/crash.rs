@@ -3,6 +3,7 @@
 
 use core::fmt::Write;
 use core::hint::black_box;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use errno::{Errno, Result};
 use kernfs::{Attribute, Text};
@@ -12,9 +13,11 @@ use sync::{IrqGuard, PreemptGuard};
 use workqueue::Work;
 
 /// A way to fail: its name, and what it does to the task that asks for it.
-const WAYS: [(&str, fn()); 8] = [
+const WAYS: [(&str, fn()); 10] = [
     ("PANIC", || kthread::oops::panic(format_args!("dumptest"))),
     ("BUG", || panic!("a task asked for this")),
+    ("WARNING", || kthread::warn::warn(format_args!(""))),
+    ("WARNING_MESSAGE", warn_with_number),
     ("EXHAUST_STACK", || _ = black_box(deeper(0))),
     ("SOFTLOCKUP", spin_unpreempted),
     ("HARDLOCKUP", spin_uninterrupted),
@@ -58,6 +61,12 @@ fn provoke(bytes: &[u8]) -> Result<()> {
     log::info!("lkdtm: Performing direct entry {name}");
     fail();
     Ok(())
+}
+
+fn warn_with_number() {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed) + 1;
+    kthread::warn::warn(format_args!("Warning message trigger count: {number}"));
 }
 
 fn spin_unpreempted() {

@@ -83,6 +83,7 @@ fn part_of_name(filter: &str) -> &str {
 
 #[cfg(feature = "scenarios")]
 fn run_scenarios(filter: &str, rounds: u64) -> ! {
+    kthread::oops::add_taint(taint::Flag::Test);
     let (passed, failed) = scenarios::run_all(filter, rounds);
     log::info!("{passed} passed, {failed} failed");
     machine::power::exit(u8::from(failed != 0))

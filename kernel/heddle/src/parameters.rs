@@ -111,6 +111,8 @@ fn set<'a>(
         "panic" => kthread::oops::set_panic_timeout(number(name, value)?),
         "oops" if value == "panic" => kthread::oops::set_panic_on_oops(true),
         "panic_on_oops" => kthread::oops::set_panic_on_oops(value != "0"),
+        "panic_on_warn" => switch(name, value, &kthread::warn::PANIC_ON_WARN)?,
+        "panic_on_taint" => panic_on_taint(name, value)?,
         "isolcpus" => isolate(name, value)?,
         "hung_task_panic" => switch(name, value, &hung_task::PANIC)?,
         "softlockup_panic" => switch(name, value, &lockup::SOFTLOCKUP_PANIC)?,
@@ -161,6 +163,20 @@ fn switch<'a>(name: &'a str, value: &'a str, setting: &AtomicI64) -> Result<(), 
     };
     setting.store(on, Ordering::Relaxed);
     Ok(())
+}
+
+/// `panic_on_taint=MASK[,nousertaint]`, with the mask in hexadecimal.
+fn panic_on_taint<'a>(name: &'a str, value: &'a str) -> Result<(), Bad<'a>> {
+    let (mask, not_by_users) = match value.split_once(',') {
+        None => (value, false),
+        Some((mask, "nousertaint")) => (mask, true),
+        Some((mask, _)) => (mask, false),
+    };
+    let digits = mask.strip_prefix("0x").unwrap_or(mask);
+    match u64::from_str_radix(digits, 16) {
+        Ok(bits) if taint::panic_on(bits, not_by_users) => Ok(()),
+        _ => Err(Bad::Value { name, value, wanted: "a hexadecimal mask of flags" }),
+    }
 }
 
 /// `nmi_watchdog=[panic|nopanic][,][0|1]`

@@ -25,13 +25,13 @@ const DEPTH: usize = 24;
 /// How long an answer is waited for, in nanoseconds.
 const PATIENCE: u64 = 100 * time::MILLISECOND;
 
-/// The kernel as reports name it: that nothing is known to be wrong with it, its release, and the number of its build.
+/// The kernel as reports name it: what is known to be wrong with it, its release, and the number of its build.
 pub struct KernelName;
 
 impl fmt::Display for KernelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let build = process::VERSION.split(' ').next().unwrap_or_default();
-        write!(f, "Not tainted {} {build}", process::RELEASE)
+        write!(f, "{} {} {build}", taint::Shown::now(), process::RELEASE)
     }
 }
 
@@ -48,6 +48,22 @@ pub fn print_running(instruction: usize, frame_pointer: usize) {
         print_address(instruction);
     }
     machine::backtrace::walk(frame_pointer, me.context().stack_bounds(), &mut print_address);
+}
+
+/// The innermost return address from a frame pointer of the running task on: in the function that called the one whose frame it
+/// is. 0: the stack ends there. Any context.
+pub(crate) fn caller(frame_pointer: usize) -> usize {
+    let mut innermost = 0;
+    machine::backtrace::walk(
+        frame_pointer,
+        sched::current().context().stack_bounds(),
+        &mut |address| {
+            if innermost == 0 {
+                innermost = address;
+            }
+        },
+    );
+    innermost
 }
 
 fn print_address(address: usize) {

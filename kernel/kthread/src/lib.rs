@@ -36,6 +36,7 @@
 //! | `reaper` | what is left of dead tasks |
 //! | `backtrace` | where a task sleeps, and what a CPU does |
 //! | `oops` | a thread that panics dies alone, where that is safe |
+//! | `warn` | something is wrong, and the kernel goes on |
 //! | `use_mm` | a kernel thread takes on a user address space for a while |
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -54,6 +55,7 @@ pub mod smpboot;
 mod this;
 mod thread;
 mod use_mm;
+pub mod warn;
 pub mod worker;
 
 pub use builder::Builder;

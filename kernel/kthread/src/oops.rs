@@ -5,11 +5,12 @@
 //! joiner learns of the end; a user task's parent sees it killed by SIGSEGV.
 
 use core::fmt;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 
 use machine::{Oops, OopsKind};
 use sched::TaskFlags;
 use sync::Once;
+use taint::Flag;
 
 use crate::backtrace;
 use crate::thread::{End, record_of};
@@ -18,7 +19,6 @@ use crate::thread::{End, record_of};
 static PANIC_ON_OOPS: AtomicBool = AtomicBool::new(false);
 /// `panic=`: seconds until the machine is reset after a panic; 0: never; below: at once.
 static PANIC_TIMEOUT: AtomicI32 = AtomicI32::new(0);
-static COUNT: AtomicU64 = AtomicU64::new(0);
 /// The CPU that panics, plus one.
 static PANICKING: AtomicUsize = AtomicUsize::new(0);
 /// What ends the run instead of a reset: tests have their own.
@@ -54,9 +54,11 @@ pub fn set_panic_timeout(seconds: i32) {
     PANIC_TIMEOUT.store(seconds, Ordering::Relaxed);
 }
 
-/// How many oopses there have been.
-pub fn count() -> u64 {
-    COUNT.load(Ordering::Relaxed)
+/// Remembers that something has gone wrong, which is the kernel's end if `panic_on_taint=` has it so. Any context.
+pub fn add_taint(flag: Flag) {
+    if taint::add(flag) {
+        panic(format_args!("panic_on_taint set ..."));
+    }
 }
 
 /// Says what a panic ends in, in place of halting or resetting the machine. Once.
@@ -86,7 +88,6 @@ impl fmt::Display for Kind<'_> {
 
 /// `Upcalls::oops`: something failed in kernel mode on this CPU.
 pub fn oops(oops: &Oops<'_>) -> ! {
-    COUNT.fetch_add(1, Ordering::Relaxed);
     let safe = dies_alone(oops);
     if !safe {
         klog::begin_crash();
@@ -95,8 +96,13 @@ pub fn oops(oops: &Oops<'_>) -> ! {
     if sched::has_current() {
         backtrace::print_running(oops.instruction, oops.frame_pointer);
     }
+    // What the report says had been wrong before.
+    add_taint(Flag::Die);
     if !safe {
         end_kernel(format_args!("{}", Reason(oops)), false);
+    }
+    if let Some(limit) = taint::OOPSES.add() {
+        panic(format_args!("Oopsed too often (kernel.oops_limit is {limit})"));
     }
     let me = sched::current_ref();
     if let Some(record) = record_of(&me) {

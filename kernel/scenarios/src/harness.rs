@@ -33,7 +33,7 @@ impl fmt::Display for Failure {
 
 fn run_one(scenario: &'static Scenario) -> Result<(), Failure> {
     let before = Census::settled();
-    let oopses = kthread::oops::count();
+    let oopses = taint::OOPSES.count();
     crate::tools::expect_oopses(0);
     let thread = Builder::new(format_args!("scenario"))
         .run(|_| {
@@ -44,7 +44,7 @@ fn run_one(scenario: &'static Scenario) -> Result<(), Failure> {
     if thread.join() != Exit::Returned(0) {
         return Err(Failure::Panicked);
     }
-    let seen = kthread::oops::count() - oopses;
+    let seen = taint::OOPSES.count() - oopses;
     let expected = crate::tools::expected_oopses();
     if seen != expected {
         return Err(Failure::Oopses { expected, seen });

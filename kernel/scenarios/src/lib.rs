@@ -34,6 +34,7 @@ mod schedule;
 mod softirq_windows;
 mod softirqs;
 mod stop;
+mod taints;
 mod tasklets;
 mod timer_windows;
 mod timers;
@@ -121,6 +122,17 @@ scenarios! {
     k15_groups_against_everything: "fork, exit, moves, kills and removals of groups at the same moment" = cgroups::against_everything;
     k15_a_group_under_a_limit / 4: "limits of depth and number, and what is counted" = cgroups::limits;
     k16_a_panic_kills_one_thread / 4: "a thread that panics dies alone and its joiner learns of it" = misc::panic_dies_alone;
+    k16_an_oops_taints_the_kernel / 4: "reports show what was wrong before, and an oops and a warning are part of that from then on" = taints::reports_show_what_was_wrong_before;
+    #[cfg(not(target_os = "none"))]
+    k16_oops_limit / 4: "so many oopses end the kernel" = taints::oops_limit;
+    #[cfg(not(target_os = "none"))]
+    k16_warn_limit / 4: "so many warnings end the kernel" = taints::warn_limit;
+    #[cfg(not(target_os = "none"))]
+    k16_panic_on_warn / 4: "a warning ends the kernel, if that is wanted" = taints::panic_on_warn;
+    #[cfg(not(target_os = "none"))]
+    k16_panic_on_taint / 4: "a taint that is not wanted ends the kernel" = taints::panic_on_taint;
+    #[cfg(not(target_os = "none"))]
+    w06_a_drained_queue_warns_once / 4: "work that a drained queue does not take is a warning, once" = taints::drained_queue_warns_once;
     k16_a_panic_in_a_system_call / 4: "a user task whose system call panics dies alone" = misc::panic_in_a_system_call;
     k17_wait_until_asked / 4: "a daemon sleeps until there is work" = misc::wait_until_asked;
     k17_every_so_often / 4: "a daemon runs once a period" = misc::every_so_often;

@@ -74,6 +74,7 @@ pub(crate) fn soft_lockup(cpu: CpuId) -> String {
 
 pub(crate) fn soft_lockup_is_reported() {
     let log = LogTail::from_now();
+    let tainted = taint::Shown::now();
     let watch = LockupWatch::start();
     // Sometimes all CPUs have gone to rest before.
     sched::sleep_for(random(4 * PERIOD));
@@ -84,7 +85,9 @@ pub(crate) fn soft_lockup_is_reported() {
     assert_eq!(log.count("soft lockup"), 1, "{:#?}", log.lines());
     let report = log.report(&line);
     assert!(report[0].ends_with(&alloc::format!("s! [stuck:{pid}]")), "{report:#?}");
-    assert!(report.iter().any(|line| line.contains("Comm: stuck")), "{report:#?}");
+    let header = alloc::format!("Comm: stuck {tainted} ");
+    assert!(report.iter().any(|line| line.contains(&header)), "{report:#?}");
+    assert_ne!(taint::mask() & taint::Flag::SoftLockup.bit(), 0, "not remembered");
     // Code for the host may keep no frame pointers.
     let named = has_address(&report) || cfg!(not(target_os = "none"));
     assert!(named, "no backtrace: {report:#?}");
@@ -138,9 +141,8 @@ pub(crate) fn hard_lockup_is_reported() {
     if expected == 1 {
         let report = log.report(&line);
         let named = alloc::format!("CPU: {} PID: ", victim());
-        let named = report
-            .iter()
-            .any(|line| line.starts_with(&named) && line.contains(" Comm: stuck Not tainted "));
+        let header = alloc::format!(" Comm: stuck {} ", taint::Shown::now());
+        let named = report.iter().any(|line| line.starts_with(&named) && line.contains(&header));
         assert!(named, "{report:#?}");
     }
     drop(watch);

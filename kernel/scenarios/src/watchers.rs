@@ -118,7 +118,7 @@ pub(crate) fn hung_task_is_reported_once() {
     assert_eq!(log.count(&line), 1, "{:#?}", log.lines());
     let report = log.report(&line);
     assert!(report[0].ends_with(&alloc::format!("{TIMEOUT} seconds.")), "{report:#?}");
-    let kernel = alloc::format!("      Not tainted {} #1", process::RELEASE);
+    let kernel = alloc::format!("      {} {} #1", taint::Shown::now(), process::RELEASE);
     assert_eq!(report[1], kernel, "{report:#?}");
     assert!(report[2].contains("hung_task_timeout_secs"), "{report:#?}");
     assert!(report[3].starts_with("task:sleeper         state:D stack:0     pid:"), "{report:#?}");

@@ -9,13 +9,14 @@
 //! ```
 //!
 //! This crate adds what is true of every machine: its CPUs (`cpu`) and its memory nodes
-//! (`node`).
+//! (`node`); and how often this kernel has gone wrong (`kernel`).
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
 mod cpu;
+mod kernel;
 mod mask;
 mod node;
 
@@ -54,6 +55,7 @@ pub fn root() -> &'static Arc<Directory> {
 pub fn init() -> Result<()> {
     cpu::register(&root().subdirectory("devices/system/cpu")?)?;
     node::register(&root().subdirectory("devices/system/node")?)?;
+    kernel::register(&root().subdirectory("kernel")?)?;
     // Where other parts of the kernel, and programs, expect to find directories.
     for path in ["kernel/debug", "kernel/tracing", "fs/cgroup", "class", "bus", "dev", "module"] {
         root().subdirectory(path)?;

@@ -77,7 +77,7 @@ fn move_workers(pool: &Pool, cpus: CpuMask) {
         if let Some(task) = task
             && let Err(error) = sched::set_allowed(&task, cpus)
         {
-            log::warn!("workqueue: {task:?} cannot be moved: {error}");
+            kthread::warn_once!("workqueue: {task:?} cannot be moved: {error}");
         }
     }
 }

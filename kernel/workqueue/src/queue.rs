@@ -198,7 +198,7 @@ impl Queue {
     fn takes_although(&self, closed: u32) -> bool {
         let takes = closed & DESTROYED == 0 && worker::runs_item_of(self);
         if !takes {
-            log::warn!("workqueue: {} is drained and takes no work", self.name);
+            kthread::warn_once!("workqueue: {} is drained and takes no work", self.name);
         }
         takes
     }

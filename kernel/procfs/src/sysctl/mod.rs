@@ -13,6 +13,7 @@ mod fs_values;
 mod ipc_values;
 mod kernel;
 mod random;
+mod taint_values;
 mod vm_values;
 mod watchdog;
 
@@ -139,6 +140,7 @@ fn line(bytes: &[u8]) -> &[u8] {
 pub(crate) fn register() -> Result<()> {
     kernel::register()?;
     random::register()?;
+    taint_values::register()?;
     fs_values::register()?;
     vm_values::register()?;
     ipc_values::register()?;

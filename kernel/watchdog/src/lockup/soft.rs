@@ -6,6 +6,7 @@ use kthread::backtrace;
 use machine::CpuId;
 use sched::watch;
 use sync::{PerCpu, per_cpu};
+use taint::Flag;
 
 use super::{SOFTLOCKUP_ALL_CPU_BACKTRACE, SOFTLOCKUP_PANIC, Watch, cpu, is_enabled, threshold};
 /// What is known of a CPU. Written on that CPU only.
@@ -52,6 +53,7 @@ fn report(cpu: CpuId, stuck: u64) {
     if SOFTLOCKUP_ALL_CPU_BACKTRACE.load(Relaxed) != 0 {
         backtrace::print_cpus(sched::online().without(cpu));
     }
+    kthread::oops::add_taint(Flag::SoftLockup);
     if SOFTLOCKUP_PANIC.load(Relaxed) != 0 {
         kthread::oops::panic(format_args!("softlockup: hung tasks"));
     }

@@ -17,6 +17,7 @@ mod ipc;
 mod processes;
 mod procfs;
 mod programs;
+mod reports;
 mod scheduling;
 mod terminal;
 mod tool;
@@ -73,6 +74,7 @@ fn cases() -> Vec<Case> {
         ("faults", faults::cases()),
         ("ipc", ipc::cases()),
         ("watchers", watchers::cases()),
+        ("reports", reports::cases()),
         ("workers", workers::cases()),
         ("corners", corners::cases()),
         ("bad_input", bad_input::cases()),
