@@ -77,7 +77,7 @@ mod ends {
         oops("second");
         expect_panic("Oopsed too often (kernel.oops_limit is 3)");
         oops("third");
-        panic!("the limit of oopses changes nothing");
+        machine::sim::fail("the limit of oopses changes nothing");
     }
 
     pub(crate) fn warn_limit() {
@@ -85,14 +85,14 @@ mod ends {
         warn("first");
         expect_panic("kernel: system warned too often (kernel.warn_limit is 2)");
         warn("second");
-        panic!("the limit of warnings changes nothing");
+        machine::sim::fail("the limit of warnings changes nothing");
     }
 
     pub(crate) fn panic_on_warn() {
         kthread::warn::PANIC_ON_WARN.store(1, SeqCst);
         expect_panic("kernel: panic_on_warn set ...");
         warn("only");
-        panic!("panic_on_warn changes nothing");
+        machine::sim::fail("panic_on_warn changes nothing");
     }
 
     pub(crate) fn panic_on_taint() {
@@ -100,7 +100,7 @@ mod ends {
         warn("harmless");
         expect_panic("panic_on_taint set ...");
         oops("last");
-        panic!("panic_on_taint changes nothing");
+        machine::sim::fail("panic_on_taint changes nothing");
     }
 
     /// The story itself refuses work from outside once.
