@@ -1,7 +1,7 @@
 //! A timer on whatever clock a program may name.
 
 use errno::Errno;
-use time::HrTimer;
+use time::{DateTimer, HrTimer, Moment};
 
 use crate::cpu_timer::{CpuClock, CpuTimer};
 
@@ -10,6 +10,8 @@ use crate::cpu_timer::{CpuClock, CpuTimer};
 pub enum TimeBase {
     /// Time since boot.
     Monotonic,
+    /// The date.
+    Date,
     /// Somebody's CPU time.
     Cpu(CpuClock),
 }
@@ -19,6 +21,7 @@ impl TimeBase {
     pub fn now(&self) -> Option<u64> {
         match self {
             Self::Monotonic => Some(time::monotonic()),
+            Self::Date => Some(time::realtime()),
             Self::Cpu(clock) => clock.now(),
         }
     }
@@ -28,6 +31,8 @@ impl TimeBase {
 pub enum ClockTimer {
     /// On the monotonic clock.
     Monotonic(HrTimer),
+    /// On the date, or, for times that are to pass whatever is set, on the monotonic clock.
+    Date(DateTimer),
     /// On CPU time.
     Cpu(CpuTimer),
 }
@@ -40,23 +45,39 @@ impl ClockTimer {
     pub fn new(base: TimeBase, function: impl Fn() + Send + Sync + 'static) -> Result<Self, Errno> {
         Ok(match base {
             TimeBase::Monotonic => Self::Monotonic(HrTimer::new(function)),
+            TimeBase::Date => Self::Date(DateTimer::new(function)),
             TimeBase::Cpu(clock) => Self::Cpu(CpuTimer::new(clock, function)?),
         })
     }
 
-    /// What its clock shows.
+    /// What its clock shows; where that is the date, what the monotonic clock shows.
     pub fn now(&self) -> Option<u64> {
         match self {
-            Self::Monotonic(_) => Some(time::monotonic()),
+            Self::Monotonic(_) | Self::Date(_) => Some(time::monotonic()),
             Self::Cpu(timer) => timer.clock().now(),
         }
     }
 
-    /// Starts the timer for a time of its clock; one that is started is moved. Any context.
+    /// What the clock of a moment shows.
+    pub fn now_for(&self, moment: Moment) -> Option<u64> {
+        match moment {
+            Moment::Elapsed(_) => self.now(),
+            Moment::Date(_) => Some(moment.now()),
+        }
+    }
+
+    /// Starts the timer for a time by [`now`](Self::now); one that is started is moved. Any context.
     pub fn start(&self, deadline: u64) {
+        self.start_for(Moment::Elapsed(deadline));
+    }
+
+    /// Starts the timer for a moment; one that is started is moved. A timer that is not on the date takes all for times of its own
+    /// clock. Any context.
+    pub fn start_for(&self, moment: Moment) {
         match self {
-            Self::Monotonic(timer) => timer.start(deadline),
-            Self::Cpu(timer) => timer.start(deadline),
+            Self::Monotonic(timer) => timer.start(moment.value()),
+            Self::Date(timer) => timer.start(moment),
+            Self::Cpu(timer) => timer.start(moment.value()),
         }
     }
 
@@ -64,6 +85,7 @@ impl ClockTimer {
     pub fn cancel(&self) -> bool {
         match self {
             Self::Monotonic(timer) => timer.cancel(),
+            Self::Date(timer) => timer.cancel(),
             Self::Cpu(timer) => timer.cancel(),
         }
     }
@@ -72,6 +94,7 @@ impl ClockTimer {
     pub fn cancel_sync(&self) -> bool {
         match self {
             Self::Monotonic(timer) => timer.cancel_sync(),
+            Self::Date(timer) => timer.cancel_sync(),
             Self::Cpu(timer) => timer.cancel_sync(),
         }
     }

@@ -17,6 +17,7 @@ mod create;
 mod deadline_changes;
 #[cfg(not(target_os = "none"))]
 mod deadline_spread;
+mod dates;
 mod deadlines;
 mod failure;
 mod freeze;
@@ -285,6 +286,9 @@ scenarios! {
     w03_started_from_everywhere / 4: "a timer that several CPUs start runs on one at a time" = timers::started_from_everywhere;
     w03_cancel_sync_against_run / 4: "after cancel_sync a timer does not run, even if it starts itself" = timers::cancel_sync_outruns_a_timer_that_starts_itself;
     w03_timers_against_hotplug / 4: "timers of a CPU that goes fire elsewhere" = timers::against_hotplug;
+    w03_date_timers_follow / 4: "timers on the date wait while others set it: none is early, none is lost" = dates::timers_follow;
+    w03_date_jumps / 10: "a jump of the date lets timers on it fire, or wait on, and no others" = dates::jumps;
+    w03_waits_follow_the_date / 10: "who waits for a date waits as long as it takes" = dates::waits_follow;
     w03_started_under_its_functions_lock / 4: "starting a timer does not wait for its function" = timer_windows::started_under_its_functions_lock;
     w03_cancelled_as_it_starts_itself / 4: "another CPU's cancel_sync is not deceived by a timer that starts itself" = timer_windows::cancelled_as_it_starts_itself;
     w03_a_cpu_goes_with_a_timer / 4: "a timer fires in time though its CPU has gone and nothing else goes on" = timer_windows::a_cpu_goes_with_a_timer;

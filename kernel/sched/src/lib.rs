@@ -34,6 +34,7 @@ mod class;
 mod completion;
 mod cpumask;
 mod current;
+mod date;
 mod deadline;
 mod exit;
 mod hand_over;
@@ -68,6 +69,7 @@ pub use attributes::{Attributes, Policy, set_attributes, weight_of_nice};
 pub use completion::Completion;
 pub use cpumask::CpuMask;
 pub use current::{current, current_ref, has_current, set_current_running, set_current_state};
+pub use date::wait_until_moment;
 pub use deadline::{
     DeadlineParameters, deadline_bandwidth, deadline_period_bounds, set_deadline,
     set_deadline_period_bounds, set_inactive,

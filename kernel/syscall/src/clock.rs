@@ -69,7 +69,7 @@ impl Clock {
         }
     }
 
-    /// What timers on it count by; absolute times of the date are to be brought to the monotonic clock first.
+    /// What timers on it count by.
     ///
     /// # Errors
     /// EINVAL: nobody has the number, or the thread is another process's.
@@ -77,7 +77,8 @@ impl Clock {
         let found = |id| current::find_task(id).map_err(|_| Errno::EINVAL);
         let process = |id| found(id).map(|task| Arc::downgrade(process::process_of(&task)));
         Ok(TimeBase::Cpu(match self {
-            Self::Realtime | Self::Monotonic => return Ok(TimeBase::Monotonic),
+            Self::Realtime => return Ok(TimeBase::Date),
+            Self::Monotonic => return Ok(TimeBase::Monotonic),
             Self::Process => CpuClock::Process(process(0)?),
             Self::ProcessOf(id) => CpuClock::Process(process(id)?),
             Self::UserOf(id) => CpuClock::ProcessUser(process(id)?),

@@ -10,6 +10,8 @@ use process::Signal;
 
 use crate::abi::ipc::QueueAttributes;
 use crate::abi::signal::{SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SigEvent};
+use time::Moment;
+
 use crate::abi::time::Timespec;
 use crate::current;
 use crate::user::UserPtr;
@@ -51,7 +53,7 @@ fn wait_of(file: &File, deadline: Option<Timespec>) -> Result<Wait> {
     if file.is_nonblocking() {
         return Ok(Wait::No);
     }
-    Ok(Wait::Until(deadline.map(|date| date.saturating_sub(time::realtime_offset()))))
+    Ok(Wait::Until(deadline.map(Moment::Date)))
 }
 
 /// Reads a deadline and looks whether it is one, before anything else is looked at.

@@ -12,6 +12,7 @@ use process::signal::info::SI_TIMER;
 use process::{ClockTimer, Process, SigInfo, Signal, signal_process, signal_thread};
 use sched::Task;
 use sync::{LockClass, Once, SpinLock};
+use time::Moment;
 
 use crate::abi::signal::{SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID, SigEvent};
 use crate::abi::time::{IntervalTimespec, Timespec};
@@ -41,10 +42,10 @@ enum Receiver {
     Thread(Weak<Task>),
 }
 
-/// In nanoseconds of the timer's clock; of the date's, on the monotonic clock.
 #[derive(Clone, Copy, Default)]
 struct Setting {
-    next: Option<u64>,
+    next: Option<Moment>,
+    /// In nanoseconds.
     interval: u64,
     /// For how many expirations more the signal stood that was taken last.
     overrun: i32,
@@ -69,14 +70,18 @@ struct PosixTimer {
 
 impl Alarm {
     /// In the timer's interrupt: tells of the expiration, and gives the time of the next.
-    fn expire(&self, now: u64) -> Option<u64> {
+    fn expire(&self, timer: &ClockTimer) -> Option<Moment> {
         let overrun = {
             let mut setting = self.setting.lock_irq();
-            let due = setting.next.filter(|&due| due <= now)?;
-            let missed = (now - due).checked_div(setting.interval).unwrap_or(0);
+            let due = setting.next?;
+            let Some(late) = timer.now_for(due)?.checked_sub(due.value()) else {
+                // Not yet: the timer, or the date, was set anew while this interrupt was on its way.
+                return Some(due);
+            };
+            let missed = late.checked_div(setting.interval).unwrap_or(0);
             setting.next = match setting.interval {
                 0 => None,
-                interval => Some(due.saturating_add((missed + 1).saturating_mul(interval))),
+                interval => Some(due.later((missed + 1).saturating_mul(interval))),
             };
             i32::try_from(missed).unwrap_or(i32::MAX)
         };
@@ -115,10 +120,9 @@ impl PosixTimer {
         let known = itself.clone();
         let timer = Arc::new(ClockTimer::new(clock.base()?, move || {
             if let Some(timer) = known.get().and_then(Weak::upgrade)
-                && let Some(now) = timer.now()
-                && let Some(next) = of_timer.expire(now)
+                && let Some(next) = of_timer.expire(&timer)
             {
-                timer.start(next);
+                timer.start_for(next);
             }
         })?);
         // It is new, and nobody else's.
@@ -126,16 +130,13 @@ impl PosixTimer {
         Ok(Self { owner: Arc::downgrade(owner), clock, alarm, timer })
     }
 
-    /// What its deadlines are counted by.
-    fn now(&self) -> u64 {
-        // Whose CPU time is gone uses no more.
-        self.timer.now().unwrap_or(u64::MAX)
-    }
-
     fn show(&self) -> IntervalTimespec {
         let setting = *self.alarm.setting.lock_irq();
-        // One that is about to expire is still on.
-        let left = setting.next.map_or(0, |next| next.saturating_sub(self.now()).max(1));
+        // One that is about to expire is still on. Whose CPU time is gone uses no more.
+        let left = setting.next.map_or(0, |next| {
+            let now = self.timer.now_for(next).unwrap_or(u64::MAX);
+            next.value().saturating_sub(now).max(1)
+        });
         IntervalTimespec {
             interval: Timespec::from_nanoseconds(setting.interval),
             value: Timespec::from_nanoseconds(left),
@@ -147,14 +148,17 @@ impl PosixTimer {
         let interval = if value == 0 { 0 } else { interval };
         let next = match (absolute, self.clock) {
             _ if value == 0 => None,
-            (false, _) => Some(self.now().saturating_add(value)),
-            (true, Clock::Realtime) => Some(value.saturating_sub(::time::realtime_offset())),
-            (true, _) => Some(value),
+            (false, _) => {
+                let now = self.timer.now().unwrap_or(u64::MAX);
+                Some(Moment::Elapsed(now.saturating_add(value)))
+            }
+            (true, Clock::Realtime) => Some(Moment::Date(value)),
+            (true, _) => Some(Moment::Elapsed(value)),
         };
         self.timer.cancel();
         *self.alarm.setting.lock_irq() = Setting { next, interval, overrun: 0 };
         if let Some(next) = next {
-            self.timer.start(next);
+            self.timer.start_for(next);
         }
     }
 }

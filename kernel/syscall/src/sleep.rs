@@ -4,7 +4,8 @@ use alloc::sync::Arc;
 
 use errno::{Errno, Result};
 use process::{CpuTimer, TimeBase};
-use sched::{Completion, WaitError};
+use sched::{Completion, Sleep, WaitError};
+use time::Moment;
 
 use crate::abi::time::Timespec;
 use crate::call::{Call, Restart};
@@ -18,7 +19,7 @@ const TIMER_ABSTIME: u32 = 1;
 #[derive(Clone, Copy, Debug)]
 pub struct NanosleepWait {
     clock: Clock,
-    /// A time of that clock; for the date, of the monotonic clock.
+    /// A time of that clock; for the date, of the monotonic clock, as it is no absolute one.
     deadline: u64,
     /// Where what is left of the time goes if a handler ends the sleep.
     remaining: UserPtr<Timespec>,
@@ -54,11 +55,11 @@ pub fn clock_nanosleep(
     if flags & TIMER_ABSTIME == 0 {
         return sleep_for(call, clock, time, remaining);
     }
-    let deadline = match clock {
-        Clock::Realtime => time.saturating_sub(time::realtime_offset()),
-        _ => time,
+    let slept = match clock {
+        Clock::Realtime => sleep_until_date(time),
+        _ => sleep_until(clock, time)?,
     };
-    match sleep_until(clock, deadline)? {
+    match slept {
         // The same call with the same time sleeps what is left.
         Err(WaitError::Interrupted) => Err(Errno::ERESTARTNOHAND),
         _ => Ok(0),
@@ -83,10 +84,19 @@ fn elapsing(clock: Clock) -> Result<u64> {
     }
 }
 
+/// Sleeps until a date, whatever is set meanwhile, or a signal.
+fn sleep_until_date(date: u64) -> core::result::Result<(), WaitError> {
+    let never = || None;
+    match sched::wait_until_moment(Sleep::Interruptible, Some(Moment::Date(date)), never) {
+        Err(WaitError::TimedOut) => Ok(()),
+        slept => slept,
+    }
+}
+
 /// Sleeps until a deadline or a signal.
 fn sleep_until(clock: Clock, deadline: u64) -> Result<core::result::Result<(), WaitError>> {
     let cpu_time = match clock.base()? {
-        TimeBase::Monotonic => return Ok(sched::sleep_interruptible(deadline)),
+        TimeBase::Monotonic | TimeBase::Date => return Ok(sched::sleep_interruptible(deadline)),
         TimeBase::Cpu(cpu_time) => cpu_time,
     };
     let expired = Arc::new(Completion::new());

@@ -2,9 +2,10 @@
 
 use alloc::sync::Arc;
 
-use ::time::HrTimer;
+use ::time::{DateTimer, HrTimer, Moment};
 use errno::{Errno, Result};
 use fs::{File, FileOperations, OpenFlags, PollEvents, PollTable, Sink};
+use process::ClockTimer;
 use sched::{Sleep, WaitQueue};
 use sync::{LockClass, SpinLock};
 
@@ -19,28 +20,41 @@ static SETTING_LOCK: LockClass = LockClass::new("timerfd");
 const TFD_TIMER_ABSTIME: u32 = 1;
 const TFD_TIMER_CANCEL_ON_SET: u32 = 2;
 
-/// When a timer expires, on the monotonic clock.
+/// When a timer expires, and whether its owner is to learn that the date was set.
 #[derive(Clone, Copy, Debug, Default)]
 struct Setting {
     /// The next time that has not been read yet; `None`: not armed.
-    next: Option<u64>,
-    /// 0: once.
+    next: Option<Moment>,
+    /// 0: once. In nanoseconds.
     interval: u64,
+    /// `TFD_TIMER_CANCEL_ON_SET`.
+    watches_date: bool,
+    /// The date was set, and the owner does not know yet.
+    date_was_set: bool,
 }
 
 impl Setting {
-    /// How many times it has expired by `now` since the last call.
+    /// How many times it has expired by `now`, on its clock, since the last call.
     fn take_expirations(&mut self, now: u64) -> u64 {
-        let Some(next) = self.next.filter(|&next| next <= now) else {
+        let Some(next) = self.next.filter(|next| next.value() <= now) else {
             return 0;
         };
         if self.interval == 0 {
             self.next = None;
             return 1;
         }
-        let count = (now - next) / self.interval + 1;
-        self.next = Some(next.saturating_add(count.saturating_mul(self.interval)));
+        let count = (now - next.value()) / self.interval + 1;
+        self.next = Some(next.later(count.saturating_mul(self.interval)));
         count
+    }
+
+    /// Whether the date was set, for who wants to know that and has not been told.
+    fn take_cancellation(&mut self) -> bool {
+        self.watches_date && core::mem::take(&mut self.date_was_set)
+    }
+
+    fn now(&self) -> u64 {
+        self.next.map_or(0, Moment::now)
     }
 }
 
@@ -50,10 +64,23 @@ struct Shared {
     expired: Arc<WaitQueue>,
 }
 
+impl Shared {
+    fn date_was_set(&self) {
+        {
+            let mut setting = self.setting.lock_irq();
+            if !setting.watches_date {
+                return;
+            }
+            setting.date_was_set = true;
+        }
+        self.expired.wake_all();
+    }
+}
+
 struct TimerFd {
     clock: Clock,
     shared: Arc<Shared>,
-    timer: HrTimer,
+    timer: ClockTimer,
 }
 
 impl TimerFd {
@@ -63,27 +90,46 @@ impl TimerFd {
             expired: Arc::new(WaitQueue::new()),
         });
         let told = shared.clone();
-        Self { clock, shared, timer: HrTimer::new(move || told.expired.wake_all()) }
+        let expire = move || told.expired.wake_all();
+        let timer = if clock == Clock::Realtime {
+            let watching = shared.clone();
+            ClockTimer::Date(DateTimer::watching(expire, move || watching.date_was_set()))
+        } else {
+            ClockTimer::Monotonic(HrTimer::new(expire))
+        };
+        Self { clock, shared, timer }
     }
 
-    fn take(&self) -> Option<u64> {
+    /// How often it has expired; `None`: not at all.
+    ///
+    /// # Errors
+    /// ECANCELED: the date was set. What has expired by then is forgotten.
+    fn take(&self) -> Option<Result<u64>> {
         let (count, next) = {
             let mut setting = self.shared.setting.lock_irq();
-            (setting.take_expirations(::time::monotonic()), setting.next)
+            let now = setting.now();
+            let count = setting.take_expirations(now);
+            if setting.take_cancellation() {
+                if count > 0 {
+                    setting.next = None;
+                }
+                return Some(Err(Errno::ECANCELED));
+            }
+            (count, setting.next)
         };
         // The next expiration matters only once this one has been read.
         if count > 0
             && let Some(next) = next
         {
-            self.timer.start(next);
+            self.timer.start_for(next);
         }
-        (count > 0).then_some(count)
+        (count > 0).then_some(Ok(count))
     }
 
     fn show(&self) -> IntervalTimespec {
         let setting = *self.shared.setting.lock_irq();
-        let now = ::time::monotonic();
-        let left = match setting.next {
+        let now = setting.now();
+        let left = match setting.next.map(Moment::value) {
             None => 0,
             Some(next) if next > now => next - now,
             Some(_) if setting.interval == 0 => 0,
@@ -95,21 +141,33 @@ impl TimerFd {
         }
     }
 
+    /// Arms or disarms the timer.
+    ///
+    /// # Errors
+    /// EINVAL. ECANCELED: it is armed, and the date was set since the owner has last been told.
     fn set(&self, flags: u32, new: IntervalTimespec) -> Result<()> {
         let interval = new.interval.to_nanoseconds()?;
         let value = new.value.to_nanoseconds()?;
-        let next = match (flags & TFD_TIMER_ABSTIME != 0, self.clock) {
+        let is_absolute = flags & TFD_TIMER_ABSTIME != 0;
+        let next = match (is_absolute, self.clock) {
             _ if value == 0 => None,
-            (false, _) => Some(::time::monotonic().saturating_add(value)),
-            (true, Clock::Realtime) => Some(value.saturating_sub(::time::realtime_offset())),
-            (true, _) => Some(value),
+            (false, _) => Some(Moment::Elapsed(::time::monotonic().saturating_add(value))),
+            (true, Clock::Realtime) => Some(Moment::Date(value)),
+            (true, _) => Some(Moment::Elapsed(value)),
         };
         self.timer.cancel();
-        *self.shared.setting.lock_irq() = Setting { next, interval };
+        let is_cancelled = {
+            let mut setting = self.shared.setting.lock_irq();
+            let watches_date = flags & TFD_TIMER_CANCEL_ON_SET != 0
+                && is_absolute
+                && self.clock == Clock::Realtime;
+            *setting = Setting { next, interval, watches_date, ..*setting };
+            next.is_some() && setting.take_cancellation()
+        };
         if let Some(next) = next {
-            self.timer.start(next);
+            self.timer.start_for(next);
         }
-        Ok(())
+        if is_cancelled { Err(Errno::ECANCELED) } else { Ok(()) }
     }
 }
 
@@ -123,17 +181,18 @@ impl FileOperations for TimerFd {
             return Err(Errno::EINVAL);
         }
         let count = if file.is_nonblocking() {
-            self.take().ok_or(Errno::EAGAIN)?
+            self.take().ok_or(Errno::EAGAIN)??
         } else {
-            self.shared.expired.wait_map(Sleep::Interruptible, None, || self.take())?
+            self.shared.expired.wait_map(Sleep::Interruptible, None, || self.take())??
         };
         to.put(&count.to_ne_bytes())
     }
 
     fn poll(&self, _: &File, table: &mut PollTable<'_>) -> PollEvents {
         table.add(&self.shared.expired);
-        let next = self.shared.setting.lock_irq().next;
-        if next.is_some_and(|next| next <= ::time::monotonic()) {
+        let setting = *self.shared.setting.lock_irq();
+        let is_cancelled = setting.watches_date && setting.date_was_set;
+        if is_cancelled || setting.next.is_some_and(Moment::has_come) {
             PollEvents::READABLE
         } else {
             PollEvents::empty()
@@ -191,20 +250,24 @@ fn timer_of(file: &File) -> Result<&TimerFd> {
 
 #[cfg(test)]
 mod tests {
-    use super::Setting;
+    use super::{Moment, Setting};
 
     #[test]
     fn expirations_are_counted_and_none_is_counted_twice() {
-        let mut every_ten = Setting { next: Some(100), interval: 10 };
+        let at = |next, interval| {
+            let next = Some(Moment::Elapsed(next));
+            Setting { next, interval, ..Setting::default() }
+        };
+        let mut every_ten = at(100, 10);
         assert_eq!(every_ten.take_expirations(99), 0);
         assert_eq!(every_ten.take_expirations(100), 1);
         assert_eq!(every_ten.take_expirations(109), 0);
         assert_eq!(every_ten.take_expirations(135), 3);
-        assert_eq!(every_ten.next, Some(140));
-        let mut once = Setting { next: Some(5), interval: 0 };
+        assert_eq!(every_ten.next, Some(Moment::Elapsed(140)));
+        let mut once = at(5, 0);
         assert_eq!(once.take_expirations(u64::MAX), 1);
         assert_eq!(once.take_expirations(u64::MAX), 0);
-        let mut hostile = Setting { next: Some(1), interval: 1 };
+        let mut hostile = at(1, 1);
         assert_eq!(hostile.take_expirations(u64::MAX), u64::MAX);
     }
 }

@@ -47,8 +47,13 @@ pub fn realtime() -> u64 {
     realtime_offset().saturating_add(monotonic())
 }
 
-/// Sets the date. Dates before the boot of the machine are moved up to it. Any context.
+/// Sets the date, and tells all timers on it. Dates before the boot of the machine are moved up to it. In a task, with nothing locked.
 pub fn set_realtime(nanoseconds: u64) {
+    store_realtime(nanoseconds);
+    crate::date::follow();
+}
+
+fn store_realtime(nanoseconds: u64) {
     let mut page = PAGE.lock_irq();
     let offset = nanoseconds.saturating_sub(monotonic()).max(1);
     let set = || OFFSET.store(offset, Ordering::Release);

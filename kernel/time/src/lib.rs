@@ -20,6 +20,8 @@
 //!     └──────cancel──────┘  └── start, on that CPU ────┘  queued and running: cancel_sync waits
 //! ```
 //!
+//! A [`DateTimer`] is a high-resolution timer that waits for a date, and follows it when that is set.
+//!
 //! Starting allocates nothing: the links are in the timer. Each CPU programs its one-shot timer for the first [`HrTimer`]; the
 //! wheel's next bucket is such a timer, too. An idle CPU with nothing queued is not interrupted at all.
 #![cfg_attr(not(test), no_std)]
@@ -29,6 +31,7 @@ extern crate alloc;
 
 mod clock;
 mod core;
+mod date;
 mod heap;
 mod hrtimer;
 mod timer;
@@ -38,6 +41,7 @@ pub use clock::{
     JIFFY, MICROSECOND, MILLISECOND, SECOND, distrust_counter, monotonic, publish, realtime,
     realtime_offset, set_realtime,
 };
+pub use date::{DateTimer, Moment};
 pub use hrtimer::{HrTimer, interrupt};
 pub use timer::{Timer, prepare};
 

@@ -50,6 +50,60 @@ pub fn now(clock: clockid_t) -> u64 {
     of_spec(time)
 }
 
+/// Sets the date, for root.
+pub fn set_date(date: u64) {
+    // SAFETY: reads a local.
+    check(unsafe { libc::clock_settime(libc::CLOCK_REALTIME, &spec(date)) });
+}
+
+/// Waits on a futex that nobody wakes, until a date. Returns the error that ends the wait.
+pub fn futex_until_date(date: u64) -> c_int {
+    const OPERATION: c_int =
+        libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME;
+    let word = 0u32;
+    let until = spec(date);
+    let nothing = std::ptr::null::<u32>();
+    // SAFETY: reads locals.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            &raw const word,
+            OPERATION,
+            0,
+            &raw const until,
+            nothing,
+            u32::MAX,
+        )
+    };
+    if result == 0 { 0 } else { errno() }
+}
+
+/// Receives from a message queue that stays empty, until a date. Returns the error that ends the wait.
+pub fn receive_until_date(date: u64) -> c_int {
+    let name = c"/dates";
+    // SAFETY: reads a constant and a local, which are as the call wants them.
+    unsafe {
+        let mut attributes: libc::mq_attr = zeroed();
+        (attributes.mq_maxmsg, attributes.mq_msgsize) = (1, 8);
+        let queue =
+            libc::mq_open(name.as_ptr(), libc::O_CREAT | libc::O_RDONLY, 0o600, &attributes);
+        check(queue);
+        check(libc::mq_unlink(name.as_ptr()));
+        let mut message = [0u8; 8];
+        let until = spec(date);
+        let length = libc::mq_timedreceive(
+            queue,
+            message.as_mut_ptr().cast(),
+            8,
+            std::ptr::null_mut(),
+            &until,
+        );
+        let error = if length >= 0 { 0 } else { errno() };
+        check(libc::mq_close(queue));
+        error
+    }
+}
+
 /// The clock of this process's CPU time, by its number.
 pub fn own_cpu_clock() -> clockid_t {
     let mut clock = 0;
@@ -164,11 +218,19 @@ impl TimerFile {
         if file >= 0 { Ok(Self(file)) } else { Err(errno()) }
     }
 
-    /// `timerfd_settime`.
+    /// `timerfd_settime`, which succeeds.
     pub fn set(&self, flags: c_int, value: u64, interval: u64) {
+        assert_eq!(self.try_set(flags, value, interval), Ok(()));
+    }
+
+    /// `timerfd_settime`.
+    pub fn try_set(&self, flags: c_int, value: u64, interval: u64) -> Result<(), c_int> {
         let new = itimerspec { it_interval: spec(interval), it_value: spec(value) };
         // SAFETY: reads a local.
-        check(unsafe { libc::timerfd_settime(self.0, flags, &new, std::ptr::null_mut()) });
+        match unsafe { libc::timerfd_settime(self.0, flags, &new, std::ptr::null_mut()) } {
+            0 => Ok(()),
+            _ => Err(errno()),
+        }
     }
 
     /// `timerfd_gettime`: what is left, and the interval.

@@ -1,8 +1,11 @@
 //! A program's timers, as it sees them: sleeps, timer files, interval timers, POSIX timers.
 //!
+//! With the word `dates`: timers on a date that is set, for root.
+//!
 //! It prints one line for each kind that works, and panics at the first that does not.
 
 mod calls;
+mod dates;
 
 use calls::{Id, Info, TimerFile, micro, milli};
 use libc::{
@@ -20,6 +23,9 @@ fn main() {
     // For all threads: signals are waited for, never handled.
     for signal in [SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1, SIGRTMIN()] {
         calls::block(signal);
+    }
+    if std::env::args().nth(1).as_deref() == Some("dates") {
+        return dates::all();
     }
     sleeps();
     timer_files();

@@ -6,6 +6,7 @@ use errno::{Errno, Result};
 use process::User;
 use sched::WaitQueue;
 use sync::{LockClass, SpinLock};
+use time::Moment;
 
 use super::limits::Attributes;
 use super::messages::{Message, Messages};
@@ -20,8 +21,8 @@ static QUEUE_LOCK: LockClass = LockClass::new("mqueue.queue");
 pub enum Wait {
     /// Not at all.
     No,
-    /// Until a time of the monotonic clock, if one is given.
-    Until(Option<u64>),
+    /// Until a moment, if one is given.
+    Until(Option<Moment>),
 }
 
 struct State {

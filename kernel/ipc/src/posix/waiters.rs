@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use errno::{Errno, Result};
 use sched::{Sleep, TaskRef, WaitError};
 use sync::{LockClass, SpinLock};
+use time::Moment;
 
 use super::messages::Message;
 
@@ -57,9 +58,9 @@ impl Waiter {
     ///
     /// # Errors
     /// ERESTARTSYS, ETIMEDOUT: perhaps it has been served nevertheless.
-    pub(super) fn wait(&self, deadline: Option<u64>) -> Result<()> {
+    pub(super) fn wait(&self, deadline: Option<Moment>) -> Result<()> {
         let is_served = || self.served.load(Ordering::SeqCst).then_some(());
-        sched::wait_to_be_woken(Sleep::Interruptible, deadline, is_served).map_err(|error| {
+        sched::wait_until_moment(Sleep::Interruptible, deadline, is_served).map_err(|error| {
             match error {
                 WaitError::Interrupted => Errno::ERESTARTSYS,
                 WaitError::TimedOut => Errno::ETIMEDOUT,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use time::Moment;
 
 use errno::Errno;
 use ipc::posix::{Attributes, Message, Notify, Queue, Wait};
@@ -27,7 +28,7 @@ fn receive(queue: &Queue, wait: Wait) -> Result<(u32, u8), Errno> {
 }
 
 fn soon() -> Wait {
-    Wait::Until(Some(time::monotonic() + sim::random(30_000)))
+    Wait::Until(Some(Moment::Elapsed(time::monotonic() + sim::random(30_000))))
 }
 
 #[test]
@@ -168,11 +169,12 @@ fn c07_posix_a_message_at_the_last_moment() {
         let received = Count::default();
         let (theirs, count) = (queue.clone(), received.clone());
         let moment = time::monotonic() + 20_000 + sim::random(3_000);
-        let child = fork(move || match receive(&theirs, Wait::Until(Some(moment))) {
-            Ok(_) => count.add(1),
-            Err(Errno::ERESTARTSYS) => assert!(is_killed()),
-            Err(error) => assert_eq!(error, Errno::ETIMEDOUT),
-        });
+        let child =
+            fork(move || match receive(&theirs, Wait::Until(Some(Moment::Elapsed(moment)))) {
+                Ok(_) => count.add(1),
+                Err(Errno::ERESTARTSYS) => assert!(is_killed()),
+                Err(error) => assert_eq!(error, Errno::ETIMEDOUT),
+            });
         sched::sleep_until(moment - sim::random(2_000));
         if sim::random(3) == 0 {
             let _ = kill(child as i32, Some(Signal::SIGKILL));

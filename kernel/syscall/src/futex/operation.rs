@@ -3,6 +3,7 @@
 use errno::{Errno, Result};
 use machine::{Fault, user};
 use sched::WaitError;
+use time::Moment;
 
 use super::key::{Key, Sharing};
 use super::queue::{self, Place};
@@ -30,8 +31,7 @@ pub struct FutexWait {
     sharing: Sharing,
     value: u32,
     bitset: u32,
-    /// A time of the monotonic clock.
-    deadline: Option<u64>,
+    deadline: Option<Moment>,
 }
 
 /// `futex`.
@@ -77,14 +77,14 @@ pub fn futex(
     }
 }
 
-/// A time-out as a time of the monotonic clock.
-pub(super) fn deadline(time: u64, relative: bool, realtime: bool) -> u64 {
+/// When a time-out is up.
+pub(super) fn deadline(time: u64, relative: bool, realtime: bool) -> Moment {
     if relative {
-        time::monotonic().saturating_add(time)
+        Moment::Elapsed(time::monotonic().saturating_add(time))
     } else if realtime {
-        time.saturating_sub(time::realtime_offset())
+        Moment::Date(time)
     } else {
-        time
+        Moment::Elapsed(time)
     }
 }
 

@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use errno::{Errno, Result};
 use sched::{Sleep, TaskRef, WaitError};
 use sync::{LockClass, PreemptGuard, SpinIrqGuard, SpinLock};
+use time::Moment;
 
 use super::key::Key;
 
@@ -110,9 +111,9 @@ impl Place {
     ///
     /// # Errors
     /// [`WaitError`]; a wake-up that came at the same time wins.
-    pub fn wait(&self, deadline: Option<u64>) -> Result<(), WaitError> {
+    pub fn wait(&self, deadline: Option<Moment>) -> Result<(), WaitError> {
         let woken = || self.is_woken().then_some(());
-        match sched::wait_to_be_woken(Sleep::Interruptible, deadline, woken) {
+        match sched::wait_until_moment(Sleep::Interruptible, deadline, woken) {
             Err(error) => {
                 if self.leave() {
                     Err(error)
@@ -195,9 +196,9 @@ impl Places {
     ///
     /// # Errors
     /// [`WaitError`]; a wake-up that came at the same time wins.
-    pub fn wait(self, deadline: Option<u64>) -> Result<usize, WaitError> {
+    pub fn wait(self, deadline: Option<Moment>) -> Result<usize, WaitError> {
         let woken = || self.places.iter().position(Place::is_woken);
-        let waited = sched::wait_to_be_woken(Sleep::Interruptible, deadline, woken);
+        let waited = sched::wait_until_moment(Sleep::Interruptible, deadline, woken);
         self.leave().map_or(waited, Ok)
     }
 }

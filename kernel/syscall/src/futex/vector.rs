@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use errno::{Errno, Result};
 use machine::user;
 use sched::WaitError;
+use time::Moment;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::key::{Key, Sharing};
@@ -96,7 +97,7 @@ fn read(list: UserPtr<FutexWaitv>, count: usize) -> Result<Vec<Expected>> {
     Ok(words)
 }
 
-fn wait(words: &[Expected], deadline: Option<u64>) -> Result<usize> {
+fn wait(words: &[Expected], deadline: Option<Moment>) -> Result<usize> {
     loop {
         let mut places = Places::with_room(words.len())?;
         let refused = words.iter().find_map(|word| {

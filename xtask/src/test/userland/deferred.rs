@@ -9,6 +9,7 @@ use anyhow::Result;
 pub fn cases() -> Vec<Case> {
     vec![
         Case::new("w3_every_kind_of_timer", every_kind_of_timer),
+        Case::new("w3_timers_follow_the_date", timers_follow_the_date),
         Case::new("w1_ksoftirqd_is_shown", ksoftirqd_is_shown),
         Case::new("w1_softirqs_are_counted", softirqs_are_counted),
         Case::new("w3_timers_are_traced", timers_are_traced),
@@ -20,6 +21,11 @@ fn every_kind_of_timer(lab: &Lab) -> Result<()> {
     let expected = "sleeps\ntimer files\ninterval timers\nCPU interval timers\nPOSIX timers\n\
         overruns\nCPU timers\nclocks without timers\n";
     lab.guest().with(Program::Timers)?.run(&["timers"])?.prints(expected)
+}
+
+fn timers_follow_the_date(lab: &Lab) -> Result<()> {
+    let expected = "waits\nrelative times\ntimer files\ncancelled timer files\nPOSIX timers\n";
+    lab.guest().cpus(2).with(Program::Timers)?.run(&["timers", "dates"])?.prints(expected)
 }
 
 fn ksoftirqd_is_shown(lab: &Lab) -> Result<()> {

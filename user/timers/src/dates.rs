@@ -1,0 +1,188 @@
+//! Timers on a date that is set while they wait.
+
+use crate::calls::{self, Id, TimerFile, milli};
+use crate::comes;
+use libc::{
+    CLOCK_REALTIME, EAGAIN, ECANCELED, ETIMEDOUT, SIGUSR1, TFD_NONBLOCK, TFD_TIMER_ABSTIME,
+    TFD_TIMER_CANCEL_ON_SET,
+};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const HOUR: u64 = 3600 * 1_000_000_000;
+/// No wait of this program lasts so long unless something is wrong.
+const TOO_LONG: Duration = Duration::from_secs(60);
+
+pub fn all() {
+    waits();
+    relative_times();
+    timer_files();
+    cancelled_timer_files();
+    posix_timers();
+}
+
+fn date() -> u64 {
+    calls::now(CLOCK_REALTIME)
+}
+
+fn forward(by: u64) {
+    calls::set_date(date() + by);
+}
+
+fn back(by: u64) {
+    calls::set_date(date() - by);
+}
+
+/// A way to wait for a date.
+type Wait = fn(u64);
+
+fn sleep(date: u64) {
+    calls::sleep(CLOCK_REALTIME, true, date).unwrap();
+}
+
+fn wait_on_futex(date: u64) {
+    assert_eq!(calls::futex_until_date(date), ETIMEDOUT);
+}
+
+fn receive(date: u64) {
+    assert_eq!(calls::receive_until_date(date), ETIMEDOUT);
+}
+
+fn wait_for_file(date: u64) {
+    let file = TimerFile::new(CLOCK_REALTIME, 0);
+    file.set(TFD_TIMER_ABSTIME, date, 0);
+    assert_eq!(file.expirations(), Ok(1));
+}
+
+fn waits() {
+    for wait in [sleep, wait_on_futex, receive, wait_for_file] as [Wait; 4] {
+        // The date jumps beyond the time.
+        let begin = Instant::now();
+        let until = date() + HOUR;
+        let waiter = thread::spawn(move || wait(until));
+        thread::sleep(Duration::from_millis(50));
+        forward(2 * HOUR);
+        waiter.join().unwrap();
+        assert!(begin.elapsed() < TOO_LONG, "the wait did not follow the date");
+        // It jumps towards the time, but not there, and back: it is not over before its time.
+        let until = date() + HOUR;
+        let waiter = thread::spawn(move || {
+            wait(until);
+            assert!(date() >= until, "over before its time");
+        });
+        thread::sleep(Duration::from_millis(20));
+        forward(HOUR - milli(300));
+        thread::sleep(Duration::from_millis(20));
+        back(milli(300));
+        let begin = Instant::now();
+        waiter.join().unwrap();
+        let rest = begin.elapsed();
+        assert!(rest > Duration::from_millis(400), "it was over {rest:?} after the date went back");
+        assert!(rest < TOO_LONG, "the wait did not follow the date");
+    }
+    println!("waits");
+}
+
+/// What is to pass passes, whatever the date.
+fn relative_times() {
+    let begin = Instant::now();
+    let waiters = [
+        thread::spawn(|| calls::sleep(CLOCK_REALTIME, false, milli(400)).unwrap()),
+        thread::spawn(|| {
+            let file = TimerFile::new(CLOCK_REALTIME, 0);
+            file.set(TFD_TIMER_CANCEL_ON_SET, milli(400), 0);
+            assert_eq!(file.expirations(), Ok(1), "a relative time is not cancelled");
+        }),
+    ];
+    let timer = Id::new(CLOCK_REALTIME, SIGUSR1, 0, None).unwrap();
+    timer.set(false, milli(400), 0);
+    thread::sleep(Duration::from_millis(50));
+    forward(HOUR);
+    assert!(comes(SIGUSR1, milli(100)).is_none(), "a relative time followed the date");
+    back(HOUR);
+    for waiter in waiters {
+        waiter.join().unwrap();
+    }
+    assert!(comes(SIGUSR1, milli(20_000)).is_some());
+    let passed = begin.elapsed();
+    assert!(passed >= Duration::from_millis(400) && passed < TOO_LONG, "{passed:?}");
+    println!("relative times");
+}
+
+fn timer_files() {
+    let file = TimerFile::new(CLOCK_REALTIME, TFD_NONBLOCK);
+    // Every second from in half an hour on: half an hour of them is missed.
+    file.set(TFD_TIMER_ABSTIME, date() + HOUR / 2, 1_000_000_000);
+    assert_eq!(file.expirations(), Err(EAGAIN));
+    forward(HOUR);
+    assert!(file.is_readable(2_000), "poll did not see it");
+    let count = file.expirations().unwrap();
+    assert!((1800..1900).contains(&count), "{count} expirations in half an hour");
+    assert!(file.is_readable(5_000), "the next second did not come");
+    // What is left follows the date.
+    file.set(TFD_TIMER_ABSTIME, date() + HOUR, 0);
+    forward(HOUR / 2);
+    let (left, _) = file.get();
+    assert!(left > HOUR / 2 - milli(10_000) && left <= HOUR / 2, "{left} ns are left");
+    println!("timer files");
+}
+
+fn cancelled_timer_files() {
+    const FLAGS: i32 = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET;
+    let file = TimerFile::new(CLOCK_REALTIME, TFD_NONBLOCK);
+    let indifferent = TimerFile::new(CLOCK_REALTIME, TFD_NONBLOCK);
+    file.set(FLAGS, date() + 8 * HOUR, 0);
+    indifferent.set(TFD_TIMER_ABSTIME, date() + 8 * HOUR, 0);
+    assert!(!file.is_readable(0));
+    assert_eq!(file.expirations(), Err(EAGAIN));
+    forward(HOUR);
+    assert!(file.is_readable(2_000), "poll did not see it");
+    assert_eq!(file.expirations(), Err(ECANCELED));
+    assert_eq!(file.expirations(), Err(EAGAIN), "told twice");
+    assert!(!file.is_readable(0));
+    assert!(!indifferent.is_readable(0));
+    // It is armed still.
+    assert!(file.get().0 > HOUR);
+    // Told when it is armed anew.
+    back(HOUR);
+    assert_eq!(file.try_set(FLAGS, date() + 9 * HOUR, 0), Err(ECANCELED));
+    assert!(file.get().0 > 8 * HOUR, "it is armed all the same");
+    assert_eq!(file.try_set(FLAGS, date() + 8 * HOUR, 0), Ok(()));
+    // One that reads meanwhile.
+    let reader = TimerFile::new(CLOCK_REALTIME, 0);
+    reader.set(FLAGS, date() + 8 * HOUR, 0);
+    let reading = thread::spawn(move || reader.expirations());
+    thread::sleep(Duration::from_millis(50));
+    forward(HOUR);
+    assert_eq!(reading.join().unwrap(), Err(ECANCELED));
+    assert_eq!(file.expirations(), Err(ECANCELED));
+    // And no more, without the flag.
+    file.set(TFD_TIMER_ABSTIME, date() + 8 * HOUR, 0);
+    back(HOUR);
+    assert_eq!(file.expirations(), Err(EAGAIN));
+    println!("cancelled timer files");
+}
+
+fn posix_timers() {
+    let timer = Id::new(CLOCK_REALTIME, SIGUSR1, 0, None).unwrap();
+    timer.set(true, date() + HOUR, 0);
+    assert!(comes(SIGUSR1, milli(20)).is_none());
+    forward(2 * HOUR);
+    assert!(comes(SIGUSR1, milli(20_000)).is_some(), "it did not follow the date");
+    assert_eq!(timer.get().0, 0);
+    // Every minute: those of an hour are missed.
+    timer.set(true, date() + HOUR, 60 * 1_000_000_000);
+    forward(2 * HOUR);
+    let overrun = comes(SIGUSR1, milli(20_000)).expect("it did not follow the date").overrun;
+    assert!((60..70).contains(&overrun), "{overrun} of an hour were missed");
+    let (left, interval) = timer.get();
+    assert!(left <= interval && interval == 60 * 1_000_000_000);
+    timer.set(true, 0, 0);
+    // Back, and not before its time.
+    let until = date() + milli(300);
+    timer.set(true, until, 0);
+    back(milli(300));
+    assert!(comes(SIGUSR1, milli(20_000)).is_some());
+    assert!(date() >= until, "it was early");
+    println!("POSIX timers");
+}
