@@ -11,7 +11,8 @@ impl IrqGuard {
         Self
     }
 
-    pub(crate) const fn were_enabled(&self) -> bool {
+    /// Models are of tasks that may sleep.
+    pub const fn was_preemptible(&self) -> bool {
         true
     }
 }

@@ -12,9 +12,5 @@ impl PreemptGuard {
     }
 }
 
-pub(crate) const fn preemption_is_off() -> bool {
-    false
-}
-
 /// States that the caller may sleep.
 pub const fn might_sleep() {}
