@@ -1,14 +1,18 @@
 //! Deadline tasks whose parameters, class and CPUs change, and what is kept of them meanwhile.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+#[cfg(not(target_os = "none"))]
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use errno::Errno;
 use kthread::{Exit, Handle};
 use sched::{Attributes, Completion, CpuMask, Policy};
 
 use crate::deadlines::{LATE, MS, Unlimited, implicit, set, sleeper, stop, wish};
-use crate::tools::{Meeting, cpus, spawn, spin_until};
+#[cfg(not(target_os = "none"))]
+use crate::tools::spin_until;
+use crate::tools::{Meeting, cpus, spawn};
 
 /// One that goes aside for a short time is back in time, though another one of its CPU is away for longer.
 pub(crate) fn back_before_others() {

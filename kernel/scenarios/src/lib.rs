@@ -14,10 +14,10 @@ mod barrier;
 mod census;
 mod cgroups;
 mod create;
+mod dates;
 mod deadline_changes;
 #[cfg(not(target_os = "none"))]
 mod deadline_spread;
-mod dates;
 mod deadlines;
 mod failure;
 mod freeze;

@@ -50,12 +50,6 @@ pub fn now(clock: clockid_t) -> u64 {
     of_spec(time)
 }
 
-/// Sets the date, for root.
-pub fn set_date(date: u64) {
-    // SAFETY: reads a local.
-    check(unsafe { libc::clock_settime(libc::CLOCK_REALTIME, &spec(date)) });
-}
-
 /// Waits on a futex that nobody wakes, until a date. Returns the error that ends the wait.
 pub fn futex_until_date(date: u64) -> c_int {
     const OPERATION: c_int =
@@ -133,7 +127,7 @@ pub fn sleep_as_the_kernel_has_it(clock: clockid_t) -> Result<(), c_int> {
     }
 }
 
-/// `clock_settime` for the date.
+/// `clock_settime` for the date, for root.
 pub fn set_date(date: u64) -> Result<(), c_int> {
     // SAFETY: reads a local.
     match unsafe { libc::clock_settime(libc::CLOCK_REALTIME, &spec(date)) } {

@@ -26,11 +26,11 @@ fn date() -> u64 {
 }
 
 fn forward(by: u64) {
-    calls::set_date(date() + by);
+    calls::set_date(date() + by).expect("root sets the date");
 }
 
 fn back(by: u64) {
-    calls::set_date(date() - by);
+    calls::set_date(date() - by).expect("root sets the date");
 }
 
 /// A way to wait for a date.
