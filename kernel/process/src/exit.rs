@@ -199,7 +199,8 @@ pub(crate) fn notify_parent(table: &Table, process: &Arc<Process>) -> Zombie {
     process.pid().wake_ended();
     let Some(parent) = table.parent(process) else { return Zombie::Unwanted };
     let wanted = signal::send_child_ended(parent, process);
-    parent.children_changed.wake_all();
+    // It may also be that its tracer lets go of it.
+    parent.children_changed.wake_all_for_end();
     wanted
 }
 

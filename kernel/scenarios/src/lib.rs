@@ -174,6 +174,7 @@ scenarios! {
     s03_affinity_moves_what_is_on_its_way: "tasks that are being woken or pulled do not escape set_allowed" = migration::moves_what_is_on_its_way;
     s04_who_asks_a_bound_thread_stays: "who waits for a per-CPU thread is not sent from CPU to CPU" = schedule::who_asks_a_bound_thread_stays;
     s04_who_makes_way_is_followed: "tasks that wake each other and sleep stay on one CPU, and interrupt no other" = placement::who_makes_way_is_followed;
+    s04_who_waits_for_an_end_follows: "a parent that waits for its child's end goes on where the child has ended" = placement::who_waits_for_an_end_follows;
     s04_no_place_where_another_waits: "where another waits, the woken one goes to an idle CPU, though its waker makes way" = placement::no_place_where_another_waits;
     s04_who_stays_gives_the_other_away: "a waker that was to make way and does not: an idle CPU takes the woken one" = placement::who_stays_gives_the_other_away;
     s04_who_waits_for_an_idle_cpu_is_taken: "a CPU without work takes what waits for one that has not left its rest" = placement::who_waits_for_an_idle_cpu_is_taken;

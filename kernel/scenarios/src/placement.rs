@@ -3,8 +3,10 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
+use errno::Errno;
 use kthread::{Builder, Created, Exit};
 use machine::CpuId;
+use process::{CloneFlags, KernelThread, WaitFor, WaitOptions};
 use sched::{Attributes, Completion, CpuMask, Policy, Sleep, state};
 use sync::IrqGuard;
 use time::HrTimer;
@@ -36,6 +38,33 @@ pub(crate) fn who_makes_way_is_followed() {
     });
     let Exit::Returned(interrupts) = maker.join() else { panic!("it has not come to an end") };
     assert!(interrupts < ROUNDS as i32, "CPUs were interrupted {interrupts} times for nothing");
+}
+
+/// A parent that waits for its child's end goes on where the child has ended.
+pub(crate) fn who_waits_for_an_end_follows() {
+    const ROUNDS: usize = 16;
+    let follows = |_: &usize| {
+        let ended_on = Arc::new(AtomicUsize::new(CpuId::MAX));
+        let theirs = ended_on.clone();
+        let child = process::kernel_thread(KernelThread {
+            name: b"child",
+            node: None,
+            flags: CloneFlags::FS | CloneFlags::FILES,
+            function: move || {
+                // Until its parent waits.
+                sched::sleep_for(SLACK * 50 * time::MICROSECOND);
+                theirs.store(machine::cpu::id(), SeqCst);
+                0
+            },
+        });
+        drop(child.expect("a thread can be made"));
+        let ended = process::wait_for_child(&WaitFor::Any, WaitOptions::EXITED | WaitOptions::ALL);
+        // Nobody has to wait for the child of who ignores its signal.
+        assert!(matches!(ended, Ok(Some(_)) | Err(Errno::ECHILD)));
+        sched::current().cpu() == ended_on.load(SeqCst)
+    };
+    let followed = (0..ROUNDS).filter(follows).count();
+    assert!(followed >= ROUNDS * 3 / 4, "it followed {followed} times of {ROUNDS}");
 }
 
 /// Where somebody else waits for the CPU, a woken task goes to an idle one, though its waker makes way.

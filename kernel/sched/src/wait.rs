@@ -24,8 +24,8 @@ use sync::{Choice, Current, Linked, Links, List, LockClass, SpinLock, might_slee
 use crate::current::{assert_awake, current, current_ref};
 use crate::schedule::{Woken, schedule, schedule_until, schedule_within};
 use crate::state::{self, Claim, Sleep};
-use crate::task::{Task, TaskRef};
-use crate::wake::{activate, wake_up_state};
+use crate::task::{Task, TaskFlags, TaskRef};
+use crate::wake::{activate, activate_by_ending, wake_up_state};
 
 /// Taken with interrupts off, from any context; wake-ups take run-queue locks inside.
 static WAIT_LOCK: LockClass = LockClass::new("wait_queue");
@@ -224,6 +224,24 @@ impl WaitQueue {
         }
     }
 
+    /// As [`wake_all`](Self::wake_all), for those who wait for the end of a task: if it is the running one that ends, and nobody else waits for
+    /// its CPU, one of them is to have that next. Any context.
+    #[inline]
+    pub fn wake_all_for_end(&self) {
+        if self.may_have_waiters() {
+            self.wake_for_end();
+        }
+    }
+
+    #[inline(never)]
+    fn wake_for_end(&self) {
+        let ends = current().flags().contains(TaskFlags::EXITING);
+        let mut waiters = self.waiters.lock_irq();
+        let activate = if ends { activate_by_ending } else { activate };
+        wake_with(&mut waiters, usize::MAX, activate);
+        self.mark(&waiters);
+    }
+
     /// As [`wake_all`](Self::wake_all), from within another queue's [`Notify::notify`]. Whoever chains queues so sees to it that the chain has no
     /// circle.
     pub fn wake_all_nested(&self) {
@@ -265,9 +283,15 @@ impl WaitQueue {
     }
 }
 
-/// Behind the fence of `may_have_waiters`.
-#[inline]
-fn wake(waiters: &mut Waiters, mut exclusive_left: usize) {
+/// Behind the fence of `may_have_waiters`. Not inlined, so that what is below is.
+#[inline(never)]
+fn wake(waiters: &mut Waiters, exclusive: usize) {
+    wake_with(waiters, exclusive, activate);
+}
+
+/// `activate` queues who has been taken out of its sleep.
+#[inline(always)]
+fn wake_with(waiters: &mut Waiters, mut exclusive_left: usize, activate: impl Fn(TaskRef, u32)) {
     for watcher in waiters.watchers.iter() {
         if let Some(watcher) = watcher.notify.upgrade() {
             watcher.notify();

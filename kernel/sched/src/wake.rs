@@ -52,24 +52,34 @@ pub fn wake_up_new_task(task: &TaskRef) {
 
 /// Queues a task whose sleep this CPU has claimed. Interrupts off: preempted between the two, it would leave others spinning.
 pub(crate) fn activate(task: TaskRef, slept_as: u32) {
-    queue_woken::<false>(task, slept_as);
+    queue_woken::<GOES_ON>(task, slept_as);
 }
 
 /// As [`activate`], by a task that gives its CPU away next: see `hand_over.rs`. Returns whether the woken one waits for that CPU.
 pub(crate) fn activate_by_leaver(task: TaskRef, slept_as: u32) -> bool {
-    queue_woken::<true>(task, slept_as)
+    queue_woken::<LEAVES_NEXT>(task, slept_as)
 }
 
-/// `LEAVES`: the running task gives its CPU away next. Returns whether the task is there for that reason.
+/// As [`activate`], by a task that ends, and has little left to do.
+pub(crate) fn activate_by_ending(task: TaskRef, slept_as: u32) {
+    queue_woken::<LEAVES_SOON>(task, slept_as);
+}
+
+// What the waker is about to do.
+const GOES_ON: u8 = 0;
+const LEAVES_SOON: u8 = 1;
+const LEAVES_NEXT: u8 = 2;
+
+/// Returns whether the task is on this CPU because the waker leaves it.
 #[inline(always)]
-fn queue_woken<const LEAVES: bool>(task: TaskRef, slept_as: u32) -> bool {
+fn queue_woken<const WAKER: u8>(task: TaskRef, slept_as: u32) -> bool {
     tracepoints::waking(&task);
     // Acquire pairs with the Release at the end of the switch: it has left its old stack for good.
     while task.on_cpu.load(Ordering::Acquire) {
         machine::cpu::relax();
     }
     loop {
-        let (cpu, takes_over) = choose_cpu::<LEAVES>(&task);
+        let (cpu, takes_over) = choose_cpu::<WAKER>(&task);
         let mut queue = RUN_QUEUES.of(cpu).queue.lock_irqs_off();
         // Its affinity or the CPU may have changed since: see `affinity.rs`.
         if !affinity::may_run_on(&task, cpu) {
@@ -87,7 +97,7 @@ fn queue_woken<const LEAVES: bool>(task: TaskRef, slept_as: u32) -> bool {
         let preempts = queue.enqueue_woken(cpu, task, time::monotonic());
         drop(queue);
         // A CPU that is given away chooses anew in a moment.
-        if preempts && !takes_over {
+        if preempts && !(takes_over && WAKER == LEAVES_NEXT) {
             reschedule(cpu);
         }
         return takes_over;
@@ -114,13 +124,13 @@ pub fn kick(task: &Task) {
 
 /// Where a woken task should run, and whether it takes over the CPU of a waker that leaves it.
 #[inline(always)]
-fn choose_cpu<const WAKER_LEAVES: bool>(task: &Task) -> (CpuId, bool) {
+fn choose_cpu<const WAKER: u8>(task: &Task) -> (CpuId, bool) {
     let previous = task.cpu();
     if task.allowed().and(affinity::active()) == CpuMask::of(previous) {
         // Bound to it, or there is no other.
         return (previous, false);
     }
-    if WAKER_LEAVES && may_take_over(task) {
+    if WAKER != GOES_ON && may_take_over(task) {
         return (machine::cpu::id(), true);
     }
     (choose_among_cpus(task, previous), false)
