@@ -36,7 +36,7 @@ pub fn init() {
     events::set_hook(|numbers, event| {
         let (cpu, sequence) = {
             let _stays_here = PreemptGuard::new();
-            (machine::cpu::current() as u32, TOLD.this().fetch_add(1, Ordering::Relaxed))
+            (machine::cpu::id() as u32, TOLD.this().fetch_add(1, Ordering::Relaxed))
         };
         let bytes = event_bytes(numbers, event);
         publish(sequence, 0, with_place(bytes, cpu, time::monotonic()));

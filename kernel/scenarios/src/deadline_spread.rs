@@ -125,9 +125,12 @@ pub(crate) fn pushed_by_interrupt() {
     let over = Arc::new(AtomicBool::new(false));
     let turns = Arc::new(AtomicU64::new(0));
     let go = Arc::new(Completion::new());
-    let (wait_for, seen) = (go.clone(), turns.clone());
+    let wake = Arc::new(AtomicU64::new(0));
+    let (wait_for, release, seen) = (go.clone(), wake.clone(), turns.clone());
     let urgent = spawn("urgent", move |_| {
         wait_for.wait();
+        // Its timer wakes it, so that nobody else is awake then.
+        sched::sleep_until(release.load(Ordering::SeqCst));
         let _irqs_off = IrqGuard::new();
         let (from, before) = (time::monotonic(), seen.load(Ordering::SeqCst));
         while seen.load(Ordering::SeqCst) == before {
@@ -153,6 +156,8 @@ pub(crate) fn pushed_by_interrupt() {
         thread
     });
     join_all(early.collect());
+    wake.store(time::monotonic() + 30 * MS, Ordering::SeqCst);
+    go.complete();
     let (end, count) = (over.clone(), turns.clone());
     let late = spawn("late", move |_| {
         while !end.load(Ordering::SeqCst) {
@@ -164,7 +169,6 @@ pub(crate) fn pushed_by_interrupt() {
     sched::set_allowed(late.task(), home).expect("an online CPU");
     set(late.task(), implicit(900 * MS, 1000 * MS));
     sched::set_allowed(late.task(), CpuMask::present()).expect("online CPUs");
-    go.complete();
     join_all([urgent].into_iter().collect());
     over.store(true, Ordering::SeqCst);
     join_all([late].into_iter().collect());

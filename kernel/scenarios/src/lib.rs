@@ -267,6 +267,7 @@ scenarios! {
     w07_the_rescuer_goes_on / 4: "all workers block, none can be made, and the rescuer does it" = self::workqueue::rescuers::goes_on;
     w07_a_rescuer_dies / 4: "an item that panics takes the rescuer along, and its queue gets another" = self::workqueue::rescuers::dies;
     w07_a_rescuer_dies_as_its_queue_ends / 4: "a queue that ends while it gets another rescuer leaves none" = self::workqueue::rescuers::dies_as_its_queue_ends;
+    w07_rescued_in_one_go / 4: "what becomes active behind an item that is rescued is not left for the next call" = self::workqueue::rescuers::in_one_go;
     w07_rescued_again / 4: "as long as no worker can be made, the rescuer comes again" = self::workqueue::windows::rescued_again;
     w01_raised_from_everywhere / 4: "a softirq is served at the end of whatever kept it back" = softirqs::raised_from_everywhere;
     w01_raised_with_nobody_about / 4: "raised with interrupts off, a softirq needs no interrupt to be served" = softirq_windows::raised_with_nobody_about;

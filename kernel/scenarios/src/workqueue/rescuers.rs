@@ -11,7 +11,7 @@ use sched::Completion;
 use workqueue::{Work, WorkItem, WorkQueue, WqFlags, system_wq};
 
 use super::queue;
-use crate::tools::{cpus, dawdle, expect_oopses, random};
+use crate::tools::{SLACK, cpus, dawdle, expect_oopses, random};
 
 /// Waits for what takes a second, as the next try to make a thread does.
 fn wait_long_until(condition: impl Fn() -> bool) {
@@ -143,4 +143,27 @@ pub(crate) fn dies_as_its_queue_ends() {
     (0..random(4)).for_each(|_| dawdle());
     own.destroy();
     shortage.end();
+}
+
+/// What becomes active as the rescuer does the item before it is done at once, and not at the next call.
+pub(crate) fn in_one_go() {
+    const ITEMS: usize = 30;
+    // Between two calls of a pool.
+    const CALLS: u64 = 100 * time::MILLISECOND;
+    let own = queue(WqFlags::MEM_RECLAIM, 1);
+    let shortage = begin_shortage();
+    let first = Arc::new(AtomicU64::new(u64::MAX));
+    let works: Vec<_> = (0..ITEMS)
+        .map(|_| {
+            let first = first.clone();
+            Work::from_fn("saver", move |_| {
+                first.fetch_min(time::monotonic(), SeqCst);
+            })
+        })
+        .collect();
+    works.iter().for_each(|work| assert!(own.queue_on(shortage.cpu, work)));
+    own.flush();
+    let span = time::monotonic() - first.load(SeqCst);
+    shortage.end();
+    assert!(span < SLACK * CALLS, "{ITEMS} items, one after the other, took {span} ns");
 }

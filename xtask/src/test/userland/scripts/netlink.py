@@ -1,5 +1,5 @@
 """Sockets of AF_NETLINK: process events, families by name, what tasks have used."""
-import errno, os, select, socket, struct, time
+import ctypes, errno, os, select, signal, socket, struct, time
 
 CONNECTOR, GENERIC, SOL_NETLINK, ADD_MEMBERSHIP = 11, 16, 270, 1
 RAW = socket.SOCK_RAW
@@ -166,7 +166,8 @@ if child == 0:
 os.waitpid(child, 0)
 seen = []
 while not seen or seen[-1][0] != 0x80000000:
-    what, words, _ = event()
+    what, words, (cpu, _, _) = event()
+    assert cpu < os.cpu_count(), hex(cpu)
     if child in words[:4]:
         seen.append((what, words))
 me = os.getpid()
@@ -178,6 +179,88 @@ assert seen[4] == (4, (child, child, 6, 6, 0, 0))
 assert seen[5] == (2, (child, child, 0, 0, 0, 0))
 assert seen[6] == (0x80000000, (child, child, 0x300, 17, me, me)) and len(seen) == 7, seen
 fails(errno.EAGAIN, silent.recv, 1, socket.MSG_DONTWAIT)
+
+# Tracing: who attaches or seizes is told of, and who detaches; who asks to be traced is not.
+libc = ctypes.CDLL(None, use_errno=True)
+def ptrace(request, pid):
+    return libc.ptrace(request, pid, ctypes.c_void_p(0), ctypes.c_void_p(0))
+def traced(pid):
+    while True:
+        what, words, _ = event()
+        if what == 0x100 and words[0] == pid:
+            return words
+def stops(pid):
+    assert os.WIFSTOPPED(os.waitpid(pid, 0)[1])
+child = os.fork()
+if child == 0:
+    ptrace(0, 0)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    while True:
+        signal.pause()
+stops(child)
+assert ptrace(17, child) == 0
+assert traced(child) == (child, child, 0, 0, 0, 0)
+assert ptrace(16, child) == 0
+assert traced(child) == (child, child, me, me, 0, 0)
+stops(child)
+assert ptrace(17, child) == 0
+assert traced(child) == (child, child, 0, 0, 0, 0)
+assert ptrace(0x4206, child) == 0
+assert traced(child) == (child, child, me, me, 0, 0)
+assert ptrace(16, child) == -1 and ctypes.get_errno() == errno.EPERM
+os.kill(child, signal.SIGKILL)
+os.waitpid(child, 0)
+while select.select([listener], [], [], 0)[0]:
+    assert event()[0] != 0x100, 'a refusal and an end are no events of tracing'
+
+# A signal while nothing comes: the call is begun again if its handler says so and there is no limit in time.
+handled = []
+signal.signal(signal.SIGALRM, lambda *_: handled.append(1))
+def interrupted(begun_again):
+    signal.siginterrupt(signal.SIGALRM, not begun_again)
+    signal.setitimer(signal.ITIMER_REAL, 0.02)
+    length = libc.recv(generic.fileno(), ctypes.create_string_buffer(4096), 4096, 0)
+    assert handled.pop() and not handled
+    return ctypes.get_errno() if length < 0 else length
+def later(asking):
+    child = os.fork()
+    if child == 0:
+        time.sleep(0.1)
+        generic.send(asking)
+        os._exit(0)
+    return child
+asking = command(16, 3, attribute(1, struct.pack('H', 16)))
+assert interrupted(False) == errno.EINTR
+child = later(asking)
+assert interrupted(True) == len(whole)
+os.waitpid(child, 0)
+generic.setsockopt(socket.SOL_SOCKET, 20, struct.pack('qq', 5, 0))
+assert interrupted(True) == errno.EINTR
+generic.setsockopt(socket.SOL_SOCKET, 20, struct.pack('qq', 0, 0))
+
+# Who waits by poll or epoll is woken by what comes; by the edge only by what is new.
+epoll, edges, poll = select.epoll(), select.epoll(), select.poll()
+epoll.register(generic, select.EPOLLIN)
+edges.register(generic, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
+poll.register(generic, select.POLLIN)
+assert epoll.poll(0) == [] and poll.poll(0) == []
+assert edges.poll(0) == [(generic.fileno(), select.EPOLLOUT)] and edges.poll(0) == []
+for waits in (lambda: epoll.poll(10), lambda: poll.poll(10000)):
+    child = later(asking)
+    assert waits() == [(generic.fileno(), select.POLLIN)]
+    os.waitpid(child, 0)
+    assert edges.poll(0) == [(generic.fileno(), select.EPOLLIN | select.EPOLLOUT)]
+    assert edges.poll(0) == [] and waits() == [(generic.fileno(), select.POLLIN)]
+    assert generic.recv(4096)[:16] == whole[:16]
+assert epoll.poll(0) == [] and poll.poll(0) == []
+signal.setitimer(signal.ITIMER_REAL, 0.02)
+signal.siginterrupt(signal.SIGALRM, False)
+class Pollfd(ctypes.Structure):
+    _fields_ = [('fd', ctypes.c_int), ('events', ctypes.c_short), ('found', ctypes.c_short)]
+assert libc.poll(ctypes.byref(Pollfd(generic.fileno(), 1, 0)), 1, -1) == -1
+assert ctypes.get_errno() == errno.EINTR and handled.pop()
+epoll.close()
+edges.close()
 
 # What does not fit is lost, which is told once; what came before is there.
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
