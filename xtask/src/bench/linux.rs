@@ -30,11 +30,14 @@ pub struct Linux {
     /// A root with the module in it.
     module: PathBuf,
     programs: UserLand,
+    /// Its parameters, without those of its clocks.
+    settings: String,
 }
 
 impl Linux {
-    /// Fetches kernel and headers and builds the module, as far as that has not been done before.
-    pub fn get(filter: &str) -> Result<Self> {
+    /// Fetches kernel and headers and builds the module, as far as that has not been done before. It is to run with these parameters
+    /// beside its own.
+    pub fn get(filter: &str, append: &str) -> Result<Self> {
         for tool in ["gcc", "make"] {
             if command::find(tool).is_none() {
                 bail!(
@@ -62,12 +65,13 @@ impl Linux {
             hertz: hertz(&configuration).context("a kernel without CONFIG_HZ")?,
             module,
             programs: UserLand::get(filter)?,
+            settings: [SETTINGS, append].join(" ").trim_end().to_owned(),
         })
     }
 
     fn guest(&self, method: Method) -> Guest<'_> {
         let clock = clock_settings(ticks::kilohertz(method), self.hertz);
-        machine(&self.lab, method).append(SETTINGS).append(&clock)
+        machine(&self.lab, method).append(&self.settings).append(&clock)
     }
 }
 
@@ -98,8 +102,8 @@ impl Subject for Linux {
     fn about(&self) -> String {
         let clock = clock_settings(ticks::kilohertz(Method::Wall { cpus: 1 }), self.hertz);
         format!(
-            "Linux: {} {} of Debian, {SETTINGS} {clock} (counting instructions, a tick is a nanosecond)",
-            self.release, self.version
+            "Linux: {} {} of Debian, {} {clock} (counting instructions, a tick is a nanosecond)",
+            self.release, self.version, self.settings
         )
     }
 

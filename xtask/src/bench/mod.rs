@@ -37,6 +37,16 @@ pub struct Arguments {
     #[arg(long)]
     linux: bool,
 
+    /// More kernel parameters for Linux
+    #[arg(
+        long,
+        value_name = "STR",
+        default_value = "",
+        hide_default_value = true,
+        requires = "linux"
+    )]
+    linux_append: String,
+
     /// Measure wall time on 1, 2 and 4 CPUs, too
     #[arg(long)]
     wall: bool,
@@ -84,7 +94,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let earlier = arguments.compare.as_deref().map(Results::read).transpose()?;
     let mut subjects: Vec<Box<dyn Subject>> = vec![Box::new(Heddle::build(&arguments.filter)?)];
     if arguments.linux {
-        subjects.push(Box::new(linux::Linux::get(&arguments.filter)?));
+        subjects.push(Box::new(linux::Linux::get(&arguments.filter, &arguments.linux_append)?));
     }
     let mut about = vec![subject::about_machine()?];
     about.extend(subjects.iter().map(|subject| subject.about()));
