@@ -1,7 +1,7 @@
 //! Who called whom: on this CPU, in a task that sleeps, on another CPU.
 //!
-//! In the log addresses are printed one a line, ` [<address>]`; the host's tools put names to them. What `/proc` shows of a task that
-//! sleeps has the names that the image carries.
+//! In the log addresses are printed one a line, ` [<address>] function+offset/length`, with the names that the image carries; what
+//! `/proc` shows of a task that sleeps has these, too. The host's tools put better names to addresses, and lines.
 //!
 //! Another CPU is asked by a non-maskable interrupt, which it takes wherever it is stuck. It may be stuck with the log's lock
 //! held, so its handler writes nothing but its own [`Answer`], and the asker prints that.
@@ -67,7 +67,12 @@ pub(crate) fn caller(frame_pointer: usize) -> usize {
 }
 
 fn print_address(address: usize) {
-    log::error!(" [<{address:016x}>]");
+    match symbol_at(address) {
+        Some(Symbol { name, offset, size, .. }) => {
+            log::error!(" [<{address:016x}>] {name}+{offset:#x}/{size:#x}");
+        }
+        None => log::error!(" [<{address:016x}>]"),
+    }
 }
 
 /// Prints a task and where it sleeps, as `sched_show_task` of Linux does. A task that runs has no backtrace. Any context in

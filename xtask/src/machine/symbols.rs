@@ -13,14 +13,14 @@ impl Symbols {
         Self(addr2line::Loader::new(image).ok())
     }
 
-    /// The line; if it has an address as backtraces show them, with what is there, and who it was inlined into.
+    /// The line; if it has an address as backtraces show them, with what is there, and who it was inlined into, in place of
+    /// what the kernel knows of that.
     pub fn annotate(&self, line: &str) -> String {
-        let mut text = line.to_owned();
-        if let Some(address) = address_in(line) {
-            // Infallible for a string.
-            let _ = self.describe(address, &mut text);
-        }
-        text
+        let Some((address, end)) = address_in(line) else { return line.to_owned() };
+        let mut found = String::new();
+        // Infallible for a string.
+        let _ = self.describe(address, &mut found);
+        if found.is_empty() { line.to_owned() } else { line[..end].to_owned() + &found }
     }
 
     fn describe(&self, address: u64, text: &mut String) -> std::fmt::Result {
@@ -102,11 +102,12 @@ pub fn without_generics(name: &str) -> String {
     kept.replace("::::", "::").trim_end_matches("::").to_owned()
 }
 
-/// The address of a backtrace's frame: `[<ffffffff80101234>]`.
-fn address_in(line: &str) -> Option<u64> {
-    let (_, rest) = line.split_once("[<")?;
+/// The address of a backtrace's frame, `[<ffffffff80101234>]`, and where that ends in the line.
+fn address_in(line: &str) -> Option<(u64, usize)> {
+    let (before, rest) = line.split_once("[<")?;
     let (digits, _) = rest.split_once(">]")?;
-    u64::from_str_radix(digits.trim_start_matches("0x"), 16).ok()
+    let address = u64::from_str_radix(digits.trim_start_matches("0x"), 16).ok()?;
+    Some((address, before.len() + digits.len() + "[<>]".len()))
 }
 
 /// A demangled name without the hash that rustc's older scheme puts at its end.
@@ -127,8 +128,9 @@ mod tests {
 
     #[test]
     fn addresses_are_found() {
-        let line = "[    0.5]  [<ffffffff80101234>]";
-        assert_eq!(address_in(line), Some(0xffff_ffff_8010_1234));
+        let line = "[    0.5]  [<ffffffff80101234>] pipe::read+0x1/0x2";
+        let (address, end) = address_in(line).unwrap();
+        assert_eq!((address, &line[end..]), (0xffff_ffff_8010_1234, " pipe::read+0x1/0x2"));
         assert_eq!(address_in("[    0.5] no address"), None);
         assert_eq!(address_in("[<not hex>]"), None);
     }
@@ -150,7 +152,7 @@ mod tests {
     #[test]
     fn without_debug_information_lines_stay() {
         let symbols = Symbols::load(Path::new("/nonexistent"));
-        let line = "[    0.5]  [<ffffffff80101234>]";
+        let line = "[    0.5]  [<ffffffff80101234>] pipe::read+0x1/0x2";
         assert_eq!(symbols.annotate(line), line);
     }
 }

@@ -35,9 +35,9 @@ fn d1_hung_task_is_reported(lab: &Lab) -> Result<()> {
         sh -c 'echo HUNG_TASK > {PROVOKE}' & pid=$!; seen 1 \"INFO: task sh:$pid blocked for more than 5 seconds.\"
         sleep 6; dmesg | grep -c ' blocked for more than'; cat /proc/sys/kernel/hung_task_warnings
         dmesg | grep -A 5 'INFO: task' | grep -c -e 'task:sh  *state:D stack:0     pid:[0-9]*  *ppid:[0-9]' -e ' <TASK>' -e 'hung_task_timeout_secs' -e '       *Not tainted 6[^ ]* #1$'
-        dmesg | grep -A 1 '<TASK>' | grep -c '[[]<ffffffff'; kill -9 $pid; sleep 0.1; ps -o stat,comm | grep -c '^D .*sh$'"
+        dmesg | grep -A 9 '<TASK>' | grep -c '[[]<ffffffff[0-9a-f]*>] crash::provoke+0x[0-9a-f]*/0x'; kill -9 $pid; sleep 0.1; ps -o stat,comm | grep -c '^D .*sh$'"
     );
-    // What hangs does not die; the log names the symbol of none of this kernel's functions, so that it is their addresses.
+    // What hangs does not die.
     let outcome = lab.guest().sh(&script)?;
     let right = outcome.output() == "1\n0\n4\n1\n1\n";
     outcome.holds(right, "not one whole report")?.logged("INFO: task sh:").map(drop)
