@@ -231,6 +231,7 @@ scenarios! {
     w06_delayed_work_without_a_handle / 4: "delayed work is done though its handle is dropped" = self::workqueue::lifetimes::delayed_without_a_handle;
     w06_delayed_work_goes_in_a_task / 2: "an item is not dropped by the timer that it was cancelled on" = self::workqueue::lifetimes::not_dropped_by_its_timer;
     w06_delayed_work_outlives_its_queue / 4: "an item whose timer finds its queue ended goes in a task" = self::workqueue::lifetimes::outlives_its_queue;
+    w06_a_queue_goes_with_its_item / 4: "a queue ends whose last owner is one of its own items" = self::workqueue::lifetimes::queue_goes_with_its_item;
     w06_an_item_goes_before_the_next / 4: "a worker drops what it has done before it begins what that may wait for" = self::workqueue::lifetimes::goes_before_the_next;
     w06_delayed_work_is_never_early / 4: "a timer that is started anew does not fire by its last start" = self::workqueue::windows::never_early;
     w06_an_item_that_panics / 4: "its worker dies alone, and nobody waits for it" = self::workqueue::items::panicking;

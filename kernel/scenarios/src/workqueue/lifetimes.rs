@@ -1,10 +1,13 @@
 //! Items whose handles go early, and what goes with an item.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use sched::{Completion, CpuMask, Sleep};
-use workqueue::{DelayedWork, Running, Work, WorkItem, WqFlags, schedule_work, system_wq};
+use workqueue::{
+    DelayedWork, Running, Work, WorkItem, WorkQueue, WqFlags, schedule_work, system_wq,
+};
 
 use super::queue;
 use crate::tools::{cpus, dawdle, random};
@@ -48,6 +51,57 @@ pub(crate) fn goes_before_the_next() {
     assert!(schedule_work(&work));
     drop(work);
     assert!(is_done(&gone), "the worker waits for itself");
+}
+
+/// A queue whose last owner is one of its own items ends when the worker drops that, with others queued behind it.
+pub(crate) fn queue_goes_with_its_item() {
+    let flags = [WqFlags::empty(), WqFlags::UNBOUND, WqFlags::MEM_RECLAIM, WqFlags::FREEZABLE];
+    let own = Arc::new(queue(flags[random(4) as usize], random(3) as u32));
+    let (gone, runs) = (Arc::new(Completion::new()), Arc::new(AtomicU64::new(0)));
+    let theirs = Owned { queue: own.clone(), _gone: Says(gone.clone()) };
+    let work = Work::from_fn("owner", move |_| {
+        theirs.is_there();
+        dawdle();
+    });
+    own.queue(&work);
+    let others: Vec<_> = (0..3)
+        .map(|_| {
+            let runs = runs.clone();
+            Work::from_fn("other", move |_| {
+                dawdle();
+                runs.fetch_add(1, SeqCst);
+            })
+        })
+        .collect();
+    others.iter().for_each(|work| {
+        own.queue(work);
+    });
+    drop(work);
+    dawdle();
+    drop(own);
+    assert!(is_done(&gone), "the worker waits for itself");
+    assert_eq!(runs.load(SeqCst), 3, "what was queued is not done");
+}
+
+/// Says that its queue has gone: the fields go in this order.
+struct Owned {
+    queue: Arc<WorkQueue>,
+    _gone: Says,
+}
+
+impl Owned {
+    /// A method, so that a closure has all of it.
+    fn is_there(&self) {
+        assert!(Arc::strong_count(&self.queue) > 0);
+    }
+}
+
+struct Says(Arc<Completion>);
+
+impl Drop for Says {
+    fn drop(&mut self) {
+        self.0.complete();
+    }
 }
 
 /// Delayed work whose handle goes before its time has come.
