@@ -16,6 +16,19 @@ pub struct Task {
     pub(crate) thread: Thread,
 }
 
+/// What is said of a task besides.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TaskFlags(u32);
+
+impl TaskFlags {
+    /// It ends: no model's task does.
+    pub const EXITING: Self = Self(1);
+
+    pub(crate) const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
 /// A shared task.
 pub type TaskRef = Arc<Task>;
 
@@ -34,6 +47,10 @@ impl Task {
             waits_exclusively: AtomicBool::new(false),
             thread: thread::current(),
         })
+    }
+
+    pub(crate) const fn flags(&self) -> TaskFlags {
+        TaskFlags(0)
     }
 
     /// No model sends a signal.

@@ -9,6 +9,9 @@ pub(crate) fn activate(task: TaskRef, _slept_as: u32) {
     task.thread.unpark();
 }
 
+/// No model's task ends.
+pub(crate) use activate as activate_by_ending;
+
 pub(crate) fn wake_up_state(task: &TaskRef, mask: u32) -> bool {
     match task.state.claim(mask) {
         Claim::Refused => false,

@@ -1,6 +1,8 @@
 //! Failures on purpose, from which no scenario could come back. Tests ask for them when they boot (`heddle.crash=`), and from
 //! user land through `/sys/kernel/debug/provoke-crash/DIRECT`, with the names that Linux's `lkdtm` has for them.
 
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt::Write;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -9,11 +11,11 @@ use errno::{Errno, Result};
 use kernfs::{Attribute, Text};
 use kthread::Builder;
 use sched::Completion;
-use sync::{IrqGuard, PreemptGuard};
-use workqueue::Work;
+use sync::{IrqGuard, Once, PreemptGuard};
+use workqueue::{Work, WorkQueue, WqFlags, alloc_workqueue};
 
 /// A way to fail: its name, and what it does to the task that asks for it.
-const WAYS: [(&str, fn()); 10] = [
+const WAYS: [(&str, fn()); 11] = [
     ("PANIC", || kthread::oops::panic(format_args!("dumptest"))),
     ("BUG", || panic!("a task asked for this")),
     ("WARNING", || kthread::warn::warn(format_args!(""))),
@@ -24,6 +26,7 @@ const WAYS: [(&str, fn()); 10] = [
     ("HUNG_TASK", || Completion::new().wait()),
     ("BLOCKED_WORK", block_workers),
     ("WORKQUEUE_LOCKUP", hog_a_pool),
+    ("WORKQUEUE_ACTIVE", count_active_items),
 ];
 
 /// Has a thread of the name `crash` fail in this way.
@@ -41,11 +44,19 @@ pub(crate) fn run(way: &str) {
     }
 }
 
-/// Makes the file. May sleep.
+/// Queues with attributes to set: per-CPU and unbound.
+static QUEUES: Once<[WorkQueue; 2]> = Once::new();
+
+/// Makes the file, and two queues that are shown. May sleep.
 ///
 /// # Errors
 /// EEXIST: it is there. ENOMEM.
 pub(crate) fn register() -> Result<()> {
+    let bound = alloc_workqueue(format_args!("lkdtm"), WqFlags::SYSFS, 0)?;
+    let flags = WqFlags::SYSFS | WqFlags::UNBOUND | WqFlags::HIGHPRI;
+    let unbound = alloc_workqueue(format_args!("lkdtm_unbound"), flags, 7)?;
+    // The start registers once.
+    let _ = QUEUES.set([bound, unbound]);
     let directory = sysfs::root().subdirectory("kernel/debug/provoke-crash")?;
     directory.add_file("DIRECT", Attribute::shown(list).store(provoke))
 }
@@ -94,6 +105,25 @@ fn block_workers() {
         let sleep = Work::from_fn("sleep", |_| sched::sleep_for(BLOCKED_FOR));
         workqueue::system_wq().queue_on(0, &sleep);
     }
+}
+
+/// Says how many of so many items of the queue `lkdtm` are active at once on CPU 0.
+fn count_active_items() {
+    let Some([queue, _]) = QUEUES.get() else { return };
+    let (inside, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let items: Vec<_> = (0..BLOCKED)
+        .map(|_| {
+            let (inside, most) = (inside.clone(), most.clone());
+            Work::from_fn("active", move |_| {
+                most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                sched::sleep_for(50 * time::MILLISECOND);
+                inside.fetch_sub(1, Ordering::SeqCst);
+            })
+        })
+        .collect();
+    items.iter().for_each(|item| _ = queue.queue_on(0, item));
+    queue.flush();
+    log::info!("lkdtm: {} of {BLOCKED} items were active at once", most.load(Ordering::SeqCst));
 }
 
 /// Keeps a worker of CPU 0 busy, with another item behind it, until the detector of stalls has said so.

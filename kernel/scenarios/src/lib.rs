@@ -246,6 +246,8 @@ scenarios! {
     w06_cancelled_while_it_changes_queues / 4: "taken from one queue of a pool and put into another while others take it" = self::workqueue::cancel::while_it_changes_queues;
     w06_max_active / 4: "no more of a queue's items at once than it says" = self::workqueue::queues::max_active;
     w06_ordered / 4: "an ordered queue runs one at a time, in order" = self::workqueue::queues::ordered;
+    w06_shown_queues / 4: "queues are shown as they come and go, and what is set of them acts" = self::workqueue::attributes::shown_queues;
+    w04_unbound_cpus / 4: "unbound work keeps to the CPUs where it may be, from when that is set" = self::workqueue::attributes::unbound_cpus;
     w06_drain / 4: "drain waits for what items queue, and keeps others out" = self::workqueue::queues::drain;
     w06_destroy / 4: "destroy does what is queued, and leaves no thread" = self::workqueue::queues::destroy;
     w06_destroyed_while_timers_queue / 4: "timers queue on a queue that is being destroyed" = self::workqueue::windows::destroyed_while_timers_queue;

@@ -71,12 +71,14 @@ struct PosixTimer {
 impl Alarm {
     /// In the timer's interrupt: tells of the expiration, and gives the time of the next.
     fn expire(&self, timer: &ClockTimer) -> Option<Moment> {
+        let due = self.setting.lock_irq().next?;
+        // Not with the setting locked: reading CPU time takes locks.
+        let late = timer.now_for(due)?.checked_sub(due.value());
         let overrun = {
             let mut setting = self.setting.lock_irq();
-            let due = setting.next?;
-            let Some(late) = timer.now_for(due)?.checked_sub(due.value()) else {
+            let Some(late) = late.filter(|_| setting.next == Some(due)) else {
                 // Not yet: the timer, or the date, was set anew while this interrupt was on its way.
-                return Some(due);
+                return setting.next;
             };
             let missed = late.checked_div(setting.interval).unwrap_or(0);
             setting.next = match setting.interval {

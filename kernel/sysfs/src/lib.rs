@@ -9,7 +9,7 @@
 //! ```
 //!
 //! This crate adds what is true of every machine: its CPUs (`cpu`) and its memory nodes
-//! (`node`); and how often this kernel has gone wrong (`kernel`).
+//! (`node`); its workqueues (`workqueue`); and how often this kernel has gone wrong (`kernel`).
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -19,6 +19,7 @@ mod cpu;
 mod kernel;
 mod mask;
 mod node;
+mod workqueue;
 
 use alloc::sync::Arc;
 
@@ -56,6 +57,7 @@ pub fn init() -> Result<()> {
     cpu::register(&root().subdirectory("devices/system/cpu")?)?;
     node::register(&root().subdirectory("devices/system/node")?)?;
     kernel::register(&root().subdirectory("kernel")?)?;
+    workqueue::register()?;
     // Where other parts of the kernel, and programs, expect to find directories.
     for path in ["kernel/debug", "kernel/tracing", "fs/cgroup", "class", "bus", "dev", "module"] {
         root().subdirectory(path)?;

@@ -65,6 +65,12 @@ fn rebind(pool: &Pool, cpus: CpuMask, disassociated: bool) {
     }
 }
 
+/// Moves the workers of an unbound pool to where they belong now. May sleep.
+pub(crate) fn gather(pool: &Pool) {
+    let _one_at_a_time = ATTACH.lock();
+    move_workers(pool, pool.cpus());
+}
+
 /// One after the other: none joins meanwhile, and one that ends meanwhile need not be moved.
 fn move_workers(pool: &Pool, cpus: CpuMask) {
     let task_of = |id: usize| -> Option<Option<TaskRef>> {

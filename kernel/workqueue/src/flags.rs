@@ -16,6 +16,8 @@ bitflags! {
         const HIGHPRI = 1 << 4;
         /// Its items use the CPU for long: they do not keep other items of their pool from running.
         const CPU_INTENSIVE = 1 << 5;
+        /// Shown in `/sys/devices/virtual/workqueue`. Not with `ORDERED`.
+        const SYSFS = 1 << 6;
         /// Unbound, if the command line asks to save power (`workqueue.power_efficient`).
         const POWER_EFFICIENT = 1 << 7;
         /// One item at a time, in the order in which they were queued. With `UNBOUND`.

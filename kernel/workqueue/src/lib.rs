@@ -27,6 +27,7 @@
 //! | `pool`, `pools` | pools: who is idle, who runs, when to wake another; which there are |
 //! | `worker`, `manager`, `rescuer` | the threads; `hand`: what a worker has taken to do next |
 //! | `wait`, `flush` | waiting for an item, for a queue |
+//! | `attributes` | what is shown and set in `/sys` |
 //! | `cancel`, `delayed` | taking back, and timers; `stranded`: whose queue has ended |
 //! | `cpus`, `freeze` | CPUs that come and go, the freezer |
 //! | `system` | the queues that everybody uses, `work_on_cpu`, the start |
@@ -39,6 +40,7 @@
 
 extern crate alloc;
 
+pub mod attributes;
 mod cancel;
 mod cpus;
 mod delayed;

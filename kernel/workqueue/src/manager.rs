@@ -67,6 +67,9 @@ pub(crate) fn make_worker(pool: &Arc<Pool>) -> Result<(), Errno> {
     if gone {
         // Bound to no CPU that is not there; cannot fail, as some CPU is in the mask.
         let _ = created.bind_mask(CpuMask::ALL);
+    } else if pool.cpu.is_none() {
+        // The mask may have been set since; if it holds no CPU that is there any more, where it was made for does.
+        let _ = created.bind_mask(pool.cpus());
     }
     pool.lock().join(id, created.task().clone(), gone || pool.cpu.is_none());
     drop(attach);

@@ -87,9 +87,19 @@ pub(crate) fn nodes() -> usize {
     (0..machine::cpu::count()).map(machine::cpu::node).max().unwrap_or(0) + 1
 }
 
+/// The CPUs where work goes that is not meant for one.
+pub(crate) fn all_unbound_cpus() -> CpuMask {
+    CpuMask::from_bits(UNBOUND_CPUS.load(Ordering::Relaxed)).and(CpuMask::present())
+}
+
+/// Sets [`all_unbound_cpus`], for what is queued and for workers that are made from now on.
+pub(crate) fn set_unbound_cpus(cpus: CpuMask) {
+    UNBOUND_CPUS.store(cpus.bits(), Ordering::Relaxed);
+}
+
 /// The CPUs where a node's unbound workers run.
 pub(crate) fn unbound_cpus(node: NodeId) -> CpuMask {
-    let all = sched::housekeeping();
+    let all = all_unbound_cpus();
     let mut near = CpuMask::NONE;
     for cpu in all.iter().filter(|&cpu| machine::cpu::node(cpu) == node) {
         near = near.with(cpu);

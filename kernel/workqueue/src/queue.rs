@@ -21,7 +21,7 @@ use crate::flush::{self, Flush};
 use crate::item::{DelayedWork, Node, Work, WorkItem};
 use crate::pool::{Held, Pool};
 use crate::rescuer::{self, Rescuer};
-use crate::{delayed, freeze, pools, tracepoints, wait, worker};
+use crate::{attributes, delayed, freeze, pools, tracepoints, wait, worker};
 
 /// Outside pool locks.
 static QUEUES_LOCK: LockClass = LockClass::new("workqueues");
@@ -228,6 +228,7 @@ impl Queue {
     }
 
     fn destroy(self: &Arc<Self>) {
+        attributes::removed(self);
         self.drain();
         self.closed.fetch_or(DESTROYED, Ordering::SeqCst);
         // What came between the two.
@@ -239,6 +240,18 @@ impl Queue {
 
     fn leave_pools(&self) {
         leave(&self.parts);
+    }
+
+    /// See [`WorkQueue::set_max_active`].
+    pub(crate) fn set_max_active(&self, max_active: u32) {
+        if self.flags.contains(WqFlags::ORDERED) {
+            return;
+        }
+        let max_active = if max_active == 0 { DEFAULT_ACTIVE } else { max_active.min(MAX_ACTIVE) };
+        let all = QUEUES.lock_irq();
+        self.max_active.store(max_active, Ordering::Relaxed);
+        self.adjust_max_active();
+        drop(all);
     }
 
     /// Puts in force how many items may be active now. The caller holds [`QUEUES`]: freezing is not begun or ended meanwhile.
@@ -284,7 +297,8 @@ pub struct WorkQueue {
 /// unbound); 0: 256. An ordered queue has one. May sleep.
 ///
 /// # Errors
-/// ENOMEM; as [`kthread::Builder::create`], for the rescuer. EINVAL: ordered and not unbound, or several at a time.
+/// ENOMEM; as [`kthread::Builder::create`], for the rescuer. EINVAL: ordered and not unbound, or several at a time, or to be shown.
+/// EEXIST: to be shown, with a name that is taken.
 pub fn alloc_workqueue(
     name: fmt::Arguments<'_>,
     flags: WqFlags,
@@ -312,7 +326,10 @@ pub fn alloc_workqueue(
         queue.leave_pools();
         return Err(error);
     }
-    Ok(WorkQueue { queue })
+    let made = WorkQueue { queue };
+    // If it cannot be shown, it ends here.
+    attributes::added(&made.queue)?;
+    Ok(made)
 }
 
 /// Makes an unbound queue that runs one item at a time, in the order of queueing. May sleep.
@@ -336,6 +353,10 @@ fn prepare(
         flags |= WqFlags::UNBOUND;
     }
     if flags.contains(WqFlags::ORDERED) && !(flags.contains(WqFlags::UNBOUND) && max_active == 1) {
+        return Err(Errno::EINVAL);
+    }
+    if flags.contains(WqFlags::ORDERED | WqFlags::SYSFS) {
+        // What could be set would break the order.
         return Err(Errno::EINVAL);
     }
     let max_active = if max_active == 0 { DEFAULT_ACTIVE } else { max_active.min(MAX_ACTIVE) };
@@ -499,14 +520,7 @@ impl WorkQueue {
 
     /// Sets how many items may be active at once; 0: 256. Not for an ordered queue, which ignores it. May sleep.
     pub fn set_max_active(&self, max_active: u32) {
-        if self.queue.flags.contains(WqFlags::ORDERED) {
-            return;
-        }
-        let max_active = if max_active == 0 { DEFAULT_ACTIVE } else { max_active.min(MAX_ACTIVE) };
-        let all = QUEUES.lock_irq();
-        self.queue.max_active.store(max_active, Ordering::Relaxed);
-        self.queue.adjust_max_active();
-        drop(all);
+        self.queue.set_max_active(max_active);
     }
 
     /// Whether items queued for a CPU are held back (`workqueue_congested`). Any context.

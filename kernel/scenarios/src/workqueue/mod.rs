@@ -7,6 +7,7 @@ use workqueue::{Running, WorkItem, WorkQueue, WqFlags, alloc_workqueue};
 
 use crate::tools::dawdle;
 
+pub(crate) mod attributes;
 pub(crate) mod cancel;
 pub(crate) mod flush;
 pub(crate) mod hand;

@@ -7,6 +7,8 @@ use anyhow::Result;
 /// The tests.
 pub fn cases() -> Vec<Case> {
     vec![
+        Case::new("w6_attributes_of_queues", attributes_of_queues),
+        Case::new("w6_attributes_act", attributes_act),
         Case::new("w4_workers_grow_and_fall", w4_workers_grow_and_fall),
         Case::new("w4_a_stuck_pool_is_reported", w4_a_stuck_pool_is_reported),
         Case::new("w5_names_of_workers", w5_names_of_workers),
@@ -75,4 +77,47 @@ fn w5_names_of_workers(lab: &Lab) -> Result<()> {
     let outcome = lab.guest().cpus(2).sh(&script)?;
     let right = outcome.output() == "0\n2 -20\n0\n";
     outcome.holds(right, "workers are not named as on Linux").map(drop)
+}
+
+/// The queue that is shown on this kernel, or the one that Linux shows.
+const SHOWN: &str = "\
+    cd /sys/devices/virtual/workqueue; q=lkdtm_unbound; [ -d $q ] || q=writeback
+    put() { echo \"$2\" 2>&- > $1; echo $? $(cat $1); }
+    ";
+
+fn attributes_of_queues(lab: &Lab) -> Result<()> {
+    let script = format!(
+        "{SHOWN}
+        stat -c '%a %n' cpumask; cat cpumask
+        put cpumask 2; put cpumask 0; put cpumask x; put cpumask 3; put cpumask 00000001; put cpumask 3
+        cd $q; stat -c '%a %n' per_cpu max_active pool_ids; cat per_cpu cpumask numa
+        grep -c '^0:[0-9]*$' pool_ids; grep -c '^-*[0-9]*$' nice
+        put max_active 5; put max_active 0; put max_active -1; put max_active x; put max_active 100000; put max_active 256
+        sleep 0.2"
+    );
+    lab.guest().cpus(2).sh(&script)?.prints(
+        "644 cpumask\n3\n0 2\n1 2\n1 2\n0 3\n0 1\n0 3\n\
+         444 per_cpu\n644 max_active\n444 pool_ids\n0\n3\n1\n1\n1\n\
+         0 5\n1 5\n1 5\n1 5\n0 512\n0 256\n",
+    )
+}
+
+fn attributes_act(lab: &Lab) -> Result<()> {
+    let script = format!(
+        "{SHOWN}
+        ls -1; ls -1 lkdtm; cat lkdtm/per_cpu lkdtm/max_active lkdtm_unbound/max_active lkdtm_unbound/nice
+        for n in 3 1; do
+            echo $n > lkdtm/max_active; echo WORKQUEUE_ACTIVE > /sys/kernel/debug/provoke-crash/DIRECT
+            dmesg | tail -n 1 | grep -o '[0-9]* of 8 items.*'
+        done
+        where() {{ for p in $(ps -o pid,comm | awk '$2 ~ /^kworker\\/u/ {{ print $1 }}'); do
+            grep Cpus_allowed_list /proc/$p/status; done | sort -u | cut -f 2 | tr '\\n' ' '; echo; }}
+        where; echo 2 > cpumask; where; echo 3 > cpumask; where
+        echo 5 2>&- > lkdtm_unbound/nice; echo $?"
+    );
+    lab.guest().cpus(2).sh(&script)?.prints(
+        "cpumask\nlkdtm\nlkdtm_unbound\nmax_active\nper_cpu\n1\n256\n7\n-20\n\
+         3 of 8 items were active at once\n1 of 8 items were active at once\n\
+         0-1 \n1 \n0-1 \n1\n",
+    )
 }

@@ -1,0 +1,77 @@
+//! `/sys/devices/virtual/workqueue`: where unbound work runs, and a directory for each queue that is to be shown.
+
+use alloc::sync::Arc;
+use core::fmt::Write;
+
+use ::workqueue::attributes::{self, Observer, Shown};
+use errno::{Errno, Result};
+use kernfs::{Attribute, Directory, Text, parse_integer};
+
+use crate::cpu::hex;
+use crate::mask::parse_mask;
+
+const WRITABLE: u32 = 0o644;
+
+fn directory() -> Result<Arc<Directory>> {
+    crate::root().subdirectory("devices/virtual/workqueue")
+}
+
+pub(crate) fn register() -> Result<()> {
+    let cpumask = Attribute::shown(|text| show_cpus(text))
+        .store(|bytes| attributes::set_unbound_cpus(parse_mask(bytes)?))
+        .permissions(WRITABLE);
+    directory()?.add_file("cpumask", cpumask)?;
+    attributes::set_observer(Observer { added: add, removed: remove })
+}
+
+fn show_cpus(text: &mut Text) -> Result<()> {
+    Ok(writeln!(text, "{}", hex(attributes::unbound_cpus()))?)
+}
+
+/// A queue has come. One that cannot be shown whole is not shown at all.
+fn add(queue: Shown) -> Result<()> {
+    let all = directory()?;
+    let name = queue.name();
+    if all.find(name.as_bytes()).is_some() {
+        return Err(Errno::EEXIST);
+    }
+    let own = all.subdirectory(name)?;
+    fill(&own, &queue).inspect_err(|_| remove(name))
+}
+
+fn remove(name: &str) {
+    if let Ok(all) = directory() {
+        // Not there if it could not be shown.
+        let _ = all.remove(name);
+    }
+}
+
+fn fill(directory: &Directory, queue: &Shown) -> Result<()> {
+    let per_cpu = u8::from(!queue.is_unbound());
+    directory
+        .add_file("per_cpu", Attribute::shown(move |text| Ok(writeln!(text, "{per_cpu}")?)))?;
+    let (shown, set) = (queue.clone(), queue.clone());
+    let max_active = Attribute::shown(move |text| Ok(writeln!(text, "{}", shown.max_active()?)?))
+        .store(move |bytes| set.set_max_active(parse_integer(bytes)?))
+        .permissions(WRITABLE);
+    directory.add_file("max_active", max_active)?;
+    if queue.is_unbound() { fill_unbound(directory, queue) } else { Ok(()) }
+}
+
+/// What cannot be set here: it would take a queue from one pool to another.
+fn fill_unbound(directory: &Directory, queue: &Shown) -> Result<()> {
+    let shown = queue.clone();
+    let nice = Attribute::shown(move |text| Ok(writeln!(text, "{}", shown.nice()?)?));
+    directory.add_file("nice", nice)?;
+    directory.add_file("cpumask", Attribute::shown(show_cpus))?;
+    directory.add_file("numa", Attribute::shown(|text| text.push(b"1\n")))?;
+    let shown = queue.clone();
+    let pools = Attribute::shown(move |text| {
+        for (place, (node, pool)) in shown.pools()?.into_iter().enumerate() {
+            let blank = if place == 0 { "" } else { " " };
+            write!(text, "{blank}{node}:{pool}")?;
+        }
+        text.push(b"\n")
+    });
+    directory.add_file("pool_ids", pools)
+}
