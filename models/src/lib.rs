@@ -31,6 +31,8 @@ pub mod once;
 pub mod shown;
 #[path = "../../kernel/sync/src/spin.rs"]
 pub mod spin;
+#[path = "../../kernel/sync/src/takecell.rs"]
+pub mod takecell;
 #[path = "../../kernel/sync/src/trycell.rs"]
 pub mod trycell;
 
@@ -65,4 +67,5 @@ pub use once::Once;
 pub use preempt::might_sleep;
 pub use shown::{Showing, Shown};
 pub use spin::{SpinGuard, SpinIrqGuard, SpinIrqsOffGuard, SpinLock};
+pub use takecell::TakeCell;
 pub use trycell::TryCell;

@@ -1,6 +1,6 @@
 //! References that are shown, and that go from list to list.
 
-use models::{Linked, Links, List, Shown};
+use models::{Linked, Links, List, Shown, TakeCell};
 use weak::cell::Tracked;
 use weak::sync::Arc;
 use weak::{cpu, model, model_with_switches, thread};
@@ -148,4 +148,41 @@ fn who_finds_it_unlinked_sees_what_was_done_before() {
         assert_eq!(node.number.get(), 2);
         assert!(taker.join().unwrap());
     });
+}
+
+#[test]
+fn of_two_takers_one_gets_it_whole() {
+    model(|| {
+        let cell = Arc::new(TakeCell::<Tracked>::new());
+        assert!(cell.is_empty());
+        cell.put(Arc::new(Tracked::new(1)));
+        let place = cell.clone();
+        let taker = thread::spawn(move || place.take().map_or(0, |element| element.get()));
+        let taken = cell.take().map_or(0, |element| element.get());
+        assert_eq!(taken + taker.join().unwrap(), 1);
+        assert!(cell.is_empty());
+    });
+}
+
+#[test]
+fn who_finds_nothing_sees_what_the_taker_had_done() {
+    for by_taking in [false, true] {
+        model(move || {
+            let cell = Arc::new(TakeCell::<Tracked>::new());
+            assert!(cell.is_empty());
+            cell.put(Arc::new(Tracked::new(1)));
+            let done = Arc::new(Tracked::new(0));
+            let (place, counts) = (cell.clone(), done.clone());
+            let worker = thread::spawn(move || {
+                counts.set(1);
+                drop(place.take());
+            });
+            let found = if by_taking { cell.take() } else { None };
+            if found.is_none() && (by_taking || cell.is_empty()) {
+                assert_eq!(done.get(), 1);
+            }
+            drop(found);
+            worker.join().unwrap();
+        });
+    }
 }

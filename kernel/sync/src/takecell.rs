@@ -28,12 +28,12 @@ impl<T> TakeCell<T> {
         self.element.store(Arc::into_raw(element).cast_mut(), Ordering::Release);
     }
 
-    /// Takes what is there.
+    /// Takes what is there. Who finds nothing sees what the one who took it had done by then.
     #[inline]
     pub fn take(&self) -> Option<Arc<T>> {
         machine::irq::point();
-        // Acquire pairs with the Release in `put`.
-        let element = self.element.swap(ptr::null_mut(), Ordering::Acquire);
+        // Acquire pairs with the Release in `put`, Release with the Acquire in `is_empty` and in another's `take`.
+        let element = self.element.swap(ptr::null_mut(), Ordering::AcqRel);
         if element.is_null() {
             return None;
         }
@@ -41,10 +41,11 @@ impl<T> TakeCell<T> {
         Some(unsafe { Arc::from_raw(element) })
     }
 
-    /// Whether there is nothing. Only a hint, but for who knows that nobody else uses it now.
+    /// Whether there is nothing: whoever took it did so before, and what that one had done by then is seen. That there is something is
+    /// a hint only, but for who knows that nobody takes it now.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.element.load(Ordering::Relaxed).is_null()
+        self.element.load(Ordering::Acquire).is_null()
     }
 }
 

@@ -17,7 +17,7 @@ fn directory() -> Result<Arc<Directory>> {
 }
 
 pub(crate) fn register() -> Result<()> {
-    let cpumask = Attribute::shown(|text| show_cpus(text))
+    let cpumask = Attribute::shown(show_cpus)
         .store(|bytes| attributes::set_unbound_cpus(parse_mask(bytes)?))
         .permissions(WRITABLE);
     directory()?.add_file("cpumask", cpumask)?;

@@ -47,8 +47,9 @@ impl Shown {
         }
     }
 
+    /// The queue, while it is there. A worker may have a reference for some instructions more.
     fn queue(&self) -> Result<Arc<Queue>, Errno> {
-        self.queue.upgrade().ok_or(Errno::ENODEV)
+        self.queue.upgrade().filter(|queue| !queue.is_destroyed()).ok_or(Errno::ENODEV)
     }
 
     /// Its name.

@@ -59,9 +59,10 @@ impl Hand {
         Places(self.places[..0].iter())
     }
 
-    /// Takes out what is there, the last first. Under the lock.
+    /// Takes out what is there, the last first. Under the lock. What the worker had done before it took what is not there any more is
+    /// in [`done`](Self::done) after that.
     pub(crate) fn empty(&self) -> impl Iterator<Item = Arc<Node>> {
-        // What looks empty stays so: only who has the lock fills it.
+        // What is empty stays so: only who has the lock fills it.
         self.places.iter().rev().filter(|place| !place.is_empty()).filter_map(TakeCell::take)
     }
 

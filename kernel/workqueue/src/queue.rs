@@ -186,6 +186,11 @@ impl Queue {
         Err(node)
     }
 
+    /// Whether it takes nothing any more, from anybody.
+    pub(crate) fn is_destroyed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst) & DESTROYED != 0
+    }
+
     /// Whether the running code may queue. Under the lock of the pool: after the queue has been closed and the lock been held once,
     /// nothing is added.
     #[inline]

@@ -167,4 +167,11 @@ pub mod atomic {
         /// As `core::sync::atomic::AtomicPtr`.
         AtomicPtr<T>, *mut T
     );
+
+    impl<T> AtomicPtr<T> {
+        /// Changes the value; returns what it was.
+        pub fn swap(&self, value: *mut T, order: Ordering) -> *mut T {
+            self.atomic().swap(value, order)
+        }
+    }
 }

@@ -7,11 +7,11 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use errno::Errno;
 use sched::CpuMask;
-use sync::{LockClass, SpinLock};
+use sync::{LockClass, PreemptGuard, SpinLock};
 use workqueue::attributes::{self, Observer, Shown};
 use workqueue::{Work, WqFlags, alloc_workqueue, system_unbound_wq};
 
-use super::Count;
+use super::{Count, wait_until};
 use crate::tools::{cpus, random};
 
 static SHOWN_LOCK: LockClass = LockClass::new("scenario.shown");
@@ -101,7 +101,10 @@ pub(crate) fn unbound_cpus() {
     let (until, place) = (over.clone(), seen.clone());
     let busy = Work::from_fn("busy", move |_| {
         while !until.load(SeqCst) {
-            place.store(machine::cpu::id(), SeqCst);
+            {
+                let _here = PreemptGuard::new();
+                place.store(machine::cpu::id(), SeqCst);
+            }
             machine::cpu::relax();
             sched::yield_now();
         }
@@ -112,8 +115,7 @@ pub(crate) fn unbound_cpus() {
     }
     attributes::set_unbound_cpus(CpuMask::of(target)).expect("that CPU is there");
     assert_eq!(attributes::unbound_cpus(), CpuMask::of(target));
-    // It may have been on its way to say where it was.
-    sched::sleep_for(10_000);
+    wait_until(|| seen.load(SeqCst) == target);
     for _ in 0..8 {
         assert_eq!(seen.load(SeqCst), target, "a worker stays where it may not be");
         let elsewhere = Arc::new(AtomicBool::new(false));

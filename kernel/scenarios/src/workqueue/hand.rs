@@ -12,6 +12,7 @@ use workqueue::{Running, Work, WorkItem, WqFlags, watchdog};
 use super::series::{any_cpu, gate, quick, yield_until};
 use super::{queue, wait_until};
 use crate::tools::{SLACK, cpus, dawdle, join_all, random, spawn, spin_until};
+use crate::watchers::LogTail;
 
 /// An item blocks until one behind it has run.
 pub(crate) fn blocks_for_the_next() {
@@ -173,15 +174,18 @@ pub(crate) fn counted_out_by_another() {
 
 /// An item that runs on and on is reported for the one that waits behind it in its worker's hand.
 pub(crate) fn one_waits_behind_a_hog() {
+    const LISTED: &str = "pending: quick";
+    let log = Arc::new(LogTail::from_now());
     let before = watchdog::reports();
     watchdog::set_threshold(1);
     watchdog::start();
     let queue = queue(WqFlags::empty(), 0);
     let (cpu, runs) = (cpus()[0], Arc::new(AtomicU64::new(0)));
     let (gate, open) = gate();
+    let theirs = log.clone();
     let hog = Work::from_fn("hog", move |_| {
         let deadline = time::monotonic() + 4 * time::SECOND * SLACK;
-        while watchdog::reports() == before && time::monotonic() < deadline {
+        while theirs.count(LISTED) == 0 && time::monotonic() < deadline {
             spin_until(time::monotonic() + time::MILLISECOND);
             sched::yield_now();
         }
@@ -195,5 +199,6 @@ pub(crate) fn one_waits_behind_a_hog() {
     queue.flush();
     watchdog::set_threshold(0);
     assert!(watchdog::reports() > before, "the stall was not seen");
+    assert!(log.count(LISTED) >= 1, "it is not listed: {:#?}", log.lines());
     assert_eq!(runs.load(SeqCst), 1);
 }

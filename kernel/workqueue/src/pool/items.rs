@@ -102,13 +102,9 @@ impl State {
         for node in worker.hand.empty() {
             self.worklist.push_front(node).unwrap_or_else(|node| is_listed(&node));
         }
-        self.settle_early(id);
-    }
-
-    /// Counts out what a worker has done that is still at work. If flushes are to be told of that, it will do so.
-    #[inline]
-    pub(super) fn settle_early(&mut self, id: u32) {
+        // After that: it was at the last item that it could take, and done with all before.
         let news = self.settle(id);
+        // Then it is at none, and on its way to the lock.
         self.worker(id).has_news |= news;
     }
 

@@ -105,8 +105,6 @@ impl State {
         if runs != did_run {
             self.nr_running = self.nr_running + u32::from(runs) - u32::from(did_run);
             self.recall();
-            // It may have gone on to one item more since it was recalled.
-            self.settle_early(id);
         }
     }
 
