@@ -265,9 +265,12 @@ scenarios! {
     w06_the_last_reference_waits_for_the_next / 4: "an item's end waits for the next one that its worker has" = self::workqueue::hand::the_last_reference_waits_for_the_next;
     w06_counted_out_by_another / 4: "a flush is told, whoever counts the last item out" = self::workqueue::hand::counted_out_by_another;
     w04_one_waits_behind_a_hog / 20: "what waits in a worker's hand makes for a stall" = self::workqueue::hand::one_waits_behind_a_hog;
+    w06_one_does_not_wait_for_itself: "an item that waits for itself, its queue or its queue's end goes on" = self::workqueue::lifetimes::one_does_not_wait_for_itself;
+    w06_the_rest_keeps_its_order / 4: "what is left in a worker's hand runs in order" = self::workqueue::hand::the_rest_keeps_its_order;
     w06_two_queues_take_turns / 4: "items of two queues on one CPU, and reports meanwhile" = self::workqueue::series::two_queues_take_turns;
     w06_first_worker_cannot_be_made / 4: "a queue that is made has a worker" = self::workqueue::windows::first_worker_cannot_be_made;
     w07_the_rescuer_goes_on / 4: "all workers block, none can be made, and the rescuer does it" = self::workqueue::rescuers::goes_on;
+    w07_a_rescuer_ends_its_queue / 4: "the last owner of a queue is an item that its rescuer runs" = self::workqueue::rescuers::goes_with_its_queue;
     w07_a_rescuer_dies / 4: "an item that panics takes the rescuer along, and its queue gets another" = self::workqueue::rescuers::dies;
     w07_a_rescuer_dies_as_its_queue_ends / 4: "a queue that ends while it gets another rescuer leaves none" = self::workqueue::rescuers::dies_as_its_queue_ends;
     w07_rescued_in_one_go / 4: "what becomes active behind an item that is rescued is not left for the next call" = self::workqueue::rescuers::in_one_go;

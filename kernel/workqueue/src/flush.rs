@@ -18,6 +18,7 @@ use sched::{Mutex, WaitQueue};
 use sync::LockClass;
 
 use crate::queue::Queue;
+use crate::worker;
 
 /// How many colours there are.
 pub(crate) const COLOURS: usize = 16;
@@ -65,9 +66,13 @@ impl Flush {
     }
 }
 
-/// Waits until everything that is on the queue now has been done or taken back. May sleep.
+/// Waits until everything that is on the queue now has been done or taken back; one of the queue's own items does not. May sleep.
 pub(crate) fn flush(queue: &Queue) {
     sync::might_sleep();
+    if worker::runs_item_of(queue) {
+        log::warn!("workqueue: an item of {} does not wait for the queue", queue.name);
+        return;
+    }
     let mut left = begin(queue);
     let waited_for = left;
     // A colour that has been seen done stays so until nobody waits for it; then it may be used again, so it is not looked at twice.

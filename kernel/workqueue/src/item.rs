@@ -119,7 +119,7 @@ impl<T: WorkItem> Work<T> {
     }
 
     /// Waits until what has been queued by now has been done or taken back; not for what is queued meanwhile. Returns whether there
-    /// was anything to wait for. May sleep; not from the item itself.
+    /// was anything to wait for. May sleep. The item itself does not wait, and gets false.
     pub fn flush(&self) -> bool {
         wait::flush(&self.node)
     }
@@ -130,15 +130,15 @@ impl<T: WorkItem> Work<T> {
     }
 
     /// Takes the item back and waits until it is not being run; meanwhile nobody can queue it, not even itself. Returns whether
-    /// it waited. May sleep; not from the item itself.
+    /// it waited to be run. May sleep. The item itself does not wait for its own end.
     pub fn cancel_sync(&self) -> bool {
         cancel::cancel_sync(&self.node)
     }
 
-    /// Cancels as [`cancel_sync`](Self::cancel_sync) and gives the value back. May sleep; not from the item itself.
+    /// Cancels as [`cancel_sync`](Self::cancel_sync) and gives the value back. May sleep.
     ///
     /// # Errors
-    /// EIO: a worker died of a panic in the item, and what it had in its hands is lost with it.
+    /// EIO: a worker died of a panic in the item, and what it had in its hands is lost with it. EDEADLK: it is the item itself that asks.
     pub fn into_inner(self) -> Result<T, Errno> {
         cancel::cancel_sync(&self.node);
         take_back(self.node, self.item)
@@ -157,6 +157,9 @@ fn take_back<T: WorkItem>(mut node: Arc<Node>, item: Arc<T>) -> Result<T, Errno>
     loop {
         if node.state.is_poisoned() {
             return Err(Errno::EIO);
+        }
+        if wait::is_itself(&node) {
+            return Err(Errno::EDEADLK);
         }
         match Arc::try_unwrap(node) {
             Ok(alone) => {
@@ -216,7 +219,7 @@ impl<T: WorkItem> DelayedWork<T> {
         self.node.state.unfinished().is_some()
     }
 
-    /// As [`Work::flush`]; what its timer would queue is queued at once. May sleep; not from the item itself.
+    /// As [`Work::flush`]; what its timer would queue is queued at once. May sleep.
     pub fn flush(&self) -> bool {
         let queued = delayed::queue_now(&self.node);
         wait::flush(&self.node) || queued
@@ -227,15 +230,15 @@ impl<T: WorkItem> DelayedWork<T> {
         cancel::cancel(&self.node)
     }
 
-    /// As [`Work::cancel_sync`], whether its time has come or not. May sleep; not from the item itself.
+    /// As [`Work::cancel_sync`], whether its time has come or not. May sleep.
     pub fn cancel_sync(&self) -> bool {
         cancel::cancel_sync(&self.node)
     }
 
-    /// As [`Work::into_inner`]. May sleep; not from the item itself.
+    /// As [`Work::into_inner`]. May sleep.
     ///
     /// # Errors
-    /// EIO: a worker died of a panic in the item.
+    /// As there.
     pub fn into_inner(self) -> Result<T, Errno> {
         cancel::cancel_sync(&self.node);
         take_back(self.node, self.item)

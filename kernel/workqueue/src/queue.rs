@@ -21,6 +21,7 @@ use crate::flush::{self, Flush};
 use crate::item::{DelayedWork, Node, Work, WorkItem};
 use crate::pool::{Held, Pool};
 use crate::rescuer::{self, Rescuer};
+use crate::system::system_unbound_wq;
 use crate::{attributes, delayed, freeze, pools, tracepoints, wait, worker};
 
 /// Outside pool locks.
@@ -213,6 +214,10 @@ impl Queue {
     }
 
     fn drain(&self) {
+        if worker::runs_item_of(self) {
+            log::warn!("workqueue: an item of {} does not wait for the queue", self.name);
+            return;
+        }
         {
             let mut drainers = self.drainers.lock();
             *drainers += 1;
@@ -293,7 +298,8 @@ pub(crate) fn next(last: u64, fits: impl Fn(&Queue) -> bool) -> Option<Arc<Queue
 
 /// A queue of work.
 ///
-/// Dropping it waits for all that is queued, as [`destroy`](Self::destroy) does.
+/// Dropping it waits for all that is queued, as [`destroy`](Self::destroy) does. Where that would never end, in one of its own items or its
+/// rescuer, an item of [`system_unbound_wq`] does so instead.
 pub struct WorkQueue {
     queue: Arc<Queue>,
 }
@@ -513,12 +519,12 @@ impl WorkQueue {
         delayed::modify(&self.queue, work.node(), pools::with_workers(cpu), nanoseconds)
     }
 
-    /// Waits for exactly what is queued now. May sleep; not from one of the queue's items.
+    /// Waits for exactly what is queued now. May sleep. One of the queue's items does not wait: it would, for itself, for ever.
     pub fn flush(&self) {
         flush::flush(&self.queue);
     }
 
-    /// Waits until the queue is empty; meanwhile only its own items may queue on it. May sleep; not from one of them.
+    /// Waits until the queue is empty; meanwhile only its own items may queue on it. May sleep. One of them does not wait.
     pub fn drain(&self) {
         self.queue.drain();
     }
@@ -543,6 +549,12 @@ impl WorkQueue {
 
 impl Drop for WorkQueue {
     fn drop(&mut self) {
-        self.queue.destroy();
+        if worker::works_for(&self.queue) {
+            let queue = self.queue.clone();
+            let destroys = Work::from_fn("destroy_workqueue", move |_| queue.destroy());
+            system_unbound_wq().queue(&destroys);
+        } else {
+            self.queue.destroy();
+        }
     }
 }

@@ -27,20 +27,31 @@ pub(crate) fn announce(node: &Node) {
     waiters_of(node).wake_all();
 }
 
-/// Waits for the instances of an item that there are now. May sleep.
+/// Waits for the instances of an item that there are now, and returns whether there were any; for its own end, the item does not wait. May
+/// sleep.
 pub(crate) fn flush(node: &Node) -> bool {
     sync::might_sleep();
     let Some(last) = node.state.unfinished() else { return false };
-    debug_assert!(!worker::runs(node), "{} waits for its own end", node.name);
+    if is_itself(node) {
+        return false;
+    }
     waiters_of(node).wait(|| node.state.has_ended(last));
     true
 }
 
-/// Waits until an item is not being run. May sleep.
+/// Waits until an item is not being run; for its own end, the item does not. May sleep.
 pub(crate) fn until_stopped(node: &Node) {
-    if node.state.has_stopped() {
+    if node.state.has_stopped() || is_itself(node) {
         return;
     }
-    debug_assert!(!worker::runs(node), "{} waits for its own end", node.name);
     waiters_of(node).wait(|| node.state.has_stopped());
+}
+
+/// Whether an item is about to wait for its own end. It would wait for ever.
+pub(crate) fn is_itself(node: &Node) -> bool {
+    let itself = worker::runs(node);
+    if itself {
+        log::warn!("workqueue: {} does not wait for its own end", node.name);
+    }
+    itself
 }

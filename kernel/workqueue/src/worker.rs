@@ -66,6 +66,14 @@ pub(crate) fn runs_item_of(queue: &Queue) -> bool {
         && Tag::of(&sched::current()).is_some_and(|tag| tag.queue.load(Relaxed) == queue.id)
 }
 
+/// Whether the running task is at one of this queue's items, or is its rescuer.
+pub(crate) fn works_for(queue: &Queue) -> bool {
+    runs_item_of(queue)
+        || Tag::of(&sched::current()).is_some_and(
+            |tag| matches!(&tag.kind, Kind::Rescuer { queue: of, .. } if of.id == queue.id),
+        )
+}
+
 /// Whether the running task is a worker in the middle of an item.
 pub fn current_is_worker() -> bool {
     Tag::of(&sched::current()).is_some_and(|tag| tag.current.shows_any())
@@ -347,7 +355,7 @@ pub(crate) fn thread_dies() {
             me.remove_flags(TaskFlags::WQ_WORKER);
             let mut held = pool.lock();
             let Some(worker) = held.part(*id) else { return };
-            let news = worker.has_news.then(|| held.pwq(worker.home.slot()).queue());
+            debug_assert!(!worker.has_news, "an item of the colour is not done");
             if let Some(node) = &current {
                 bury_item(pool, held, worker.home, node);
                 held = pool.lock();
@@ -356,9 +364,6 @@ pub(crate) fn thread_dies() {
                 held.wake_worker();
             }
             drop(held);
-            if let Some(queue) = news {
-                News::announce(&queue);
-            }
             pool.news.wake_all();
         }
         Kind::Rescuer { queue, part } => rescuer::dies(queue, part.load(Relaxed) as usize),

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use kthread::Exit;
 use sched::Completion;
+use sync::{LockClass, SpinLock};
 use time::HrTimer;
 use workqueue::{Running, Work, WorkItem, WqFlags, watchdog};
 
@@ -70,6 +71,34 @@ pub(crate) fn an_interrupt_takes_back() {
         timer.cancel_sync();
     });
     assert_eq!(runs.load(SeqCst) + taken.load(SeqCst), ITEMS);
+}
+
+/// One of those in a worker's hand is taken back: the others run in the order in which they were queued.
+pub(crate) fn the_rest_keeps_its_order() {
+    static ORDER_LOCK: LockClass = LockClass::new("scenario.order");
+    const ITEMS: usize = 5;
+    let queue = queue(WqFlags::empty(), 0);
+    let cpu = any_cpu();
+    let order = Arc::new(SpinLock::new(&ORDER_LOCK, Vec::with_capacity(ITEMS)));
+    let works: Vec<_> = (0..ITEMS)
+        .map(|number| {
+            let order = order.clone();
+            Work::from_fn("in order", move |_| order.lock().push(number))
+        })
+        .collect();
+    let (gate, open) = gate();
+    assert!(queue.queue_on(cpu, &gate));
+    works.iter().for_each(|work| assert!(queue.queue_on(cpu, work)));
+    // With all in the hand, or on the list yet.
+    if random(2) == 0 {
+        wait_until(|| !gate.is_pending());
+    }
+    let taken = random(ITEMS as u64) as usize;
+    assert!(works[taken].cancel(), "nothing has let it go");
+    open.store(true, SeqCst);
+    queue.flush();
+    let expected: Vec<_> = (0..ITEMS).filter(|&number| number != taken).collect();
+    assert_eq!(*order.lock(), expected);
 }
 
 /// An item that still runs on another CPU comes up: it is left to the worker that runs it, and those behind it go on.
@@ -166,6 +195,7 @@ pub(crate) fn counted_out_by_another() {
     for _ in 0..8 {
         works.iter().for_each(|work| assert!(queue.queue_on(cpu, work)));
         queue.flush();
+        assert!(!works.iter().any(Work::is_busy), "counted out before its end");
     }
     assert_eq!(runs.load(SeqCst), 24);
     ended.store(true, SeqCst);

@@ -1,10 +1,11 @@
 //! Items whose handles go early, and what goes with an item.
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use sched::{Completion, CpuMask, Sleep};
+use sync::{LockClass, Once, SpinLock};
 use workqueue::{
     DelayedWork, Running, Work, WorkItem, WorkQueue, WqFlags, schedule_work, system_wq,
 };
@@ -177,4 +178,58 @@ pub(crate) fn not_dropped_by_its_timer() {
         assert!(!DROPPED_IN_ATOMIC.load(SeqCst), "an item was dropped in atomic context");
     }
     sched::set_allowed(&me, CpuMask::ALL).expect("there are CPUs");
+}
+
+/// An item that waits for all that it is a part of.
+struct Itself {
+    go: Completion,
+    queue: SpinLock<Option<Arc<WorkQueue>>>,
+    own: Once<Weak<Work<Itself>>>,
+    ended: Arc<Completion>,
+}
+
+impl WorkItem for Itself {
+    fn run(&self, _: &Running<'_>) {
+        self.go.wait();
+        if let Some(own) = self.own.get().and_then(Weak::upgrade) {
+            assert!(!own.flush(), "it waited for its own end");
+            assert!(!own.cancel_sync(), "it is not pending");
+        }
+        let queue = self.queue.lock().take().expect("it was put there");
+        queue.flush();
+        queue.drain();
+        // The last owner: nobody can wait for the queue's end here.
+        drop(queue);
+        self.ended.complete();
+    }
+}
+
+/// An item that waits for itself or its queue, or is the last to own that, goes on.
+pub(crate) fn one_does_not_wait_for_itself() {
+    static QUEUE_LOCK: LockClass = LockClass::new("scenario.queue");
+    let own = Arc::new(queue(WqFlags::empty(), 0));
+    let ended = Arc::new(Completion::new());
+    let work = Arc::new(Work::new(Itself {
+        go: Completion::new(),
+        queue: SpinLock::new(&QUEUE_LOCK, Some(own.clone())),
+        own: Once::new(),
+        ended: ended.clone(),
+    }));
+    assert!(work.own.set(Arc::downgrade(&work)).is_ok());
+    assert!(own.queue(&work));
+    let (last, runs) = (Arc::new(Completion::new()), Arc::new(AtomicU64::new(0)));
+    let (said, counted) = (last.clone(), runs.clone());
+    let behind = Work::from_fn("behind", move |_| {
+        dawdle();
+        counted.fetch_add(1, SeqCst);
+        said.complete();
+    });
+    assert!(own.queue(&behind));
+    drop(own);
+    work.go.complete();
+    assert!(is_done(&ended), "it waits for itself");
+    assert!(is_done(&last), "the queue ended before what was on it");
+    work.flush();
+    behind.flush();
+    assert_eq!(runs.load(SeqCst), 1);
 }

@@ -167,3 +167,31 @@ pub(crate) fn in_one_go() {
     shortage.end();
     assert!(span < SLACK * CALLS, "{ITEMS} items, one after the other, took {span} ns");
 }
+
+/// The last owner of a queue is an item that the queue's rescuer runs: that does not wait for its own end.
+pub(crate) fn goes_with_its_queue() {
+    let own = Arc::new(queue(WqFlags::MEM_RECLAIM, 0));
+    let shortage = begin_shortage();
+    let theirs = own.clone();
+    let (saver, by_rescuer) = saver(move || assert!(Arc::strong_count(&theirs) > 0));
+    own.queue_on(shortage.cpu, &saver);
+    let runs = Arc::new(AtomicU64::new(0));
+    let behind: Vec<_> = (0..random(3))
+        .map(|_| {
+            let runs = runs.clone();
+            Work::from_fn("behind", move |_| {
+                runs.fetch_add(1, SeqCst);
+            })
+        })
+        .collect();
+    behind.iter().for_each(|work| {
+        own.queue_on(shortage.cpu, work);
+    });
+    drop((saver, own));
+    behind.iter().for_each(|work| {
+        work.flush();
+    });
+    wait_long_until(|| by_rescuer.load(SeqCst));
+    shortage.end();
+    assert_eq!(runs.load(SeqCst), behind.len() as u64);
+}

@@ -69,15 +69,16 @@ impl State {
         }
     }
 
-    /// Gives a worker what comes next of the home of the item that it has begun, if nobody else might do it meanwhile: it is the one worker
-    /// that counts as running.
+    /// Gives a worker what comes next of the home of the item that it has begun, if nobody else might do it meanwhile: it counts as
+    /// running, and so is the only one that does.
     #[inline]
     pub(crate) fn fill_hand<'h>(&mut self, id: u32, hand: &'h Hand) -> Places<'h> {
         let worker = self.worker(id);
-        let (home, counts) = (worker.home, worker.counts_as_running());
-        if !counts || self.nr_running != 1 {
+        let home = worker.home;
+        if !worker.counts_as_running() {
             return hand.no_places();
         }
+        debug_assert_eq!(self.nr_running, 1, "a worker takes items beside others");
         let places = hand.fill(&mut self.worklist, home);
         if !places.are_none() {
             self.holder = Some(id);
