@@ -10,8 +10,8 @@ use sched::{Completion, CpuMask};
 use softirq::Vector;
 use sync::{IrqGuard, Once, PreemptGuard};
 
-use crate::softirqs::{SERVED_OURS, WANTED, any_but_the_first, open, raise_ours, wait_for};
-use crate::tools::{SLACK, cpus, join_all, random};
+use crate::softirqs::{SERVED_OURS, WANTED, open, raise_ours, wait_for};
+use crate::tools::{SLACK, any_but_the_first, cpus, join_all, random};
 
 /// A task with interrupts off raises, and goes to sleep: that is served at once, and not when some interrupt comes by. What a CPU's
 /// timer was last set to may come at any moment, so one wait says nothing; of several, most are short.

@@ -1,126 +1,156 @@
-//! Tasklets in the moments between two of their states.
+//! Tasklets.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
-use softirq::{BottomHalfGuard, Tasklet};
+use softirq::Tasklet;
+use time::HrTimer;
 
-use crate::softirq_windows::until_it_goes;
-use crate::softirqs::{any_but_the_first, go_anywhere, wait_for};
-use crate::tools::{Meeting, cpus, join_all, random, spawn};
+use crate::softirqs::wait_for;
+use crate::tools::{dawdle, go_anywhere, join_all, random, spawn, unplug_until};
 
-/// A tasklet that counts its runs.
-fn counting() -> (Arc<AtomicU64>, Arc<Tasklet>) {
+/// A tasklet that notes what goes wrong.
+struct Probe {
+    inside: AtomicUsize,
+    overlapped: AtomicBool,
+    /// It must not run now.
+    forbidden: AtomicBool,
+    trespassed: AtomicBool,
+    runs: AtomicU64,
+    /// Calls of `schedule` that said it would run.
+    promised: AtomicU64,
+}
+
+impl Probe {
+    fn new() -> (Arc<Self>, Arc<Tasklet>) {
+        let probe = Arc::new(Self {
+            inside: AtomicUsize::new(0),
+            overlapped: AtomicBool::new(false),
+            forbidden: AtomicBool::new(false),
+            trespassed: AtomicBool::new(false),
+            runs: AtomicU64::new(0),
+            promised: AtomicU64::new(0),
+        });
+        let theirs = probe.clone();
+        (probe, Arc::new(Tasklet::new(move || theirs.run())))
+    }
+
+    fn run(&self) {
+        if self.inside.fetch_add(1, SeqCst) != 0 {
+            self.overlapped.store(true, SeqCst);
+        }
+        let check = || {
+            if self.forbidden.load(SeqCst) {
+                self.trespassed.store(true, SeqCst);
+            }
+        };
+        check();
+        (0..random(30)).for_each(|_| machine::cpu::relax());
+        check();
+        self.runs.fetch_add(1, SeqCst);
+        self.inside.fetch_sub(1, SeqCst);
+    }
+
+    fn schedule(&self, tasklet: &Tasklet) {
+        let promised = if random(2) == 0 { tasklet.schedule() } else { tasklet.schedule_high() };
+        self.promised.fetch_add(u64::from(promised), SeqCst);
+    }
+
+    /// No scheduling is under way any more. `merged`: one that was scheduled a second time while it turned out to be disabled ran once
+    /// for both.
+    fn check(&self, tasklet: &Tasklet, merged: u64) {
+        wait_for("the tasklet's last run", || {
+            let (runs, promised) = (self.runs.load(SeqCst), self.promised.load(SeqCst));
+            !tasklet.is_scheduled() && (promised.saturating_sub(merged)..=promised).contains(&runs)
+        });
+        assert!(!self.overlapped.load(SeqCst), "a tasklet ran on two CPUs at once");
+        assert!(!self.trespassed.load(SeqCst), "a disabled or killed tasklet ran");
+    }
+}
+
+/// Threads that schedule a tasklet from all CPUs, and from interrupts.
+fn schedulers(probe: &Arc<Probe>, tasklet: &Arc<Tasklet>, turns: usize) -> Vec<kthread::Handle> {
+    (0..3)
+        .map(|_| {
+            let (probe, tasklet) = (probe.clone(), tasklet.clone());
+            spawn("scheduler", move |_| {
+                let (its_probe, its_tasklet) = (probe.clone(), tasklet.clone());
+                let timer = HrTimer::new(move || its_probe.schedule(&its_tasklet));
+                for _ in 0..turns {
+                    if random(3) == 0 {
+                        timer.start(time::monotonic() + random(20_000));
+                    } else {
+                        probe.schedule(&tasklet);
+                    }
+                    if random(4) == 0 {
+                        go_anywhere();
+                    }
+                    dawdle();
+                }
+                timer.cancel_sync();
+                0
+            })
+        })
+        .collect()
+}
+
+pub(crate) fn a_tasklet_runs_on_one_cpu() {
+    let (probe, tasklet) = Probe::new();
+    join_all(schedulers(&probe, &tasklet, 10));
+    probe.check(&tasklet, 0);
+    assert!(probe.runs.load(SeqCst) > 0);
+}
+
+pub(crate) fn disable_and_kill_against_schedule() {
+    const DISABLED: u64 = 6;
+    let (probe, tasklet) = Probe::new();
+    let threads = schedulers(&probe, &tasklet, 8);
+    for _ in 0..DISABLED {
+        dawdle();
+        let disabled = tasklet.disable();
+        probe.forbidden.store(true, SeqCst);
+        dawdle();
+        probe.forbidden.store(false, SeqCst);
+        drop(disabled);
+    }
+    dawdle();
+    tasklet.kill();
+    probe.forbidden.store(true, SeqCst);
+    join_all(threads);
+    assert!(!tasklet.schedule(), "a killed tasklet was scheduled");
+    probe.check(&tasklet, DISABLED);
+    // One that is held when it is dropped does not run when it is enabled.
     let runs = Arc::new(AtomicU64::new(0));
     let counted = runs.clone();
     let tasklet = Tasklet::new(move || {
         counted.fetch_add(1, SeqCst);
     });
-    (runs, Arc::new(tasklet))
+    let disabled = tasklet.disable();
+    assert!(tasklet.schedule());
+    dawdle();
+    drop(tasklet);
+    drop(disabled);
+    dawdle();
+    assert_eq!(runs.load(SeqCst), 0, "a dropped tasklet ran");
 }
 
-/// It is scheduled, turns out to be disabled, and is enabled, all at once: it runs. If it is killed right after that, too.
-pub(crate) fn held_is_let_go() {
-    const TURNS: u64 = 10;
-    let meeting = Arc::new(Meeting::default());
-    let tasklets: Arc<[_]> = (0..TURNS).map(|_| counting()).collect();
-    let scheduled = Arc::new(AtomicU64::new(0));
-    let (theirs, their_meeting, counted) = (tasklets.clone(), meeting.clone(), scheduled.clone());
-    let scheduler = spawn("scheduler", move |_| {
-        for turn in 0..TURNS {
-            go_anywhere();
-            their_meeting.of_two(2 * turn);
-            let accepted = theirs[turn as usize].1.schedule();
-            counted.store(accepted.into(), SeqCst);
-            their_meeting.of_two(2 * turn + 1);
-        }
-        0
-    });
-    for turn in 0..TURNS {
-        let (runs, tasklet) = &tasklets[turn as usize];
+pub(crate) fn tasklets_against_hotplug() {
+    let over = Arc::new(AtomicBool::new(false));
+    let unplugger = unplug_until(&over);
+    let (probe, tasklet) = Probe::new();
+    join_all(schedulers(&probe, &tasklet, 6));
+    // Held while its CPU goes, and let go afterwards.
+    for _ in 0..2 {
+        let disabled = tasklet.disable();
         go_anywhere();
-        let disabled = tasklet.disable();
-        meeting.of_two(2 * turn);
-        (0..random(12)).for_each(|_| machine::cpu::relax());
+        probe.schedule(&tasklet);
+        dawdle();
         drop(disabled);
-        if random(2) == 0 {
-            tasklet.kill();
-        }
-        meeting.of_two(2 * turn + 1);
-        let expected = scheduled.load(SeqCst);
-        wait_for("the run of a tasklet that was held", || runs.load(SeqCst) == expected);
-        tasklet.kill();
-        assert_eq!(runs.load(SeqCst), expected, "a tasklet ran more often than it was scheduled");
     }
-    join_all(alloc::vec![scheduler]);
-}
-
-/// One that waits on a list when it is dropped does not run.
-pub(crate) fn dropped_does_not_run() {
-    let ran = Arc::new(AtomicBool::new(false));
-    let said = ran.clone();
-    let tasklet = Tasklet::new(move || said.store(true, SeqCst));
-    {
-        let _softirqs_off = BottomHalfGuard::new();
-        assert!(if random(2) == 0 { tasklet.schedule() } else { tasklet.schedule_high() });
-        drop(tasklet);
-    }
-    sched::sleep_for(time::MILLISECOND);
-    assert!(!ran.load(SeqCst), "a dropped tasklet ran");
-    assert_eq!(Arc::strong_count(&ran), 1, "its function was not freed");
-}
-
-/// One that is disabled and dropped as its CPU goes does not run when it is enabled.
-pub(crate) fn dropped_as_its_cpu_goes() {
-    let all = cpus();
-    let Some(cpu) = any_but_the_first(&all) else { return };
-    for _ in 0..6 {
-        let ran = Arc::new(AtomicBool::new(false));
-        let said = ran.clone();
-        let tasklet = Tasklet::new(move || said.store(true, SeqCst));
-        let disabled = tasklet.disable();
-        // Scheduled at the very end; dropped by the thread when it has been moved, perhaps before the tasklet was.
-        let scheduler = until_it_goes(cpu, move || {
-            tasklet.schedule();
-        });
-        sched::sleep_for(random(20_000));
-        hotplug::down(cpu).expect("it is not the last");
-        join_all(alloc::vec![scheduler]);
-        drop(disabled);
-        sched::sleep_for(random(20_000));
-        assert!(!ran.load(SeqCst), "a dropped tasklet ran");
-        hotplug::up(cpu).expect("it was there before");
-    }
-}
-
-/// One that is dropped while it turns out to be disabled does not run when it is enabled.
-pub(crate) fn dropped_while_it_is_held() {
-    for _ in 0..6 {
-        let (runs, tasklet) = counting();
-        let disabled = tasklet.disable();
-        let listed = Arc::new(AtomicBool::new(false));
-        let (theirs, says) = (tasklet.clone(), listed.clone());
-        let scheduler = spawn("scheduler", move |_| {
-            go_anywhere();
-            {
-                let _softirqs_off = BottomHalfGuard::new();
-                theirs.schedule();
-                // The other one has the last reference.
-                drop(theirs);
-                says.store(true, SeqCst);
-                (0..random(8)).for_each(|_| machine::cpu::relax());
-            }
-            0
-        });
-        go_anywhere();
-        while !listed.load(SeqCst) {
-            sched::yield_now();
-        }
-        (0..random(16)).for_each(|_| machine::cpu::relax());
-        drop(tasklet);
-        drop(disabled);
-        join_all(alloc::vec![scheduler]);
-        sched::sleep_for(random(20_000));
-        assert_eq!(runs.load(SeqCst), 0, "a dropped tasklet ran");
-    }
+    over.store(true, SeqCst);
+    join_all([unplugger].into_iter().collect());
+    probe.check(&tasklet, 0);
+    // One that is dropped with a run to come holds nothing back.
+    probe.schedule(&tasklet);
 }

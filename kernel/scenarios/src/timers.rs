@@ -7,8 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use sync::Once;
 use time::{HrTimer, JIFFY, Timer};
 
-use crate::softirqs::go_anywhere;
-use crate::tools::{SLACK, cpus, dawdle, join_all, random, spawn};
+use crate::tools::{SLACK, cpus, dawdle, go_anywhere, join_all, random, spawn};
 
 /// A timer of either kind.
 pub(crate) enum Either {

@@ -1,10 +1,12 @@
 //! What several scenarios use.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use kthread::{Builder, Exit, Handle, This};
 use machine::CpuId;
+use sched::CpuMask;
 
 static EXPECTED_OOPSES: AtomicU64 = AtomicU64::new(0);
 
@@ -116,4 +118,34 @@ pub(crate) fn wait_for_progress(turns: &AtomicU64) {
     while turns.load(Ordering::SeqCst) == before {
         sched::sleep_for(1_000);
     }
+}
+
+/// A CPU that can be taken away, if there is one.
+pub(crate) fn any_but_the_first(all: &[CpuId]) -> Option<CpuId> {
+    all.get(1 + random(all.len().max(2) as u64 - 1) as usize).copied()
+}
+
+/// Takes CPUs away and brings them back until told to end.
+pub(crate) fn unplug_until(over: &Arc<AtomicBool>) -> Handle {
+    let over = over.clone();
+    spawn("unplug", move |_| {
+        let all = cpus();
+        while !over.load(Ordering::SeqCst) {
+            if let Some(cpu) = any_but_the_first(&all) {
+                hotplug::down(cpu).expect("it is not the last");
+                dawdle();
+                hotplug::up(cpu).expect("it was there before");
+            }
+            dawdle();
+        }
+        0
+    })
+}
+
+/// Goes to a CPU that is there.
+pub(crate) fn go_anywhere() {
+    let all = cpus();
+    let cpu = all[random(all.len() as u64) as usize];
+    // It may go at any moment; then it does not matter where this runs.
+    let _ = sched::set_allowed(&sched::current_ref(), CpuMask::of(cpu));
 }

@@ -12,8 +12,7 @@ use workqueue::{
 };
 
 use super::{Count, queue, wait_until};
-use crate::softirqs::go_anywhere;
-use crate::tools::{cpus, dawdle, join_all, random, spawn};
+use crate::tools::{cpus, dawdle, go_anywhere, join_all, random, spawn};
 
 /// A timer that is taken back and started anew while its function is on its way does not queue the item before the new time.
 pub(crate) fn never_early() {
