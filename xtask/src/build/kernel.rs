@@ -29,7 +29,7 @@ impl Kind {
     /// How much room there is for the names of functions, in bytes.
     fn room_for_names(self) -> usize {
         match self {
-            Self::Fast | Self::Measured => 48 << 10,
+            Self::Fast | Self::Measured => 64 << 10,
             Self::Checked => 128 << 10,
         }
     }
