@@ -28,6 +28,7 @@
 extern crate alloc;
 
 pub mod abi;
+mod adjtimex;
 mod attributes;
 pub mod call;
 mod clock;

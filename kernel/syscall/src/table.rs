@@ -10,11 +10,11 @@ use errno::{Errno, Result};
 use crate::call::Call;
 use crate::user::Argument;
 use crate::{
-    attributes, call, clock, clone, credentials, descriptor, directory, epoll, eventfd, execute,
-    exit, futex, identity, inotify, kernel_log, kill, membarrier, memory, message, message_queue,
-    mount, names, open, poll, posix_timer, prctl, process_vm, ptrace, reboot, resource, rseq,
-    schedule, select, semaphore, shared_memory, signal, signalfd, sleep, socket, splice, stat,
-    system, timer, timerfd, transfer, wait, xattr,
+    adjtimex, attributes, call, clock, clone, credentials, descriptor, directory, epoll, eventfd,
+    execute, exit, futex, identity, inotify, kernel_log, kill, membarrier, memory, message,
+    message_queue, mount, names, open, poll, posix_timer, prctl, process_vm, ptrace, reboot,
+    resource, rseq, schedule, select, semaphore, shared_memory, signal, signalfd, sleep, socket,
+    splice, stat, system, timer, timerfd, transfer, wait, xattr,
 };
 
 type Handler = fn(&mut Call<'_>) -> Result<usize>;
@@ -267,7 +267,7 @@ system_calls! {
     156 _sysctl;
     157 prctl = prctl::prctl [call: option, second, third, fourth, fifth];
     158 arch_prctl = prctl::arch_prctl [call: code, address];
-    159 adjtimex;
+    159 adjtimex = adjtimex::adjtimex [place];
     160 setrlimit = resource::setrlimit [resource, new];
     161 chroot = directory::chroot [path];
     162 sync = transfer::sync [];
@@ -413,7 +413,7 @@ system_calls! {
     302 prlimit64 = resource::prlimit64 [pid, resource, new, old];
     303 name_to_handle_at;
     304 open_by_handle_at;
-    305 clock_adjtime;
+    305 clock_adjtime = adjtimex::clock_adjtime [clock, place];
     306 syncfs = transfer::syncfs [fd];
     307 sendmmsg = socket::sendmmsg [fd, messages, count, flags];
     308 setns = clone::setns [fd, kinds];

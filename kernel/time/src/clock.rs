@@ -2,8 +2,11 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use errno::Errno;
 use sync::{LockClass, SpinLock};
 use vvar::{Words, Writer};
+
+use crate::{date, ntp};
 
 /// Nanoseconds in a microsecond.
 pub const MICROSECOND: u64 = 1_000;
@@ -49,18 +52,38 @@ pub fn realtime() -> u64 {
 
 /// Sets the date, and tells all timers on it. Dates before the boot of the machine are moved up to it. In a task, with nothing locked.
 pub fn set_realtime(nanoseconds: u64) {
-    store_realtime(nanoseconds);
-    crate::date::follow();
+    let set = change_offset(|_| Ok(nanoseconds.saturating_sub(monotonic()).max(1)));
+    debug_assert!(set.is_ok(), "any date will do");
 }
 
-fn store_realtime(nanoseconds: u64) {
-    let mut page = PAGE.lock_irq();
-    let offset = nanoseconds.saturating_sub(monotonic()).max(1);
-    let set = || OFFSET.store(offset, Ordering::Release);
-    match &mut *page {
-        Some(page) => page.set_realtime_offset(offset, set),
-        None => set(),
+/// Moves the date by so many nanoseconds, and tells all timers on it. In a task, with nothing locked.
+///
+/// # Errors
+/// EINVAL: to before the boot of the machine, or out of what a date can be.
+pub fn move_realtime(by: i64) -> Result<(), Errno> {
+    change_offset(|offset| {
+        let moved = offset.checked_add_signed(by).filter(|&moved| moved != 0);
+        let is_date = |&moved: &u64| moved.saturating_add(monotonic()) / SECOND < LAST_SECOND;
+        moved.filter(is_date).ok_or(Errno::EINVAL)
+    })
+}
+
+/// The first second that no date can be set to: with 30 years to go, the count of nanoseconds ends.
+const LAST_SECOND: u64 = i64::MAX as u64 / SECOND - 30 * 365 * 24 * 3600;
+
+fn change_offset(change: impl FnOnce(u64) -> Result<u64, Errno>) -> Result<(), Errno> {
+    {
+        let mut page = PAGE.lock_irq();
+        let offset = change(realtime_offset())?;
+        let set = || OFFSET.store(offset, Ordering::Release);
+        match &mut *page {
+            Some(page) => page.set_realtime_offset(offset, set),
+            None => set(),
+        }
     }
+    ntp::forget();
+    date::follow();
+    Ok(())
 }
 
 /// Programs are not to read the counter themselves: to be said before [`publish`].

@@ -34,12 +34,13 @@ mod core;
 mod date;
 mod heap;
 mod hrtimer;
+pub mod ntp;
 mod timer;
 mod wheel;
 
 pub use clock::{
-    JIFFY, MICROSECOND, MILLISECOND, SECOND, distrust_counter, monotonic, publish, realtime,
-    realtime_offset, set_realtime,
+    JIFFY, MICROSECOND, MILLISECOND, SECOND, distrust_counter, monotonic, move_realtime, publish,
+    realtime, realtime_offset, set_realtime,
 };
 pub use date::{DateTimer, Moment};
 pub use hrtimer::{HrTimer, interrupt};

@@ -50,6 +50,25 @@ pub fn now(clock: clockid_t) -> u64 {
     of_spec(time)
 }
 
+/// What `adjtimex` tells: the clock's state, or an error, and what it knows.
+pub fn adjust(change: impl FnOnce(&mut libc::timex)) -> (Result<c_int, c_int>, libc::timex) {
+    // SAFETY: all zeros is a `timex`.
+    let mut timex: libc::timex = unsafe { zeroed() };
+    change(&mut timex);
+    // SAFETY: reads and writes a local.
+    let state = unsafe { libc::adjtimex(&mut timex) };
+    (if state >= 0 { Ok(state) } else { Err(errno()) }, timex)
+}
+
+/// `clock_adjtime` of a clock, to ask only.
+pub fn ask(clock: clockid_t) -> Result<c_int, c_int> {
+    // SAFETY: all zeros is a `timex`.
+    let mut timex: libc::timex = unsafe { zeroed() };
+    // SAFETY: reads and writes a local.
+    let state = unsafe { libc::clock_adjtime(clock, &mut timex) };
+    if state >= 0 { Ok(state) } else { Err(errno()) }
+}
+
 /// Waits on a futex that nobody wakes, until a date. Returns the error that ends the wait.
 pub fn futex_until_date(date: u64) -> c_int {
     const OPERATION: c_int =

@@ -19,6 +19,7 @@ pub fn all() {
     timer_files();
     cancelled_timer_files();
     posix_timers();
+    crate::adjust::all();
 }
 
 fn date() -> u64 {

@@ -4,6 +4,7 @@
 //!
 //! It prints one line for each kind that works, and panics at the first that does not.
 
+mod adjust;
 mod calls;
 mod dates;
 

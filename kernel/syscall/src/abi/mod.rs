@@ -10,3 +10,4 @@ pub mod signal;
 pub mod socket;
 pub mod system;
 pub mod time;
+pub mod timex;

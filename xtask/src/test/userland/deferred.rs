@@ -10,6 +10,8 @@ pub fn cases() -> Vec<Case> {
     vec![
         Case::new("w3_every_kind_of_timer", every_kind_of_timer),
         Case::new("w3_timers_follow_the_date", timers_follow_the_date),
+        Case::new("c7_adjtimex_of_busybox", adjtimex_of_busybox),
+        Case::new("c7_adjtimex_does_not_trim", adjtimex_does_not_trim),
         Case::new("w1_ksoftirqd_is_shown", ksoftirqd_is_shown),
         Case::new("w1_softirqs_are_counted", softirqs_are_counted),
         Case::new("w3_timers_are_traced", timers_are_traced),
@@ -24,8 +26,31 @@ fn every_kind_of_timer(lab: &Lab) -> Result<()> {
 }
 
 fn timers_follow_the_date(lab: &Lab) -> Result<()> {
-    let expected = "waits\nrelative times\ntimer files\ncancelled timer files\nPOSIX timers\n";
+    let expected = "waits\nrelative times\ntimer files\ncancelled timer files\nPOSIX timers\n\
+        exactness\nmoved dates\n";
     lab.guest().cpus(2).with(Program::Timers)?.run(&["timers", "dates"])?.prints(expected)
+}
+
+fn adjtimex_of_busybox(lab: &Lab) -> Result<()> {
+    let script = "\
+        adjtimex | grep -v -e time.tv -e mode: | sed 's/^-. *//; s/^ *//' | tr -s ' '
+        su -s /bin/sh nobody -c 'adjtimex > /dev/null; echo $?; adjtimex -q -o 0 2>&-; echo $?'; sleep 0.2";
+    lab.guest().sh(script)?.prints(
+        "offset: 0 us\nfreq.adjust: 0 (65536 = 1ppm)\nmaxerror: 16000000\nesterror: 16000000\nstatus: 64 (UNSYNC)\n\
+         timeconstant: 2\nprecision: 1 us\ntolerance: 32768000\ntick: 10000 us\n\
+         return value: 5 (clock not synchronized)\n0\n1\n",
+    )
+}
+
+/// What would change how fast the clock goes is an error, and changes nothing.
+fn adjtimex_does_not_trim(lab: &Lab) -> Result<()> {
+    let script = "\
+        adjtimex -q -f 65536 2>&1 | sed 's/.*: //'; adjtimex -q -t 10001 2>&1 | sed 's/.*: //'; adjtimex -q -f 0 -t 10000; echo $?
+        adjtimex | grep -e freq -e tick | tr -s ' '";
+    lab.guest().sh(script)?.prints(
+        "Operation not supported\nOperation not supported\n0\n\
+         -f freq.adjust: 0 (65536 = 1ppm)\n-t tick: 10000 us\n",
+    )
 }
 
 fn ksoftirqd_is_shown(lab: &Lab) -> Result<()> {
