@@ -3,6 +3,7 @@
 //!
 //! What those files need of the rest of the kernel stands here, as short as it can be: [`irq`], [`preempt`], [`lockdep`] and
 //! [`barrier`] for `sync`; [`task`], [`current`], [`schedule`] and [`wake`] for `sched`.
+#![cfg(not(test))]
 
 extern crate self as sync;
 extern crate weak as alloc;

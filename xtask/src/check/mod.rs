@@ -144,8 +144,6 @@ fn documentation() -> Result<()> {
     let mut cargo = command::cargo();
     cargo.args(["doc", "--workspace"]);
     project::exclude_guest_packages(&mut cargo)?;
-    // Files of other crates, whose documentation links to what a model leaves out.
-    cargo.args(["--exclude", "models"]);
     for package in BARE_PACKAGES {
         cargo.args(["--exclude", package]);
     }
