@@ -1,29 +1,18 @@
 //! Sleeping until a date, which somebody may set meanwhile.
 
-use alloc::sync::Arc;
-
 use time::{DateTimer, Moment};
 
-use crate::current::{current, current_ref};
+use crate::current::current_ref;
 use crate::state::{self, Sleep};
-use crate::task::Task;
 use crate::wait::{WaitError, wait_to_be_woken};
 use crate::wake::wake_up_state;
 
-/// The running task's timer on the date, made at its first sleep of this kind. All it does is wake the task.
-fn timer_of(me: &Task) -> &DateTimer {
-    if let Some(timer) = me.date_timer.get() {
-        return timer;
-    }
-    let sleeper = Arc::downgrade(&current_ref());
-    let timer = DateTimer::new(move || {
-        if let Some(sleeper) = sleeper.upgrade() {
-            wake_up_state(&sleeper, state::NORMAL);
-        }
-    });
-    // Only the task itself makes its timer, so there is none yet.
-    let _ = me.date_timer.set(timer);
-    me.date_timer.get().expect("it was set just now")
+/// A timer on the date that wakes the running task. Made for one sleep: few sleep so, and no other task should be larger for it.
+fn waking_timer() -> DateTimer {
+    let sleeper = current_ref();
+    DateTimer::new(move || {
+        wake_up_state(&sleeper, state::NORMAL);
+    })
 }
 
 /// As [`wait_to_be_woken`], for a moment that may be a date.
@@ -42,8 +31,7 @@ pub fn wait_until_moment<T>(
         }
         Some(date @ Moment::Date(_)) => date,
     };
-    let me = current();
-    let timer = timer_of(&me);
+    let timer = waking_timer();
     timer.start(date);
     let waited = wait_to_be_woken(sleep, None, || {
         condition().map(Some).or_else(|| date.has_come().then_some(None))

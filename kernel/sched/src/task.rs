@@ -12,7 +12,7 @@ use machine::memory::AddressSpace;
 use machine::thread::Context;
 use machine::{CpuId, NodeId};
 use sync::{AnyOnce, Linked, Links, LockClass, Once, SpinLock};
-use time::{DateTimer, HrTimer};
+use time::HrTimer;
 
 use crate::account::Account;
 use crate::attributes::{Attributes, Entity, Policy};
@@ -176,7 +176,6 @@ pub struct Task {
     in_user: AtomicBool,
     pub(crate) held: sync::lockdep::Held,
     pub(crate) sleep_timer: Once<HrTimer>,
-    pub(crate) date_timer: Once<DateTimer>,
     /// Its place on the wait queue or completion that it sleeps on.
     pub(crate) wait_links: Links<Task>,
     /// With the lock of that queue.
@@ -267,7 +266,6 @@ impl Task {
             in_user: AtomicBool::new(false),
             held: sync::lockdep::Held::new(),
             sleep_timer: Once::new(),
-            date_timer: Once::new(),
             wait_links: Links::new(),
             waits_exclusively: AtomicBool::new(false),
             slots: [AnyOnce::new(), AnyOnce::new(), AnyOnce::new()],

@@ -30,7 +30,7 @@ impl Kind {
     fn room_for_names(self) -> usize {
         match self {
             Self::Fast | Self::Measured => 64 << 10,
-            Self::Checked => 128 << 10,
+            Self::Checked => 160 << 10,
         }
     }
 
