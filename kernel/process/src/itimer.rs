@@ -1,5 +1,6 @@
 //! The interval timers: a signal after a time, once or again and again.
 
+use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 
 use errno::Errno;
@@ -83,9 +84,9 @@ impl Made {
     }
 }
 
-/// A process's interval timers; they cost nothing until they are first set.
+/// A process's interval timers; they cost next to nothing until they are first set.
 pub(crate) struct IntervalTimers {
-    made: [Once<Made>; 3],
+    made: [Once<Box<Made>>; 3],
 }
 
 impl IntervalTimers {
@@ -95,7 +96,7 @@ impl IntervalTimers {
 
     /// Turns them off for good.
     pub(crate) fn stop(&self) {
-        self.made.iter().filter_map(Once::get).for_each(Made::stop);
+        self.made.iter().filter_map(Once::get).for_each(|made| made.stop());
     }
 
     fn get(&self, which: IntervalTimer) -> TimerSetting {
@@ -118,7 +119,7 @@ impl IntervalTimers {
         let place = &self.made[which as usize];
         if place.get().is_none() && setting.value != 0 {
             // Another thread may be first; its timer serves as well.
-            let _ = place.set(Made::new(which, process)?);
+            let _ = place.set(Box::new(Made::new(which, process)?));
         }
         let Some(made) = place.get() else { return Ok(()) };
         if setting.value == 0 {

@@ -147,12 +147,16 @@ pub(crate) fn pushed_by_interrupt() {
     set(urgent.task(), implicit(90 * MS, 100 * MS));
     // What ran on the others had an earlier deadline, and is not there any more.
     let early = others.into_iter().map(|cpu| {
-        let thread = spawn("early", |_| {
+        let begin = Arc::new(Completion::new());
+        let wait_for = begin.clone();
+        let thread = spawn("early", move |_| {
+            wait_for.wait();
             sched::sleep_for(MS);
             0
         });
         sched::set_allowed(thread.task(), CpuMask::of(cpu)).expect("an online CPU");
         set(thread.task(), implicit(40 * MS, 50 * MS));
+        begin.complete();
         thread
     });
     join_all(early.collect());
