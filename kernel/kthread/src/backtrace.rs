@@ -9,9 +9,10 @@
 use core::fmt;
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
+use log::Level;
 use machine::CpuId;
 use machine::thread::Context;
-use sched::{COMM_LENGTH, Comm, CpuMask, NameBuffer, Task, state};
+use sched::{COMM_LENGTH, Comm, CpuMask, NameBuffer, Task, WORK_LENGTH, state};
 use symbols::Symbol;
 use sync::{LockClass, PerCpu, SpinLock, per_cpu};
 
@@ -35,19 +36,34 @@ impl fmt::Display for KernelName {
     }
 }
 
-fn print_cpu_and_task(cpu: CpuId, pid: u32, comm: Comm) {
+fn print_cpu_and_task(cpu: CpuId, pid: u32, comm: Comm, work: &[u8]) {
     log::error!("CPU: {cpu} PID: {pid} Comm: {comm} {KernelName}");
+    print_work(Level::Error, work);
+}
+
+/// What a worker is at, if it is at anything.
+fn print_work(level: Level, work: &[u8]) {
+    if !work.is_empty() {
+        log::log!(level, "Workqueue: {}", core::str::from_utf8(work).unwrap_or("?"));
+    }
+}
+
+/// What a task works at for the workqueue; empty: at nothing.
+fn work_of(task: &Task) -> NameBuffer<WORK_LENGTH> {
+    sched::work_of(task).unwrap_or_default()
 }
 
 /// Prints the running task and a backtrace from a frame pointer. Any context.
 pub fn print_running(instruction: usize, frame_pointer: usize) {
     let me = sched::current();
-    print_cpu_and_task(machine::cpu::id(), me.pid(), me.comm());
+    print_cpu_and_task(machine::cpu::id(), me.pid(), me.comm(), work_of(&me).as_bytes());
     log::error!("Call Trace:");
     if instruction != 0 {
-        print_address(instruction);
+        print_address(Level::Error, instruction);
     }
-    machine::backtrace::walk(frame_pointer, me.context().stack_bounds(), &mut print_address);
+    machine::backtrace::walk(frame_pointer, me.context().stack_bounds(), &mut |address| {
+        print_address(Level::Error, address);
+    });
 }
 
 /// The innermost return address from a frame pointer of the running task on: in the function that called the one whose frame it
@@ -66,12 +82,12 @@ pub(crate) fn caller(frame_pointer: usize) -> usize {
     innermost
 }
 
-fn print_address(address: usize) {
+fn print_address(level: Level, address: usize) {
     match symbol_at(address) {
         Some(Symbol { name, offset, size, .. }) => {
-            log::error!(" [<{address:016x}>] {name}+{offset:#x}/{size:#x}");
+            log::log!(level, " [<{address:016x}>] {name}+{offset:#x}/{size:#x}");
         }
-        None => log::error!(" [<{address:016x}>]"),
+        None => log::log!(level, " [<{address:016x}>]"),
     }
 }
 
@@ -80,7 +96,7 @@ fn print_address(address: usize) {
 pub fn print_task(task: &Task) {
     let mut name = NameBuffer::<COMM_LENGTH>::new();
     name.format(format_args!("{}", task.comm()));
-    log::error!(
+    log::info!(
         "task:{:<15} state:{} stack:{:<5} pid:{:<5} ppid:{:<6} flags:{:#010x}",
         core::str::from_utf8(name.as_bytes()).unwrap_or("?"),
         state::letter(task.state()),
@@ -89,13 +105,16 @@ pub fn print_task(task: &Task) {
         process::parent_number(task).unwrap_or(0),
         task.flags().bits()
     );
-    log::error!("Call Trace:");
-    log::error!(" <TASK>");
+    print_work(Level::Info, work_of(task).as_bytes());
+    log::info!("Call Trace:");
+    log::info!(" <TASK>");
     // If it is woken and runs on meanwhile, these are the addresses of two moments: they are read as numbers, and only within
     // its stack.
     let start = Context::saved_frame_pointer(task.context());
-    machine::backtrace::walk(start, task.context().stack_bounds(), &mut print_address);
-    log::error!(" </TASK>");
+    machine::backtrace::walk(start, task.context().stack_bounds(), &mut |address| {
+        print_address(Level::Info, address);
+    });
+    log::info!(" </TASK>");
 }
 
 /// Calls with the return addresses of a task that sleeps, from the innermost on; not at all for one that is
@@ -142,12 +161,31 @@ enum Progress {
     Given = 2,
 }
 
+/// A text of whoever answers for the asker: its bytes, then zeros.
+struct Words<const LENGTH: usize>([AtomicU8; LENGTH]);
+
+impl<const LENGTH: usize> Words<LENGTH> {
+    const fn new() -> Self {
+        Self([const { AtomicU8::new(0) }; LENGTH])
+    }
+
+    fn put(&self, text: &[u8]) {
+        for (i, place) in self.0.iter().enumerate() {
+            place.store(text.get(i).copied().unwrap_or(0), Ordering::Relaxed);
+        }
+    }
+
+    fn get(&self) -> [u8; LENGTH] {
+        self.0.each_ref().map(|byte| byte.load(Ordering::Relaxed))
+    }
+}
+
 /// What a CPU was doing when it was asked.
 struct Answer {
     progress: AtomicU32,
     pid: AtomicU32,
-    /// The name's bytes, then zeros.
-    comm: [AtomicU8; COMM_LENGTH],
+    comm: Words<COMM_LENGTH>,
+    work: Words<WORK_LENGTH>,
     count: AtomicUsize,
     addresses: [AtomicUsize; DEPTH],
 }
@@ -155,7 +193,8 @@ struct Answer {
 static ANSWERS: PerCpu<Answer> = per_cpu!(Answer {
     progress: AtomicU32::new(Progress::None as u32),
     pid: AtomicU32::new(0),
-    comm: [const { AtomicU8::new(0) }; COMM_LENGTH],
+    comm: Words::new(),
+    work: Words::new(),
     count: AtomicUsize::new(0),
     addresses: [const { AtomicUsize::new(0) }; DEPTH],
 });
@@ -185,11 +224,12 @@ fn print_cpu(cpu: CpuId) {
         machine::cpu::relax();
     }
     let pid = answer.pid.load(Ordering::Relaxed);
-    let comm = Comm::new(&answer.comm.each_ref().map(|byte| byte.load(Ordering::Relaxed)));
-    print_cpu_and_task(cpu, pid, comm);
+    let work = answer.work.get();
+    let length = work.iter().position(|&byte| byte == 0).unwrap_or(WORK_LENGTH);
+    print_cpu_and_task(cpu, pid, Comm::new(&answer.comm.get()), &work[..length]);
     log::error!("Call Trace:");
     for address in &answer.addresses[..answer.count.load(Ordering::Relaxed).min(DEPTH)] {
-        print_address(address.load(Ordering::Relaxed));
+        print_address(Level::Error, address.load(Ordering::Relaxed));
     }
 }
 
@@ -213,9 +253,8 @@ pub fn nmi(instruction: usize, frame_pointer: usize) {
     machine::backtrace::walk(frame_pointer, me.context().stack_bounds(), &mut add);
     answer.pid.store(me.pid(), Ordering::Relaxed);
     let comm = me.try_comm().unwrap_or(Comm::new(b"?"));
-    for (i, place) in answer.comm.iter().enumerate() {
-        place.store(comm.as_bytes().get(i).copied().unwrap_or(0), Ordering::Relaxed);
-    }
+    answer.comm.put(comm.as_bytes());
+    answer.work.put(work_of(&me).as_bytes());
     answer.count.store(count, Ordering::Relaxed);
     answer.progress.store(Progress::Given as u32, Ordering::Release);
 }

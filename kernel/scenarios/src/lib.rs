@@ -268,6 +268,11 @@ scenarios! {
     w04_one_waits_behind_a_hog / 20: "what waits in a worker's hand makes for a stall" = self::workqueue::hand::one_waits_behind_a_hog;
     w06_one_does_not_wait_for_itself: "an item that waits for itself, its queue or its queue's end goes on" = self::workqueue::lifetimes::one_does_not_wait_for_itself;
     w06_the_rest_keeps_its_order / 4: "what is left in a worker's hand runs in order" = self::workqueue::hand::the_rest_keeps_its_order;
+    w04_busy_ones_are_shown / 20: "a stall is an emergency, and what queues and pools are at is shown as tools know it" = self::workqueue::reports::busy_ones_are_shown;
+    w07_rescuers_are_shown / 4: "a rescuer at an item, its next call, and the pool's manager are shown" = self::workqueue::reports::rescuers_are_shown;
+    w04_running_workers_say_what_they_are_at / 4: "warnings and oopses name the item that a worker was at" = self::workqueue::reports::running_workers_say_what_they_are_at;
+    w04_interrupted_workers_say_what_they_are_at / 4: "a CPU that another asks names the item that its worker is at" = self::workqueue::reports::interrupted_workers_say_what_they_are_at;
+    d01_hung_workers_say_what_they_are_at / 4: "a hung worker's report names its item" = self::workqueue::reports::hung_workers_say_what_they_are_at;
     w06_two_queues_take_turns / 4: "items of two queues on one CPU, and reports meanwhile" = self::workqueue::series::two_queues_take_turns;
     w06_first_worker_cannot_be_made / 4: "a queue that is made has a worker" = self::workqueue::windows::first_worker_cannot_be_made;
     w07_the_rescuer_goes_on / 4: "all workers block, none can be made, and the rescuer does it" = self::workqueue::rescuers::goes_on;

@@ -74,14 +74,19 @@ pub(crate) fn no_place_where_another_waits() {
         return;
     }
     let over = Arc::new(AtomicBool::new(false));
-    let seen = over.clone();
+    let (seen, spins) = (over.clone(), Arc::new(AtomicBool::new(false)));
+    let says = spins.clone();
     let on_cpu_0 = |name| Builder::new(format_args!("{name}")).bound_to(CpuMask::of(0));
     let spinner = on_cpu_0("spinner").run(move |_| {
         while !seen.load(SeqCst) {
+            says.store(true, SeqCst);
             machine::cpu::relax();
         }
         0
     });
+    while !spins.load(SeqCst) {
+        sched::sleep_for(time::MICROSECOND);
+    }
     let maker = on_cpu_0("maker").run(|_| {
         let made_here = |_: &usize| {
             let newborn = sleeper();

@@ -13,7 +13,7 @@ use watchdog::hung_task;
 use crate::tools::{cpus, random};
 
 /// Seconds of sleep after which a task counts as hung: on a real machine nobody waits for two minutes.
-const TIMEOUT: u64 = if cfg!(target_os = "none") { 2 } else { 120 };
+pub(crate) const TIMEOUT: u64 = if cfg!(target_os = "none") { 2 } else { 120 };
 
 /// Lines of the kernel log from a moment on.
 pub(crate) struct LogTail(u64);
@@ -23,14 +23,19 @@ impl LogTail {
         Self(klog::next_sequence())
     }
 
-    pub(crate) fn lines(&self) -> Vec<String> {
+    /// Levels and lines.
+    pub(crate) fn records(&self) -> Vec<(u8, String)> {
         let mut next = self.0;
         core::iter::from_fn(|| {
             let record = klog::read(next)?;
             next = record.sequence + 1;
-            Some(record.text.as_str().to_string())
+            Some((record.level, record.text.as_str().to_string()))
         })
         .collect()
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.records().into_iter().map(|(_, line)| line).collect()
     }
 
     pub(crate) fn count(&self, part: &str) -> usize {

@@ -96,4 +96,4 @@ pub use tick::{TICK, set_tick_hook};
 pub use upcalls::{interrupt_exit, reschedule_interrupt};
 pub use wait::{Notify, PollSleeper, WaitError, WaitQueue, Watch, wait_to_be_woken};
 pub use wake::{kick, wake_up, wake_up_new_task, wake_up_state};
-pub use worker::{WorkerHooks, set_worker_hooks};
+pub use worker::{WORK_LENGTH, WorkerHooks, set_worker_hooks, work_of};

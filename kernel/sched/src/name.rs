@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 /// A buffer of `N` bytes that formatting fills; what does not fit is cut.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub struct Buffer<const N: usize> {
     bytes: [u8; N],
     length: usize,

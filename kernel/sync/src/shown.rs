@@ -60,6 +60,15 @@ impl<T> Shown<T> {
         })
     }
 
+    /// As [`look`](Self::look), but not if somebody else looks right now. Any context, a non-maskable interrupt too: what it interrupts is
+    /// never in the way of its end.
+    pub fn try_look<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        // Who ends the showing meanwhile waits for the mark to go.
+        let _irqs_off = IrqGuard::new();
+        // SAFETY: as above.
+        self.try_with_mark(|element| look(unsafe { &*element })).ok()
+    }
+
     /// A reference of the caller's own to what is shown. Any context but a non-maskable interrupt.
     pub fn copy(&self) -> Option<Arc<T>> {
         self.with_mark(|element| {
@@ -71,7 +80,22 @@ impl<T> Shown<T> {
         })
     }
 
-    fn with_mark<R>(&self, look: impl FnOnce(*const T) -> R) -> Option<R> {
+    fn with_mark<R>(&self, mut look: impl FnOnce(*const T) -> R) -> Option<R> {
+        // Who ends the showing meanwhile waits for the mark to go.
+        let _irqs_off = IrqGuard::new();
+        loop {
+            match self.try_with_mark(look) {
+                Ok(seen) => return Some(seen),
+                Err(Unseen::Nothing) => return None,
+                Err(Unseen::Contended(again)) => look = again,
+            }
+            machine::cpu::relax();
+        }
+    }
+
+    /// Interrupts are off.
+    #[inline]
+    fn try_with_mark<R, F: FnOnce(*const T) -> R>(&self, look: F) -> Result<R, Unseen<F>> {
         /// Takes the mark away.
         struct Mark<'a, T>(&'a AtomicPtr<T>, *mut T);
         impl<T> Drop for Mark<'_, T> {
@@ -80,30 +104,34 @@ impl<T> Shown<T> {
                 self.0.store(self.1, Ordering::Release);
             }
         }
-        // Who ends the showing meanwhile waits for the mark to go.
-        let _irqs_off = IrqGuard::new();
-        loop {
-            machine::irq::point();
-            let pointer = self.element.load(Ordering::Relaxed);
-            if pointer.is_null() {
-                return None;
-            }
-            let marked = pointer.map_addr(|address| address | MARK);
-            let is_free = pointer != marked;
-            // Acquire pairs with the Release in `show`.
-            if is_free
-                && self
-                    .element
-                    .compare_exchange(pointer, marked, Ordering::Acquire, Ordering::Relaxed)
-                    .is_ok()
-            {
-                let _mark = Mark(&self.element, pointer);
-                machine::irq::point();
-                return Some(look(pointer));
-            }
-            machine::cpu::relax();
+        machine::irq::point();
+        let pointer = self.element.load(Ordering::Relaxed);
+        if pointer.is_null() {
+            return Err(Unseen::Nothing);
         }
+        let marked = pointer.map_addr(|address| address | MARK);
+        let is_free = pointer != marked;
+        // Acquire pairs with the Release in `show`.
+        if !is_free
+            || self
+                .element
+                .compare_exchange(pointer, marked, Ordering::Acquire, Ordering::Relaxed)
+                .is_err()
+        {
+            return Err(Unseen::Contended(look));
+        }
+        let _mark = Mark(&self.element, pointer);
+        machine::irq::point();
+        Ok(look(pointer))
     }
+}
+
+/// Why an element was not looked at.
+enum Unseen<F> {
+    /// There is none.
+    Nothing,
+    /// Somebody looks, or the element has changed just now; with who wanted to look.
+    Contended(F),
 }
 
 impl<T> Default for Shown<T> {
@@ -178,11 +206,14 @@ mod tests {
         let showing = shown.show(one.clone());
         assert!(shown.shows_any() && shown.shows(&one) && !shown.shows(&other));
         assert_eq!(shown.look(|&number| number), Some(1));
+        assert_eq!(shown.try_look(|&number| number), Some(1));
+        // Who looks may be interrupted by one who tries to.
+        assert_eq!(shown.look(|_| shown.try_look(|&number| number)), Some(None));
         let copy = shown.copy();
         assert!(copy.is_some_and(|copy| Arc::ptr_eq(&copy, &one)));
         assert_eq!(**showing, 1);
         assert!(Arc::ptr_eq(&showing.end(), &one));
-        assert!(shown.copy().is_none());
+        assert!(shown.copy().is_none() && shown.try_look(|_| ()).is_none());
         drop(shown.show(other.clone()));
         assert!(!shown.shows_any());
         assert_eq!((Arc::strong_count(&one), Arc::strong_count(&other)), (1, 1));
@@ -208,6 +239,8 @@ mod tests {
                         let copy = shown.copy();
                         assert!(copy.is_none_or(|alive| alive.0.load(Ordering::Relaxed)));
                         let seen = shown.look(|alive| alive.0.load(Ordering::Relaxed));
+                        assert!(seen.is_none_or(|alive| alive));
+                        let seen = shown.try_look(|alive| alive.0.load(Ordering::Relaxed));
                         assert!(seen.is_none_or(|alive| alive));
                     }
                 });

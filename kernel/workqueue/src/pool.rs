@@ -61,8 +61,8 @@ pub(crate) struct State {
     /// Told to end, and not counted above any more.
     nr_dismissed: usize,
     nr_running: u32,
-    /// A worker is making another.
-    managing: bool,
+    /// The worker that is making another.
+    manager: Option<u32>,
     /// Of a CPU pool: the CPU is gone, and the workers are not bound.
     pub(crate) disassociated: bool,
     /// No workers are made any more.
@@ -107,7 +107,7 @@ impl Pool {
                         nr_workers: 0,
                         nr_dismissed: 0,
                         nr_running: 0,
-                        managing: false,
+                        manager: None,
                         disassociated: cpu.is_some(),
                         dying: false,
                         holder: None,
@@ -207,6 +207,11 @@ impl State {
 
     pub(crate) fn nr_idle(&self) -> usize {
         self.idle.len()
+    }
+
+    /// The number of a worker's task, once it has one.
+    pub(crate) fn pid_of(&self, id: u32) -> Option<u32> {
+        Some(self.workers.get(id as usize)?.as_ref()?.task.as_ref()?.pid())
     }
 
     pub(crate) fn idle(&self) -> &[u32] {

@@ -43,6 +43,7 @@ const DESTROYED: u32 = 1 << 1;
 const NAME_LENGTH: usize = 24;
 
 /// A queue's name.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Name(NameBuffer<NAME_LENGTH>);
 
 impl Name {

@@ -2,14 +2,16 @@
 
 use core::fmt;
 
-use sched::NameBuffer;
+use sched::{NameBuffer, Task, WORK_LENGTH};
+use sync::IrqGuard;
 
 use crate::pool::{Pool, State};
 use crate::pwq::Pwq;
+use crate::queue::Queue;
 use crate::worker::Tag;
-use crate::{pools, queue};
+use crate::{pools, queue, watchdog};
 
-/// How much of a list of names goes on a line.
+/// How much of what is variable goes on a line.
 const LINE: usize = 200;
 
 /// A pool's CPUs, node, flags and nice value.
@@ -51,13 +53,38 @@ pub fn show_workqueue_state() {
         }
         log::info!("workqueue {}: flags={:#x}", queue.name, queue.flags.bits());
         for part in queue.parts().iter().filter(|&part| is_busy(part)) {
-            show_part(part);
+            show_part(queue, part);
         }
     });
     pools::for_each(|pool| show_pool(pool));
 }
 
-fn show_part(part: &queue::Part) {
+/// The names on one line, with commas between them.
+struct Names(NameBuffer<LINE>);
+
+impl Names {
+    const fn none() -> Self {
+        Self(NameBuffer::new())
+    }
+
+    fn add(&mut self, name: fmt::Arguments<'_>) {
+        let comma = if self.0.as_bytes().is_empty() { "" } else { "," };
+        self.0.format(format_args!("{comma} {name}"));
+    }
+
+    /// Writes the line, if there are any.
+    fn show(&self, begin: &str) {
+        if !self.0.as_bytes().is_empty() {
+            log::info!("{begin}{}", text(&self.0));
+        }
+    }
+}
+
+fn text(buffer: &NameBuffer<LINE>) -> &str {
+    core::str::from_utf8(buffer.as_bytes()).unwrap_or("?")
+}
+
+fn show_part(queue: &Queue, part: &queue::Part) {
     let pool = &*part.pool;
     let about = Describe(pool);
     let mut first = NameBuffer::<LINE>::new();
@@ -67,65 +94,76 @@ fn show_part(part: &queue::Part) {
     held.recall();
     let pwq = held.pwq(part.slot());
     first.format(format_args!(" active={}/{}", pwq.active, pwq.max_active));
-    let mut running = NameBuffer::<LINE>::new();
-    if let Some((node, _)) = &pwq.rescued {
-        running.format(format_args!(" (rescuer):{}", node.name));
+    // The queue's own reference, and one for each item.
+    first.format(format_args!(" refcnt={}", 1 + pwq.unfinished()));
+    if queue.rescuer.is_called_to(pwq.index) {
+        first.format(format_args!(" MAYDAY"));
     }
-    let mut held_back = NameBuffer::<LINE>::new();
+    let mut running = Names::none();
+    if let Some((node, _)) = &pwq.rescued {
+        let pid = queue.rescuer.pid().unwrap_or(0);
+        running.add(format_args!("{pid}(RESCUER):{}", node.name));
+    }
+    let mut held_back = Names::none();
     for node in pwq.inactive().iter() {
-        held_back.format(format_args!(" {}", node.name));
+        held_back.add(format_args!("{}", node.name));
     }
     list_running(&held, part.slot(), &mut running);
-    let mut waiting = NameBuffer::<LINE>::new();
+    let mut waiting = Names::none();
     for node in held.worklist().iter().filter(|node| node.home.get().slot() == part.slot()) {
-        waiting.format(format_args!(" {}", node.name));
+        waiting.add(format_args!("{}", node.name));
     }
     drop(held);
-    line("", &first);
-    line("    in-flight:", &running);
-    line("    pending:", &waiting);
-    line("    inactive:", &held_back);
+    log::info!("{}", text(&first));
+    running.show("    in-flight:");
+    waiting.show("    pending:");
+    held_back.show("    inactive:");
 }
 
-fn list_running(held: &State, slot: u32, out: &mut NameBuffer<LINE>) {
+fn list_running(held: &State, slot: u32, out: &mut Names) {
     for worker in
         held.workers.iter().flatten().filter(|worker| worker.at_work && worker.home.slot() == slot)
     {
         if let Some(task) = &worker.task
             && let Some(tag) = Tag::of(task)
         {
-            tag.current.look(|node| out.format(format_args!(" {}:{}", task.pid(), node.name)));
+            tag.current.look(|node| out.add(format_args!("{}:{}", task.pid(), node.name)));
         }
     }
 }
 
-/// A line, if it has more than its beginning.
-fn line(begin: &str, rest: &NameBuffer<LINE>) {
-    if !rest.as_bytes().is_empty() {
-        log::info!("{begin}{}", core::str::from_utf8(rest.as_bytes()).unwrap_or("?"));
-    }
-}
-
 fn show_pool(pool: &Pool) {
+    let hung = watchdog::hung_for(pool) / time::SECOND;
     let held = pool.lock();
     let busy = held.nr_workers != held.nr_idle() || !held.worklist().is_empty();
     if !busy || held.pwqs().iter().all(Pwq::is_vacant) {
         return;
     }
-    let mut text = NameBuffer::<LINE>::new();
-    text.format(format_args!(" workers={}", held.nr_workers));
-    if held.is_managed() {
-        text.format(format_args!(" manager"));
+    let mut rest = NameBuffer::<LINE>::new();
+    rest.format(format_args!(" hung={hung}s workers={}", held.nr_workers));
+    if let Some(pid) = held.manager().and_then(|id| held.pid_of(id)) {
+        rest.format(format_args!(" manager: {pid}"));
     }
-    text.format(format_args!(" idle:"));
-    for &id in held.idle() {
-        if let Some(Some(worker)) = held.workers.get(id as usize)
-            && let Some(task) = &worker.task
-        {
-            text.format(format_args!(" {}", task.pid()));
-        }
+    let idle = held.idle().iter().filter_map(|&id| held.pid_of(id));
+    for (i, pid) in idle.enumerate() {
+        rest.format(format_args!(" {}{pid}", if i == 0 { "idle: " } else { "" }));
     }
     drop(held);
-    let text = core::str::from_utf8(text.as_bytes()).unwrap_or("?");
-    log::info!("pool {}: {}{text}", pool.id, Describe(pool));
+    log::info!("pool {}: {}{}", pool.id, Describe(pool), text(&rest));
+}
+
+/// The scheduler's question what a task is at: for reports about the task. Takes no lock for which somebody else would be waited for.
+pub(crate) fn work_of(task: &Task) -> Option<NameBuffer<WORK_LENGTH>> {
+    let tag = Tag::of(task)?;
+    // What is looked at here is in others' way for as long as it takes.
+    let section = IrqGuard::new();
+    let function = tag.current.try_look(|node| node.name);
+    let queue = tag.try_name();
+    section.end_unwoken();
+    let mut work = NameBuffer::new();
+    match queue {
+        Some(queue) => work.format(format_args!("{queue} {}", function?)),
+        None => work.format(format_args!("? {}", function?)),
+    }
+    Some(work)
 }

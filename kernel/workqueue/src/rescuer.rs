@@ -66,6 +66,19 @@ impl Rescuer {
         matches!(*self.thread.lock_irq(), Thread::Alive(_))
     }
 
+    /// Its number, if there is a thread.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        match &*self.thread.lock_irq() {
+            Thread::Alive(thread) => Some(thread.task().pid()),
+            _ => None,
+        }
+    }
+
+    /// Whether it has been called to a part of the queue, and has not begun there.
+    pub(crate) fn is_called_to(&self, part: usize) -> bool {
+        self.calls.load(SeqCst) & 1 << part != 0
+    }
+
     fn is_lost(&self) -> bool {
         matches!(*self.thread.lock_irq(), Thread::Lost(_))
     }

@@ -13,6 +13,9 @@ use time::Timer;
 use crate::pool::Pool;
 use crate::{pools, report};
 
+/// The level of a record that says that a pool is stuck.
+const EMERGENCY: u8 = 0;
+
 /// `workqueue.watchdog_thresh`, in seconds; 0: do not look.
 static THRESHOLD: AtomicU64 = AtomicU64::new(30);
 
@@ -99,6 +102,19 @@ fn stuck_for(pool: &Pool, seen: &mut Vec<Seen>) -> Option<u64> {
     }
 }
 
+/// For how long a pool has been stuck, in nanoseconds, without another look: 0 if it has no work, or has begun some since the last one. Any
+/// context without a pool locked.
+pub(crate) fn hung_for(pool: &Pool) -> u64 {
+    let seen = SEEN.lock_irq();
+    let Some(seen) = seen.iter().find(|seen| seen.pool == pool.id) else { return 0 };
+    let held = pool.lock();
+    if held.has_work() && held.progress() == seen.progress {
+        time::monotonic().saturating_sub(seen.since)
+    } else {
+        0
+    }
+}
+
 /// One look, in the timer.
 fn look() {
     let limit = threshold().saturating_mul(time::SECOND);
@@ -112,9 +128,12 @@ fn look() {
             lockup = true;
             REPORTS.fetch_add(1, Relaxed);
             let seconds = stuck / time::SECOND;
-            log::error!(
-                "BUG: workqueue lockup - pool {} stuck for {seconds}s!",
-                report::Describe(pool)
+            klog::write_record(
+                EMERGENCY,
+                format_args!(
+                    "BUG: workqueue lockup - pool {} stuck for {seconds}s!",
+                    report::Describe(pool)
+                ),
             );
         }
     });

@@ -4,22 +4,27 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use sched::{Slot, TaskFlags, WorkerHooks, state};
-use sync::{IrqGuard, Shown};
+use sync::{IrqGuard, LockClass, Shown, SpinLock};
 
 use crate::hand::{Hand, Next, Places};
 use crate::home::Home;
 use crate::item::{Node, Running};
 use crate::pool::{Held, Pool, WorkerFlags};
 use crate::pwq::News;
-use crate::queue::Queue;
+use crate::queue::{Name, Queue};
 use crate::state::Finished;
-use crate::{manager, pools, rescuer, tracepoints, wait};
+use crate::{manager, pools, report, rescuer, tracepoints, wait};
+
+/// Inside pool locks.
+static NAME_LOCK: LockClass = LockClass::new("wq_worker_name");
 
 /// What a worker's task carries, for those who meet the task: the scheduler's hooks, `/proc`, the items it runs.
 pub(crate) struct Tag {
     pub(crate) kind: Kind,
     /// The number of the queue whose items it runs; 0: none.
     queue: AtomicU64,
+    /// That queue's name; it stays when the worker leaves the queue.
+    name: SpinLock<Name>,
     /// The item that it runs.
     pub(crate) current: Shown<Node>,
 }
@@ -33,8 +38,13 @@ pub(crate) enum Kind {
 }
 
 impl Tag {
-    pub(crate) const fn new(kind: Kind) -> Self {
-        Self { kind, queue: AtomicU64::new(0), current: Shown::new() }
+    pub(crate) fn new(kind: Kind) -> Self {
+        let name = match &kind {
+            Kind::Pool { .. } => Name::default(),
+            Kind::Rescuer { queue, .. } => *queue.name,
+        };
+        let name = SpinLock::new(&NAME_LOCK, name);
+        Self { kind, queue: AtomicU64::new(0), name, current: Shown::new() }
     }
 
     /// The worker begins items of a queue.
@@ -47,6 +57,11 @@ impl Tag {
     #[inline]
     pub(crate) fn leave(&self) {
         self.enter(0);
+    }
+
+    /// The name of the queue whose items the worker runs, unless that changes just now. Interrupts are off.
+    pub(crate) fn try_name(&self) -> Option<Name> {
+        self.name.try_copy()
     }
 
     /// The tag of a task, if it is a worker.
@@ -105,7 +120,7 @@ pub(crate) fn live(pool: &Arc<Pool>, id: u32, hand: &Hand) -> i32 {
             if !held.need_more_workers() {
                 break;
             }
-            if held.nr_idle() == 0 && held.become_manager() {
+            if held.nr_idle() == 0 && held.become_manager(id) {
                 // Before anything else: should what it works at block, somebody must be there to be woken.
                 drop(held);
                 manager::make_workers(pool);
@@ -172,7 +187,7 @@ fn series<'p>(
     let slot = home.slot();
     let pwq = held.pwq(slot);
     let (queue, intensive) = (pwq.queue_id, pwq.cpu_intensive);
-    enter(&mut held, id, home, queue);
+    enter(&mut held, tag, id, home, queue);
     if intensive {
         held.change_flags(id, WorkerFlags::CPU_INTENSIVE, WorkerFlags::empty());
     }
@@ -251,17 +266,20 @@ fn run_in_turn<'t>(
 
 /// Writes down whose items the worker is at.
 #[inline]
-fn enter(held: &mut Held<'_>, id: u32, home: Home, queue: u64) {
+fn enter(held: &mut Held<'_>, tag: &Tag, id: u32, home: Home, queue: u64) {
     let worker = held.worker(id);
     (worker.home, worker.at_work) = (home, true);
     if worker.last_queue != queue {
-        rename(held, id, home.slot(), queue);
+        rename(held, tag, id, home.slot(), queue);
     }
 }
 
 #[cold]
-fn rename(held: &mut Held<'_>, id: u32, slot: u32, queue: u64) {
+fn rename(held: &mut Held<'_>, tag: &Tag, id: u32, slot: u32, queue: u64) {
     let name = held.pwq(slot).queue_ref().map(|queue| queue.name.clone());
+    if let Some(name) = &name {
+        *tag.name.lock_irq() = **name;
+    }
     let worker = held.worker(id);
     worker.last_queue = queue;
     // A name is freed under the lock at most: it is a few bytes.
@@ -323,7 +341,7 @@ fn tell(node: &Arc<Node>, finished: Finished) {
 }
 
 /// The scheduler's news of workers that block in an item.
-pub(crate) static HOOKS: WorkerHooks = WorkerHooks { sleeping, running };
+pub(crate) static HOOKS: WorkerHooks = WorkerHooks { sleeping, running, work: report::work_of };
 
 fn sleeping() {
     let me = sched::current();

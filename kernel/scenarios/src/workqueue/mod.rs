@@ -15,6 +15,7 @@ pub(crate) mod items;
 pub(crate) mod lifetimes;
 pub(crate) mod pools;
 pub(crate) mod queues;
+pub(crate) mod reports;
 pub(crate) mod rescuers;
 pub(crate) mod series;
 pub(crate) mod windows;

@@ -21,14 +21,14 @@ fn wait_long_until(condition: impl Fn() -> bool) {
 }
 
 /// All workers of a CPU's pool block, and no other can be made, until this is told to end.
-struct Shortage<T: WorkItem> {
-    cpu: CpuId,
+pub(super) struct Shortage<T: WorkItem> {
+    pub(super) cpu: CpuId,
     over: Arc<Completion>,
     blockers: Vec<Work<T>>,
 }
 
 /// Makes it so. May take a second: the pool may rest from an earlier failure to make a worker.
-fn begin_shortage() -> Shortage<impl WorkItem> {
+pub(super) fn begin_shortage() -> Shortage<impl WorkItem> {
     let points = [Point::CreateRequest, Point::Task, Point::KernelStack, Point::Pid];
     let point = points[random(4) as usize];
     let cpu = cpus()[random(cpus().len() as u64) as usize];
@@ -51,7 +51,7 @@ fn begin_shortage() -> Shortage<impl WorkItem> {
 
 impl<T: WorkItem> Shortage<T> {
     /// Workers can be made again.
-    fn end(self) {
+    pub(super) fn end(self) {
         fault::disarm();
         self.over.complete_all();
         self.blockers.iter().for_each(|work| {

@@ -191,27 +191,32 @@ impl State {
     }
 
     /// Begins to make workers, if nobody else does.
-    pub(crate) fn become_manager(&mut self) -> bool {
-        !self.dying && !core::mem::replace(&mut self.managing, true)
+    pub(crate) fn become_manager(&mut self, id: u32) -> bool {
+        let free = !self.dying && self.manager.is_none();
+        if free {
+            self.manager = Some(id);
+        }
+        free
     }
 
     pub(crate) fn resign_as_manager(&mut self) {
-        self.managing = false;
+        self.manager = None;
     }
 
     /// Whether all workers are gone, and none is being made.
     pub(crate) fn is_deserted(&self) -> bool {
-        self.nr_workers + self.nr_dismissed == 0 && !self.managing
+        self.nr_workers + self.nr_dismissed == 0 && self.manager.is_none()
     }
 
-    pub(crate) fn is_managed(&self) -> bool {
-        self.managing
+    /// The worker that makes others.
+    pub(crate) fn manager(&self) -> Option<u32> {
+        self.manager
     }
 
     /// More idle ones than two, and than a quarter of the busy ones.
     pub(crate) fn too_many_workers(&self) -> bool {
         // The manager counts as idle.
-        let idle = self.idle.len() + usize::from(self.managing);
+        let idle = self.idle.len() + usize::from(self.manager.is_some());
         let busy = self.nr_workers.saturating_sub(idle);
         idle > 2 && (idle - 2) * 4 >= busy
     }

@@ -40,17 +40,18 @@ fn w4_a_stuck_pool_is_reported(lab: &Lab) -> Result<()> {
         "echo WORKQUEUE_LOCKUP > {PROVOKE}
         for i in $(seq 60); do dmesg | grep -q 'pool 0: .* idle:' && break; sleep 0.2; done
         dmesg | sed 's/^[^]]*] //' | grep -A 20 lockup | grep -v '^  *pwq [^0]' | sed \
-            -e 's/stuck for [0-9]*s/stuck/' -e 's/in-flight: [0-9]*:/in-flight: /' -e 's/workers=.*//'"
+            -e 's/stuck for [0-9]*s/stuck/' -e 's/in-flight: [0-9]*:/in-flight: /' \
+            -e 's/hung=[1-9][0-9]*s workers=[0-9]* idle:.*/hung/'"
     );
     let outcome = lab.guest().cpus(1).append("workqueue.watchdog_thresh=1").sh(&script)?;
     let wanted = [
         "BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck!",
         "Showing busy workqueues and worker pools:",
         "workqueue events: flags=0x0",
-        "  pwq 0: cpus=0 node=0 flags=0x0 nice=0 active=2/256",
+        "  pwq 0: cpus=0 node=0 flags=0x0 nice=0 active=2/256 refcnt=3",
         "    in-flight: hog",
         "    pending: behind",
-        "pool 0: cpus=0 node=0 flags=0x0 nice=0 ",
+        "pool 0: cpus=0 node=0 flags=0x0 nice=0 hung",
     ];
     let right = wanted.iter().all(|line| outcome.output().lines().any(|seen| seen == *line));
     outcome.holds(right, "not the report that tools read").map(drop)
