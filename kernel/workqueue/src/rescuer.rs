@@ -74,9 +74,9 @@ impl Rescuer {
         }
     }
 
-    /// Whether it has been called to a part of the queue, and has not begun there.
+    /// Whether there is one that has been called to a part of the queue, and has not come yet.
     pub(crate) fn is_called_to(&self, part: usize) -> bool {
-        self.calls.load(SeqCst) & 1 << part != 0
+        self.is_there() && self.calls.load(SeqCst) & 1 << part != 0
     }
 
     fn is_lost(&self) -> bool {
