@@ -268,6 +268,7 @@ scenarios! {
     w04_one_waits_behind_a_hog / 20: "what waits in a worker's hand makes for a stall" = self::workqueue::hand::one_waits_behind_a_hog;
     w06_one_does_not_wait_for_itself: "an item that waits for itself, its queue or its queue's end goes on" = self::workqueue::lifetimes::one_does_not_wait_for_itself;
     w06_the_rest_keeps_its_order / 4: "what is left in a worker's hand runs in order" = self::workqueue::hand::the_rest_keeps_its_order;
+    #[cfg(not(target_os = "none"))]
     w04_busy_ones_are_shown / 20: "a stall is an emergency, and what queues and pools are at is shown as tools know it" = self::workqueue::reports::busy_ones_are_shown;
     w07_rescuers_are_shown / 4: "a rescuer at an item, its next call, and the pool's manager are shown" = self::workqueue::reports::rescuers_are_shown;
     w04_running_workers_say_what_they_are_at / 4: "warnings and oopses name the item that a worker was at" = self::workqueue::reports::running_workers_say_what_they_are_at;

@@ -3,12 +3,15 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+#[cfg(not(target_os = "none"))]
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use sched::{Completion, CpuMask};
 use sync::PreemptGuard;
-use workqueue::{Work, WorkItem, WorkQueue, WqFlags, system_wq, watchdog};
+#[cfg(not(target_os = "none"))]
+use workqueue::watchdog;
+use workqueue::{Work, WorkItem, WorkQueue, WqFlags, system_wq};
 
 use super::rescuers::begin_shortage;
 use super::{queue, wait_until};
@@ -29,7 +32,9 @@ fn number_before<'l>(text: &'l str, end: &str) -> (&'l str, u32) {
     (rest, number.parse().unwrap_or_else(|_| panic!("no number before {end:?} in {text:?}")))
 }
 
-/// A stall: its line is an emergency, and what all are at is shown in the form that tools know.
+/// A stall: its line is an emergency, and what all are at is shown in the form that tools know. In a kernel of its own, where nobody else is at
+/// anything.
+#[cfg(not(target_os = "none"))]
 pub(crate) fn busy_ones_are_shown() {
     let log = Arc::new(LogTail::from_now());
     let before = watchdog::reports();
