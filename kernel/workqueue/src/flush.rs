@@ -18,7 +18,6 @@ use sched::{Mutex, WaitQueue};
 use sync::LockClass;
 
 use crate::queue::Queue;
-use crate::worker;
 
 /// How many colours there are.
 pub(crate) const COLOURS: usize = 16;
@@ -69,8 +68,7 @@ impl Flush {
 /// Waits until everything that is on the queue now has been done or taken back; one of the queue's own items does not. May sleep.
 pub(crate) fn flush(queue: &Queue) {
     sync::might_sleep();
-    if worker::runs_item_of(queue) {
-        log::warn!("workqueue: an item of {} does not wait for the queue", queue.name);
+    if queue.is_waited_for_by_itself() {
         return;
     }
     let mut left = begin(queue);

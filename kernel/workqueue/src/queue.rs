@@ -214,9 +214,17 @@ impl Queue {
         self.parts().iter().all(|part| part.pool.lock().pwq(part.slot()).is_idle())
     }
 
-    fn drain(&self) {
-        if worker::runs_item_of(self) {
+    /// Whether one of its own items is about to wait for it. It would wait for ever.
+    pub(crate) fn is_waited_for_by_itself(&self) -> bool {
+        let itself = worker::runs_item_of(self);
+        if itself {
             log::warn!("workqueue: an item of {} does not wait for the queue", self.name);
+        }
+        itself
+    }
+
+    fn drain(&self) {
+        if self.is_waited_for_by_itself() {
             return;
         }
         {

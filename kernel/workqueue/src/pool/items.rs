@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use sync::Choice;
 
-use super::State;
+use super::{State, Worker};
 use crate::hand::{Hand, Places};
 use crate::home::{Home, Place};
 use crate::item::Node;
@@ -145,17 +145,21 @@ impl State {
         self.progress += 1;
     }
 
+    /// The worker that has items in its hand.
+    fn holder(&self) -> Option<&Worker> {
+        self.holder.and_then(|id| self.workers[id as usize].as_ref())
+    }
+
     /// A number that changes with each item that is begun.
     pub(crate) fn progress(&self) -> u64 {
-        let holder = self.holder.and_then(|id| self.workers[id as usize].as_ref());
-        let done = holder.map_or(0, |worker| worker.hand.done().wrapping_sub(worker.settled));
+        let done =
+            self.holder().map_or(0, |worker| worker.hand.done().wrapping_sub(worker.settled));
         self.progress + u64::from(done)
     }
 
     /// Whether something waits to be begun.
     pub(crate) fn has_work(&self) -> bool {
-        let holder = self.holder.and_then(|id| self.workers[id as usize].as_ref());
-        !self.worklist.is_empty() || holder.is_some_and(|worker| worker.hand.holds_any())
+        !self.worklist.is_empty() || self.holder().is_some_and(|worker| worker.hand.holds_any())
     }
 
     /// The next item of one queue that can be begun, for its rescuer.
