@@ -282,6 +282,15 @@ pub(crate) fn deadlines_are_met() {
     join_all(load);
 }
 
+/// Waits for the bandwidth of those that have left the class in advance of their rate, in earlier scenarios too.
+fn all_is_given_back() {
+    let until = time::monotonic() + 5 * time::SECOND;
+    while sched::deadline_bandwidth() != (0, 0) {
+        assert!(time::monotonic() < until, "bandwidth is not given back");
+        sched::sleep_for(MS);
+    }
+}
+
 /// A thread that sleeps until it is stopped.
 pub(crate) fn sleeper(name: &str) -> Handle {
     spawn(name, |this| {
@@ -292,6 +301,7 @@ pub(crate) fn sleeper(name: &str) -> Handle {
 
 /// What may be asked for, what is refused, and when what was given is there again.
 pub(crate) fn admission() {
+    all_is_given_back();
     let all = cpus();
     let ask =
         |thread: &Handle, wish: DeadlineParameters| sched::set_deadline(thread.task(), wish, false);
@@ -365,10 +375,7 @@ fn leaves_in_debt() {
         let stopped = || this.should_stop().then_some(());
         sched::wait_to_be_woken(sched::Sleep::Idle, None, stopped).map_or(1, |()| 0)
     });
-    // What others have given back may still be on its way.
-    while sched::deadline_bandwidth() != (0, 0) {
-        sched::sleep_for(MS);
-    }
+    all_is_given_back();
     let begin = time::monotonic();
     set(spender.task(), implicit(runtime, period));
     go.complete();
@@ -393,6 +400,7 @@ pub(crate) fn stop(thread: Handle) {
 pub(crate) fn against_hotplug() {
     let all = cpus();
     let Some(&cpu) = all.get(1 + random(all.len().max(2) as u64 - 1) as usize) else { return };
+    all_is_given_back();
     let over = Arc::new(AtomicBool::new(false));
     let workers: Vec<_> = (0..all.len() + 1)
         .map(|number| {

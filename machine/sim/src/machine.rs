@@ -3,7 +3,7 @@
 use core::cell::{Cell, OnceCell, RefCell};
 use core::ptr::null;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use contract::preempt::PREEMPT_AT_START;
 use contract::{CpuId, InterruptCounts, MAX_CPUS, Region, TlbCounters, Upcalls};
@@ -163,10 +163,47 @@ pub(crate) fn here() -> &'static Machine {
     }
 }
 
+/// The CPU numbers that host threads outside of runs have. The kernel's per-CPU data is of the whole host process, so
+/// two threads that were one CPU would take each other's locks for their own.
+static OUTSIDE: Mutex<[bool; MAX_CPUS]> = Mutex::new([false; MAX_CPUS]);
+static ONE_ENDED: Condvar = Condvar::new();
+
+/// A CPU number that a host thread has while it lives.
+struct Place(CpuId);
+
+impl Place {
+    /// Waits if there are more threads than CPUs.
+    fn take() -> Self {
+        let mut taken = OUTSIDE.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(free) = taken.iter().position(|taken| !taken) {
+                taken[free] = true;
+                return Self(free);
+            }
+            taken = ONE_ENDED.wait(taken).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        OUTSIDE.lock().unwrap_or_else(PoisonError::into_inner)[self.0] = false;
+        ONE_ENDED.notify_one();
+    }
+}
+
+thread_local! {
+    static PLACE: Place = Place::take();
+}
+
 #[cold]
 fn outside() -> &'static Machine {
+    let place = PLACE.with(|place| place.0);
     let machine: &'static Machine =
-        Box::leak(Box::new(Machine::new(&Config { cpus: 1, ..Config::default() }, false)));
+        Box::leak(Box::new(Machine::new(&Config { cpus: place + 1, ..Config::default() }, false)));
+    machine.cpus[0].state.set(State::Stopped);
+    machine.this.set(place);
+    machine.cpu().state.set(State::Running);
     // The host thread's stack is not ours to look at; this is room for the note that goes with it.
     let note: &'static [u128; 2] = Box::leak(Box::new([0; 2]));
     let start = note.as_ptr() as usize;

@@ -66,7 +66,8 @@ fn run(lab: &Lab, report: &Report, machine: &str, board: Board, cpus: u32, scena
     let mut failed = 0;
     let mut seen = 0;
     let mut began = 0.0;
-    for line in outcome.log() {
+    let mut first = 0;
+    for (number, line) in outcome.log().iter().enumerate() {
         let Some((name, result)) = result(line) else { continue };
         seen += 1;
         let name = full_name(machine, name);
@@ -76,9 +77,10 @@ fn run(lab: &Lab, report: &Report, machine: &str, board: Board, cpus: u32, scena
             Ok(()) => report.passed(&name, &format!("{took:.1} s")),
             Err(why) => {
                 failed += 1;
-                report.failed(&name, why);
+                report.failed(&name, &format!("{why}\n{}", outcome.quote_log(first..number)));
             }
         }
+        first = number + 1;
     }
     // Not `status`: some scenarios make the kernel complain, on purpose.
     let right = outcome.exit() == Some(u8::from(failed > 0));

@@ -12,6 +12,7 @@ use crate::machine::vm::{Ending, Event, Vm};
 use crate::run::console::Marked;
 use anyhow::{Result, bail};
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
@@ -264,6 +265,11 @@ impl Outcome<'_> {
     /// The kernel's log.
     pub fn log(&self) -> &[String] {
         &self.log
+    }
+
+    /// The last of these lines of the kernel's log, to be read.
+    pub fn quote_log(&self, lines: Range<usize>) -> String {
+        log_tail(&self.log[lines], self.image)
     }
 
     /// The exit status, if there is one.
