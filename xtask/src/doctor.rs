@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 
 /// Say what is there, what is missing, and how to get it.
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub(crate) struct Arguments {}
 
 /// Something that is looked for.
 struct Item {
@@ -23,7 +23,7 @@ struct Item {
 }
 
 /// Runs the command; a failure if something that is needed is missing.
-pub fn run(_: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(_: &Arguments) -> Result<ExitCode> {
     let items = items();
     for Item { name, found, advice, needed } in &items {
         match (found, needed) {

@@ -10,23 +10,23 @@ use std::sync::OnceLock;
 static PERMISSION: OnceLock<bool> = OnceLock::new();
 
 /// Says, once and before anything else here, whether packages may be installed.
-pub fn set_permission(may_install: bool) {
+pub(crate) fn set_permission(may_install: bool) {
     // The first word counts.
     let _ = PERMISSION.set(may_install);
 }
 
 /// Whether things may be installed at all.
-pub fn may_install() -> bool {
+pub(crate) fn may_install() -> bool {
     *PERMISSION.get().unwrap_or(&false)
 }
 
 /// Whether the system has Debian's package manager.
-pub fn is_debian() -> bool {
+pub(crate) fn is_debian() -> bool {
     Path::new("/etc/debian_version").exists() && command::find("apt-get").is_some()
 }
 
 /// Installs packages of the distribution, without their recommendations and removing nothing.
-pub fn install(packages: &[&str]) -> Result<()> {
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let names = packages.join(" ");
     if !may_install() {
         bail!("not installed and not allowed to install: apt-get install {names}");
@@ -57,7 +57,7 @@ fn require_fetching() -> Result<()> {
 
 /// Fetches a package and unpacks it into the directory, without installing it. This may be ended half-way: a file, or a
 /// directory that was not there, is there whole or not at all.
-pub fn unpack(package: &str, directory: &Path) -> Result<()> {
+pub(crate) fn unpack(package: &str, directory: &Path) -> Result<()> {
     require_fetching().with_context(|| format!("{package} cannot be fetched"))?;
     tell!("xtask: fetching {package} (apt-get download)");
     let scratch = tempfile::tempdir()?;
@@ -98,7 +98,7 @@ fn merge(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Fetches the package lists, once a run.
-pub fn update_lists() -> Result<()> {
+pub(crate) fn update_lists() -> Result<()> {
     static UPDATED: OnceLock<()> = OnceLock::new();
     require_fetching().context("the package lists cannot be fetched")?;
     if UPDATED.get().is_none() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The root of the checkout.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .ancestors()
         .nth(2)
@@ -15,7 +15,7 @@ pub fn root() -> &'static Path {
 }
 
 /// Cargo's target directory.
-pub fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     match env::var_os("CARGO_TARGET_DIR") {
         Some(directory) => std::path::absolute(&directory).unwrap_or_else(|_| directory.into()),
         None => root().join("target"),
@@ -23,14 +23,14 @@ pub fn target() -> PathBuf {
 }
 
 /// A directory of this tool's own below cargo's target directory, made if it is not there.
-pub fn cache(name: &str) -> Result<PathBuf> {
+pub(crate) fn cache(name: &str) -> Result<PathBuf> {
     let directory = target().join("xtask").join(name);
     fs::create_dir_all(&directory).with_context(|| format!("making {}", directory.display()))?;
     Ok(directory)
 }
 
 /// The packages of the guest's programs: the directories in `user/`.
-pub fn guest_packages() -> Result<Vec<String>> {
+pub(crate) fn guest_packages() -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(root().join("user"))? {
         let entry = entry?;
@@ -43,7 +43,7 @@ pub fn guest_packages() -> Result<Vec<String>> {
 }
 
 /// Keeps a command of cargo's away from packages that bring their own entry point and do not build for the host.
-pub fn exclude_guest_packages(cargo: &mut Command) -> Result<()> {
+pub(crate) fn exclude_guest_packages(cargo: &mut Command) -> Result<()> {
     for package in guest_packages()? {
         cargo.args(["--exclude", &package]);
     }
@@ -51,6 +51,6 @@ pub fn exclude_guest_packages(cargo: &mut Command) -> Result<()> {
 }
 
 /// A path for people to read: relative to the checkout where it lies in it.
-pub fn readable(path: &Path) -> std::path::Display<'_> {
+pub(crate) fn readable(path: &Path) -> std::path::Display<'_> {
     path.strip_prefix(root()).unwrap_or(path).display()
 }

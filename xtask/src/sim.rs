@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 /// Replay one scenario on the simulated machine with one seed.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The scenario; none: names them all
     scenario: Option<String>,
 
@@ -24,7 +24,7 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut runner = scenario_runner();
     match &arguments.scenario {
         None => {

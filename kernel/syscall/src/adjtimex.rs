@@ -45,7 +45,7 @@ const TIME_OK: usize = 0;
 const TIME_ERROR: usize = 5;
 
 /// `adjtimex`.
-pub fn adjtimex(place: UserPtr<Timex>) -> Result<usize> {
+pub(crate) fn adjtimex(place: UserPtr<Timex>) -> Result<usize> {
     let mut timex = place.read()?;
     let state = adjust(&mut timex)?;
     place.write(&timex)?;
@@ -53,7 +53,7 @@ pub fn adjtimex(place: UserPtr<Timex>) -> Result<usize> {
 }
 
 /// `clock_adjtime`.
-pub fn clock_adjtime(clock: i32, place: UserPtr<Timex>) -> Result<usize> {
+pub(crate) fn clock_adjtime(clock: i32, place: UserPtr<Timex>) -> Result<usize> {
     const CLOCK_REALTIME: i32 = 0;
     place.read()?;
     Clock::from_number(clock)?;

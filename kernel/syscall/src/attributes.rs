@@ -9,36 +9,36 @@ use crate::stat::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, look_up};
 use crate::user::UserPtr;
 
 /// `chmod`.
-pub fn chmod(path: UserPtr<u8>, mode: u32) -> Result<usize> {
+pub(crate) fn chmod(path: UserPtr<u8>, mode: u32) -> Result<usize> {
     fchmodat(AT_FDCWD, path, mode)
 }
 
 /// `fchmodat`.
-pub fn fchmodat(directory: i32, path: UserPtr<u8>, mode: u32) -> Result<usize> {
+pub(crate) fn fchmodat(directory: i32, path: UserPtr<u8>, mode: u32) -> Result<usize> {
     let place = look_up(directory, path, 0)?;
     current::as_caller(|caller| caller.change_mode(&place, mode))?;
     Ok(0)
 }
 
 /// `fchmod`.
-pub fn fchmod(fd: i32, mode: u32) -> Result<usize> {
+pub(crate) fn fchmod(fd: i32, mode: u32) -> Result<usize> {
     let place = current::file(fd)?.path().clone();
     current::as_caller(|caller| caller.change_mode(&place, mode))?;
     Ok(0)
 }
 
 /// `chown`.
-pub fn chown(path: UserPtr<u8>, uid: u32, gid: u32) -> Result<usize> {
+pub(crate) fn chown(path: UserPtr<u8>, uid: u32, gid: u32) -> Result<usize> {
     fchownat(AT_FDCWD, path, uid, gid, 0)
 }
 
 /// `lchown`.
-pub fn lchown(path: UserPtr<u8>, uid: u32, gid: u32) -> Result<usize> {
+pub(crate) fn lchown(path: UserPtr<u8>, uid: u32, gid: u32) -> Result<usize> {
     fchownat(AT_FDCWD, path, uid, gid, AT_SYMLINK_NOFOLLOW)
 }
 
 /// `fchownat`.
-pub fn fchownat(
+pub(crate) fn fchownat(
     directory: i32,
     path: UserPtr<u8>,
     uid: u32,
@@ -52,7 +52,7 @@ pub fn fchownat(
 }
 
 /// `fchown`.
-pub fn fchown(fd: i32, uid: u32, gid: u32) -> Result<usize> {
+pub(crate) fn fchown(fd: i32, uid: u32, gid: u32) -> Result<usize> {
     change_owner(&current::file(fd)?.path().clone(), uid, gid)
 }
 
@@ -65,7 +65,7 @@ fn change_owner(place: &Path, uid: u32, gid: u32) -> Result<usize> {
 }
 
 /// `utime`: seconds, of access and of modification.
-pub fn utime(path: UserPtr<u8>, times: UserPtr<[i64; 2]>) -> Result<usize> {
+pub(crate) fn utime(path: UserPtr<u8>, times: UserPtr<[i64; 2]>) -> Result<usize> {
     let changes = match times.non_null() {
         None => [TimeChange::Now; 2],
         Some(times) => {
@@ -79,12 +79,16 @@ pub fn utime(path: UserPtr<u8>, times: UserPtr<[i64; 2]>) -> Result<usize> {
 }
 
 /// `utimes`.
-pub fn utimes(path: UserPtr<u8>, times: UserPtr<[Timeval; 2]>) -> Result<usize> {
+pub(crate) fn utimes(path: UserPtr<u8>, times: UserPtr<[Timeval; 2]>) -> Result<usize> {
     futimesat(AT_FDCWD, path, times)
 }
 
 /// `futimesat`.
-pub fn futimesat(directory: i32, path: UserPtr<u8>, times: UserPtr<[Timeval; 2]>) -> Result<usize> {
+pub(crate) fn futimesat(
+    directory: i32,
+    path: UserPtr<u8>,
+    times: UserPtr<[Timeval; 2]>,
+) -> Result<usize> {
     let changes = match times.non_null() {
         None => [TimeChange::Now; 2],
         Some(times) => {
@@ -96,7 +100,7 @@ pub fn futimesat(directory: i32, path: UserPtr<u8>, times: UserPtr<[Timeval; 2]>
 }
 
 /// `utimensat`. Without a path it is about the descriptor's file.
-pub fn utimensat(
+pub(crate) fn utimensat(
     directory: i32,
     path: UserPtr<u8>,
     times: UserPtr<[Timespec; 2]>,
@@ -136,6 +140,6 @@ fn change_times(place: &Path, [accessed, modified]: [TimeChange; 2]) -> Result<u
 }
 
 /// `umask`.
-pub fn umask(mask: u32) -> Result<usize> {
+pub(crate) fn umask(mask: u32) -> Result<usize> {
     Ok(current::fs_context()?.set_umask(mask) as usize)
 }

@@ -13,7 +13,7 @@ use crate::user::UserPtr;
 
 /// Which clock a system call names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
+pub(crate) enum Clock {
     /// The date.
     Realtime,
     /// Time since boot.
@@ -35,7 +35,7 @@ impl Clock {
     ///
     /// # Errors
     /// EINVAL: no clock has it.
-    pub fn from_number(number: i32) -> Result<Self> {
+    pub(crate) fn from_number(number: i32) -> Result<Self> {
         Ok(match number {
             // CLOCK_REALTIME, _COARSE, _ALARM, CLOCK_TAI.
             0 | 5 | 8 | 11 => Self::Realtime,
@@ -61,7 +61,7 @@ impl Clock {
     ///
     /// # Errors
     /// As [`Self::from_number`]. EOPNOTSUPP: it can only be read.
-    pub fn waitable(number: i32) -> Result<Self> {
+    pub(crate) fn waitable(number: i32) -> Result<Self> {
         match number {
             // CLOCK_MONOTONIC_RAW, and the coarse ones.
             4..=6 => Err(Errno::EOPNOTSUPP),
@@ -73,7 +73,7 @@ impl Clock {
     ///
     /// # Errors
     /// EINVAL: nobody has the number, or the thread is another process's.
-    pub fn base(self) -> Result<TimeBase> {
+    pub(crate) fn base(self) -> Result<TimeBase> {
         let found = |id| current::find_task(id).map_err(|_| Errno::EINVAL);
         let process = |id| found(id).map(|task| Arc::downgrade(process::process_of(&task)));
         Ok(TimeBase::Cpu(match self {
@@ -97,7 +97,7 @@ impl Clock {
     ///
     /// # Errors
     /// EINVAL: whose time it is has gone.
-    pub fn now(self) -> Result<u64> {
+    pub(crate) fn now(self) -> Result<u64> {
         match self {
             Self::Realtime => Ok(time::realtime()),
             Self::Monotonic => Ok(time::monotonic()),
@@ -108,7 +108,7 @@ impl Clock {
 }
 
 /// `clock_gettime`.
-pub fn clock_gettime(clock: i32, result: UserPtr<Timespec>) -> Result<usize> {
+pub(crate) fn clock_gettime(clock: i32, result: UserPtr<Timespec>) -> Result<usize> {
     // What the vDSO shows, too, is read in the same way.
     let now = match vvar::Clock::from_number(clock) {
         Some(clock) => clock.show(time::monotonic(), time::realtime_offset()),
@@ -119,7 +119,7 @@ pub fn clock_gettime(clock: i32, result: UserPtr<Timespec>) -> Result<usize> {
 }
 
 /// `clock_getres`.
-pub fn clock_getres(clock: i32, result: UserPtr<Timespec>) -> Result<usize> {
+pub(crate) fn clock_getres(clock: i32, result: UserPtr<Timespec>) -> Result<usize> {
     let resolution = match vvar::Clock::from_number(clock) {
         Some(clock) => clock.resolution(),
         None => Clock::from_number(clock)?.now().map(|_| vvar::RESOLUTION)?,
@@ -129,7 +129,7 @@ pub fn clock_getres(clock: i32, result: UserPtr<Timespec>) -> Result<usize> {
 }
 
 /// `clock_settime`.
-pub fn clock_settime(clock: i32, value: UserPtr<Timespec>) -> Result<usize> {
+pub(crate) fn clock_settime(clock: i32, value: UserPtr<Timespec>) -> Result<usize> {
     let value = value.read()?.to_nanoseconds()?;
     if clock != 0 {
         return Err(Errno::EINVAL);
@@ -151,14 +151,14 @@ fn set_date(value: u64) -> Result<usize> {
 }
 
 /// `gettimeofday`; there is no time zone.
-pub fn gettimeofday(value: UserPtr<Timeval>, zone: UserPtr<[i32; 2]>) -> Result<usize> {
+pub(crate) fn gettimeofday(value: UserPtr<Timeval>, zone: UserPtr<[i32; 2]>) -> Result<usize> {
     value.write_unless_null(&Timeval::from_nanoseconds(time::realtime()))?;
     zone.write_unless_null(&[0, 0])?;
     Ok(0)
 }
 
 /// `settimeofday`; a time zone is taken and forgotten.
-pub fn settimeofday(value: UserPtr<Timeval>, zone: UserPtr<[i32; 2]>) -> Result<usize> {
+pub(crate) fn settimeofday(value: UserPtr<Timeval>, zone: UserPtr<[i32; 2]>) -> Result<usize> {
     if let Some(zone) = zone.non_null() {
         zone.read()?;
     }
@@ -169,7 +169,7 @@ pub fn settimeofday(value: UserPtr<Timeval>, zone: UserPtr<[i32; 2]>) -> Result<
 }
 
 /// `time`.
-pub fn time(result: UserPtr<i64>) -> Result<usize> {
+pub(crate) fn time(result: UserPtr<i64>) -> Result<usize> {
     let now = time::realtime() / SECOND;
     result.write_unless_null(&(now as i64))?;
     Ok(now as usize)

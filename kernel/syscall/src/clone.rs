@@ -45,18 +45,18 @@ fn make(
 }
 
 /// `fork`.
-pub fn fork(call: &mut Call<'_>) -> Result<usize> {
+pub(crate) fn fork(call: &mut Call<'_>) -> Result<usize> {
     make(call, &CloneArgs::FORK, ChildRegisters::default(), UserPtr::new(0))
 }
 
 /// `vfork`.
-pub fn vfork(call: &mut Call<'_>) -> Result<usize> {
+pub(crate) fn vfork(call: &mut Call<'_>) -> Result<usize> {
     let args = CloneArgs { flags: CloneFlags::VFORK | CloneFlags::VM, ..CloneArgs::FORK };
     make(call, &args, ChildRegisters::default(), UserPtr::new(0))
 }
 
 /// `clone`.
-pub fn clone(
+pub(crate) fn clone(
     call: &mut Call<'_>,
     flags: u64,
     stack: usize,
@@ -90,7 +90,7 @@ const CLONE_ARGS_SIZE_VER2: usize = 88;
 const SET_TID_MAX: usize = 32;
 
 /// `clone3`.
-pub fn clone3(call: &mut Call<'_>, arguments: UserPtr<u8>, size: usize) -> Result<usize> {
+pub(crate) fn clone3(call: &mut Call<'_>, arguments: UserPtr<u8>, size: usize) -> Result<usize> {
     if size < CLONE_ARGS_SIZE_VER0 {
         return Err(Errno::EINVAL);
     }
@@ -150,7 +150,7 @@ pub fn clone3(call: &mut Call<'_>, arguments: UserPtr<u8>, size: usize) -> Resul
 
 /// `unshare`, of files, the file system context and namespaces. What is each thread's own anyway, or shared by all of
 /// a process and by nobody else, is taken as done.
-pub fn unshare(flags: u64) -> Result<usize> {
+pub(crate) fn unshare(flags: u64) -> Result<usize> {
     let flags = CloneFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     let of_process = CloneFlags::THREAD | CloneFlags::SIGHAND | CloneFlags::VM;
     let own = CloneFlags::FILES | CloneFlags::FS | CloneFlags::SYSVSEM | of_process;
@@ -177,7 +177,7 @@ pub fn unshare(flags: u64) -> Result<usize> {
 
 /// `setns`: enters the namespace that a file of `/proc/PID/ns` stands for, or those of a pidfd's process that are asked
 /// for.
-pub fn setns(fd: i32, kinds: u64) -> Result<usize> {
+pub(crate) fn setns(fd: i32, kinds: u64) -> Result<usize> {
     const ORDER: [&str; 8] = ["user", "cgroup", "ipc", "net", "time", "uts", "pid", "mnt"];
     let kinds = CloneFlags::from_bits(kinds).ok_or(Errno::EINVAL)?;
     let file = current::file(fd)?;
@@ -207,7 +207,7 @@ pub fn setns(fd: i32, kinds: u64) -> Result<usize> {
 ///
 /// # Errors
 /// ENOMEM.
-pub fn unshare_files() -> Result<()> {
+pub(crate) fn unshare_files() -> Result<()> {
     let own = current::files()?.fork_copy();
     drop(Thread::of(&sched::current()).set_files(Some(own)));
     Ok(())

@@ -56,22 +56,22 @@ fn id(number: u32) -> Result<u32> {
 }
 
 /// `getuid`.
-pub fn getuid() -> Result<usize> {
+pub(crate) fn getuid() -> Result<usize> {
     Ok(current::credentials().uid as usize)
 }
 
 /// `geteuid`.
-pub fn geteuid() -> Result<usize> {
+pub(crate) fn geteuid() -> Result<usize> {
     Ok(current::credentials().euid as usize)
 }
 
 /// `getgid`.
-pub fn getgid() -> Result<usize> {
+pub(crate) fn getgid() -> Result<usize> {
     Ok(current::credentials().gid as usize)
 }
 
 /// `getegid`.
-pub fn getegid() -> Result<usize> {
+pub(crate) fn getegid() -> Result<usize> {
     Ok(current::credentials().egid as usize)
 }
 
@@ -87,7 +87,7 @@ fn set(place: &mut u32, wanted: u32) {
 }
 
 /// `setuid`.
-pub fn setuid(uid: u32) -> Result<usize> {
+pub(crate) fn setuid(uid: u32) -> Result<usize> {
     let uid = id(uid)?;
     change(|new| {
         let old = new.clone();
@@ -105,7 +105,7 @@ pub fn setuid(uid: u32) -> Result<usize> {
 }
 
 /// `setgid`.
-pub fn setgid(gid: u32) -> Result<usize> {
+pub(crate) fn setgid(gid: u32) -> Result<usize> {
     let gid = id(gid)?;
     change(|new| {
         if new.capable(Capabilities::SETGID) {
@@ -121,7 +121,7 @@ pub fn setgid(gid: u32) -> Result<usize> {
 }
 
 /// `setreuid`.
-pub fn setreuid(real: u32, effective: u32) -> Result<usize> {
+pub(crate) fn setreuid(real: u32, effective: u32) -> Result<usize> {
     change(|new| {
         let old = new.clone();
         let privileged = new.capable(Capabilities::SETUID);
@@ -139,7 +139,7 @@ pub fn setreuid(real: u32, effective: u32) -> Result<usize> {
 }
 
 /// `setregid`.
-pub fn setregid(real: u32, effective: u32) -> Result<usize> {
+pub(crate) fn setregid(real: u32, effective: u32) -> Result<usize> {
     change(|new| {
         let old = new.clone();
         let privileged = new.capable(Capabilities::SETGID);
@@ -156,7 +156,7 @@ pub fn setregid(real: u32, effective: u32) -> Result<usize> {
 }
 
 /// `setresuid`.
-pub fn setresuid(real: u32, effective: u32, saved: u32) -> Result<usize> {
+pub(crate) fn setresuid(real: u32, effective: u32, saved: u32) -> Result<usize> {
     change(|new| {
         let old = new.clone();
         let privileged = new.capable(Capabilities::SETUID);
@@ -173,7 +173,7 @@ pub fn setresuid(real: u32, effective: u32, saved: u32) -> Result<usize> {
 }
 
 /// `setresgid`.
-pub fn setresgid(real: u32, effective: u32, saved: u32) -> Result<usize> {
+pub(crate) fn setresgid(real: u32, effective: u32, saved: u32) -> Result<usize> {
     change(|new| {
         let old = new.clone();
         let privileged = new.capable(Capabilities::SETGID);
@@ -189,7 +189,7 @@ pub fn setresgid(real: u32, effective: u32, saved: u32) -> Result<usize> {
 }
 
 /// `getresuid`.
-pub fn getresuid(
+pub(crate) fn getresuid(
     real: UserPtr<u32>,
     effective: UserPtr<u32>,
     saved: UserPtr<u32>,
@@ -202,7 +202,7 @@ pub fn getresuid(
 }
 
 /// `getresgid`.
-pub fn getresgid(
+pub(crate) fn getresgid(
     real: UserPtr<u32>,
     effective: UserPtr<u32>,
     saved: UserPtr<u32>,
@@ -215,7 +215,7 @@ pub fn getresgid(
 }
 
 /// `setfsuid`: what it was; it tells of no failure.
-pub fn setfsuid(uid: u32) -> Result<usize> {
+pub(crate) fn setfsuid(uid: u32) -> Result<usize> {
     let old = current::credentials();
     let own = [old.uid, old.euid, old.suid, old.fsuid];
     if uid != NO_ID && may_become(old.capable(Capabilities::SETUID), uid, &own).is_ok() {
@@ -233,7 +233,7 @@ pub fn setfsuid(uid: u32) -> Result<usize> {
 }
 
 /// `setfsgid`: what it was; it tells of no failure.
-pub fn setfsgid(gid: u32) -> Result<usize> {
+pub(crate) fn setfsgid(gid: u32) -> Result<usize> {
     let old = current::credentials();
     let own = [old.gid, old.egid, old.sgid, old.fsgid];
     if gid != NO_ID && may_become(old.capable(Capabilities::SETGID), gid, &own).is_ok() {
@@ -246,7 +246,7 @@ pub fn setfsgid(gid: u32) -> Result<usize> {
 }
 
 /// `getgroups`.
-pub fn getgroups(size: i32, list: UserPtr<u32>) -> Result<usize> {
+pub(crate) fn getgroups(size: i32, list: UserPtr<u32>) -> Result<usize> {
     let size = usize::try_from(size).map_err(|_| Errno::EINVAL)?;
     let groups = current::credentials().groups.clone();
     if size != 0 {
@@ -261,7 +261,7 @@ pub fn getgroups(size: i32, list: UserPtr<u32>) -> Result<usize> {
 }
 
 /// `setgroups`.
-pub fn setgroups(size: i32, list: UserPtr<u32>) -> Result<usize> {
+pub(crate) fn setgroups(size: i32, list: UserPtr<u32>) -> Result<usize> {
     current::credentials().require(Capabilities::SETGID)?;
     let size =
         usize::try_from(size).ok().filter(|&size| size <= NGROUPS_MAX).ok_or(Errno::EINVAL)?;
@@ -294,7 +294,7 @@ fn words_of(header: UserPtr<CapHeader>, given: &mut CapHeader) -> Result<usize> 
 }
 
 /// `capget`.
-pub fn capget(header: UserPtr<CapHeader>, data: UserPtr<CapData>) -> Result<usize> {
+pub(crate) fn capget(header: UserPtr<CapHeader>, data: UserPtr<CapData>) -> Result<usize> {
     let mut given = header.read()?;
     let words = match words_of(header, &mut given) {
         // Asking for the version alone.
@@ -318,7 +318,7 @@ pub fn capget(header: UserPtr<CapHeader>, data: UserPtr<CapData>) -> Result<usiz
 }
 
 /// `capset`: for the caller itself only.
-pub fn capset(header: UserPtr<CapHeader>, data: UserPtr<CapData>) -> Result<usize> {
+pub(crate) fn capset(header: UserPtr<CapHeader>, data: UserPtr<CapData>) -> Result<usize> {
     let mut given = header.read()?;
     let words = words_of(header, &mut given)?;
     if given.pid != 0 && given.pid != current::tid() as i32 {

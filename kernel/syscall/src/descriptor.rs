@@ -13,13 +13,13 @@ const CLOSE_RANGE_UNSHARE: u32 = 2;
 const CLOSE_RANGE_CLOEXEC: u32 = 4;
 
 /// `close`.
-pub fn close(fd: i32) -> Result<usize> {
+pub(crate) fn close(fd: i32) -> Result<usize> {
     current::files()?.close(fd as Fd)?;
     Ok(0)
 }
 
 /// `close_range`.
-pub fn close_range(first: u32, last: u32, flags: u32) -> Result<usize> {
+pub(crate) fn close_range(first: u32, last: u32, flags: u32) -> Result<usize> {
     if flags & !(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) != 0 || first > last {
         return Err(Errno::EINVAL);
     }
@@ -36,12 +36,12 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Result<usize> {
 }
 
 /// `dup`.
-pub fn dup(fd: i32) -> Result<usize> {
+pub(crate) fn dup(fd: i32) -> Result<usize> {
     current::install(current::file_or_place(fd)?, OpenFlags::empty())
 }
 
 /// `dup2`.
-pub fn dup2(old: i32, new: i32) -> Result<usize> {
+pub(crate) fn dup2(old: i32, new: i32) -> Result<usize> {
     if old == new {
         current::file_or_place(old)?;
         return Ok(new as usize);
@@ -50,7 +50,7 @@ pub fn dup2(old: i32, new: i32) -> Result<usize> {
 }
 
 /// `dup3`.
-pub fn dup3(old: i32, new: i32, flags: u32) -> Result<usize> {
+pub(crate) fn dup3(old: i32, new: i32, flags: u32) -> Result<usize> {
     if flags & !OpenFlags::CLOEXEC.bits() != 0 || old == new {
         return Err(Errno::EINVAL);
     }
@@ -65,12 +65,12 @@ fn replace(old: i32, new: i32, close_on_exec: bool) -> Result<usize> {
 }
 
 /// `pipe`.
-pub fn pipe(ends: UserPtr<[i32; 2]>) -> Result<usize> {
+pub(crate) fn pipe(ends: UserPtr<[i32; 2]>) -> Result<usize> {
     pipe2(ends, 0)
 }
 
 /// `pipe2`.
-pub fn pipe2(ends: UserPtr<[i32; 2]>, flags: u32) -> Result<usize> {
+pub(crate) fn pipe2(ends: UserPtr<[i32; 2]>, flags: u32) -> Result<usize> {
     ::memory::require_free()?;
     let known = OpenFlags::CLOEXEC | OpenFlags::NONBLOCK | OpenFlags::DIRECT;
     let flags = OpenFlags::from_bits(flags).filter(|&flags| known.contains(flags));
@@ -80,7 +80,7 @@ pub fn pipe2(ends: UserPtr<[i32; 2]>, flags: u32) -> Result<usize> {
 }
 
 /// Gives two files descriptors and tells the user which; all or nothing.
-pub fn install_pair(
+pub(crate) fn install_pair(
     pair: [alloc::sync::Arc<File>; 2],
     ends: UserPtr<[i32; 2]>,
     flags: OpenFlags,
@@ -104,7 +104,7 @@ pub fn install_pair(
 }
 
 /// `memfd_create`.
-pub fn memfd_create(name: UserPtr<u8>, flags: u32) -> Result<usize> {
+pub(crate) fn memfd_create(name: UserPtr<u8>, flags: u32) -> Result<usize> {
     ::memory::require_free()?;
     const MFD_CLOEXEC: u32 = 1;
     const MFD_ALLOW_SEALING: u32 = 2;
@@ -121,7 +121,7 @@ pub fn memfd_create(name: UserPtr<u8>, flags: u32) -> Result<usize> {
 }
 
 /// `ioctl`. Commands that every file has are done here.
-pub fn ioctl(fd: i32, command: u32, argument: usize) -> Result<usize> {
+pub(crate) fn ioctl(fd: i32, command: u32, argument: usize) -> Result<usize> {
     const FIONBIO: u32 = 0x5421;
     const FIONCLEX: u32 = 0x5450;
     const FIOCLEX: u32 = 0x5451;
@@ -162,7 +162,7 @@ const F_DUPFD_CLOEXEC: u32 = 1030;
 const FD_CLOEXEC: usize = 1;
 
 /// `fcntl`.
-pub fn fcntl(fd: i32, command: u32, argument: usize) -> Result<usize> {
+pub(crate) fn fcntl(fd: i32, command: u32, argument: usize) -> Result<usize> {
     let files = current::files()?;
     let file = files.get(fd as Fd)?;
     let of_the_descriptor =
@@ -298,7 +298,7 @@ fn set_lock(
 }
 
 /// `flock`.
-pub fn flock(fd: i32, operation: u32) -> Result<usize> {
+pub(crate) fn flock(fd: i32, operation: u32) -> Result<usize> {
     const LOCK_SH: u32 = 1;
     const LOCK_EX: u32 = 2;
     const LOCK_NB: u32 = 4;

@@ -70,12 +70,12 @@ impl DirectorySink for UserEntries {
 }
 
 /// `getdents64`.
-pub fn getdents64(fd: i32, buffer: UserPtr<u8>, size: u32) -> Result<usize> {
+pub(crate) fn getdents64(fd: i32, buffer: UserPtr<u8>, size: u32) -> Result<usize> {
     read(fd, buffer, size, Format::New)
 }
 
 /// `getdents`.
-pub fn getdents(fd: i32, buffer: UserPtr<u8>, size: u32) -> Result<usize> {
+pub(crate) fn getdents(fd: i32, buffer: UserPtr<u8>, size: u32) -> Result<usize> {
     read(fd, buffer, size, Format::Old)
 }
 
@@ -91,7 +91,7 @@ fn read(fd: i32, buffer: UserPtr<u8>, size: u32, format: Format) -> Result<usize
 }
 
 /// `getcwd`: the length with the final NUL.
-pub fn getcwd(buffer: UserPtr<u8>, size: usize) -> Result<usize> {
+pub(crate) fn getcwd(buffer: UserPtr<u8>, size: usize) -> Result<usize> {
     let mut path = current::as_caller(|caller| caller.current_directory())?;
     path.push(0);
     if path.len() > size {
@@ -102,21 +102,21 @@ pub fn getcwd(buffer: UserPtr<u8>, size: usize) -> Result<usize> {
 }
 
 /// `chdir`.
-pub fn chdir(path: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn chdir(path: UserPtr<u8>) -> Result<usize> {
     let path = path.read_path()?;
     current::as_caller(|caller| caller.change_directory(&Start::Cwd, &path, LookupFlags::empty()))?;
     Ok(0)
 }
 
 /// `fchdir`.
-pub fn fchdir(fd: i32) -> Result<usize> {
+pub(crate) fn fchdir(fd: i32) -> Result<usize> {
     let start = Start::At(current::place(fd)?);
     current::as_caller(|caller| caller.change_directory(&start, b"", LookupFlags::EMPTY_PATH))?;
     Ok(0)
 }
 
 /// `chroot`.
-pub fn chroot(path: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn chroot(path: UserPtr<u8>) -> Result<usize> {
     let path = path.read_path()?;
     current::as_caller(|caller| caller.change_root(&path))?;
     Ok(0)

@@ -19,7 +19,7 @@ const EPOLL_CTL_MOD: u32 = 3;
 const PORTION: usize = 128;
 
 /// `epoll_create`.
-pub fn epoll_create(size: i32) -> Result<usize> {
+pub(crate) fn epoll_create(size: i32) -> Result<usize> {
     if size <= 0 {
         return Err(Errno::EINVAL);
     }
@@ -27,7 +27,7 @@ pub fn epoll_create(size: i32) -> Result<usize> {
 }
 
 /// `epoll_create1`.
-pub fn epoll_create1(flags: u32) -> Result<usize> {
+pub(crate) fn epoll_create1(flags: u32) -> Result<usize> {
     ::memory::require_free()?;
     if flags & !OpenFlags::CLOEXEC.bits() != 0 {
         return Err(Errno::EINVAL);
@@ -37,7 +37,12 @@ pub fn epoll_create1(flags: u32) -> Result<usize> {
 }
 
 /// `epoll_ctl`.
-pub fn epoll_ctl(epoll: i32, operation: u32, fd: i32, event: UserPtr<EpollEvent>) -> Result<usize> {
+pub(crate) fn epoll_ctl(
+    epoll: i32,
+    operation: u32,
+    fd: i32,
+    event: UserPtr<EpollEvent>,
+) -> Result<usize> {
     ::memory::require_free()?;
     let given = || {
         let event = event.read()?;
@@ -56,7 +61,7 @@ pub fn epoll_ctl(epoll: i32, operation: u32, fd: i32, event: UserPtr<EpollEvent>
 }
 
 /// `epoll_wait`.
-pub fn epoll_wait(
+pub(crate) fn epoll_wait(
     epoll: i32,
     events: UserPtr<EpollEvent>,
     count: i32,
@@ -66,7 +71,7 @@ pub fn epoll_wait(
 }
 
 /// `epoll_pwait`.
-pub fn epoll_pwait(
+pub(crate) fn epoll_pwait(
     _call: &mut Call<'_>,
     epoll: i32,
     events: UserPtr<EpollEvent>,
@@ -80,7 +85,7 @@ pub fn epoll_pwait(
 }
 
 /// `epoll_pwait2`.
-pub fn epoll_pwait2(
+pub(crate) fn epoll_pwait2(
     _call: &mut Call<'_>,
     epoll: i32,
     events: UserPtr<EpollEvent>,

@@ -7,12 +7,12 @@ use fs::eventfd::EventFdFlags;
 use crate::current;
 
 /// `eventfd`.
-pub fn eventfd(value: u32) -> Result<usize> {
+pub(crate) fn eventfd(value: u32) -> Result<usize> {
     eventfd2(value, 0)
 }
 
 /// `eventfd2`.
-pub fn eventfd2(value: u32, flags: u32) -> Result<usize> {
+pub(crate) fn eventfd2(value: u32, flags: u32) -> Result<usize> {
     ::memory::require_free()?;
     let flags = EventFdFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     let file = fs::eventfd::create(value, flags, &current::credentials())?;

@@ -8,12 +8,12 @@ use crate::current::{self, AT_FDCWD};
 use crate::user::UserPtr;
 
 /// `inotify_init`.
-pub fn inotify_init() -> Result<usize> {
+pub(crate) fn inotify_init() -> Result<usize> {
     inotify_init1(0)
 }
 
 /// `inotify_init1`.
-pub fn inotify_init1(flags: u32) -> Result<usize> {
+pub(crate) fn inotify_init1(flags: u32) -> Result<usize> {
     let flags = OpenFlags::from_bits(flags)
         .filter(|&flags| (OpenFlags::NONBLOCK | OpenFlags::CLOEXEC).contains(flags))
         .ok_or(Errno::EINVAL)?;
@@ -23,7 +23,7 @@ pub fn inotify_init1(flags: u32) -> Result<usize> {
 }
 
 /// `inotify_add_watch`.
-pub fn inotify_add_watch(fd: i32, path: UserPtr<u8>, mask: u32) -> Result<usize> {
+pub(crate) fn inotify_add_watch(fd: i32, path: UserPtr<u8>, mask: u32) -> Result<usize> {
     let mask = Events::from_bits(mask).ok_or(Errno::EINVAL)?;
     let file = current::file(fd)?;
     let path = path.read_path()?;
@@ -35,7 +35,7 @@ pub fn inotify_add_watch(fd: i32, path: UserPtr<u8>, mask: u32) -> Result<usize>
 }
 
 /// `inotify_rm_watch`.
-pub fn inotify_rm_watch(fd: i32, number: i32) -> Result<usize> {
+pub(crate) fn inotify_rm_watch(fd: i32, number: i32) -> Result<usize> {
     inotify::remove_watch(&*current::file(fd)?, number)?;
     Ok(0)
 }

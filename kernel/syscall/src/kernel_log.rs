@@ -39,7 +39,7 @@ struct State {
 }
 
 /// `syslog`.
-pub fn syslog(action: u32, buffer: UserPtr<u8>, length: i32) -> Result<usize> {
+pub(crate) fn syslog(action: u32, buffer: UserPtr<u8>, length: i32) -> Result<usize> {
     let anybody = matches!(action, READ_ALL | SIZE_BUFFER);
     if !anybody {
         let who = current::credentials();

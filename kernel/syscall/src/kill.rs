@@ -13,7 +13,7 @@ use crate::current;
 use crate::user::UserPtr;
 
 /// The signal with a number; 0, which only asks whether it could be sent, is `None`.
-pub fn signal_or_none(number: i32) -> Result<Option<Signal>> {
+pub(crate) fn signal_or_none(number: i32) -> Result<Option<Signal>> {
     match u32::try_from(number) {
         Ok(0) => Ok(None),
         Ok(number) => Signal::from_number(number).map(Some).ok_or(Errno::EINVAL),
@@ -22,27 +22,27 @@ pub fn signal_or_none(number: i32) -> Result<Option<Signal>> {
 }
 
 /// `kill`.
-pub fn kill(pid: i32, signal: i32) -> Result<usize> {
+pub(crate) fn kill(pid: i32, signal: i32) -> Result<usize> {
     process::kill(pid, signal_or_none(signal)?)?;
     Ok(0)
 }
 
 /// `tkill`.
-pub fn tkill(tid: i32, signal: i32) -> Result<usize> {
+pub(crate) fn tkill(tid: i32, signal: i32) -> Result<usize> {
     let tid = positive(tid)?;
     process::tgkill(None, tid, signal_or_none(signal)?)?;
     Ok(0)
 }
 
 /// `tgkill`.
-pub fn tgkill(group: i32, tid: i32, signal: i32) -> Result<usize> {
+pub(crate) fn tgkill(group: i32, tid: i32, signal: i32) -> Result<usize> {
     let (group, tid) = (positive(group)?, positive(tid)?);
     process::tgkill(Some(group), tid, signal_or_none(signal)?)?;
     Ok(0)
 }
 
 /// A number that may be a task's.
-pub fn positive(number: i32) -> Result<u32> {
+pub(crate) fn positive(number: i32) -> Result<u32> {
     u32::try_from(number).ok().filter(|&number| number > 0).ok_or(Errno::EINVAL)
 }
 
@@ -80,7 +80,7 @@ fn open(pid: &Arc<Pid>, flags: OpenFlags) -> Result<usize> {
 }
 
 /// The pidfd of a child that is being made: closed again if there will be none.
-pub struct NewPidFd {
+pub(crate) struct NewPidFd {
     files: Arc<FileTable>,
     fd: Fd,
     /// None: the child is there.
@@ -91,7 +91,7 @@ pub struct NewPidFd {
 ///
 /// # Errors
 /// EFAULT, EMFILE, ENFILE, ENOMEM.
-pub fn install_pidfd(pid: &Arc<Pid>, result: UserPtr<i32>) -> Result<NewPidFd> {
+pub(crate) fn install_pidfd(pid: &Arc<Pid>, result: UserPtr<i32>) -> Result<NewPidFd> {
     let files = current::files()?;
     let fd = open(pid, OpenFlags::empty())? as Fd;
     let pidfd = NewPidFd { file: files.get(fd).ok(), files, fd };
@@ -115,7 +115,7 @@ impl Drop for NewPidFd {
 }
 
 /// `pidfd_open`.
-pub fn pidfd_open(pid: i32, flags: u32) -> Result<usize> {
+pub(crate) fn pidfd_open(pid: i32, flags: u32) -> Result<usize> {
     if flags & !OpenFlags::NONBLOCK.bits() != 0 {
         return Err(Errno::EINVAL);
     }
@@ -131,14 +131,14 @@ pub fn pidfd_open(pid: i32, flags: u32) -> Result<usize> {
 ///
 /// # Errors
 /// EBADF: not a pidfd.
-pub fn pid_of(fd: i32) -> Result<Arc<Pid>> {
+pub(crate) fn pid_of(fd: i32) -> Result<Arc<Pid>> {
     let file = current::file(fd)?;
     let pidfd: &PidFd = file.operations().downcast_ref().ok_or(Errno::EBADF)?;
     Ok(pidfd.pid.clone())
 }
 
 /// `pidfd_send_signal`.
-pub fn pidfd_send_signal(
+pub(crate) fn pidfd_send_signal(
     fd: i32,
     signal: i32,
     info: UserPtr<abi::signal::SigInfo>,
@@ -158,7 +158,7 @@ pub fn pidfd_send_signal(
 }
 
 /// `pidfd_getfd`: another descriptor for a file that a process has open.
-pub fn pidfd_getfd(pidfd: i32, fd: i32, flags: u32) -> Result<usize> {
+pub(crate) fn pidfd_getfd(pidfd: i32, fd: i32, flags: u32) -> Result<usize> {
     if flags != 0 {
         return Err(Errno::EINVAL);
     }
@@ -171,7 +171,11 @@ pub fn pidfd_getfd(pidfd: i32, fd: i32, flags: u32) -> Result<usize> {
 }
 
 /// `rt_sigqueueinfo`.
-pub fn sigqueueinfo(pid: i32, signal: i32, info: UserPtr<abi::signal::SigInfo>) -> Result<usize> {
+pub(crate) fn sigqueueinfo(
+    pid: i32,
+    signal: i32,
+    info: UserPtr<abi::signal::SigInfo>,
+) -> Result<usize> {
     let pid = positive(pid)?;
     match signal_or_none(signal)? {
         Some(signal) => process::sigqueue(pid, user_info(signal, info)?)?,
@@ -181,7 +185,7 @@ pub fn sigqueueinfo(pid: i32, signal: i32, info: UserPtr<abi::signal::SigInfo>) 
 }
 
 /// `rt_tgsigqueueinfo`.
-pub fn tgsigqueueinfo(
+pub(crate) fn tgsigqueueinfo(
     group: i32,
     tid: i32,
     signal: i32,

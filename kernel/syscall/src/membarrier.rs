@@ -23,7 +23,7 @@ const COMMANDS: u32 = (1 << 9) - 1;
 const FLAG_CPU: u32 = 1 << 0;
 
 /// `membarrier`.
-pub fn membarrier(command: u32, flags: u32, cpu: i32) -> Result<usize> {
+pub(crate) fn membarrier(command: u32, flags: u32, cpu: i32) -> Result<usize> {
     let known_flags = if command == PRIVATE_EXPEDITED_RSEQ { FLAG_CPU } else { 0 };
     if flags & !known_flags != 0 {
         return Err(Errno::EINVAL);

@@ -11,7 +11,7 @@ use crate::current;
 use crate::user::UserPtr;
 
 /// `mmap`.
-pub fn mmap(
+pub(crate) fn mmap(
     address: usize,
     length: usize,
     protection: u32,
@@ -41,20 +41,20 @@ pub fn mmap(
 }
 
 /// `munmap`.
-pub fn munmap(address: usize, length: usize) -> Result<usize> {
+pub(crate) fn munmap(address: usize, length: usize) -> Result<usize> {
     current::mm()?.munmap(address, length)?;
     Ok(0)
 }
 
 /// `mprotect`.
-pub fn mprotect(address: usize, length: usize, protection: u32) -> Result<usize> {
+pub(crate) fn mprotect(address: usize, length: usize, protection: u32) -> Result<usize> {
     let prot = Prot::from_bits(protection).ok_or(Errno::EINVAL)?;
     current::mm()?.mprotect(address, length, prot)?;
     Ok(0)
 }
 
 /// `mremap`.
-pub fn mremap(
+pub(crate) fn mremap(
     address: usize,
     old_length: usize,
     new_length: usize,
@@ -66,13 +66,13 @@ pub fn mremap(
 }
 
 /// `madvise`.
-pub fn madvise(address: usize, length: usize, advice: u32) -> Result<usize> {
+pub(crate) fn madvise(address: usize, length: usize, advice: u32) -> Result<usize> {
     current::mm()?.madvise(address, length, Advice::from_number(advice)?)?;
     Ok(0)
 }
 
 /// `msync`.
-pub fn msync(address: usize, length: usize, flags: u32) -> Result<usize> {
+pub(crate) fn msync(address: usize, length: usize, flags: u32) -> Result<usize> {
     const MS_ASYNC: u32 = 1;
     const MS_INVALIDATE: u32 = 2;
     const MS_SYNC: u32 = 4;
@@ -87,7 +87,7 @@ pub fn msync(address: usize, length: usize, flags: u32) -> Result<usize> {
 }
 
 /// `mincore`: a byte for each page.
-pub fn mincore(address: usize, length: usize, result: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn mincore(address: usize, length: usize, result: UserPtr<u8>) -> Result<usize> {
     /// So many pages are asked for at once: the answers are copied out with no lock held.
     const PORTION: usize = 512;
     if !address.is_multiple_of(PAGE_SIZE) {
@@ -114,7 +114,7 @@ pub fn mincore(address: usize, length: usize, result: UserPtr<u8>) -> Result<usi
 }
 
 /// `brk`: where the heap ends now.
-pub fn brk(end: usize) -> Result<usize> {
+pub(crate) fn brk(end: usize) -> Result<usize> {
     Ok(current::mm()?.brk(end))
 }
 
@@ -144,12 +144,12 @@ fn lock(address: usize, length: usize, locked: bool) -> Result<usize> {
 }
 
 /// `mlock`.
-pub fn mlock(address: usize, length: usize) -> Result<usize> {
+pub(crate) fn mlock(address: usize, length: usize) -> Result<usize> {
     lock(address, length, true)
 }
 
 /// `mlock2`.
-pub fn mlock2(address: usize, length: usize, flags: u32) -> Result<usize> {
+pub(crate) fn mlock2(address: usize, length: usize, flags: u32) -> Result<usize> {
     const MLOCK_ONFAULT: u32 = 1;
     if flags & !MLOCK_ONFAULT != 0 {
         return Err(Errno::EINVAL);
@@ -158,12 +158,12 @@ pub fn mlock2(address: usize, length: usize, flags: u32) -> Result<usize> {
 }
 
 /// `munlock`.
-pub fn munlock(address: usize, length: usize) -> Result<usize> {
+pub(crate) fn munlock(address: usize, length: usize) -> Result<usize> {
     lock(address, length, false)
 }
 
 /// `mlockall`.
-pub fn mlockall(flags: u32) -> Result<usize> {
+pub(crate) fn mlockall(flags: u32) -> Result<usize> {
     const MCL_CURRENT: u32 = 1;
     const MCL_FUTURE: u32 = 2;
     const MCL_ONFAULT: u32 = 4;
@@ -180,7 +180,7 @@ pub fn mlockall(flags: u32) -> Result<usize> {
 }
 
 /// `munlockall`.
-pub fn munlockall() -> Result<usize> {
+pub(crate) fn munlockall() -> Result<usize> {
     current::mm()?.mlock_all(false);
     Ok(0)
 }

@@ -27,13 +27,18 @@ const SEGMENT_SIZE: i32 = 16;
 const SEGMENTS: u16 = u16::MAX;
 
 /// `msgget`.
-pub fn msgget(key: i32, flags: u32) -> Result<usize> {
+pub(crate) fn msgget(key: i32, flags: u32) -> Result<usize> {
     ::memory::require_free()?;
     Ok(message::get(key, sysv::create(flags), &current::credentials())?.number() as usize)
 }
 
 /// `msgsnd`. A message begins with its type.
-pub fn msgsnd(queue: i32, message: UserPtr<i64>, length: usize, flags: u32) -> Result<usize> {
+pub(crate) fn msgsnd(
+    queue: i32,
+    message: UserPtr<i64>,
+    length: usize,
+    flags: u32,
+) -> Result<usize> {
     ::memory::require_free()?;
     let kind = message.read()?;
     if length > longest() || queue < 0 || kind < 1 {
@@ -55,7 +60,7 @@ fn longest() -> usize {
 }
 
 /// `msgrcv`.
-pub fn msgrcv(
+pub(crate) fn msgrcv(
     queue: i32,
     message: UserPtr<i64>,
     length: usize,
@@ -87,7 +92,7 @@ pub fn msgrcv(
 }
 
 /// `msgctl`.
-pub fn msgctl(number: i32, command: i32, argument: usize) -> Result<usize> {
+pub(crate) fn msgctl(number: i32, command: i32, argument: usize) -> Result<usize> {
     let command = command & !IPC_64;
     let me = current::credentials();
     match command {

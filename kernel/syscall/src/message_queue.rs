@@ -20,7 +20,7 @@ use crate::user::UserPtr;
 const COOKIE_SIZE: usize = 32;
 
 /// `mq_open`. The name comes without the slash that it has for programs.
-pub fn mq_open(
+pub(crate) fn mq_open(
     name: UserPtr<u8>,
     flags: u32,
     mode: u32,
@@ -41,7 +41,7 @@ pub fn mq_open(
 }
 
 /// `mq_unlink`.
-pub fn mq_unlink(name: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn mq_unlink(name: UserPtr<u8>) -> Result<usize> {
     let name = name.read_path()?;
     current::as_caller(|caller| posix::unlink(caller, &name))?;
     Ok(0)
@@ -65,7 +65,7 @@ fn deadline_at(deadline: UserPtr<Timespec>) -> Result<Option<Timespec>> {
 }
 
 /// `mq_timedsend`.
-pub fn mq_timedsend(
+pub(crate) fn mq_timedsend(
     queue: i32,
     message: UserPtr<u8>,
     length: usize,
@@ -94,7 +94,7 @@ pub fn mq_timedsend(
 }
 
 /// `mq_timedreceive`.
-pub fn mq_timedreceive(
+pub(crate) fn mq_timedreceive(
     queue: i32,
     message: UserPtr<u8>,
     length: usize,
@@ -115,7 +115,7 @@ pub fn mq_timedreceive(
 }
 
 /// `mq_notify`; a null pointer: no more.
-pub fn mq_notify(queue: i32, event: UserPtr<SigEvent>) -> Result<usize> {
+pub(crate) fn mq_notify(queue: i32, event: UserPtr<SigEvent>) -> Result<usize> {
     let how = match event.non_null() {
         Some(event) => Some(how_to_notify(&event.read()?)?),
         None => None,
@@ -157,7 +157,7 @@ fn refuse_thread(event: &SigEvent) -> Result<Notify> {
 }
 
 /// `mq_getsetattr`: only whether it waits can be changed.
-pub fn mq_getsetattr(
+pub(crate) fn mq_getsetattr(
     queue: i32,
     new: UserPtr<QueueAttributes>,
     old: UserPtr<QueueAttributes>,

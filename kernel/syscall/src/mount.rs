@@ -10,7 +10,7 @@ use crate::current;
 use crate::user::UserPtr;
 
 /// `mount`. No flag that means anything is in the upper half of the word.
-pub fn mount(
+pub(crate) fn mount(
     source: UserPtr<u8>,
     target: UserPtr<u8>,
     kind: UserPtr<u8>,
@@ -30,7 +30,7 @@ pub fn mount(
 }
 
 /// `umount2`.
-pub fn umount2(target: UserPtr<u8>, flags: u32) -> Result<usize> {
+pub(crate) fn umount2(target: UserPtr<u8>, flags: u32) -> Result<usize> {
     let flags = UnmountFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     let target = target.read_path()?;
     current::as_caller(|caller| caller.unmount(&target, flags))?;

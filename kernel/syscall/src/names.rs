@@ -10,12 +10,12 @@ use crate::user::UserPtr;
 const AT_REMOVEDIR: u32 = 0x200;
 
 /// `mkdir`.
-pub fn mkdir(path: UserPtr<u8>, mode: u32) -> Result<usize> {
+pub(crate) fn mkdir(path: UserPtr<u8>, mode: u32) -> Result<usize> {
     mkdirat(AT_FDCWD, path, mode)
 }
 
 /// `mkdirat`.
-pub fn mkdirat(directory: i32, path: UserPtr<u8>, mode: u32) -> Result<usize> {
+pub(crate) fn mkdirat(directory: i32, path: UserPtr<u8>, mode: u32) -> Result<usize> {
     ::memory::require_free()?;
     let path = path.read_path()?;
     let start = current::start(directory, &path)?;
@@ -24,12 +24,12 @@ pub fn mkdirat(directory: i32, path: UserPtr<u8>, mode: u32) -> Result<usize> {
 }
 
 /// `mknod`.
-pub fn mknod(path: UserPtr<u8>, mode: u32, device: u32) -> Result<usize> {
+pub(crate) fn mknod(path: UserPtr<u8>, mode: u32, device: u32) -> Result<usize> {
     mknodat(AT_FDCWD, path, mode, device)
 }
 
 /// `mknodat`. A mode without a type means a regular file.
-pub fn mknodat(directory: i32, path: UserPtr<u8>, mode: u32, device: u32) -> Result<usize> {
+pub(crate) fn mknodat(directory: i32, path: UserPtr<u8>, mode: u32, device: u32) -> Result<usize> {
     ::memory::require_free()?;
     let path = path.read_path()?;
     let start = current::start(directory, &path)?;
@@ -49,17 +49,17 @@ pub fn mknodat(directory: i32, path: UserPtr<u8>, mode: u32, device: u32) -> Res
 }
 
 /// `rmdir`.
-pub fn rmdir(path: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn rmdir(path: UserPtr<u8>) -> Result<usize> {
     unlinkat(AT_FDCWD, path, AT_REMOVEDIR)
 }
 
 /// `unlink`.
-pub fn unlink(path: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn unlink(path: UserPtr<u8>) -> Result<usize> {
     unlinkat(AT_FDCWD, path, 0)
 }
 
 /// `unlinkat`.
-pub fn unlinkat(directory: i32, path: UserPtr<u8>, flags: u32) -> Result<usize> {
+pub(crate) fn unlinkat(directory: i32, path: UserPtr<u8>, flags: u32) -> Result<usize> {
     if flags & !AT_REMOVEDIR != 0 {
         return Err(Errno::EINVAL);
     }
@@ -76,12 +76,12 @@ pub fn unlinkat(directory: i32, path: UserPtr<u8>, flags: u32) -> Result<usize> 
 }
 
 /// `rename`.
-pub fn rename(old: UserPtr<u8>, new: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn rename(old: UserPtr<u8>, new: UserPtr<u8>) -> Result<usize> {
     renameat2(AT_FDCWD, old, AT_FDCWD, new, 0)
 }
 
 /// `renameat`.
-pub fn renameat(
+pub(crate) fn renameat(
     old_directory: i32,
     old: UserPtr<u8>,
     new_directory: i32,
@@ -91,7 +91,7 @@ pub fn renameat(
 }
 
 /// `renameat2`.
-pub fn renameat2(
+pub(crate) fn renameat2(
     old_directory: i32,
     old: UserPtr<u8>,
     new_directory: i32,
@@ -107,12 +107,12 @@ pub fn renameat2(
 }
 
 /// `link`.
-pub fn link(old: UserPtr<u8>, new: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn link(old: UserPtr<u8>, new: UserPtr<u8>) -> Result<usize> {
     linkat(AT_FDCWD, old, AT_FDCWD, new, 0)
 }
 
 /// `linkat`.
-pub fn linkat(
+pub(crate) fn linkat(
     old_directory: i32,
     old: UserPtr<u8>,
     new_directory: i32,
@@ -140,12 +140,12 @@ pub fn linkat(
 }
 
 /// `symlink`.
-pub fn symlink(target: UserPtr<u8>, path: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn symlink(target: UserPtr<u8>, path: UserPtr<u8>) -> Result<usize> {
     symlinkat(target, AT_FDCWD, path)
 }
 
 /// `symlinkat`.
-pub fn symlinkat(target: UserPtr<u8>, directory: i32, path: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn symlinkat(target: UserPtr<u8>, directory: i32, path: UserPtr<u8>) -> Result<usize> {
     ::memory::require_free()?;
     let (target, path) = (target.read_path()?, path.read_path()?);
     let start = current::start(directory, &path)?;

@@ -12,18 +12,18 @@ use crate::user::UserPtr;
 const KNOWN: OpenFlags = OpenFlags::all();
 
 /// `open`.
-pub fn open(path: UserPtr<u8>, flags: u32, mode: u32) -> Result<usize> {
+pub(crate) fn open(path: UserPtr<u8>, flags: u32, mode: u32) -> Result<usize> {
     openat(AT_FDCWD, path, flags, mode)
 }
 
 /// `creat`.
-pub fn creat(path: UserPtr<u8>, mode: u32) -> Result<usize> {
+pub(crate) fn creat(path: UserPtr<u8>, mode: u32) -> Result<usize> {
     let flags = OpenFlags::CREAT | OpenFlags::WRONLY | OpenFlags::TRUNC;
     openat(AT_FDCWD, path, flags.bits(), mode)
 }
 
 /// `openat`.
-pub fn openat(directory: i32, path: UserPtr<u8>, flags: u32, mode: u32) -> Result<usize> {
+pub(crate) fn openat(directory: i32, path: UserPtr<u8>, flags: u32, mode: u32) -> Result<usize> {
     ::memory::require_free()?;
     let path = path.read_path()?;
     let start = current::start(directory, &path)?;
@@ -34,7 +34,12 @@ pub fn openat(directory: i32, path: UserPtr<u8>, flags: u32, mode: u32) -> Resul
 }
 
 /// `openat2`. Bounds on the path walk (`resolve`) are not known here: EINVAL.
-pub fn openat2(directory: i32, path: UserPtr<u8>, how: UserPtr<u8>, size: usize) -> Result<usize> {
+pub(crate) fn openat2(
+    directory: i32,
+    path: UserPtr<u8>,
+    how: UserPtr<u8>,
+    size: usize,
+) -> Result<usize> {
     let mut bytes = [0; size_of::<OpenHow>()];
     how.read_structure(&mut bytes, size, Errno::EINVAL)?;
     let how = OpenHow::read_from_bytes(&bytes).map_err(|_| Errno::EINVAL)?;

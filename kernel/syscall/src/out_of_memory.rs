@@ -25,7 +25,7 @@ const NEVER: i64 = -1000;
 
 /// Makes room by a process's end, or finds one under way, and waits a little. False: the running
 /// task is ending itself, or nobody is left to be ended. Allocates nothing. May sleep.
-pub fn make_room() -> bool {
+pub(crate) fn make_room() -> bool {
     // Whoever does not get the turn waits as if it had had it: a queue of all who have no memory
     // would need some.
     if let Some(_turn) = ROOM.try_lock()

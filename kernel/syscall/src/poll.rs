@@ -27,7 +27,7 @@ pub struct PollWait {
 ///
 /// # Errors
 /// EFAULT, EINVAL.
-pub fn deadline(timeout: UserPtr<Timespec>) -> Result<Option<u64>> {
+pub(crate) fn deadline(timeout: UserPtr<Timespec>) -> Result<Option<u64>> {
     match timeout.non_null() {
         None => Ok(None),
         Some(timeout) => Ok(Some(deadline_after(timeout.read()?.to_nanoseconds()?))),
@@ -35,7 +35,7 @@ pub fn deadline(timeout: UserPtr<Timespec>) -> Result<Option<u64>> {
 }
 
 /// A time-out in milliseconds as a time of the monotonic clock; a negative one is none.
-pub fn deadline_of_milliseconds(timeout: i32) -> Option<u64> {
+pub(crate) fn deadline_of_milliseconds(timeout: i32) -> Option<u64> {
     let milliseconds = u64::try_from(timeout).ok()?;
     Some(deadline_after(milliseconds * MILLISECOND))
 }
@@ -46,13 +46,13 @@ fn deadline_after(length: u64) -> u64 {
 }
 
 /// No open descriptor is this or above.
-pub fn descriptor_limit() -> usize {
+pub(crate) fn descriptor_limit() -> usize {
     let limit = current::process().limit(Resource::Files).soft;
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 /// `poll`.
-pub fn poll(
+pub(crate) fn poll(
     call: &mut Call<'_>,
     descriptors: UserPtr<PollFd>,
     count: u32,
@@ -63,7 +63,7 @@ pub fn poll(
 }
 
 /// `ppoll`. The time left is written back.
-pub fn ppoll(
+pub(crate) fn ppoll(
     _call: &mut Call<'_>,
     descriptors: UserPtr<PollFd>,
     count: u32,
@@ -89,7 +89,7 @@ pub fn ppoll(
 ///
 /// # Errors
 /// EINVAL, EFAULT, ENOMEM, and a restart after a signal.
-pub fn wait(call: &mut Call<'_>, wait: PollWait) -> Result<usize> {
+pub(crate) fn wait(call: &mut Call<'_>, wait: PollWait) -> Result<usize> {
     match ask(wait.descriptors, wait.count, wait.deadline) {
         Err(Errno::EINTR) => Err(call.restart_with(Restart::Poll(wait))),
         outcome => outcome,

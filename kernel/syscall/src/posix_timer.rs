@@ -203,7 +203,11 @@ fn alarm_of(process: &Arc<Process>, id: i32, event: Option<SigEvent>) -> Result<
 }
 
 /// `timer_create`.
-pub fn timer_create(clock: i32, event: UserPtr<SigEvent>, result: UserPtr<i32>) -> Result<usize> {
+pub(crate) fn timer_create(
+    clock: i32,
+    event: UserPtr<SigEvent>,
+    result: UserPtr<i32>,
+) -> Result<usize> {
     ::memory::require_free()?;
     let clock = Clock::waitable(clock)?;
     let event = event.non_null().map(UserPtr::read).transpose()?;
@@ -236,7 +240,7 @@ pub fn timer_create(clock: i32, event: UserPtr<SigEvent>, result: UserPtr<i32>) 
 }
 
 /// `timer_settime`.
-pub fn timer_settime(
+pub(crate) fn timer_settime(
     id: i32,
     flags: u32,
     new: UserPtr<IntervalTimespec>,
@@ -252,18 +256,18 @@ pub fn timer_settime(
 }
 
 /// `timer_gettime`.
-pub fn timer_gettime(id: i32, result: UserPtr<IntervalTimespec>) -> Result<usize> {
+pub(crate) fn timer_gettime(id: i32, result: UserPtr<IntervalTimespec>) -> Result<usize> {
     result.write(&find(id)?.show())?;
     Ok(0)
 }
 
 /// `timer_getoverrun`: how many expirations the last signal stood for beside its own.
-pub fn timer_getoverrun(id: i32) -> Result<usize> {
+pub(crate) fn timer_getoverrun(id: i32) -> Result<usize> {
     Ok(find(id)?.alarm.setting.lock_irq().overrun as usize)
 }
 
 /// `timer_delete`.
-pub fn timer_delete(id: i32) -> Result<usize> {
+pub(crate) fn timer_delete(id: i32) -> Result<usize> {
     let process = current::process();
     let removed = TIMERS.lock_irq().remove(&(key(&process), id));
     let timer = removed.ok_or(Errno::EINVAL)?;
@@ -272,7 +276,7 @@ pub fn timer_delete(id: i32) -> Result<usize> {
 }
 
 /// The running thread takes a timer's signal, which stands for so many expirations more.
-pub fn signal_taken(id: u32, overrun: i32) {
+pub(crate) fn signal_taken(id: u32, overrun: i32) {
     let Ok(id) = i32::try_from(id) else { return };
     if let Ok(timer) = find(id) {
         timer.alarm.setting.lock_irq().overrun = overrun;
@@ -280,7 +284,7 @@ pub fn signal_taken(id: u32, overrun: i32) {
 }
 
 /// The running process's program goes, with its last thread: so do its timers.
-pub fn release() {
+pub(crate) fn release() {
     let process = current::process();
     if process.thread_count() == 1 {
         remove_where(|&(owner, _), _| owner == key(&process));

@@ -35,7 +35,7 @@ const COMM_SIZE: usize = sched::COMM_LENGTH + 1;
 const TIMER_SLACK: usize = 50_000;
 
 /// `prctl`, as far as it goes.
-pub fn prctl(
+pub(crate) fn prctl(
     _call: &mut Call<'_>,
     option: u32,
     second: usize,
@@ -148,7 +148,7 @@ const ARCH_SET_FS: u32 = 0x1002;
 const ARCH_GET_FS: u32 = 0x1003;
 
 /// `arch_prctl`: the thread pointer (FS). The base of GS is not to be had: EINVAL.
-pub fn arch_prctl(call: &mut Call<'_>, code: u32, address: usize) -> Result<usize> {
+pub(crate) fn arch_prctl(call: &mut Call<'_>, code: u32, address: usize) -> Result<usize> {
     match code {
         ARCH_SET_FS => {
             if address >= USER_END {
@@ -163,7 +163,7 @@ pub fn arch_prctl(call: &mut Call<'_>, code: u32, address: usize) -> Result<usiz
 }
 
 /// `personality`: what it was. All ones only asks.
-pub fn personality(persona: u32) -> Result<usize> {
+pub(crate) fn personality(persona: u32) -> Result<usize> {
     let me = sched::current();
     let thread = Thread::of(&me);
     Ok(if persona == u32::MAX { thread.personality() } else { thread.set_personality(persona) }

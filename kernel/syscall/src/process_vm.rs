@@ -59,7 +59,7 @@ impl Cursor {
 }
 
 /// `process_vm_readv`.
-pub fn readv(
+pub(crate) fn readv(
     pid: i32,
     local: UserPtr<IoVec>,
     local_count: usize,
@@ -71,7 +71,7 @@ pub fn readv(
 }
 
 /// `process_vm_writev`.
-pub fn writev(
+pub(crate) fn writev(
     pid: i32,
     local: UserPtr<IoVec>,
     local_count: usize,

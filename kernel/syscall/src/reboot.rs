@@ -22,7 +22,12 @@ const ARGUMENT_MAX: usize = 256;
 
 /// `reboot`. A restart with the argument `exit=N` ends the machine with status N, where its host
 /// can be told.
-pub fn reboot(first: u32, second: u32, command: u32, argument: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn reboot(
+    first: u32,
+    second: u32,
+    command: u32,
+    argument: UserPtr<u8>,
+) -> Result<usize> {
     process::credentials().require(Capabilities::SYS_BOOT)?;
     if first != MAGIC1 || !MAGIC2.contains(&second) {
         return Err(Errno::EINVAL);

@@ -15,12 +15,12 @@ fn resource_of(number: u32) -> Result<Resource> {
 }
 
 /// `getrlimit`.
-pub fn getrlimit(resource: u32, result: UserPtr<Rlimit>) -> Result<usize> {
+pub(crate) fn getrlimit(resource: u32, result: UserPtr<Rlimit>) -> Result<usize> {
     prlimit64(0, resource, UserPtr::new(0), result)
 }
 
 /// `setrlimit`.
-pub fn setrlimit(resource: u32, new: UserPtr<Rlimit>) -> Result<usize> {
+pub(crate) fn setrlimit(resource: u32, new: UserPtr<Rlimit>) -> Result<usize> {
     let new = new.read()?;
     let resource = resource_of(resource)?;
     set_limit(&current::process(), resource, new)?;
@@ -28,7 +28,7 @@ pub fn setrlimit(resource: u32, new: UserPtr<Rlimit>) -> Result<usize> {
 }
 
 /// `prlimit64`.
-pub fn prlimit64(
+pub(crate) fn prlimit64(
     pid: i32,
     resource: u32,
     new: UserPtr<Rlimit>,
@@ -70,7 +70,7 @@ fn set_limit(process: &process::Process, resource: Resource, new: Rlimit) -> Res
 }
 
 /// As `getrusage` and `wait4` show it.
-pub fn rusage(usage: &Usage) -> abi::process::Rusage {
+pub(crate) fn rusage(usage: &Usage) -> abi::process::Rusage {
     abi::process::Rusage {
         user: Timeval::from_nanoseconds(usage.user),
         system: Timeval::from_nanoseconds(usage.system),
@@ -80,7 +80,7 @@ pub fn rusage(usage: &Usage) -> abi::process::Rusage {
 }
 
 /// `getrusage`.
-pub fn getrusage(who: i32, result: UserPtr<abi::process::Rusage>) -> Result<usize> {
+pub(crate) fn getrusage(who: i32, result: UserPtr<abi::process::Rusage>) -> Result<usize> {
     const RUSAGE_SELF: i32 = 0;
     const RUSAGE_CHILDREN: i32 = -1;
     const RUSAGE_THREAD: i32 = 1;
@@ -102,7 +102,7 @@ pub fn getrusage(who: i32, result: UserPtr<abi::process::Rusage>) -> Result<usiz
 }
 
 /// `times`: clock ticks since some time in the past.
-pub fn times(result: UserPtr<Tms>) -> Result<usize> {
+pub(crate) fn times(result: UserPtr<Tms>) -> Result<usize> {
     const TICK: u64 = time::SECOND / 100;
     let ticks = |time: u64| (time / TICK) as i64;
     if let Some(result) = result.non_null() {

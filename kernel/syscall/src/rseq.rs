@@ -44,7 +44,7 @@ struct Sequence {
 }
 
 /// `rseq`.
-pub fn rseq(area: usize, length: u32, flags: u32, signature: u32) -> Result<usize> {
+pub(crate) fn rseq(area: usize, length: u32, flags: u32, signature: u32) -> Result<usize> {
     let me = sched::current_ref();
     let own = Thread::of(&me).rseq();
     let right_length = length as usize == AREA_SIZE;
@@ -84,7 +84,7 @@ pub fn rseq(area: usize, length: u32, flags: u32, signature: u32) -> Result<usiz
 /// Brings the area of the running thread, which is registered, up to date, and starts its sequence over if it is in one. If that cannot
 /// be, the thread is told by SIGSEGV. May sleep.
 #[cold]
-pub fn bring_up_to_date(context: &mut UserContext) {
+pub(crate) fn bring_up_to_date(context: &mut UserContext) {
     let me = sched::current_ref();
     let own = Thread::of(&me).rseq();
     let Some((area, signature)) = own.registration() else { return };
@@ -98,7 +98,7 @@ pub fn bring_up_to_date(context: &mut UserContext) {
 }
 
 /// Before a signal's handler is entered: the frame is to say that the sequence starts over.
-pub fn before_handler(context: &mut UserContext) {
+pub(crate) fn before_handler(context: &mut UserContext) {
     let me = sched::current_ref();
     let own = Thread::of(&me).rseq();
     if let Some((area, signature)) = own.registration()

@@ -18,7 +18,7 @@ const SCHED_FLAG_RESET_ON_FORK: u64 = 1;
 const SCHED_FLAG_DL_OVERRUN: u64 = 4;
 
 /// `sched_yield`.
-pub fn sched_yield() -> Result<usize> {
+pub(crate) fn sched_yield() -> Result<usize> {
     sched::yield_now();
     Ok(0)
 }
@@ -90,7 +90,7 @@ fn attributes_of(task: &Task, policy: i32, priority: i32) -> Result<Attributes> 
 }
 
 /// `sched_setscheduler`.
-pub fn sched_setscheduler(pid: i32, policy: i32, parameter: UserPtr<i32>) -> Result<usize> {
+pub(crate) fn sched_setscheduler(pid: i32, policy: i32, parameter: UserPtr<i32>) -> Result<usize> {
     let priority = parameter_of(parameter)?;
     let task = current::find_task(pid)?;
     change(&task, attributes_of(&task, policy, priority)?)?;
@@ -103,7 +103,7 @@ fn parameter_of(parameter: UserPtr<i32>) -> Result<i32> {
 }
 
 /// `sched_setparam`.
-pub fn sched_setparam(pid: i32, parameter: UserPtr<i32>) -> Result<usize> {
+pub(crate) fn sched_setparam(pid: i32, parameter: UserPtr<i32>) -> Result<usize> {
     let priority = u8::try_from(parameter_of(parameter)?).map_err(|_| Errno::EINVAL)?;
     let task = current::find_task(pid)?;
     let old = task.attributes();
@@ -113,7 +113,7 @@ pub fn sched_setparam(pid: i32, parameter: UserPtr<i32>) -> Result<usize> {
 }
 
 /// `sched_getparam`.
-pub fn sched_getparam(pid: i32, parameter: UserPtr<i32>) -> Result<usize> {
+pub(crate) fn sched_getparam(pid: i32, parameter: UserPtr<i32>) -> Result<usize> {
     if parameter.is_null() {
         return Err(Errno::EINVAL);
     }
@@ -123,7 +123,7 @@ pub fn sched_getparam(pid: i32, parameter: UserPtr<i32>) -> Result<usize> {
 }
 
 /// `sched_getscheduler`.
-pub fn sched_getscheduler(pid: i32) -> Result<usize> {
+pub(crate) fn sched_getscheduler(pid: i32) -> Result<usize> {
     let attributes = current::find_task(pid)?.attributes();
     let reset = if attributes.reset_on_fork { SCHED_RESET_ON_FORK } else { 0 };
     Ok((attributes.policy.number() | reset) as usize)
@@ -135,17 +135,17 @@ fn priorities(policy: i32) -> Result<(usize, usize)> {
 }
 
 /// `sched_get_priority_max`.
-pub fn sched_get_priority_max(policy: i32) -> Result<usize> {
+pub(crate) fn sched_get_priority_max(policy: i32) -> Result<usize> {
     Ok(priorities(policy)?.1)
 }
 
 /// `sched_get_priority_min`.
-pub fn sched_get_priority_min(policy: i32) -> Result<usize> {
+pub(crate) fn sched_get_priority_min(policy: i32) -> Result<usize> {
     Ok(priorities(policy)?.0)
 }
 
 /// `sched_rr_get_interval`.
-pub fn sched_rr_get_interval(pid: i32, result: UserPtr<Timespec>) -> Result<usize> {
+pub(crate) fn sched_rr_get_interval(pid: i32, result: UserPtr<Timespec>) -> Result<usize> {
     let task = current::find_task(pid)?;
     result.write(&Timespec::from_nanoseconds(task.attributes().policy.time_slice()))?;
     Ok(0)
@@ -155,7 +155,7 @@ pub fn sched_rr_get_interval(pid: i32, result: UserPtr<Timespec>) -> Result<usiz
 const MASK_MAX: usize = size_of::<u64>();
 
 /// `sched_setaffinity`.
-pub fn sched_setaffinity(pid: i32, size: usize, mask: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn sched_setaffinity(pid: i32, size: usize, mask: UserPtr<u8>) -> Result<usize> {
     let mut bytes = [0; MASK_MAX];
     mask.read_bytes(&mut bytes[..size.min(MASK_MAX)])?;
     let task = current::find_task(pid)?;
@@ -168,7 +168,7 @@ pub fn sched_setaffinity(pid: i32, size: usize, mask: UserPtr<u8>) -> Result<usi
 }
 
 /// `sched_getaffinity`: how many bytes were written.
-pub fn sched_getaffinity(pid: i32, size: usize, mask: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn sched_getaffinity(pid: i32, size: usize, mask: UserPtr<u8>) -> Result<usize> {
     if size < MASK_MAX || !size.is_multiple_of(size_of::<usize>()) {
         return Err(Errno::EINVAL);
     }
@@ -178,7 +178,7 @@ pub fn sched_getaffinity(pid: i32, size: usize, mask: UserPtr<u8>) -> Result<usi
 }
 
 /// `sched_setattr`.
-pub fn sched_setattr(pid: i32, attributes: UserPtr<SchedAttr>, flags: u32) -> Result<usize> {
+pub(crate) fn sched_setattr(pid: i32, attributes: UserPtr<SchedAttr>, flags: u32) -> Result<usize> {
     if pid < 0 || flags != 0 || attributes.is_null() {
         return Err(Errno::EINVAL);
     }
@@ -240,7 +240,7 @@ fn read_attributes(attributes: UserPtr<SchedAttr>) -> Result<SchedAttr> {
 }
 
 /// `sched_getattr`.
-pub fn sched_getattr(pid: i32, result: UserPtr<u8>, size: u32, flags: u32) -> Result<usize> {
+pub(crate) fn sched_getattr(pid: i32, result: UserPtr<u8>, size: u32, flags: u32) -> Result<usize> {
     let size = size as usize;
     if pid < 0 || flags != 0 || !(SchedAttr::SIZE_0..=machine::PAGE_SIZE).contains(&size) {
         return Err(Errno::EINVAL);
@@ -302,7 +302,7 @@ fn each_meant(which: u32, who: i32, mut action: impl FnMut(&TaskRef)) -> Result<
 }
 
 /// `getpriority`: 20 minus the nice value, so that it is never negative.
-pub fn getpriority(which: u32, who: i32) -> Result<usize> {
+pub(crate) fn getpriority(which: u32, who: i32) -> Result<usize> {
     let mut best: Option<i8> = None;
     each_meant(which, who, |task| {
         let nice = task.attributes().nice;
@@ -313,7 +313,7 @@ pub fn getpriority(which: u32, who: i32) -> Result<usize> {
 }
 
 /// `setpriority`.
-pub fn setpriority(which: u32, who: i32, nice: i32) -> Result<usize> {
+pub(crate) fn setpriority(which: u32, who: i32, nice: i32) -> Result<usize> {
     let nice = nice.clamp(-20, 19) as i8;
     let mut outcome = Err(Errno::ESRCH);
     each_meant(which, who, |task| {
@@ -332,7 +332,7 @@ pub fn setpriority(which: u32, who: i32, nice: i32) -> Result<usize> {
 }
 
 /// `getcpu`.
-pub fn getcpu(cpu: UserPtr<u32>, node: UserPtr<u32>) -> Result<usize> {
+pub(crate) fn getcpu(cpu: UserPtr<u32>, node: UserPtr<u32>) -> Result<usize> {
     // True when it is read; the task may have moved when it is used.
     let here = sched::current().cpu();
     cpu.write_unless_null(&(here as u32))?;

@@ -26,7 +26,7 @@ const WRITABLE: PollEvents =
 const EXCEPTIONAL: PollEvents = PollEvents::PRI;
 
 /// `select`. The time left is written back.
-pub fn select(
+pub(crate) fn select(
     call: &mut Call<'_>,
     count: i32,
     read: UserPtr<u64>,
@@ -55,7 +55,7 @@ pub fn select(
 }
 
 /// `pselect6`.
-pub fn pselect6(
+pub(crate) fn pselect6(
     call: &mut Call<'_>,
     count: i32,
     read: UserPtr<u64>,

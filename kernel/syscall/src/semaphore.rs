@@ -34,19 +34,23 @@ fn pid() -> u32 {
 }
 
 /// `semget`.
-pub fn semget(key: i32, count: i32, flags: u32) -> Result<usize> {
+pub(crate) fn semget(key: i32, count: i32, flags: u32) -> Result<usize> {
     let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?;
     let set = semaphore::get(key, count, sysv::create(flags), &current::credentials())?;
     Ok(set.number() as usize)
 }
 
 /// `semop`.
-pub fn semop(set: i32, operations: UserPtr<SemaphoreOperation>, count: usize) -> Result<usize> {
+pub(crate) fn semop(
+    set: i32,
+    operations: UserPtr<SemaphoreOperation>,
+    count: usize,
+) -> Result<usize> {
     semtimedop(set, operations, count, UserPtr::new(0))
 }
 
 /// `semtimedop`.
-pub fn semtimedop(
+pub(crate) fn semtimedop(
     set: i32,
     operations: UserPtr<SemaphoreOperation>,
     count: usize,
@@ -81,7 +85,7 @@ fn decode(operation: &SemaphoreOperation) -> Operation {
 }
 
 /// `semctl`.
-pub fn semctl(number: i32, index: i32, command: i32, argument: usize) -> Result<usize> {
+pub(crate) fn semctl(number: i32, index: i32, command: i32, argument: usize) -> Result<usize> {
     let me = current::credentials();
     match command & !IPC_64 {
         IPC_INFO | SEM_INFO => return show_limits(command & !IPC_64 == SEM_INFO, argument),

@@ -31,7 +31,7 @@ const WRITE: u32 = 2;
 const EXECUTE: u32 = 1;
 
 /// `shmget`.
-pub fn shmget(key: i32, size: usize, flags: u32) -> Result<usize> {
+pub(crate) fn shmget(key: i32, size: usize, flags: u32) -> Result<usize> {
     ::memory::require_free()?;
     // There are no huge pages.
     if flags & SHM_HUGETLB != 0 {
@@ -45,7 +45,7 @@ pub fn shmget(key: i32, size: usize, flags: u32) -> Result<usize> {
 }
 
 /// `shmat`: where it is now.
-pub fn shmat(segment: i32, address: usize, flags: u32) -> Result<usize> {
+pub(crate) fn shmat(segment: i32, address: usize, flags: u32) -> Result<usize> {
     ::memory::require_free()?;
     let rounds = flags & SHM_RND != 0;
     let at = if rounds { address & !(PAGE_SIZE - 1) } else { address };
@@ -76,7 +76,7 @@ pub fn shmat(segment: i32, address: usize, flags: u32) -> Result<usize> {
 }
 
 /// `shmdt`.
-pub fn shmdt(address: usize) -> Result<usize> {
+pub(crate) fn shmdt(address: usize) -> Result<usize> {
     let length_of = |backing: &dyn vm::Backing| {
         Attachment::of(backing).map(|attachment| attachment.segment().size())
     };
@@ -85,7 +85,7 @@ pub fn shmdt(address: usize) -> Result<usize> {
 }
 
 /// `shmctl`.
-pub fn shmctl(number: i32, command: i32, argument: usize) -> Result<usize> {
+pub(crate) fn shmctl(number: i32, command: i32, argument: usize) -> Result<usize> {
     let command = command & !IPC_64;
     let me = current::credentials();
     match command {

@@ -23,14 +23,14 @@ fn read_set(set: UserPtr<u64>, size: usize) -> Result<SigSet> {
 }
 
 /// A mask that is in force while a system call waits.
-pub struct TemporaryMask(());
+pub(crate) struct TemporaryMask(());
 
 impl TemporaryMask {
     /// Sets the user's mask, if there is one.
     ///
     /// # Errors
     /// EINVAL: of another size. EFAULT.
-    pub fn set_from(mask: UserPtr<u64>, size: usize) -> Result<Option<Self>> {
+    pub(crate) fn set_from(mask: UserPtr<u64>, size: usize) -> Result<Option<Self>> {
         if mask.is_null() {
             return Ok(None);
         }
@@ -41,7 +41,7 @@ impl TemporaryMask {
 
     /// Ends it: now, or if a signal has ended the wait, when that has been dealt with, so that a
     /// handler still runs for a signal that only the temporary mask lets through.
-    pub fn finish(mask: Option<Self>, outcome: Result<usize>) -> Result<usize> {
+    pub(crate) fn finish(mask: Option<Self>, outcome: Result<usize>) -> Result<usize> {
         let interrupted = matches!(outcome, Err(Errno::EINTR | Errno::ERESTARTNOHAND));
         if mask.is_some() && !interrupted {
             signal::restore_saved_mask();
@@ -51,7 +51,7 @@ impl TemporaryMask {
 }
 
 /// `rt_sigaction`.
-pub fn sigaction(
+pub(crate) fn sigaction(
     number: u32,
     new: UserPtr<SigAction>,
     old: UserPtr<SigAction>,
@@ -82,7 +82,12 @@ pub fn sigaction(
 }
 
 /// `rt_sigprocmask`.
-pub fn sigprocmask(how: u32, new: UserPtr<u64>, old: UserPtr<u64>, size: usize) -> Result<usize> {
+pub(crate) fn sigprocmask(
+    how: u32,
+    new: UserPtr<u64>,
+    old: UserPtr<u64>,
+    size: usize,
+) -> Result<usize> {
     require_set_size(size)?;
     let before = match new.non_null() {
         None => signal::blocked(),
@@ -96,7 +101,7 @@ pub fn sigprocmask(how: u32, new: UserPtr<u64>, old: UserPtr<u64>, size: usize) 
 }
 
 /// `rt_sigpending`.
-pub fn sigpending(result: UserPtr<u8>, size: usize) -> Result<usize> {
+pub(crate) fn sigpending(result: UserPtr<u8>, size: usize) -> Result<usize> {
     if size > SET_SIZE {
         return Err(Errno::EINVAL);
     }
@@ -105,19 +110,19 @@ pub fn sigpending(result: UserPtr<u8>, size: usize) -> Result<usize> {
 }
 
 /// `rt_sigsuspend`.
-pub fn sigsuspend(mask: UserPtr<u64>, size: usize) -> Result<usize> {
+pub(crate) fn sigsuspend(mask: UserPtr<u64>, size: usize) -> Result<usize> {
     signal::wait_for_signal(read_set(mask, size)?)?;
     Ok(0)
 }
 
 /// `pause`.
-pub fn pause() -> Result<usize> {
+pub(crate) fn pause() -> Result<usize> {
     signal::wait_for_signal(signal::blocked())?;
     Ok(0)
 }
 
 /// `rt_sigtimedwait`.
-pub fn sigtimedwait(
+pub(crate) fn sigtimedwait(
     set: UserPtr<u64>,
     info: UserPtr<u8>,
     timeout: UserPtr<Timespec>,
@@ -134,7 +139,7 @@ pub fn sigtimedwait(
 
 /// `rt_sigreturn`: back to what a handler interrupted. Its result is whatever that had in its
 /// registers.
-pub fn sigreturn(call: &mut Call<'_>) -> Result<usize> {
+pub(crate) fn sigreturn(call: &mut Call<'_>) -> Result<usize> {
     let Ok(restored) = call.context.restore_signal() else {
         signal::force_signal(SigInfo::kernel(Signal::SIGSEGV));
         return Ok(0);
@@ -149,7 +154,7 @@ pub fn sigreturn(call: &mut Call<'_>) -> Result<usize> {
 }
 
 /// `sigaltstack`.
-pub fn sigaltstack(
+pub(crate) fn sigaltstack(
     call: &mut Call<'_>,
     new: UserPtr<SigStack>,
     old: UserPtr<SigStack>,

@@ -116,12 +116,12 @@ fn record(info: &SigInfo) -> [u8; RECORD] {
 }
 
 /// `signalfd`.
-pub fn signalfd(fd: i32, mask: UserPtr<u64>, size: usize) -> Result<usize> {
+pub(crate) fn signalfd(fd: i32, mask: UserPtr<u64>, size: usize) -> Result<usize> {
     signalfd4(fd, mask, size, 0)
 }
 
 /// `signalfd4`: opens one, or with a descriptor changes which signals that one gives.
-pub fn signalfd4(fd: i32, mask: UserPtr<u64>, size: usize, flags: u32) -> Result<usize> {
+pub(crate) fn signalfd4(fd: i32, mask: UserPtr<u64>, size: usize, flags: u32) -> Result<usize> {
     if size != size_of::<u64>() {
         return Err(Errno::EINVAL);
     }

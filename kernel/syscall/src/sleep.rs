@@ -26,7 +26,7 @@ pub struct NanosleepWait {
 }
 
 /// `nanosleep`.
-pub fn nanosleep(
+pub(crate) fn nanosleep(
     call: &mut Call<'_>,
     length: UserPtr<Timespec>,
     remaining: UserPtr<Timespec>,
@@ -36,7 +36,7 @@ pub fn nanosleep(
 }
 
 /// `clock_nanosleep`.
-pub fn clock_nanosleep(
+pub(crate) fn clock_nanosleep(
     call: &mut Call<'_>,
     clock: i32,
     flags: u32,
@@ -113,7 +113,7 @@ fn sleep_until(clock: Clock, deadline: u64) -> Result<core::result::Result<(), W
 ///
 /// # Errors
 /// EFAULT, and a restart after a signal.
-pub fn wait(call: &mut Call<'_>, wait: NanosleepWait) -> Result<usize> {
+pub(crate) fn wait(call: &mut Call<'_>, wait: NanosleepWait) -> Result<usize> {
     match sleep_until(wait.clock, wait.deadline)? {
         Err(WaitError::Interrupted) => {
             let left = wait.deadline.saturating_sub(elapsing(wait.clock)?);

@@ -29,7 +29,7 @@ fn position(file: &File, pointer: UserPtr<i64>) -> Result<Option<u64>> {
 }
 
 /// `splice`.
-pub fn splice(
+pub(crate) fn splice(
     input: i32,
     input_position: UserPtr<i64>,
     output: i32,
@@ -71,7 +71,7 @@ pub fn splice(
 }
 
 /// `tee`.
-pub fn tee(input: i32, output: i32, length: usize, flags: u32) -> Result<usize> {
+pub(crate) fn tee(input: i32, output: i32, length: usize, flags: u32) -> Result<usize> {
     let nonblocking = is_nonblocking(flags)?;
     // Nothing is asked for: Linux does not look at the descriptors either.
     if length == 0 {
@@ -86,7 +86,7 @@ pub fn tee(input: i32, output: i32, length: usize, flags: u32) -> Result<usize> 
 }
 
 /// `vmsplice`: the pages are copied, so the program may use them again at once.
-pub fn vmsplice(fd: i32, list: UserPtr<IoVec>, count: usize, flags: u32) -> Result<usize> {
+pub(crate) fn vmsplice(fd: i32, list: UserPtr<IoVec>, count: usize, flags: u32) -> Result<usize> {
     is_nonblocking(flags)?;
     let file = current::file(fd)?;
     if !splice::is_pipe(&file) {

@@ -12,18 +12,18 @@ use crate::current::{self, AT_FDCWD};
 use crate::user::UserPtr;
 
 /// `AT_SYMLINK_NOFOLLOW`.
-pub const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
+pub(crate) const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
 /// `AT_SYMLINK_FOLLOW`.
-pub const AT_SYMLINK_FOLLOW: u32 = 0x400;
+pub(crate) const AT_SYMLINK_FOLLOW: u32 = 0x400;
 /// `AT_EMPTY_PATH`.
-pub const AT_EMPTY_PATH: u32 = 0x1000;
+pub(crate) const AT_EMPTY_PATH: u32 = 0x1000;
 const AT_EACCESS: u32 = 0x200;
 const AT_NO_AUTOMOUNT: u32 = 0x800;
 /// `AT_STATX_SYNC_TYPE`: how fresh the answer is to be; it always is.
 const AT_STATX_SYNC: u32 = 0x6000;
 
 /// How to look a path up, from those of the `AT_*` flags that say so.
-pub fn lookup_flags(flags: u32) -> LookupFlags {
+pub(crate) fn lookup_flags(flags: u32) -> LookupFlags {
     let mut lookup = LookupFlags::empty();
     lookup.set(LookupFlags::FOLLOW, flags & AT_SYMLINK_NOFOLLOW == 0);
     lookup.set(LookupFlags::EMPTY_PATH, flags & AT_EMPTY_PATH != 0);
@@ -34,7 +34,7 @@ pub fn lookup_flags(flags: u32) -> LookupFlags {
 ///
 /// # Errors
 /// EFAULT, EBADF, and as [`Caller::lookup`].
-pub fn look_up(directory: i32, path: UserPtr<u8>, flags: u32) -> Result<Path> {
+pub(crate) fn look_up(directory: i32, path: UserPtr<u8>, flags: u32) -> Result<Path> {
     let path = path.read_path()?;
     let start = current::start(directory, &path)?;
     current::as_caller(|caller| caller.lookup(&start, &path, lookup_flags(flags)))
@@ -60,24 +60,24 @@ fn to_user(stat: &fs::Stat) -> abi::file::Stat {
 }
 
 /// `stat`.
-pub fn stat(path: UserPtr<u8>, result: UserPtr<abi::file::Stat>) -> Result<usize> {
+pub(crate) fn stat(path: UserPtr<u8>, result: UserPtr<abi::file::Stat>) -> Result<usize> {
     newfstatat(AT_FDCWD, path, result, 0)
 }
 
 /// `lstat`.
-pub fn lstat(path: UserPtr<u8>, result: UserPtr<abi::file::Stat>) -> Result<usize> {
+pub(crate) fn lstat(path: UserPtr<u8>, result: UserPtr<abi::file::Stat>) -> Result<usize> {
     newfstatat(AT_FDCWD, path, result, AT_SYMLINK_NOFOLLOW)
 }
 
 /// `fstat`.
-pub fn fstat(fd: i32, result: UserPtr<abi::file::Stat>) -> Result<usize> {
+pub(crate) fn fstat(fd: i32, result: UserPtr<abi::file::Stat>) -> Result<usize> {
     let stat = current::place(fd)?.inode().stat()?;
     result.write(&to_user(&stat))?;
     Ok(0)
 }
 
 /// `newfstatat`.
-pub fn newfstatat(
+pub(crate) fn newfstatat(
     directory: i32,
     path: UserPtr<u8>,
     result: UserPtr<abi::file::Stat>,
@@ -92,7 +92,7 @@ pub fn newfstatat(
 }
 
 /// `statx`.
-pub fn statx(
+pub(crate) fn statx(
     directory: i32,
     path: UserPtr<u8>,
     flags: u32,
@@ -143,12 +143,12 @@ fn statx_time(time: u64) -> StatxTime {
 }
 
 /// `statfs`.
-pub fn statfs(path: UserPtr<u8>, result: UserPtr<abi::file::Statfs>) -> Result<usize> {
+pub(crate) fn statfs(path: UserPtr<u8>, result: UserPtr<abi::file::Statfs>) -> Result<usize> {
     show_file_system(&look_up(AT_FDCWD, path, 0)?, result)
 }
 
 /// `fstatfs`.
-pub fn fstatfs(fd: i32, result: UserPtr<abi::file::Statfs>) -> Result<usize> {
+pub(crate) fn fstatfs(fd: i32, result: UserPtr<abi::file::Statfs>) -> Result<usize> {
     show_file_system(&current::place(fd)?, result)
 }
 
@@ -173,17 +173,22 @@ fn show_file_system(place: &Path, result: UserPtr<abi::file::Statfs>) -> Result<
 }
 
 /// `access`.
-pub fn access(path: UserPtr<u8>, mode: u32) -> Result<usize> {
+pub(crate) fn access(path: UserPtr<u8>, mode: u32) -> Result<usize> {
     faccessat2(AT_FDCWD, path, mode, 0)
 }
 
 /// `faccessat`.
-pub fn faccessat(directory: i32, path: UserPtr<u8>, mode: u32) -> Result<usize> {
+pub(crate) fn faccessat(directory: i32, path: UserPtr<u8>, mode: u32) -> Result<usize> {
     faccessat2(directory, path, mode, 0)
 }
 
 /// `faccessat2`.
-pub fn faccessat2(directory: i32, path: UserPtr<u8>, mode: u32, flags: u32) -> Result<usize> {
+pub(crate) fn faccessat2(
+    directory: i32,
+    path: UserPtr<u8>,
+    mode: u32,
+    flags: u32,
+) -> Result<usize> {
     if mode & !7 != 0 || flags & !(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
         return Err(Errno::EINVAL);
     }
@@ -200,12 +205,12 @@ pub fn faccessat2(directory: i32, path: UserPtr<u8>, mode: u32, flags: u32) -> R
 }
 
 /// `readlink`.
-pub fn readlink(path: UserPtr<u8>, buffer: UserPtr<u8>, size: i32) -> Result<usize> {
+pub(crate) fn readlink(path: UserPtr<u8>, buffer: UserPtr<u8>, size: i32) -> Result<usize> {
     readlinkat(AT_FDCWD, path, buffer, size)
 }
 
 /// `readlinkat`. A target that does not fit is cut.
-pub fn readlinkat(
+pub(crate) fn readlinkat(
     directory: i32,
     path: UserPtr<u8>,
     buffer: UserPtr<u8>,

@@ -10,7 +10,7 @@ use crate::current;
 use crate::user::{MAX_RW_COUNT, UserPtr};
 
 /// `uname`.
-pub fn uname(result: UserPtr<Utsname>) -> Result<usize> {
+pub(crate) fn uname(result: UserPtr<Utsname>) -> Result<usize> {
     let uts = Thread::of(&sched::current()).uts();
     result.write(&Utsname {
         system: field(process::SYSNAME.as_bytes()),
@@ -40,21 +40,21 @@ fn new_name(name: UserPtr<u8>, length: i32) -> Result<([u8; NAME_LENGTH], usize)
 }
 
 /// `sethostname`.
-pub fn sethostname(name: UserPtr<u8>, length: i32) -> Result<usize> {
+pub(crate) fn sethostname(name: UserPtr<u8>, length: i32) -> Result<usize> {
     let (text, length) = new_name(name, length)?;
     Thread::of(&sched::current()).uts().set_host_name(&text[..length])?;
     Ok(0)
 }
 
 /// `setdomainname`.
-pub fn setdomainname(name: UserPtr<u8>, length: i32) -> Result<usize> {
+pub(crate) fn setdomainname(name: UserPtr<u8>, length: i32) -> Result<usize> {
     let (text, length) = new_name(name, length)?;
     Thread::of(&sched::current()).uts().set_domain_name(&text[..length])?;
     Ok(0)
 }
 
 /// `vhangup`: hangs the caller's controlling terminal up, if it has one.
-pub fn vhangup() -> Result<usize> {
+pub(crate) fn vhangup() -> Result<usize> {
     current::credentials().require(Capabilities::SYS_TTY_CONFIG)?;
     let session = process::session_of(process::process_of(&sched::current()));
     if let Some(terminal) = session.and_then(|session| session.terminal()) {
@@ -64,7 +64,7 @@ pub fn vhangup() -> Result<usize> {
 }
 
 /// `sysinfo`.
-pub fn sysinfo(result: UserPtr<abi::system::Sysinfo>) -> Result<usize> {
+pub(crate) fn sysinfo(result: UserPtr<abi::system::Sysinfo>) -> Result<usize> {
     /// Load averages are in units of 1/65536.
     const LOAD_SHIFT: u32 = 16;
     let memory = ::memory::statistics();
@@ -81,7 +81,7 @@ pub fn sysinfo(result: UserPtr<abi::system::Sysinfo>) -> Result<usize> {
 }
 
 /// `getrandom`.
-pub fn getrandom(buffer: UserPtr<u8>, count: usize, flags: u32) -> Result<usize> {
+pub(crate) fn getrandom(buffer: UserPtr<u8>, count: usize, flags: u32) -> Result<usize> {
     const GRND_NONBLOCK: u32 = 1;
     const GRND_RANDOM: u32 = 2;
     const GRND_INSECURE: u32 = 4;

@@ -12,29 +12,29 @@ use crate::abi::ipc::IpcPermissions;
 const IPC_CREAT: u32 = 0o1000;
 const IPC_EXCL: u32 = 0o2000;
 /// Fail where one would have to wait.
-pub const IPC_NOWAIT: u32 = 0o4000;
+pub(crate) const IPC_NOWAIT: u32 = 0o4000;
 
 /// Commands; old programs set a bit that means nothing any more.
-pub const IPC_64: i32 = 0x100;
+pub(crate) const IPC_64: i32 = 0x100;
 /// Remove it.
-pub const IPC_RMID: i32 = 0;
+pub(crate) const IPC_RMID: i32 = 0;
 /// Change it.
-pub const IPC_SET: i32 = 1;
+pub(crate) const IPC_SET: i32 = 1;
 /// Show it.
-pub const IPC_STAT: i32 = 2;
+pub(crate) const IPC_STAT: i32 = 2;
 /// Show the limits.
-pub const IPC_INFO: i32 = 3;
+pub(crate) const IPC_INFO: i32 = 3;
 
 /// What one wants with an object to read it.
-pub const READ: u32 = 4;
+pub(crate) const READ: u32 = 4;
 
 /// How an object is to be got.
-pub fn create(flags: u32) -> Create {
+pub(crate) fn create(flags: u32) -> Create {
     Create { make: flags & IPC_CREAT != 0, exclusive: flags & IPC_EXCL != 0, mode: flags & 0o777 }
 }
 
 /// Whose an object is, as programs see it.
-pub fn shown(number: i32, key: i32, permissions: &Permissions) -> IpcPermissions {
+pub(crate) fn shown(number: i32, key: i32, permissions: &Permissions) -> IpcPermissions {
     IpcPermissions {
         key,
         uid: permissions.uid,
@@ -51,7 +51,7 @@ pub fn shown(number: i32, key: i32, permissions: &Permissions) -> IpcPermissions
 ///
 /// # Errors
 /// EINVAL: nobody.
-pub fn new_owner(given: &IpcPermissions) -> Result<NewOwner> {
+pub(crate) fn new_owner(given: &IpcPermissions) -> Result<NewOwner> {
     let IpcPermissions { uid, gid, mode, .. } = *given;
     if uid == u32::MAX || gid == u32::MAX {
         return Err(Errno::EINVAL);
@@ -60,11 +60,11 @@ pub fn new_owner(given: &IpcPermissions) -> Result<NewOwner> {
 }
 
 /// A date in seconds.
-pub fn seconds(date: u64) -> i64 {
+pub(crate) fn seconds(date: u64) -> i64 {
     (date / time::SECOND) as i64
 }
 
 /// A process's number as the caller sees it; 0: nobody, or nobody that it sees.
-pub fn number_of(pid: Option<&Arc<Pid>>) -> u32 {
+pub(crate) fn number_of(pid: Option<&Arc<Pid>>) -> u32 {
     pid.map_or(0, |pid| pid.number_in(&process::current_pid_namespace()))
 }

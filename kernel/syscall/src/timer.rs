@@ -8,7 +8,7 @@ use crate::abi::time::{IntervalTimeval, Timeval};
 use crate::user::UserPtr;
 
 /// `alarm`: seconds that were left of the last one.
-pub fn alarm(seconds: u32) -> Result<usize> {
+pub(crate) fn alarm(seconds: u32) -> Result<usize> {
     let new = TimerSetting { value: u64::from(seconds) * SECOND, interval: 0 };
     let old = process::set_interval_timer(IntervalTimer::Real, new)?;
     let whole = old.value / SECOND;
@@ -31,7 +31,7 @@ fn timer_of(which: u32) -> Result<IntervalTimer> {
 }
 
 /// `setitimer`.
-pub fn setitimer(
+pub(crate) fn setitimer(
     which: u32,
     new: UserPtr<IntervalTimeval>,
     old: UserPtr<IntervalTimeval>,
@@ -54,7 +54,7 @@ pub fn setitimer(
 }
 
 /// `getitimer`.
-pub fn getitimer(which: u32, result: UserPtr<IntervalTimeval>) -> Result<usize> {
+pub(crate) fn getitimer(which: u32, result: UserPtr<IntervalTimeval>) -> Result<usize> {
     let which = timer_of(which)?;
     result.write(&show(process::interval_timer(which)))?;
     Ok(0)

@@ -205,7 +205,7 @@ impl FileOperations for TimerFd {
 }
 
 /// `timerfd_create`.
-pub fn timerfd_create(clock: i32, flags: u32) -> Result<usize> {
+pub(crate) fn timerfd_create(clock: i32, flags: u32) -> Result<usize> {
     let clock = match clock {
         // CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, and the two that would wake a machine.
         0 | 1 | 7..=9 => Clock::from_number(clock)?,
@@ -219,7 +219,7 @@ pub fn timerfd_create(clock: i32, flags: u32) -> Result<usize> {
 }
 
 /// `timerfd_settime`.
-pub fn timerfd_settime(
+pub(crate) fn timerfd_settime(
     fd: i32,
     flags: u32,
     new: UserPtr<IntervalTimespec>,
@@ -238,7 +238,7 @@ pub fn timerfd_settime(
 }
 
 /// `timerfd_gettime`.
-pub fn timerfd_gettime(fd: i32, result: UserPtr<IntervalTimespec>) -> Result<usize> {
+pub(crate) fn timerfd_gettime(fd: i32, result: UserPtr<IntervalTimespec>) -> Result<usize> {
     let file = current::file(fd)?;
     result.write(&timer_of(&file)?.show())?;
     Ok(0)

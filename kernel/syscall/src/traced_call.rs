@@ -19,7 +19,7 @@ const RESTART_SYSCALL: u64 = 219;
 
 /// Makes the system call that trapped. Gives the exit code if it was the task's last.
 #[cold]
-pub fn make(context: &mut UserContext, restart: &mut Option<Restart>) -> Option<u32> {
+pub(crate) fn make(context: &mut UserContext, restart: &mut Option<Restart>) -> Option<u32> {
     let end = stop_and_make(context, restart, table::dispatch);
     finish(context, restart, end)
 }
@@ -27,7 +27,7 @@ pub fn make(context: &mut UserContext, restart: &mut Option<Restart>) -> Option<
 /// Goes on with a call that was interrupted before its tracer wanted to know: as a rule it was the
 /// tracer that interrupted it. Gives the exit code if it was the task's last.
 #[cold]
-pub fn resume(context: &mut UserContext, restart: &mut Option<Restart>) -> Option<u32> {
+pub(crate) fn resume(context: &mut UserContext, restart: &mut Option<Restart>) -> Option<u32> {
     let end = stop_and_resume(context, restart);
     finish(context, restart, end)
 }

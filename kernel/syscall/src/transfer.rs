@@ -75,13 +75,13 @@ impl<S: Source> Source for Limited<S> {
 }
 
 /// How long the program may make a file.
-pub fn file_size_limit() -> u64 {
+pub(crate) fn file_size_limit() -> u64 {
     current::process().limit(Resource::FileSize).soft
 }
 
 /// A write that fails for want of a reader, or because of the limit on a file's length, also sends a
 /// signal.
-pub fn signal_for(error: Errno) {
+pub(crate) fn signal_for(error: Errno) {
     let signal = match error {
         Errno::EPIPE => Signal::SIGPIPE,
         // A limit that no file can exceed is not why.
@@ -95,7 +95,7 @@ pub fn signal_for(error: Errno) {
 ///
 /// # Errors
 /// EINVAL: negative as `ssize_t`.
-pub fn buffer(address: usize, length: usize) -> Result<UserBuffer> {
+pub(crate) fn buffer(address: usize, length: usize) -> Result<UserBuffer> {
     if length > isize::MAX as usize {
         return Err(Errno::EINVAL);
     }
@@ -106,7 +106,7 @@ pub fn buffer(address: usize, length: usize) -> Result<UserBuffer> {
 ///
 /// # Errors
 /// EINVAL, EFAULT, ENOMEM.
-pub fn segments(list: UserPtr<IoVec>, count: usize) -> Result<UserBuffer> {
+pub(crate) fn segments(list: UserPtr<IoVec>, count: usize) -> Result<UserBuffer> {
     if count > fs::io::MAX_SEGMENTS {
         return Err(Errno::EINVAL);
     }
@@ -117,51 +117,51 @@ pub fn segments(list: UserPtr<IoVec>, count: usize) -> Result<UserBuffer> {
 }
 
 /// `read`.
-pub fn read(fd: i32, address: usize, count: usize) -> Result<usize> {
+pub(crate) fn read(fd: i32, address: usize, count: usize) -> Result<usize> {
     At::Position.read(&*current::file(fd)?, buffer(address, count)?)
 }
 
 /// `write`.
-pub fn write(fd: i32, address: usize, count: usize) -> Result<usize> {
+pub(crate) fn write(fd: i32, address: usize, count: usize) -> Result<usize> {
     At::Position.write(&*current::file(fd)?, buffer(address, count)?)
 }
 
 /// `pread64`.
-pub fn pread(fd: i32, address: usize, count: usize, offset: i64) -> Result<usize> {
+pub(crate) fn pread(fd: i32, address: usize, count: usize, offset: i64) -> Result<usize> {
     At::offset(offset)?.read(&*current::file(fd)?, buffer(address, count)?)
 }
 
 /// `pwrite64`.
-pub fn pwrite(fd: i32, address: usize, count: usize, offset: i64) -> Result<usize> {
+pub(crate) fn pwrite(fd: i32, address: usize, count: usize, offset: i64) -> Result<usize> {
     At::offset(offset)?.write(&*current::file(fd)?, buffer(address, count)?)
 }
 
 /// `readv`.
-pub fn readv(fd: i32, list: UserPtr<IoVec>, count: usize) -> Result<usize> {
+pub(crate) fn readv(fd: i32, list: UserPtr<IoVec>, count: usize) -> Result<usize> {
     let file = current::file(fd)?;
     At::Position.read(&file, segments(list, count)?)
 }
 
 /// `writev`.
-pub fn writev(fd: i32, list: UserPtr<IoVec>, count: usize) -> Result<usize> {
+pub(crate) fn writev(fd: i32, list: UserPtr<IoVec>, count: usize) -> Result<usize> {
     let file = current::file(fd)?;
     At::Position.write(&file, segments(list, count)?)
 }
 
 /// `preadv`. The offset's upper half is in the lower on 64-bit machines.
-pub fn preadv(fd: i32, list: UserPtr<IoVec>, count: usize, offset: i64) -> Result<usize> {
+pub(crate) fn preadv(fd: i32, list: UserPtr<IoVec>, count: usize, offset: i64) -> Result<usize> {
     let at = At::offset(offset)?;
     at.read(&*current::file(fd)?, segments(list, count)?)
 }
 
 /// `pwritev`.
-pub fn pwritev(fd: i32, list: UserPtr<IoVec>, count: usize, offset: i64) -> Result<usize> {
+pub(crate) fn pwritev(fd: i32, list: UserPtr<IoVec>, count: usize, offset: i64) -> Result<usize> {
     let at = At::offset(offset)?;
     at.write(&*current::file(fd)?, segments(list, count)?)
 }
 
 /// `preadv2`.
-pub fn preadv2(
+pub(crate) fn preadv2(
     fd: i32,
     list: UserPtr<IoVec>,
     count: usize,
@@ -175,7 +175,7 @@ pub fn preadv2(
 }
 
 /// `pwritev2`.
-pub fn pwritev2(
+pub(crate) fn pwritev2(
     fd: i32,
     list: UserPtr<IoVec>,
     count: usize,
@@ -197,7 +197,7 @@ fn check_flags(flags: u32) -> Result<()> {
 }
 
 /// `lseek`.
-pub fn lseek(fd: i32, offset: i64, whence: u32) -> Result<usize> {
+pub(crate) fn lseek(fd: i32, offset: i64, whence: u32) -> Result<usize> {
     let file = current::file(fd)?;
     let unsigned = |error| u64::try_from(offset).map_err(|_| error);
     let from = match whence {
@@ -212,24 +212,24 @@ pub fn lseek(fd: i32, offset: i64, whence: u32) -> Result<usize> {
 }
 
 /// `fsync` and `fdatasync`.
-pub fn fsync(fd: i32) -> Result<usize> {
+pub(crate) fn fsync(fd: i32) -> Result<usize> {
     current::file(fd)?.sync()?;
     Ok(0)
 }
 
 /// `sync`: all file systems are in memory.
-pub fn sync() -> Result<usize> {
+pub(crate) fn sync() -> Result<usize> {
     Ok(0)
 }
 
 /// `syncfs`: as `sync`.
-pub fn syncfs(fd: i32) -> Result<usize> {
+pub(crate) fn syncfs(fd: i32) -> Result<usize> {
     current::file(fd)?;
     Ok(0)
 }
 
 /// `truncate`.
-pub fn truncate(path: UserPtr<u8>, length: i64) -> Result<usize> {
+pub(crate) fn truncate(path: UserPtr<u8>, length: i64) -> Result<usize> {
     let length = new_length(length)?;
     let path = path.read_path()?;
     current::as_caller(|caller| caller.truncate(&path, length, file_size_limit()))
@@ -238,7 +238,7 @@ pub fn truncate(path: UserPtr<u8>, length: i64) -> Result<usize> {
 }
 
 /// `ftruncate`.
-pub fn ftruncate(fd: i32, length: i64) -> Result<usize> {
+pub(crate) fn ftruncate(fd: i32, length: i64) -> Result<usize> {
     let length = new_length(length)?;
     current::file(fd)?
         .truncate(length, file_size_limit())
@@ -251,7 +251,7 @@ fn new_length(length: i64) -> Result<u64> {
 }
 
 /// `fallocate`.
-pub fn fallocate(fd: i32, mode: u32, offset: i64, length: i64) -> Result<usize> {
+pub(crate) fn fallocate(fd: i32, mode: u32, offset: i64, length: i64) -> Result<usize> {
     let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
     let length = u64::try_from(length).map_err(|_| Errno::EINVAL)?;
     current::file(fd)?
@@ -261,7 +261,7 @@ pub fn fallocate(fd: i32, mode: u32, offset: i64, length: i64) -> Result<usize> 
 }
 
 /// `fadvise64`: advice that nothing follows from.
-pub fn fadvise(fd: i32, _offset: i64, length: i64, advice: u32) -> Result<usize> {
+pub(crate) fn fadvise(fd: i32, _offset: i64, length: i64, advice: u32) -> Result<usize> {
     let file = current::file(fd)?;
     if !file.operations().is_seekable() {
         return Err(Errno::ESPIPE);
@@ -273,7 +273,7 @@ pub fn fadvise(fd: i32, _offset: i64, length: i64, advice: u32) -> Result<usize>
 }
 
 /// `readahead`: as advice.
-pub fn readahead(fd: i32, _offset: i64, _count: usize) -> Result<usize> {
+pub(crate) fn readahead(fd: i32, _offset: i64, _count: usize) -> Result<usize> {
     let file = current::file(fd)?;
     if !file.flags().readable() {
         return Err(Errno::EBADF);
@@ -376,7 +376,7 @@ fn read_offset(pointer: UserPtr<i64>) -> Result<u64> {
 }
 
 /// `sendfile`.
-pub fn sendfile(
+pub(crate) fn sendfile(
     output: i32,
     input: i32,
     input_position: UserPtr<i64>,
@@ -390,7 +390,7 @@ pub fn sendfile(
 }
 
 /// `copy_file_range`.
-pub fn copy_file_range(
+pub(crate) fn copy_file_range(
     input: i32,
     input_position: UserPtr<i64>,
     output: i32,

@@ -21,7 +21,7 @@ fn own_group() -> Result<Arc<Pid>> {
 }
 
 /// `wait4`.
-pub fn wait4(
+pub(crate) fn wait4(
     pid: i32,
     status: UserPtr<u32>,
     options: u32,
@@ -54,7 +54,7 @@ const P_PGID: u32 = 2;
 const P_PIDFD: u32 = 3;
 
 /// `waitid`.
-pub fn waitid(
+pub(crate) fn waitid(
     kind: u32,
     id: i32,
     info: UserPtr<u8>,

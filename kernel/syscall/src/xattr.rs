@@ -7,37 +7,37 @@ use crate::stat::{AT_SYMLINK_NOFOLLOW, look_up};
 use crate::user::UserPtr;
 
 /// `getxattr`, `setxattr`, `removexattr`: the file has to be there all the same.
-pub fn of_path(path: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn of_path(path: UserPtr<u8>) -> Result<usize> {
     look_up(AT_FDCWD, path, 0)?;
     Err(Errno::EOPNOTSUPP)
 }
 
 /// `lgetxattr`, `lsetxattr`, `lremovexattr`.
-pub fn of_link(path: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn of_link(path: UserPtr<u8>) -> Result<usize> {
     look_up(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW)?;
     Err(Errno::EOPNOTSUPP)
 }
 
 /// `fgetxattr`, `fsetxattr`, `fremovexattr`.
-pub fn of_file(fd: i32) -> Result<usize> {
+pub(crate) fn of_file(fd: i32) -> Result<usize> {
     current::file(fd)?;
     Err(Errno::EOPNOTSUPP)
 }
 
 /// `listxattr`: an empty list.
-pub fn list(path: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn list(path: UserPtr<u8>) -> Result<usize> {
     look_up(AT_FDCWD, path, 0)?;
     Ok(0)
 }
 
 /// `llistxattr`.
-pub fn list_of_link(path: UserPtr<u8>) -> Result<usize> {
+pub(crate) fn list_of_link(path: UserPtr<u8>) -> Result<usize> {
     look_up(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW)?;
     Ok(0)
 }
 
 /// `flistxattr`.
-pub fn list_of_file(fd: i32) -> Result<usize> {
+pub(crate) fn list_of_file(fd: i32) -> Result<usize> {
     current::file(fd)?;
     Ok(0)
 }

@@ -11,26 +11,26 @@ use contract::{MAX_CPUS, NodeId};
 use core::ops::Range;
 
 /// The most nodes that are told apart; more are folded into node 0.
-pub const MAX_NODES: usize = 8;
+pub(crate) const MAX_NODES: usize = 8;
 const MAX_AFFINITIES: usize = 16;
 
 /// Memory that is near to a node.
 #[derive(Clone)]
-pub struct Affinity {
+pub(crate) struct Affinity {
     pub memory: Range<usize>,
     pub node: NodeId,
 }
 
 /// A register as ACPI names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Register {
+pub(crate) enum Register {
     Memory(usize),
     Port(u16),
 }
 
 /// How the machine is switched off and reset.
 #[derive(Clone, Copy, Default)]
-pub struct Power {
+pub(crate) struct Power {
     /// The control register for sleeping, and whether it is the short one of reduced hardware.
     pub sleep: Option<(Register, bool)>,
     /// The value for "soft off" in that register.
@@ -42,7 +42,7 @@ pub struct Power {
 }
 
 /// What the tables said.
-pub struct Platform {
+pub(crate) struct Platform {
     apic_ids: [u32; MAX_CPUS],
     cpus: usize,
     nodes_of_cpus: [NodeId; MAX_CPUS],
@@ -86,12 +86,12 @@ impl Platform {
     }
 
     /// The APIC numbers and nodes of the CPUs that are enabled, in the firmware's order.
-    pub fn cpus(&self) -> impl Iterator<Item = (u32, NodeId)> {
+    pub(crate) fn cpus(&self) -> impl Iterator<Item = (u32, NodeId)> {
         self.apic_ids[..self.cpus].iter().copied().zip(self.nodes_of_cpus)
     }
 
     /// Which memory belongs to which node.
-    pub fn affinities(&self) -> &[Affinity] {
+    pub(crate) fn affinities(&self) -> &[Affinity] {
         &self.affinities[..self.affinity_count]
     }
 
@@ -112,12 +112,12 @@ impl Platform {
 static PLATFORM: Once<Platform> = Once::new();
 
 /// What the tables said; after `read`.
-pub fn platform() -> &'static Platform {
+pub(crate) fn platform() -> &'static Platform {
     PLATFORM.get().expect("the firmware's tables are read first")
 }
 
 /// The same, if it has come to that.
-pub fn known() -> Option<&'static Platform> {
+pub(crate) fn known() -> Option<&'static Platform> {
     PLATFORM.get()
 }
 
@@ -193,7 +193,7 @@ fn search() -> Option<usize> {
 }
 
 /// Reads the tables; once. `root` is what the boot loader said, 0 if nothing.
-pub fn read(root: usize) {
+pub(crate) fn read(root: usize) {
     let mut platform = Platform::new();
     let root = if root == 0 { search() } else { Some(root) };
     // A machine without tables has one CPU, one node, and what every PC has.

@@ -12,19 +12,19 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Registers, in units of 16 bytes.
 mod register {
-    pub const ID: u32 = 0x02;
-    pub const END_OF_INTERRUPT: u32 = 0x0b;
-    pub const LOGICAL_DESTINATION: u32 = 0x0d;
-    pub const SPURIOUS: u32 = 0x0f;
-    pub const COMMAND: u32 = 0x30;
-    pub const COMMAND_HIGH: u32 = 0x31;
-    pub const TIMER: u32 = 0x32;
-    pub const LINT0: u32 = 0x35;
-    pub const LINT1: u32 = 0x36;
-    pub const ERROR: u32 = 0x37;
-    pub const TIMER_INITIAL: u32 = 0x38;
-    pub const TIMER_CURRENT: u32 = 0x39;
-    pub const TIMER_DIVIDE: u32 = 0x3e;
+    pub(crate) const ID: u32 = 0x02;
+    pub(crate) const END_OF_INTERRUPT: u32 = 0x0b;
+    pub(crate) const LOGICAL_DESTINATION: u32 = 0x0d;
+    pub(crate) const SPURIOUS: u32 = 0x0f;
+    pub(crate) const COMMAND: u32 = 0x30;
+    pub(crate) const COMMAND_HIGH: u32 = 0x31;
+    pub(crate) const TIMER: u32 = 0x32;
+    pub(crate) const LINT0: u32 = 0x35;
+    pub(crate) const LINT1: u32 = 0x36;
+    pub(crate) const ERROR: u32 = 0x37;
+    pub(crate) const TIMER_INITIAL: u32 = 0x38;
+    pub(crate) const TIMER_CURRENT: u32 = 0x39;
+    pub(crate) const TIMER_DIVIDE: u32 = 0x3e;
 }
 
 const MASKED: u32 = 1 << 16;
@@ -69,7 +69,7 @@ fn write(register: u32, value: u32) {
 }
 
 /// Finds the controllers and sets them up for the boot CPU.
-pub fn start() {
+pub(crate) fn start() {
     if !features::get().x2apic {
         let Ok(page) = paging::map_device((rdmsr(msr::APIC_BASE) & 0xf_ffff_f000) as usize) else {
             boot::give_up("no memory for device mappings");
@@ -83,7 +83,7 @@ pub fn start() {
 }
 
 /// Sets up the local APIC of this CPU.
-pub fn start_local() {
+pub(crate) fn start_local() {
     const ENABLE: u64 = 1 << 11;
     const X2APIC: u64 = 1 << 10;
     let extended = page().is_none();
@@ -103,14 +103,14 @@ pub fn start_local() {
 }
 
 /// The number that interrupts for this CPU carry.
-pub fn id() -> u32 {
+pub(crate) fn id() -> u32 {
     let id = read(register::ID);
     if page().is_some() { id >> 24 } else { id }
 }
 
 /// Tells the local APIC that its interrupt has been handled.
 #[inline]
-pub fn end_of_interrupt() {
+pub(crate) fn end_of_interrupt() {
     write(register::END_OF_INTERRUPT, 0);
 }
 
@@ -137,38 +137,38 @@ fn command(target: u32, low: u32) {
 }
 
 /// Sends an interrupt.
-pub fn send(target: u32, vector: u8) {
+pub(crate) fn send(target: u32, vector: u8) {
     command(target, ASSERT | u32::from(vector));
 }
 
 /// Sends a non-maskable interrupt.
-pub fn send_nmi(target: u32) {
+pub(crate) fn send_nmi(target: u32) {
     command(target, ASSERT | DELIVERY_NMI);
 }
 
 /// Resets a CPU, so that it waits for `send_startup`.
-pub fn send_init(target: u32) {
+pub(crate) fn send_init(target: u32) {
     command(target, ASSERT | DELIVERY_INIT);
 }
 
 /// Makes a CPU that waits begin in real mode at a page below one megabyte.
-pub fn send_startup(target: u32, address: usize) {
+pub(crate) fn send_startup(target: u32, address: usize) {
     command(target, ASSERT | DELIVERY_STARTUP | (address >> 12) as u32);
 }
 
 /// Starts the local timer's count; 0 stops it.
 #[inline]
-pub fn set_timer_count(count: u32) {
+pub(crate) fn set_timer_count(count: u32) {
     write(register::TIMER_INITIAL, count);
 }
 
 /// What is left of the local timer's count.
-pub fn timer_count() -> u32 {
+pub(crate) fn timer_count() -> u32 {
     read(register::TIMER_CURRENT)
 }
 
 /// Lets the serial port's interrupt through to this CPU.
-pub fn route_serial() {
+pub(crate) fn route_serial() {
     let platform = acpi::platform();
     let (number, low, level) = platform.serial_interrupt;
     let (address, first) = platform.io_apic.unwrap_or((0xfec0_0000, 0));

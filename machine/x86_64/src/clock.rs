@@ -13,7 +13,7 @@ use crate::{acpi, apic};
 use core::sync::atomic::{AtomicU32, Ordering::*};
 
 /// The speeds of the time-stamp counter and of the local timer, in Hertz.
-pub struct Rates {
+pub(crate) struct Rates {
     pub counter: u64,
     pub timer: u64,
 }
@@ -32,7 +32,7 @@ struct Reference {
 }
 
 /// The speeds, or `None` if there is nothing to measure by.
-pub fn measure() -> Option<Rates> {
+pub(crate) fn measure() -> Option<Rates> {
     let timer = Reference { read: count_up, frequency: VIRTUAL_TIMER, mask: u32::MAX.into() };
     let timer_known =
         matches!(features::get().hypervisor, Some(Hypervisor::Tcg | Hypervisor::Kvm(_)));
@@ -172,7 +172,7 @@ fn against(reference: &Reference) -> u64 {
 }
 
 /// The date now, in seconds since 1970, from the battery-backed clock; 0 if there is none.
-pub fn date() -> u64 {
+pub(crate) fn date() -> u64 {
     const STATUS_B: u8 = 0x0b;
     let read = |register: u8| {
         outb(0x70, register);

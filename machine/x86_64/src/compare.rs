@@ -12,7 +12,7 @@ use core::arch::naked_asm;
 // SAFETY: nothing else in the image has this name but the library's version, which gives way to another.
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
-pub unsafe extern "C" fn memcmp(one: *const u8, other: *const u8, length: usize) -> i32 {
+pub(crate) unsafe extern "C" fn memcmp(one: *const u8, other: *const u8, length: usize) -> i32 {
     naked_asm!(
         "sub rdx, 8",
         "jb 3f",
@@ -65,6 +65,6 @@ pub unsafe extern "C" fn memcmp(one: *const u8, other: *const u8, length: usize)
 // SAFETY: as there.
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
-pub unsafe extern "C" fn bcmp(one: *const u8, other: *const u8, length: usize) -> i32 {
+pub(crate) unsafe extern "C" fn bcmp(one: *const u8, other: *const u8, length: usize) -> i32 {
     naked_asm!("jmp {memcmp}", memcmp = sym memcmp)
 }

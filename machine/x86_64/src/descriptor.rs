@@ -12,22 +12,22 @@ use core::arch::asm;
 use core::cell::UnsafeCell;
 use core::mem::{offset_of, size_of};
 
-pub const KERNEL_CODE: u16 = 0x10;
-pub const KERNEL_DATA: u16 = 0x18;
-pub const USER_CODE_32: u16 = 0x23;
-pub const USER_DATA: u16 = 0x2b;
-pub const USER_CODE: u16 = 0x33;
+pub(crate) const KERNEL_CODE: u16 = 0x10;
+pub(crate) const KERNEL_DATA: u16 = 0x18;
+pub(crate) const USER_CODE_32: u16 = 0x23;
+pub(crate) const USER_DATA: u16 = 0x2b;
+pub(crate) const USER_CODE: u16 = 0x33;
 const TASK_STATE: u16 = 0x40;
 
 /// The stacks of the exceptions that need their own, by their number in the task state segment.
-pub const DOUBLE_FAULT_STACK: u8 = 1;
-pub const NMI_STACK: u8 = 2;
-pub const MACHINE_CHECK_STACK: u8 = 3;
-pub const DEBUG_STACK: u8 = 4;
+pub(crate) const DOUBLE_FAULT_STACK: u8 = 1;
+pub(crate) const NMI_STACK: u8 = 2;
+pub(crate) const MACHINE_CHECK_STACK: u8 = 3;
+pub(crate) const DEBUG_STACK: u8 = 4;
 
 /// The 64-bit task state segment.
 #[repr(C, packed(4))]
-pub struct TaskState {
+pub(crate) struct TaskState {
     reserved: u32,
     /// The stack pointer for interrupts that come from user mode.
     pub kernel_stack: u64,
@@ -53,7 +53,7 @@ pub struct Descriptors {
 unsafe impl Sync for Descriptors {}
 
 /// Where `kernel_stack` of the task state is in [`PerCpu`].
-pub const KERNEL_STACK_OFFSET: usize = offset_of!(PerCpu, descriptors)
+pub(crate) const KERNEL_STACK_OFFSET: usize = offset_of!(PerCpu, descriptors)
     + offset_of!(Descriptors, state)
     + offset_of!(TaskState, kernel_stack);
 
@@ -148,7 +148,7 @@ unsafe impl Sync for InterruptTable {}
 static INTERRUPT_TABLE: InterruptTable = InterruptTable(UnsafeCell::new([[0; 2]; 256]));
 
 /// Fills the interrupt table; once, on the boot CPU.
-pub fn fill_interrupt_table() {
+pub(crate) fn fill_interrupt_table() {
     // SAFETY: see the type.
     let table = unsafe { &mut *INTERRUPT_TABLE.0.get() };
     for (vector, entry) in stubs() {

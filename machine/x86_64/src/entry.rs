@@ -168,12 +168,12 @@ unsafe extern "C" {
 }
 
 /// The first address of the stack that the boot CPU starts on; the page below it is its guard.
-pub fn boot_stack_start() -> usize {
+pub(crate) fn boot_stack_start() -> usize {
     &raw const boot_stack as usize
 }
 
 /// The code that is put at [`TRAMPOLINE`].
-pub fn trampoline() -> &'static [u8] {
+pub(crate) fn trampoline() -> &'static [u8] {
     let start = &raw const trampoline_start;
     let length = &raw const trampoline_end as usize - start as usize;
     // SAFETY: the two symbols bound read-only bytes of the image.

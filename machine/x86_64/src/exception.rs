@@ -10,14 +10,14 @@ use contract::preempt::{NMI_UNIT, NO_RESCHED};
 use contract::{Access, Oops, OopsKind};
 use core::sync::atomic::Ordering::Relaxed;
 
-pub const DEBUG: u64 = 1;
-pub const NMI: u64 = 2;
-pub const DOUBLE_FAULT: u64 = 8;
-pub const GENERAL_PROTECTION: u64 = 13;
-pub const PAGE_FAULT: u64 = 14;
+pub(crate) const DEBUG: u64 = 1;
+pub(crate) const NMI: u64 = 2;
+pub(crate) const DOUBLE_FAULT: u64 = 8;
+pub(crate) const GENERAL_PROTECTION: u64 = 13;
+pub(crate) const PAGE_FAULT: u64 = 14;
 
 /// What a page fault's error code says about the access, and whether a page was there.
-pub fn page_fault_code(code: u64) -> (Access, bool) {
+pub(crate) fn page_fault_code(code: u64) -> (Access, bool) {
     let access = match code {
         _ if code & 1 << 4 != 0 => Access::Execute,
         _ if code & 1 << 1 != 0 => Access::Write,
@@ -27,7 +27,7 @@ pub fn page_fault_code(code: u64) -> (Access, bool) {
 }
 
 /// An exception in kernel mode, on the stack of the code that raised it. Interrupts are off.
-pub extern "C" fn in_kernel(frame: &mut Frame) {
+pub(crate) extern "C" fn in_kernel(frame: &mut Frame) {
     if frame.vector == PAGE_FAULT {
         let address = cr2() as usize;
         let (access, _) = page_fault_code(frame.code);
@@ -66,7 +66,7 @@ fn bring_in(address: usize, access: Access) -> bool {
 }
 
 /// Double fault, NMI, machine check or debug exception, each on its own stack.
-pub extern "C" fn on_own_stack(frame: &mut Frame) {
+pub(crate) extern "C" fn on_own_stack(frame: &mut Frame) {
     match frame.vector {
         NMI => {
             cpu::preempt_add(NMI_UNIT);

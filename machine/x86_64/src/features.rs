@@ -5,7 +5,7 @@ use crate::registers::{cpuid, cr4};
 use core::arch::x86_64::CpuidResult;
 
 /// What this crate asks about, found once at boot.
-pub struct Features {
+pub(crate) struct Features {
     /// The bits of CR4 that are set beyond those that long mode needs.
     pub cr4: u64,
     /// 1-GiB pages.
@@ -39,7 +39,7 @@ pub struct Features {
 
 /// Virtual machine monitors whose clocks are known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Hypervisor {
+pub(crate) enum Hypervisor {
     /// QEMU's own translator.
     Tcg,
     /// KVM, at this CPUID leaf.
@@ -51,12 +51,12 @@ pub enum Hypervisor {
 static FEATURES: Once<Features> = Once::new();
 
 /// The features; after `detect`.
-pub fn get() -> &'static Features {
+pub(crate) fn get() -> &'static Features {
     FEATURES.get().expect("features are detected first")
 }
 
 /// Registers EBX, ECX, EDX of a CPUID leaf as the text that they spell.
-pub fn text(registers: [u32; 3]) -> [u8; 12] {
+pub(crate) fn text(registers: [u32; 3]) -> [u8; 12] {
     let mut bytes = [0; 12];
     for (i, register) in registers.into_iter().enumerate() {
         bytes[4 * i..4 * i + 4].copy_from_slice(&register.to_le_bytes());
@@ -87,7 +87,7 @@ fn keeps_error_pointers() -> bool {
 }
 
 /// Asks the processor; once, at boot.
-pub fn detect() {
+pub(crate) fn detect() {
     let highest = cpuid(0, 0).eax;
     let one = cpuid(1, 0);
     let seven = if highest >= 7 { cpuid(7, 0).ebx } else { 0 };

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use contract::OutOfFrames;
 
 /// Puts a value into a box, or says that there is no memory.
-pub fn try_box<T>(value: T) -> Result<Box<T>, OutOfFrames> {
+pub(crate) fn try_box<T>(value: T) -> Result<Box<T>, OutOfFrames> {
     const { assert!(size_of::<T>() > 0) };
     // SAFETY: the layout is that of a type with a size; the memory is written before it is a box.
     unsafe {

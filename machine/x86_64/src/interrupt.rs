@@ -27,28 +27,28 @@ use core::mem::offset_of;
 use core::sync::atomic::Ordering::Relaxed;
 
 /// The vectors of interrupts that are not exceptions.
-pub mod vector {
+pub(crate) mod vector {
     /// The serial port.
-    pub const CONSOLE: u8 = 0x30;
+    pub(crate) const CONSOLE: u8 = 0x30;
     /// The local timer.
-    pub const TIMER: u8 = 0xec;
+    pub(crate) const TIMER: u8 = 0xec;
     /// Flush translations.
-    pub const FLUSH: u8 = 0xfb;
+    pub(crate) const FLUSH: u8 = 0xfb;
     /// A parked CPU shall go on.
-    pub const WAKE: u8 = 0xfc;
+    pub(crate) const WAKE: u8 = 0xfc;
     /// Look at the run queue.
-    pub const RESCHEDULE: u8 = 0xfd;
+    pub(crate) const RESCHEDULE: u8 = 0xfd;
     /// Look at the queue of functions.
-    pub const CALL_FUNCTION: u8 = 0xfe;
+    pub(crate) const CALL_FUNCTION: u8 = 0xfe;
     /// What the local APIC sends when an interrupt went away.
-    pub const SPURIOUS: u8 = 0xff;
+    pub(crate) const SPURIOUS: u8 = 0xff;
     /// Not an interrupt: marks a user context that came in by `syscall`.
-    pub const SYSTEM_CALL: u64 = 0x100;
+    pub(crate) const SYSTEM_CALL: u64 = 0x100;
 }
 
 /// Registers as an exception in kernel mode leaves them on the stack.
 #[repr(C)]
-pub struct Frame {
+pub(crate) struct Frame {
     registers: [u64; 15],
     pub vector: u64,
     pub code: u64,
@@ -61,13 +61,13 @@ pub struct Frame {
 
 impl Frame {
     /// The interrupted code's frame pointer.
-    pub fn frame_pointer(&self) -> usize {
+    pub(crate) fn frame_pointer(&self) -> usize {
         self.registers[4] as usize
     }
 }
 
 /// A device interrupt: handles it and lets the kernel do what it put off.
-pub extern "C" fn handle(vector: u64) {
+pub(crate) extern "C" fn handle(vector: u64) {
     let cpu = percpu::this();
     cpu::preempt_add(HARDIRQ_UNIT);
     let upcalls = boot::upcalls();
@@ -117,7 +117,7 @@ pub extern "C" fn handle(vector: u64) {
 }
 
 /// All entries of the interrupt table: vector and stub.
-pub fn stubs() -> impl Iterator<Item = (u8, usize)> {
+pub(crate) fn stubs() -> impl Iterator<Item = (u8, usize)> {
     /// Vectors below 32 that exist.
     const EXCEPTIONS: [(u8, unsafe extern "C" fn()); 21] = [
         (0, exception_stub::<0, false>),

@@ -8,7 +8,7 @@ use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicBool, Ordering::*};
 
-pub struct SpinLock<T> {
+pub(crate) struct SpinLock<T> {
     taken: AtomicBool,
     value: UnsafeCell<T>,
 }
@@ -16,18 +16,18 @@ pub struct SpinLock<T> {
 // SAFETY: `taken` lets only one CPU at the value.
 unsafe impl<T: Send> Sync for SpinLock<T> {}
 
-pub struct Guard<'a, T> {
+pub(crate) struct Guard<'a, T> {
     lock: &'a SpinLock<T>,
     interrupts: bool,
 }
 
 impl<T> SpinLock<T> {
-    pub const fn new(value: T) -> Self {
+    pub(crate) const fn new(value: T) -> Self {
         Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
     }
 
     #[inline]
-    pub fn lock(&self) -> Guard<'_, T> {
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
         let interrupts = irq::disable();
         while self.taken.swap(true, Acquire) {
             while self.taken.load(Relaxed) {
@@ -40,7 +40,7 @@ impl<T> SpinLock<T> {
 
     /// Like `lock`, but gives up after so many turns. For the last words of a kernel that has
     /// panicked while another CPU, now stopped, held the lock.
-    pub fn lock_within(&self, turns: usize) -> Option<Guard<'_, T>> {
+    pub(crate) fn lock_within(&self, turns: usize) -> Option<Guard<'_, T>> {
         let interrupts = irq::disable();
         for _ in 0..turns {
             if !self.taken.swap(true, Acquire) {

@@ -3,7 +3,7 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering::*};
 
-pub struct Once<T> {
+pub(crate) struct Once<T> {
     set: AtomicBool,
     value: UnsafeCell<Option<T>>,
 }
@@ -12,12 +12,12 @@ pub struct Once<T> {
 unsafe impl<T: Send + Sync> Sync for Once<T> {}
 
 impl<T> Once<T> {
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { set: AtomicBool::new(false), value: UnsafeCell::new(None) }
     }
 
     /// Sets the value; on the boot CPU before others run, and once.
-    pub fn set(&self, value: T) {
+    pub(crate) fn set(&self, value: T) {
         assert!(!self.set.load(Relaxed), "set twice");
         // SAFETY: one CPU runs, and nobody has a reference while `set` is false.
         unsafe { *self.value.get() = Some(value) };
@@ -25,7 +25,7 @@ impl<T> Once<T> {
     }
 
     /// The value, if it has been set.
-    pub fn get(&self) -> Option<&T> {
+    pub(crate) fn get(&self) -> Option<&T> {
         if !self.set.load(Acquire) {
             return None;
         }

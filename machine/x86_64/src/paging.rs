@@ -19,7 +19,7 @@ use core::sync::atomic::{AtomicU64, Ordering::*};
 static ROOT: Table = Table::new();
 
 /// The kernel's top-level table.
-pub fn root() -> &'static Table {
+pub(crate) fn root() -> &'static Table {
     &ROOT
 }
 
@@ -35,7 +35,7 @@ fn table_frame() -> Result<u64, OutOfFrames> {
 /// The entry of a level that an address goes through, with the tables above it.
 ///
 /// Only one CPU at a time adds tables: at boot there is one, later the stacks' lock sees to it.
-pub fn entry(address: usize, level: usize) -> Result<&'static AtomicU64, OutOfFrames> {
+pub(crate) fn entry(address: usize, level: usize) -> Result<&'static AtomicU64, OutOfFrames> {
     let mut table = &ROOT;
     for above in (level + 1..=4).rev() {
         let link = &table[index(address, above)];
@@ -52,7 +52,7 @@ pub fn entry(address: usize, level: usize) -> Result<&'static AtomicU64, OutOfFr
 }
 
 /// Puts memory into the direct map, in the largest pages that fit. What is there already stays.
-pub fn map_direct(memory: Range<usize>) -> Result<(), OutOfFrames> {
+pub(crate) fn map_direct(memory: Range<usize>) -> Result<(), OutOfFrames> {
     const LARGE: usize = span(2);
     const HUGE: usize = span(3);
     let end = memory.end.min(DIRECT_SIZE).next_multiple_of(LARGE);
@@ -118,7 +118,7 @@ fn map_image() -> Result<(), OutOfFrames> {
 }
 
 /// Makes the kernel's tables for this memory and puts them into use.
-pub fn start(memory: impl Iterator<Item = Range<usize>>) -> Result<(), OutOfFrames> {
+pub(crate) fn start(memory: impl Iterator<Item = Range<usize>>) -> Result<(), OutOfFrames> {
     map_image()?;
     for range in memory {
         map_direct(range)?;
@@ -131,7 +131,7 @@ pub fn start(memory: impl Iterator<Item = Range<usize>>) -> Result<(), OutOfFram
 }
 
 /// Puts the kernel's tables and the processor's protections into use on this CPU.
-pub fn adopt() {
+pub(crate) fn adopt() {
     // SAFETY: the tables map the image, the stacks and the direct map; the bits are ones that the
     // processor has.
     unsafe {
@@ -143,7 +143,7 @@ pub fn adopt() {
 static DEVICE_PAGES: SpinLock<usize> = SpinLock::new(0);
 
 /// Maps a page of device registers, uncached, and returns its address. For boot; mappings stay.
-pub fn map_device(physical: usize) -> Result<*mut u8, OutOfFrames> {
+pub(crate) fn map_device(physical: usize) -> Result<*mut u8, OutOfFrames> {
     let mut used = DEVICE_PAGES.lock();
     let address = DEVICE_BASE + *used * PAGE_SIZE;
     let frame = physical & !(PAGE_SIZE - 1);

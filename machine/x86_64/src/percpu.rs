@@ -73,7 +73,7 @@ pub struct Counts {
 
 /// Adds one to a counter that only this CPU changes.
 #[inline]
-pub fn count(counter: &AtomicU64) {
+pub(crate) fn count(counter: &AtomicU64) {
     counter.store(counter.load(Relaxed) + 1, Relaxed);
 }
 
@@ -136,12 +136,12 @@ static TABLE: [AtomicPtr<PerCpu>; MAX_CPUS] = [const { AtomicPtr::new(null_mut()
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// The boot CPU's data, before there is a table.
-pub fn boot_cpu() -> &'static PerCpu {
+pub(crate) fn boot_cpu() -> &'static PerCpu {
     &BOOT_CPU
 }
 
 /// Gives the next CPU its number.
-pub fn register(cpu: &'static PerCpu) {
+pub(crate) fn register(cpu: &'static PerCpu) {
     let id = COUNT.load(Relaxed);
     assert!(id < MAX_CPUS);
     cpu.id.store(id as u32, Relaxed);
@@ -150,12 +150,12 @@ pub fn register(cpu: &'static PerCpu) {
 }
 
 /// How many CPUs there are.
-pub fn cpus() -> usize {
+pub(crate) fn cpus() -> usize {
     COUNT.load(Relaxed)
 }
 
 /// The data of CPU `id`, if there is one.
-pub fn of(id: CpuId) -> Option<&'static PerCpu> {
+pub(crate) fn of(id: CpuId) -> Option<&'static PerCpu> {
     let cpu = TABLE.get(id)?.load(Acquire);
     // SAFETY: what `register` puts there lives for ever.
     unsafe { cpu.as_ref() }
@@ -163,7 +163,7 @@ pub fn of(id: CpuId) -> Option<&'static PerCpu> {
 
 /// The data of the CPU that this runs on.
 #[inline]
-pub fn this() -> &'static PerCpu {
+pub(crate) fn this() -> &'static PerCpu {
     let cpu: *const PerCpu;
     // SAFETY: GS points at a `PerCpu`, whose first word is its address.
     unsafe {

@@ -75,22 +75,22 @@ fn inner(bytes: &Range<usize>) -> FrameRange {
 }
 
 /// The frames that a range of bytes touches.
-pub fn outer(bytes: &Range<usize>) -> FrameRange {
+pub(crate) fn outer(bytes: &Range<usize>) -> FrameRange {
     FrameRange { start: bytes.start / PAGE_SIZE, end: bytes.end.div_ceil(PAGE_SIZE) }
 }
 
 /// Adds memory that the firmware calls free.
-pub fn add(bytes: &Range<usize>) {
+pub(crate) fn add(bytes: &Range<usize>) {
     FREE.lock().push(inner(bytes), 0);
 }
 
 /// Takes out memory that is in use.
-pub fn reserve(bytes: &Range<usize>) {
+pub(crate) fn reserve(bytes: &Range<usize>) {
     FREE.lock().remove(outer(bytes));
 }
 
 /// Gives each part of the free memory the node that the firmware says.
-pub fn assign_nodes(affinities: &[Affinity]) {
+pub(crate) fn assign_nodes(affinities: &[Affinity]) {
     let mut free = FREE.lock();
     for affinity in affinities.iter().filter(|affinity| affinity.node != 0) {
         let wanted = inner(&affinity.memory);
@@ -110,7 +110,7 @@ pub fn assign_nodes(affinities: &[Affinity]) {
 
 /// Frames in a row for the machine itself, zeroed; the number of the first. None once the kernel has
 /// the list, or when there is no room.
-pub fn take_early(frames: usize) -> Option<usize> {
+pub(crate) fn take_early(frames: usize) -> Option<usize> {
     let first = {
         let mut free = FREE.lock();
         if SEALED.1.load(Relaxed) != NOT_SEALED {
@@ -132,7 +132,7 @@ pub fn take_early(frames: usize) -> Option<usize> {
 }
 
 /// The list for the kernel. From the first call on it does not change.
-pub fn seal() -> &'static [Region] {
+pub(crate) fn seal() -> &'static [Region] {
     let mut length = SEALED.1.load(Acquire);
     if length == NOT_SEALED {
         let mut free = FREE.lock();

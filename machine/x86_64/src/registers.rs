@@ -8,49 +8,49 @@ use core::arch::asm;
 use core::arch::x86_64::{__cpuid_count, CpuidResult};
 
 /// Carry is always this: bit 1 of RFLAGS reads as one.
-pub const RFLAGS_FIXED: u64 = 1 << 1;
+pub(crate) const RFLAGS_FIXED: u64 = 1 << 1;
 /// Single step.
-pub const RFLAGS_TF: u64 = 1 << 8;
+pub(crate) const RFLAGS_TF: u64 = 1 << 8;
 /// Interrupts on.
-pub const RFLAGS_IF: u64 = 1 << 9;
+pub(crate) const RFLAGS_IF: u64 = 1 << 9;
 /// Direction of string instructions.
-pub const RFLAGS_DF: u64 = 1 << 10;
+pub(crate) const RFLAGS_DF: u64 = 1 << 10;
 /// Nested task.
-pub const RFLAGS_NT: u64 = 1 << 14;
+pub(crate) const RFLAGS_NT: u64 = 1 << 14;
 /// Resume: no instruction breakpoint at the next instruction.
-pub const RFLAGS_RF: u64 = 1 << 16;
+pub(crate) const RFLAGS_RF: u64 = 1 << 16;
 /// Alignment check in user mode, permission to touch user pages in kernel mode.
-pub const RFLAGS_AC: u64 = 1 << 18;
+pub(crate) const RFLAGS_AC: u64 = 1 << 18;
 
 /// Model-specific registers, by number.
-pub mod msr {
-    pub const TSC_DEADLINE: u32 = 0x6e0;
-    pub const APIC_BASE: u32 = 0x1b;
-    pub const X2APIC_FIRST: u32 = 0x800;
-    pub const STAR: u32 = 0xc000_0081;
-    pub const LSTAR: u32 = 0xc000_0082;
-    pub const FMASK: u32 = 0xc000_0084;
-    pub const FS_BASE: u32 = 0xc000_0100;
-    pub const GS_BASE: u32 = 0xc000_0101;
-    pub const KERNEL_GS_BASE: u32 = 0xc000_0102;
-    pub const TSC_AUX: u32 = 0xc000_0103;
-    pub const KVM_SYSTEM_TIME: u32 = 0x4b56_4d01;
+pub(crate) mod msr {
+    pub(crate) const TSC_DEADLINE: u32 = 0x6e0;
+    pub(crate) const APIC_BASE: u32 = 0x1b;
+    pub(crate) const X2APIC_FIRST: u32 = 0x800;
+    pub(crate) const STAR: u32 = 0xc000_0081;
+    pub(crate) const LSTAR: u32 = 0xc000_0082;
+    pub(crate) const FMASK: u32 = 0xc000_0084;
+    pub(crate) const FS_BASE: u32 = 0xc000_0100;
+    pub(crate) const GS_BASE: u32 = 0xc000_0101;
+    pub(crate) const KERNEL_GS_BASE: u32 = 0xc000_0102;
+    pub(crate) const TSC_AUX: u32 = 0xc000_0103;
+    pub(crate) const KVM_SYSTEM_TIME: u32 = 0x4b56_4d01;
 }
 
 /// Bits of CR4.
-pub mod cr4 {
-    pub const PGE: u64 = 1 << 7;
-    pub const OSFXSR: u64 = 1 << 9;
-    pub const OSXMMEXCPT: u64 = 1 << 10;
-    pub const UMIP: u64 = 1 << 11;
-    pub const FSGSBASE: u64 = 1 << 16;
-    pub const PCIDE: u64 = 1 << 17;
-    pub const OSXSAVE: u64 = 1 << 18;
-    pub const SMEP: u64 = 1 << 20;
-    pub const SMAP: u64 = 1 << 21;
+pub(crate) mod cr4 {
+    pub(crate) const PGE: u64 = 1 << 7;
+    pub(crate) const OSFXSR: u64 = 1 << 9;
+    pub(crate) const OSXMMEXCPT: u64 = 1 << 10;
+    pub(crate) const UMIP: u64 = 1 << 11;
+    pub(crate) const FSGSBASE: u64 = 1 << 16;
+    pub(crate) const PCIDE: u64 = 1 << 17;
+    pub(crate) const OSXSAVE: u64 = 1 << 18;
+    pub(crate) const SMEP: u64 = 1 << 20;
+    pub(crate) const SMAP: u64 = 1 << 21;
 }
 
-pub fn inb(port: u16) -> u8 {
+pub(crate) fn inb(port: u16) -> u8 {
     let value;
     // SAFETY: reading a port changes no memory that Rust knows of.
     unsafe {
@@ -59,7 +59,7 @@ pub fn inb(port: u16) -> u8 {
     value
 }
 
-pub fn inl(port: u16) -> u32 {
+pub(crate) fn inl(port: u16) -> u32 {
     let value;
     // SAFETY: as for `inb`.
     unsafe {
@@ -68,14 +68,14 @@ pub fn inl(port: u16) -> u32 {
     value
 }
 
-pub fn outb(port: u16, value: u8) {
+pub(crate) fn outb(port: u16, value: u8) {
     // SAFETY: no device that this crate drives through ports does direct memory access.
     unsafe {
         asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack, preserves_flags))
     };
 }
 
-pub fn outw(port: u16, value: u16) {
+pub(crate) fn outw(port: u16, value: u16) {
     // SAFETY: as for `outb`.
     unsafe {
         asm!("out dx, ax", in("dx") port, in("ax") value, options(nomem, nostack, preserves_flags))
@@ -83,7 +83,7 @@ pub fn outw(port: u16, value: u16) {
 }
 
 /// Writes all bytes to one port with one string instruction.
-pub fn outsb(port: u16, bytes: &[u8]) {
+pub(crate) fn outsb(port: u16, bytes: &[u8]) {
     // SAFETY: reads exactly the slice; see `outb` for the port.
     unsafe {
         asm!("rep outsb", in("dx") port, inout("rsi") bytes.as_ptr() => _, inout("rcx") bytes.len() => _,
@@ -91,7 +91,7 @@ pub fn outsb(port: u16, bytes: &[u8]) {
     }
 }
 
-pub fn rdmsr(register: u32) -> u64 {
+pub(crate) fn rdmsr(register: u32) -> u64 {
     let (low, high): (u32, u32);
     // SAFETY: reading one of the registers named above has no effect on memory.
     unsafe {
@@ -103,7 +103,7 @@ pub fn rdmsr(register: u32) -> u64 {
 /// # Safety
 /// The value must keep what Rust relies on: the segment bases, the entry points and the tables that
 /// the processor follows stay valid.
-pub unsafe fn wrmsr(register: u32, value: u64) {
+pub(crate) unsafe fn wrmsr(register: u32, value: u64) {
     // SAFETY: the caller's promise.
     unsafe {
         asm!("wrmsr", in("ecx") register, in("eax") value as u32, in("edx") (value >> 32) as u32,
@@ -112,7 +112,7 @@ pub unsafe fn wrmsr(register: u32, value: u64) {
 }
 
 /// Reads a debug register.
-pub fn dr<const NUMBER: u8>() -> u64 {
+pub(crate) fn dr<const NUMBER: u8>() -> u64 {
     let value;
     // SAFETY: reads a register.
     unsafe {
@@ -122,21 +122,21 @@ pub fn dr<const NUMBER: u8>() -> u64 {
 }
 
 /// Writes a debug register. Only user addresses are watched.
-pub fn set_dr<const NUMBER: u8>(value: u64) {
+pub(crate) fn set_dr<const NUMBER: u8>(value: u64) {
     // SAFETY: what it can cause is a debug exception, which the kernel is made for.
     unsafe {
         asm!("mov dr{}, {}", const NUMBER, in(reg) value, options(nomem, nostack, preserves_flags))
     };
 }
 
-pub fn cr2() -> u64 {
+pub(crate) fn cr2() -> u64 {
     let value;
     // SAFETY: reads a register.
     unsafe { asm!("mov {}, cr2", out(reg) value, options(nomem, nostack, preserves_flags)) };
     value
 }
 
-pub fn cr3() -> u64 {
+pub(crate) fn cr3() -> u64 {
     let value;
     // SAFETY: reads a register.
     unsafe { asm!("mov {}, cr3", out(reg) value, options(nomem, nostack, preserves_flags)) };
@@ -145,12 +145,12 @@ pub fn cr3() -> u64 {
 
 /// # Safety
 /// The tables must map the kernel as the present ones do.
-pub unsafe fn set_cr3(value: u64) {
+pub(crate) unsafe fn set_cr3(value: u64) {
     // SAFETY: the caller's promise.
     unsafe { asm!("mov cr3, {}", in(reg) value, options(nostack, preserves_flags)) };
 }
 
-pub fn cr4() -> u64 {
+pub(crate) fn cr4() -> u64 {
     let value;
     // SAFETY: reads a register.
     unsafe { asm!("mov {}, cr4", out(reg) value, options(nomem, nostack, preserves_flags)) };
@@ -159,19 +159,19 @@ pub fn cr4() -> u64 {
 
 /// # Safety
 /// Only bits that the processor has, and none that changes how the kernel's memory is reached.
-pub unsafe fn set_cr4(value: u64) {
+pub(crate) unsafe fn set_cr4(value: u64) {
     // SAFETY: the caller's promise.
     unsafe { asm!("mov cr4, {}", in(reg) value, options(nostack, preserves_flags)) };
 }
 
 /// Drops the TLB entry of one page, global or not.
-pub fn invlpg(address: usize) {
+pub(crate) fn invlpg(address: usize) {
     // SAFETY: forgetting a cached translation is always allowed.
     unsafe { asm!("invlpg [{}]", in(reg) address, options(nostack, preserves_flags)) };
 }
 
 #[inline]
-pub fn rflags() -> u64 {
+pub(crate) fn rflags() -> u64 {
     let value;
     // SAFETY: pushes and pops one word; the kernel is built without a red zone.
     unsafe { asm!("pushfq; pop {}", out(reg) value, options(nomem, preserves_flags)) };
@@ -180,14 +180,14 @@ pub fn rflags() -> u64 {
 
 /// Interrupts off.
 #[inline]
-pub fn cli() {
+pub(crate) fn cli() {
     // SAFETY: no effect on memory; not `nomem`, so that the compiler moves no access across it.
     unsafe { asm!("cli", options(nostack, preserves_flags)) };
 }
 
 /// Interrupts on.
 #[inline]
-pub fn sti() {
+pub(crate) fn sti() {
     // SAFETY: as for `cli`.
     unsafe { asm!("sti", options(nostack, preserves_flags)) };
 }
@@ -195,13 +195,13 @@ pub fn sti() {
 /// Interrupts on and stop until one comes: `sti` takes effect after the next instruction, so no
 /// interrupt is lost in between.
 #[inline]
-pub fn sti_hlt() {
+pub(crate) fn sti_hlt() {
     // SAFETY: as for `cli`.
     unsafe { asm!("sti; hlt", options(nostack, preserves_flags)) };
 }
 
 /// Stops this CPU for good.
-pub fn halt_for_ever() -> ! {
+pub(crate) fn halt_for_ever() -> ! {
     loop {
         // SAFETY: stopping has no effect on memory.
         unsafe { asm!("cli; hlt", options(nostack)) };
@@ -210,7 +210,7 @@ pub fn halt_for_ever() -> ! {
 
 /// The time-stamp counter, read after all loads before it.
 #[inline]
-pub fn rdtsc() -> u64 {
+pub(crate) fn rdtsc() -> u64 {
     let (low, high): (u32, u32);
     // SAFETY: reads a counter. Not `nomem`: the order of two reads matters.
     unsafe {
@@ -219,6 +219,6 @@ pub fn rdtsc() -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
-pub fn cpuid(leaf: u32, subleaf: u32) -> CpuidResult {
+pub(crate) fn cpuid(leaf: u32, subleaf: u32) -> CpuidResult {
     __cpuid_count(leaf, subleaf)
 }

@@ -36,7 +36,7 @@ unsafe extern "C" {
 }
 
 /// Writes the real instructions if the processor has them; once, before the image is protected.
-pub fn patch(present: bool) {
+pub(crate) fn patch(present: bool) {
     let mut site = &raw const __smap_sites_start;
     while present && site < &raw const __smap_sites_end {
         // SAFETY: the table's entries are three-byte instructions of the image, still writable, and

@@ -21,9 +21,9 @@ const START_LIMIT: u64 = 1_000_000_000;
 const STARTUP_REPEAT: u64 = 10_000_000;
 
 /// What the starting CPU takes: its data, a stack for its set-up, the kernel's page tables.
-pub static STARTING_CPU: AtomicPtr<PerCpu> = AtomicPtr::new(null_mut());
-pub static STARTING_STACK: AtomicUsize = AtomicUsize::new(0);
-pub static STARTING_TABLES: AtomicU64 = AtomicU64::new(0);
+pub(crate) static STARTING_CPU: AtomicPtr<PerCpu> = AtomicPtr::new(null_mut());
+pub(crate) static STARTING_STACK: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static STARTING_TABLES: AtomicU64 = AtomicU64::new(0);
 /// The stack pointer of the context that it goes on in.
 static STARTING_CONTEXT: AtomicUsize = AtomicUsize::new(0);
 
@@ -32,7 +32,7 @@ static OWN_STACKS: [AtomicUsize; contract::MAX_CPUS] =
     [const { AtomicUsize::new(0) }; contract::MAX_CPUS];
 
 /// Makes the data of all CPUs that the firmware names. The boot CPU is number 0.
-pub fn find_cpus() {
+pub(crate) fn find_cpus() {
     let boot_cpu = percpu::boot_cpu();
     let boot_id = apic::id();
     percpu::register(boot_cpu);
@@ -164,7 +164,7 @@ fn wait_for(cpu: &PerCpu, startup: u32) -> Result<(), StartError> {
 }
 
 /// Where another CPU's Rust begins: on the stack for its double faults, the kernel's tables loaded.
-pub extern "C" fn start_other(cpu: &'static PerCpu) -> ! {
+pub(crate) extern "C" fn start_other(cpu: &'static PerCpu) -> ! {
     cpu.adopt();
     paging::adopt();
     load_descriptors(cpu);

@@ -113,7 +113,7 @@ impl Drop for Stack {
 }
 
 /// Whether an address is in the part of a slot that is never mapped.
-pub fn is_guard(address: usize) -> bool {
+pub(crate) fn is_guard(address: usize) -> bool {
     let boot_guard = crate::entry::boot_stack_start() - PAGE_SIZE;
     if (boot_guard..boot_guard + PAGE_SIZE).contains(&address) {
         return true;

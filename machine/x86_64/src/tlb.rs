@@ -130,7 +130,7 @@ fn cr3_for(root: u64, tag: usize) -> u64 {
 
 /// Makes this CPU use a space, or none. Interrupts off. If it is loaded already, what has changed while it was borrowed is forgotten.
 #[inline]
-pub fn load(space: Option<&Space>) {
+pub(crate) fn load(space: Option<&Space>) {
     let cpu = percpu::this();
     let wanted = space.map_or(null_mut(), |space| core::ptr::from_ref(space).cast_mut());
     let loaded = cpu.loaded_space.load(Relaxed);
@@ -145,7 +145,7 @@ pub fn load(space: Option<&Space>) {
 
 /// From now on this CPU uses nothing of the space that it has loaded, until it loads one. Interrupts off.
 #[inline]
-pub fn borrow() {
+pub(crate) fn borrow() {
     // Release: what was done with the translations is done.
     percpu::this().borrows.store(true, Release);
 }
@@ -189,7 +189,7 @@ fn replace(cpu: &PerCpu, loaded: *mut Space, space: Option<&Space>) {
 }
 
 /// Makes all CPUs forget what they know of a range of a space; its entries have been changed.
-pub fn flush(space: &Space, range: Range<usize>) {
+pub(crate) fn flush(space: &Space, range: Range<usize>) {
     let interrupts = irq::disable();
     let cpu = percpu::this();
     // After the entries' change, before the CPUs are read: see the module.
@@ -219,7 +219,7 @@ fn borrowers(cpus: u32) -> u32 {
 /// Makes all CPUs that have a space loaded pass a barrier, by a request to forget nothing. The exchanges with which they serve
 /// it, and with which a CPU that this one does not see loads the space, are the barriers; the return from the interrupt, and the load
 /// of CR3, make the processor forget what it has fetched.
-pub fn barrier(space: &Space) {
+pub(crate) fn barrier(space: &Space) {
     let interrupts = irq::disable();
     let cpu = percpu::this();
     // What the caller did comes before reading who has the space.
@@ -237,7 +237,7 @@ pub fn barrier(space: &Space) {
 }
 
 /// Makes all running CPUs forget a range of the kernel's half; its entries have been changed.
-pub fn flush_kernel(range: Range<usize>) {
+pub(crate) fn flush_kernel(range: Range<usize>) {
     let interrupts = irq::disable();
     let cpu = percpu::this();
     // The entries' change comes before reading who runs; a CPU that starts to run forgets everything
@@ -283,7 +283,7 @@ fn ask(cpu: &PerCpu, space: *mut Space, range: Range<usize>, change: u64, target
 
 /// Serves what other CPUs ask of this one. Any context.
 #[inline]
-pub fn serve() {
+pub(crate) fn serve() {
     let cpu = percpu::this();
     if cpu.mailbox.requests.load(Relaxed) != 0 {
         serve_all();
@@ -332,7 +332,7 @@ fn forget(cpu: &PerCpu, space: &Space, range: &Range<usize>, change: u64) {
 }
 
 /// Forgets all translations of this CPU, of all spaces and of the kernel's half.
-pub fn flush_everything() {
+pub(crate) fn flush_everything() {
     let mailbox = &percpu::this().mailbox;
     mailbox.tags.iter().for_each(|tag| tag.identity.store(0, Relaxed));
     let value = cr4();

@@ -24,7 +24,7 @@ struct CloneArgs {
 }
 
 /// Where a child is to be.
-pub struct Into {
+pub(crate) struct Into {
     flags: u64,
     cgroup: RawFd,
     /// How much of the structure the kernel is told of.
@@ -33,23 +33,23 @@ pub struct Into {
 
 impl Into {
     /// In the group whose directory a descriptor names.
-    pub fn fork(cgroup: RawFd) -> Self {
+    pub(crate) fn fork(cgroup: RawFd) -> Self {
         Self { flags: CLONE_INTO_CGROUP, cgroup, size: size_of::<CloneArgs>() }
     }
 
     /// With a structure of an older version.
-    pub fn with_size(self, size: usize) -> Self {
+    pub(crate) fn with_size(self, size: usize) -> Self {
         Self { size, ..self }
     }
 
     /// In the group that the caller is in.
-    pub fn plain() -> Self {
+    pub(crate) fn plain() -> Self {
         Self { flags: 0, cgroup: 0, size: size_of::<CloneArgs>() }
     }
 }
 
 /// Makes a child that runs `body` and exits with what that returns.
-pub fn clone_into(into: Into, body: impl FnOnce() -> i32) -> Result<pid_t> {
+pub(crate) fn clone_into(into: Into, body: impl FnOnce() -> i32) -> Result<pid_t> {
     let args = CloneArgs {
         flags: into.flags,
         exit_signal: libc::SIGCHLD as u64,
@@ -66,7 +66,7 @@ pub fn clone_into(into: Into, body: impl FnOnce() -> i32) -> Result<pid_t> {
 }
 
 /// The exit status of a child.
-pub fn wait(pid: pid_t) -> c_int {
+pub(crate) fn wait(pid: pid_t) -> c_int {
     let mut status = 0;
     // SAFETY: the status is written only.
     assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
@@ -74,7 +74,7 @@ pub fn wait(pid: pid_t) -> c_int {
 }
 
 /// Gives up root's identity.
-pub fn become_user(uid: u32) {
+pub(crate) fn become_user(uid: u32) {
     // SAFETY: numbers only.
     unsafe {
         assert_eq!(libc::setgid(uid), 0);
@@ -83,7 +83,7 @@ pub fn become_user(uid: u32) {
 }
 
 /// Whether there is something urgent to read, waiting so many milliseconds for it.
-pub fn has_news(fd: RawFd, timeout: c_int) -> bool {
+pub(crate) fn has_news(fd: RawFd, timeout: c_int) -> bool {
     let mut entry = libc::pollfd { fd, events: libc::POLLPRI, revents: 0 };
     // SAFETY: one entry, as it says.
     let ready = unsafe { libc::poll(&raw mut entry, 1, timeout) };

@@ -3,10 +3,10 @@
 use runtime::random::Random;
 
 /// Words of memory that workers offer for the kernel to read and write.
-pub const ARENA_WORDS: usize = 1024;
+pub(crate) const ARENA_WORDS: usize = 1024;
 
 /// Addresses in the kernel's half that are passed on purpose.
-pub const KERNEL_ADDRESSES: [usize; 5] = [
+pub(crate) const KERNEL_ADDRESSES: [usize; 5] = [
     0xffff_8000_0000_0000,
     0xffff_8880_0000_1000,
     0xffff_ffff_8000_0000,
@@ -15,7 +15,7 @@ pub const KERNEL_ADDRESSES: [usize; 5] = [
 ];
 
 /// Pointers that are wrong in every way that there is.
-pub const BAD_POINTERS: [usize; 12] = [
+pub(crate) const BAD_POINTERS: [usize; 12] = [
     0,
     1,
     0xfff,
@@ -72,7 +72,7 @@ const PATHS: [&core::ffi::CStr; 12] = [
 ];
 
 /// One argument by chance: a number, a descriptor, flags, a path, or a pointer, good or bad.
-pub fn choose(random: &mut Random, arena: usize) -> usize {
+pub(crate) fn choose(random: &mut Random, arena: usize) -> usize {
     match random.below(16) {
         0..4 => random.pick(&NUMBERS),
         4..7 => random.below(12) as usize,

@@ -1,7 +1,7 @@
 //! System calls that are not made, because a kernel that does what they say would rightly end the test.
 
 /// One past the largest number that is tried.
-pub const NUMBERS: u64 = 470;
+pub(crate) const NUMBERS: u64 = 470;
 
 /// Sorted ranges of numbers, first and last.
 const FORBIDDEN: [(u64, u64); 24] = [
@@ -32,12 +32,12 @@ const FORBIDDEN: [(u64, u64); 24] = [
 ];
 
 /// Whether the call is not to be made.
-pub fn is_forbidden(number: u64) -> bool {
+pub(crate) fn is_forbidden(number: u64) -> bool {
     FORBIDDEN.iter().any(|&(first, last)| (first..=last).contains(&number))
 }
 
 /// Whether the call makes a process.
-pub fn makes_process(number: u64) -> bool {
+pub(crate) fn makes_process(number: u64) -> bool {
     const CLONE: u64 = 56;
     const FORK: u64 = 57;
     const VFORK: u64 = 58;

@@ -10,7 +10,7 @@ const KERNEL: [core::ops::Range<u64>; 2] =
 const GETRANDOM: u64 = 318;
 
 /// The first word that looks like an address in the kernel's half, and is none that we passed ourselves.
-pub fn find(call: u64, memory: &[u64], returned: isize) -> Option<u64> {
+pub(crate) fn find(call: u64, memory: &[u64], returned: isize) -> Option<u64> {
     if call == GETRANDOM {
         return None;
     }

@@ -22,7 +22,7 @@ const IPC_RMID: usize = 0;
 const IPC_INFO: usize = 3;
 
 /// Removes all segments, sets and queues that there are.
-pub fn remove_all() {
+pub(crate) fn remove_all() {
     for kind in &KINDS {
         // Returns the highest place.
         for place in 0..=kind.call(0, IPC_INFO).max(0) as usize {

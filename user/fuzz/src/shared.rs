@@ -7,7 +7,7 @@ use runtime::memory::{self, PROT_READ, PROT_WRITE};
 
 /// The shared page. All zero at first.
 #[repr(C)]
-pub struct Shared {
+pub(crate) struct Shared {
     calls: [AtomicU64; PROCESSES_MAX],
     /// The next step of the systematic part.
     step: AtomicU64,
@@ -18,7 +18,7 @@ pub struct Shared {
 
 /// Something that the kernel should have kept to itself.
 #[derive(Clone, Copy)]
-pub struct Leak {
+pub(crate) struct Leak {
     /// The system call that gave it away.
     pub call: u64,
     /// What it was.
@@ -29,39 +29,39 @@ pub struct Leak {
 
 impl Shared {
     /// A page that children share with their parent.
-    pub fn new() -> Result<&'static Self> {
+    pub(crate) fn new() -> Result<&'static Self> {
         let page = memory::map(size_of::<Self>(), PROT_READ | PROT_WRITE, true)?;
         // SAFETY: the page is mapped for good, aligned, zeroed, and atomics may be zero and shared.
         Ok(unsafe { &*(page as *const Self) })
     }
 
     /// Counts a call of the worker in this place.
-    pub fn count_call(&self, place: usize) {
+    pub(crate) fn count_call(&self, place: usize) {
         self.calls[place].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Calls made by the workers in this place so far.
-    pub fn calls_of(&self, place: usize) -> u64 {
+    pub(crate) fn calls_of(&self, place: usize) -> u64 {
         self.calls[place].load(Ordering::Relaxed)
     }
 
     /// Calls made by all so far.
-    pub fn calls(&self) -> u64 {
+    pub(crate) fn calls(&self) -> u64 {
         (0..PROCESSES_MAX).map(|place| self.calls_of(place)).sum()
     }
 
     /// Takes the next step of the systematic part; each is taken once.
-    pub fn take_step(&self) -> u64 {
+    pub(crate) fn take_step(&self) -> u64 {
         self.step.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Steps taken so far.
-    pub fn steps(&self) -> u64 {
+    pub(crate) fn steps(&self) -> u64 {
         self.step.load(Ordering::Relaxed)
     }
 
     /// Tells the supervisor of a leak.
-    pub fn tell(&self, leak: Leak) {
+    pub(crate) fn tell(&self, leak: Leak) {
         self.leak_call.store(leak.call, Ordering::Relaxed);
         self.leak_seed.store(leak.seed, Ordering::Relaxed);
         // Last, and for `leak` to see the other two with it.
@@ -69,7 +69,7 @@ impl Shared {
     }
 
     /// The leak that was found, if one was.
-    pub fn leak(&self) -> Option<Leak> {
+    pub(crate) fn leak(&self) -> Option<Leak> {
         let value = self.leak_value.load(Ordering::Acquire);
         (value != 0).then(|| Leak {
             call: self.leak_call.load(Ordering::Relaxed),

@@ -10,7 +10,7 @@ const PLACES: u64 = 7;
 const STEPS: u64 = NUMBERS * BAD_POINTERS.len() as u64 * PLACES;
 
 /// A call to make.
-pub struct Step {
+pub(crate) struct Step {
     /// Its number.
     pub number: u64,
     /// Its arguments.
@@ -18,7 +18,7 @@ pub struct Step {
 }
 
 /// The next step, if any is left; a step that may not be made is passed over.
-pub fn next(shared: &Shared, good: usize) -> Option<Step> {
+pub(crate) fn next(shared: &Shared, good: usize) -> Option<Step> {
     loop {
         let step = shared.take_step();
         if step >= STEPS {
@@ -40,7 +40,7 @@ pub fn next(shared: &Shared, good: usize) -> Option<Step> {
 }
 
 /// How far it has got.
-pub fn progress(shared: &Shared) -> &'static str {
+pub(crate) fn progress(shared: &Shared) -> &'static str {
     match shared.steps() >= STEPS {
         true => "every call with every bad pointer",
         false => "not yet every call with every bad pointer",

@@ -21,18 +21,18 @@ const SIGSTOP: i32 = 19;
 const PAUSE: u64 = 1;
 
 /// The child, if there is one.
-pub struct Tracee {
+pub(crate) struct Tracee {
     pid: Option<i32>,
 }
 
 impl Tracee {
     /// None yet.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { pid: None }
     }
 
     /// Makes one request. `good` is an address that may be written to.
-    pub fn turn(&mut self, random: &mut Random, good: usize) {
+    pub(crate) fn turn(&mut self, random: &mut Random, good: usize) {
         while let Ok(Some((pid, status))) = process::try_wait() {
             if self.pid == Some(pid) && (status.signal() != STOPPED || random.below(8) == 0) {
                 // It has ended, or has been looked at for long enough.

@@ -17,7 +17,7 @@ const FILLINGS: [u64; 4] = [0, 1, 0x5a5a_5a5a_5a5a_5a5a, 0x0000_0008_0000_0003];
 const TURNS_BETWEEN_REQUESTS: u64 = 16;
 
 /// Runs until the end, in this place among the workers.
-pub fn run(shared: &Shared, place: usize, seed: u64) -> ! {
+pub(crate) fn run(shared: &Shared, place: usize, seed: u64) -> ! {
     // A session of its own keeps it from the terminal and makes it the leader of what it forks.
     let _ = process::new_session();
     for descriptor in 0..3 {

@@ -16,7 +16,7 @@ const NOT_EXECUTABLE: i32 = 126;
 const NOT_FOUND: i32 = 127;
 
 /// Starts the command or the shell; returns its PID.
-pub fn start(order: &Order) -> Result<i32> {
+pub(crate) fn start(order: &Order) -> Result<i32> {
     match process::fork()? {
         Fork::Parent(pid) => Ok(pid),
         Fork::Child => {
@@ -29,7 +29,7 @@ pub fn start(order: &Order) -> Result<i32> {
 }
 
 /// Reaps children until this one has ended, and returns how.
-pub fn wait_for(pid: i32) -> u8 {
+pub(crate) fn wait_for(pid: i32) -> u8 {
     loop {
         match process::wait(None) {
             Ok((ended, status)) if ended == pid => return status.code(),

@@ -6,7 +6,7 @@ use runtime::{Result, file};
 
 /// Makes the console standard input, output and error: the terminal behind it where there is one, because kernels
 /// do not stop background jobs that read or write `/dev/console` itself.
-pub fn open() -> Result<()> {
+pub(crate) fn open() -> Result<()> {
     let console = file::open(c"/dev/ttyS0", file::O_RDWR)
         .or_else(|_| file::open(c"/dev/console", file::O_RDWR))?;
     for standard in 0..3 {
@@ -21,7 +21,7 @@ pub fn open() -> Result<()> {
 }
 
 /// Sets terminal size and modes. A console without them is used as it is.
-pub fn set_up(order: &Order) {
+pub(crate) fn set_up(order: &Order) {
     if let Some((rows, columns)) = order.size {
         let _ = terminal::set_size(0, rows, columns);
     }
@@ -45,6 +45,6 @@ pub fn set_up(order: &Order) {
 }
 
 /// Waits until all output has left the machine.
-pub fn drain() {
+pub(crate) fn drain() {
     let _ = terminal::drain(1);
 }

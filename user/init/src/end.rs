@@ -9,7 +9,7 @@ const LOG_PORT: u16 = 0xe9;
 const EXIT_PORT: u16 = 0xf4;
 
 /// Ends the machine. Returns only if the kernel refuses.
-pub fn machine(order: &Order, status: u8) -> i32 {
+pub(crate) fn machine(order: &Order, status: u8) -> i32 {
     let mut word = Word::default();
     if order.end_by_port {
         // A word always has room for the largest status.

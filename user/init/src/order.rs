@@ -14,7 +14,7 @@ use runtime::string;
 
 /// The host's wishes.
 #[derive(Default)]
-pub struct Order<'a> {
+pub(crate) struct Order<'a> {
     text: &'a [u8],
     /// The terminal's size, rows and columns.
     pub size: Option<(u16, u16)>,
@@ -28,7 +28,7 @@ pub struct Order<'a> {
 
 impl<'a> Order<'a> {
     /// Reads the records; unknown ones are passed over.
-    pub fn parse(text: &'a [u8]) -> Self {
+    pub(crate) fn parse(text: &'a [u8]) -> Self {
         let mut order = Self { text, ..Self::default() };
         let (mut rows, mut columns) = (None, None);
         for (key, value) in order.records() {
@@ -47,12 +47,12 @@ impl<'a> Order<'a> {
     }
 
     /// The command's words.
-    pub fn arguments(&self) -> impl Iterator<Item = &'a CStr> {
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = &'a CStr> {
         self.values(b"arg")
     }
 
     /// Additions to the environment.
-    pub fn environment(&self) -> impl Iterator<Item = &'a CStr> {
+    pub(crate) fn environment(&self) -> impl Iterator<Item = &'a CStr> {
         self.values(b"env")
     }
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 const SOMEBODY: u32 = 1000;
 
 /// A result of a system call, or its error number.
-pub type Outcome<T> = Result<T, c_int>;
+pub(crate) type Outcome<T> = Result<T, c_int>;
 
 /// A number, or what `errno` says if it is negative.
-pub fn outcome<T: TryInto<isize> + Copy>(value: T) -> Outcome<T> {
+pub(crate) fn outcome<T: TryInto<isize> + Copy>(value: T) -> Outcome<T> {
     match value.try_into() {
         Ok(number) if number < 0 => Err(io::Error::last_os_error().raw_os_error().unwrap_or(0)),
         _ => Ok(value),
@@ -19,7 +19,7 @@ pub fn outcome<T: TryInto<isize> + Copy>(value: T) -> Outcome<T> {
 }
 
 /// Makes a child that runs `body`.
-pub fn fork(body: impl FnOnce()) -> pid_t {
+pub(crate) fn fork(body: impl FnOnce()) -> pid_t {
     // SAFETY: the only thread of this process, and the child's, goes on as it is.
     match unsafe { libc::fork() } {
         -1 => panic!("no child"),
@@ -34,7 +34,7 @@ pub fn fork(body: impl FnOnce()) -> pid_t {
 
 /// Waits for a child that ends as it should.
 #[track_caller]
-pub fn wait(pid: pid_t) {
+pub(crate) fn wait(pid: pid_t) {
     let mut status = 0;
     // SAFETY: writes to `status`.
     assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
@@ -43,7 +43,7 @@ pub fn wait(pid: pid_t) {
 
 /// Runs `body` as somebody without privileges, in a child.
 #[track_caller]
-pub fn as_somebody(body: impl FnOnce()) {
+pub(crate) fn as_somebody(body: impl FnOnce()) {
     wait(fork(|| {
         // SAFETY: numbers only.
         unsafe {
@@ -56,12 +56,12 @@ pub fn as_somebody(body: impl FnOnce()) {
 }
 
 /// Long enough for another process to get to where it waits.
-pub fn linger() {
+pub(crate) fn linger() {
     std::thread::sleep(Duration::from_millis(200));
 }
 
 /// Sends a signal.
-pub fn kill(pid: pid_t, signal: c_int) {
+pub(crate) fn kill(pid: pid_t, signal: c_int) {
     // SAFETY: numbers only.
     assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
 }
@@ -69,7 +69,7 @@ pub fn kill(pid: pid_t, signal: c_int) {
 extern "C" fn nothing(_signal: c_int) {}
 
 /// Handles a signal by doing nothing, with SA_RESTART.
-pub fn handle(signal: c_int) {
+pub(crate) fn handle(signal: c_int) {
     let handler: extern "C" fn(c_int) = nothing;
     // SAFETY: all of the structure is set or zero; the handler does nothing.
     unsafe {
@@ -81,7 +81,7 @@ pub fn handle(signal: c_int) {
 }
 
 /// Changes one of the kernel's settings; returns what it was.
-pub fn set(path: &str, value: &str) -> String {
+pub(crate) fn set(path: &str, value: &str) -> String {
     let before = std::fs::read_to_string(path).unwrap();
     std::fs::write(path, value).unwrap();
     before

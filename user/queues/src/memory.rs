@@ -56,7 +56,7 @@ fn store(place: *mut u8, offset: usize, value: u8) {
 }
 
 /// Two places of one memory; a child's own.
-pub fn attaching() {
+pub(crate) fn attaching() {
     let segment = get(KEY, 3 * PAGE - 100, IPC_CREAT | IPC_EXCL | 0o600).unwrap();
     assert_eq!(get(KEY, PAGE, IPC_CREAT | IPC_EXCL | 0o600), Err(EEXIST));
     assert_eq!(get(KEY, 3 * PAGE, 0), Err(EINVAL), "larger than it is");
@@ -98,7 +98,7 @@ pub fn attaching() {
 }
 
 /// It goes with its last attachment, and is found by its key no more before that.
-pub fn removal() {
+pub(crate) fn removal() {
     let segment = get(KEY, PAGE, IPC_CREAT | 0o600).unwrap();
     let place = attach(segment, 0, 0).unwrap();
     store(place, 0, 5);
@@ -121,7 +121,7 @@ pub fn removal() {
 }
 
 /// Who may not, and what may not be.
-pub fn refused() {
+pub(crate) fn refused() {
     assert_eq!(get(IPC_PRIVATE, 0, 0o600), Err(EINVAL));
     let segment = get(IPC_PRIVATE, PAGE, 0o604).unwrap();
     calls::as_somebody(move || {

@@ -60,7 +60,7 @@ fn remove(queue: c_int) -> Outcome<c_int> {
 }
 
 /// By order, by type, by another type, by the lowest, by place.
-pub fn types() {
+pub(crate) fn types() {
     let queue = get(IPC_PRIVATE, 0o600).unwrap();
     for (kind, text) in [(5, "five"), (2, "two"), (9, "nine"), (2, "again"), (3, "")] {
         send(queue, kind, text.as_bytes(), IPC_NOWAIT).unwrap();
@@ -97,7 +97,7 @@ pub fn types() {
 }
 
 /// Of a message, a queue, and all.
-pub fn limits() {
+pub(crate) fn limits() {
     let queue = get(KEY, IPC_CREAT | IPC_EXCL | 0o600).unwrap();
     assert_eq!(get(KEY, IPC_CREAT | IPC_EXCL | 0o600), Err(EEXIST));
     assert_eq!(get(KEY, 0), Ok(queue));
@@ -131,7 +131,7 @@ pub fn limits() {
 }
 
 /// Whose it is and who may do what.
-pub fn permissions() {
+pub(crate) fn permissions() {
     let queue = get(KEY, IPC_CREAT | 0o640).unwrap();
     send(queue, 1, b"x", 0).unwrap();
     calls::as_somebody(move || {
@@ -159,7 +159,7 @@ pub fn permissions() {
 }
 
 /// A wait ends with what is waited for, with a signal, and with the queue.
-pub fn waiting() {
+pub(crate) fn waiting() {
     calls::handle(SIGUSR1);
     let wait_to_receive = |queue, kind| {
         let mut message = Message { kind: 0, text: [0; TEXT_MAX] };

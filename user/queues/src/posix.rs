@@ -120,7 +120,7 @@ impl Queue {
 }
 
 /// The highest first; how many and how long they may be.
-pub fn priorities() {
+pub(crate) fn priorities() {
     let queue = open_with("/ordered", O_RDWR | O_CREAT | O_EXCL | O_NONBLOCK, 0o600, Some((4, 10)));
     let queue = queue.unwrap();
     assert_eq!(queue.ready(), POLLOUT);
@@ -145,7 +145,7 @@ pub fn priorities() {
 }
 
 /// Names, permissions, and how much there may be.
-pub fn names() {
+pub(crate) fn names() {
     assert_eq!(open("/none", O_RDWR).err(), Some(ENOENT));
     assert_eq!(open("/a/b", O_RDWR | O_CREAT).err(), Some(EACCES));
     assert_eq!(open("/..", O_RDWR | O_CREAT).err(), Some(EACCES));
@@ -187,7 +187,7 @@ pub fn names() {
 }
 
 /// A wait ends with what is waited for and with its time; after a signal's handler it goes on.
-pub fn waiting() {
+pub(crate) fn waiting() {
     let queue = open_with("/waited", O_RDWR | O_CREAT, 0o600, Some((1, 10))).unwrap();
     assert_eq!(queue.receive(10, Some(soon(20))), Err(ETIMEDOUT));
     assert_eq!(queue.receive(10, Some(soon(-20))), Err(ETIMEDOUT));
@@ -219,7 +219,7 @@ pub fn waiting() {
 }
 
 /// A signal for the first message in the empty queue, once.
-pub fn notification() {
+pub(crate) fn notification() {
     let queue = open("/told", O_RDWR | O_CREAT | O_NONBLOCK).unwrap();
     let signal = SIGRTMIN();
     // SAFETY: valid as zeros; the set is written, then read.
@@ -274,7 +274,7 @@ pub fn notification() {
 }
 
 /// Queues as files.
-pub fn files() {
+pub(crate) fn files() {
     fs::create_dir(MOUNT).unwrap();
     let path = CString::new(MOUNT).unwrap();
     // SAFETY: the pointers are good.

@@ -11,7 +11,7 @@ use libc::{
 const ERROR_LIMIT: i64 = 16_000_000;
 const HOUR: u64 = 3600 * 1_000_000_000;
 
-pub fn all() {
+pub(crate) fn all() {
     exactness();
     moved_dates();
 }

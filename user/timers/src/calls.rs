@@ -5,12 +5,12 @@ use std::io;
 use std::mem::zeroed;
 
 /// Milliseconds.
-pub const fn milli(count: u64) -> u64 {
+pub(crate) const fn milli(count: u64) -> u64 {
     count * 1_000_000
 }
 
 /// Microseconds.
-pub const fn micro(count: u64) -> u64 {
+pub(crate) const fn micro(count: u64) -> u64 {
     count * 1_000
 }
 
@@ -43,7 +43,7 @@ fn check(result: impl Into<i64>) {
 }
 
 /// What a clock shows.
-pub fn now(clock: clockid_t) -> u64 {
+pub(crate) fn now(clock: clockid_t) -> u64 {
     let mut time = spec(0);
     // SAFETY: writes to `time`.
     check(unsafe { libc::clock_gettime(clock, &mut time) });
@@ -51,7 +51,7 @@ pub fn now(clock: clockid_t) -> u64 {
 }
 
 /// What `adjtimex` tells: the clock's state, or an error, and what it knows.
-pub fn adjust(change: impl FnOnce(&mut libc::timex)) -> (Result<c_int, c_int>, libc::timex) {
+pub(crate) fn adjust(change: impl FnOnce(&mut libc::timex)) -> (Result<c_int, c_int>, libc::timex) {
     // SAFETY: all zeros is a `timex`.
     let mut timex: libc::timex = unsafe { zeroed() };
     change(&mut timex);
@@ -61,7 +61,7 @@ pub fn adjust(change: impl FnOnce(&mut libc::timex)) -> (Result<c_int, c_int>, l
 }
 
 /// `clock_adjtime` of a clock, to ask only.
-pub fn ask(clock: clockid_t) -> Result<c_int, c_int> {
+pub(crate) fn ask(clock: clockid_t) -> Result<c_int, c_int> {
     // SAFETY: all zeros is a `timex`.
     let mut timex: libc::timex = unsafe { zeroed() };
     // SAFETY: reads and writes a local.
@@ -70,7 +70,7 @@ pub fn ask(clock: clockid_t) -> Result<c_int, c_int> {
 }
 
 /// Waits on a futex that nobody wakes, until a date. Returns the error that ends the wait.
-pub fn futex_until_date(date: u64) -> c_int {
+pub(crate) fn futex_until_date(date: u64) -> c_int {
     const OPERATION: c_int =
         libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME;
     let word = 0u32;
@@ -92,7 +92,7 @@ pub fn futex_until_date(date: u64) -> c_int {
 }
 
 /// Receives from a message queue that stays empty, until a date. Returns the error that ends the wait.
-pub fn receive_until_date(date: u64) -> c_int {
+pub(crate) fn receive_until_date(date: u64) -> c_int {
     let name = c"/dates";
     // SAFETY: reads a constant and a local, which are as the call wants them.
     unsafe {
@@ -118,7 +118,7 @@ pub fn receive_until_date(date: u64) -> c_int {
 }
 
 /// The clock of this process's CPU time, by its number.
-pub fn own_cpu_clock() -> clockid_t {
+pub(crate) fn own_cpu_clock() -> clockid_t {
     let mut clock = 0;
     // SAFETY: writes to `clock`.
     assert_eq!(unsafe { libc::clock_getcpuclockid(libc::getpid(), &mut clock) }, 0);
@@ -127,7 +127,7 @@ pub fn own_cpu_clock() -> clockid_t {
 }
 
 /// `clock_nanosleep`.
-pub fn sleep(clock: clockid_t, absolute: bool, time: u64) -> Result<(), c_int> {
+pub(crate) fn sleep(clock: clockid_t, absolute: bool, time: u64) -> Result<(), c_int> {
     let flags = if absolute { libc::TIMER_ABSTIME } else { 0 };
     // SAFETY: reads a local.
     match unsafe { libc::clock_nanosleep(clock, flags, &spec(time), std::ptr::null_mut()) } {
@@ -137,7 +137,7 @@ pub fn sleep(clock: clockid_t, absolute: bool, time: u64) -> Result<(), c_int> {
 }
 
 /// `clock_nanosleep` for a nanosecond, without what a C library thinks of the clock.
-pub fn sleep_as_the_kernel_has_it(clock: clockid_t) -> Result<(), c_int> {
+pub(crate) fn sleep_as_the_kernel_has_it(clock: clockid_t) -> Result<(), c_int> {
     let none = std::ptr::null_mut::<timespec>();
     // SAFETY: reads a local.
     match unsafe { libc::syscall(libc::SYS_clock_nanosleep, clock, 0, &spec(1), none) } {
@@ -147,7 +147,7 @@ pub fn sleep_as_the_kernel_has_it(clock: clockid_t) -> Result<(), c_int> {
 }
 
 /// `clock_settime` for the date, for root.
-pub fn set_date(date: u64) -> Result<(), c_int> {
+pub(crate) fn set_date(date: u64) -> Result<(), c_int> {
     // SAFETY: reads a local.
     match unsafe { libc::clock_settime(libc::CLOCK_REALTIME, &spec(date)) } {
         0 => Ok(()),
@@ -165,13 +165,13 @@ fn set_of(signal: c_int) -> sigset_t {
 }
 
 /// Blocks a signal, in this thread and those that it makes.
-pub fn block(signal: c_int) {
+pub(crate) fn block(signal: c_int) {
     // SAFETY: reads a local.
     check(unsafe { libc::sigprocmask(libc::SIG_BLOCK, &set_of(signal), std::ptr::null_mut()) });
 }
 
 /// What came with a signal.
-pub struct Info {
+pub(crate) struct Info {
     /// The timer's value.
     pub value: usize,
     /// For how many expirations more it stands.
@@ -179,7 +179,7 @@ pub struct Info {
 }
 
 /// `sigtimedwait`.
-pub fn wait_for(signal: c_int, within: u64) -> Option<Info> {
+pub(crate) fn wait_for(signal: c_int, within: u64) -> Option<Info> {
     // SAFETY: all zeros is a `siginfo_t`.
     let mut info: libc::siginfo_t = unsafe { zeroed() };
     // SAFETY: reads locals and writes to `info`.
@@ -191,20 +191,20 @@ pub fn wait_for(signal: c_int, within: u64) -> Option<Info> {
 }
 
 /// The number of the running thread.
-pub fn thread_id() -> c_int {
+pub(crate) fn thread_id() -> c_int {
     // SAFETY: has no arguments.
     unsafe { libc::gettid() }
 }
 
 /// `setitimer`.
-pub fn set_interval(which: c_int, value: u64, interval: u64) {
+pub(crate) fn set_interval(which: c_int, value: u64, interval: u64) {
     let new = itimerval { it_interval: val(interval), it_value: val(value) };
     // SAFETY: reads a local.
     check(unsafe { libc::setitimer(which as _, &new, std::ptr::null_mut()) });
 }
 
 /// `getitimer`: what is left, and the interval.
-pub fn interval(which: c_int) -> (u64, u64) {
+pub(crate) fn interval(which: c_int) -> (u64, u64) {
     // SAFETY: all zeros is an `itimerval`; the call writes to it.
     let timer: itimerval = unsafe {
         let mut timer = zeroed();
@@ -215,29 +215,29 @@ pub fn interval(which: c_int) -> (u64, u64) {
 }
 
 /// A file descriptor of `timerfd_create`.
-pub struct TimerFile(c_int);
+pub(crate) struct TimerFile(c_int);
 
 impl TimerFile {
     /// A new one.
     #[track_caller]
-    pub fn new(clock: clockid_t, flags: c_int) -> Self {
+    pub(crate) fn new(clock: clockid_t, flags: c_int) -> Self {
         Self::try_new(clock, flags).unwrap()
     }
 
     /// A new one, if this clock has them.
-    pub fn try_new(clock: clockid_t, flags: c_int) -> Result<Self, c_int> {
+    pub(crate) fn try_new(clock: clockid_t, flags: c_int) -> Result<Self, c_int> {
         // SAFETY: has no pointers.
         let file = unsafe { libc::timerfd_create(clock, flags) };
         if file >= 0 { Ok(Self(file)) } else { Err(errno()) }
     }
 
     /// `timerfd_settime`, which succeeds.
-    pub fn set(&self, flags: c_int, value: u64, interval: u64) {
+    pub(crate) fn set(&self, flags: c_int, value: u64, interval: u64) {
         assert_eq!(self.try_set(flags, value, interval), Ok(()));
     }
 
     /// `timerfd_settime`.
-    pub fn try_set(&self, flags: c_int, value: u64, interval: u64) -> Result<(), c_int> {
+    pub(crate) fn try_set(&self, flags: c_int, value: u64, interval: u64) -> Result<(), c_int> {
         let new = itimerspec { it_interval: spec(interval), it_value: spec(value) };
         // SAFETY: reads a local.
         match unsafe { libc::timerfd_settime(self.0, flags, &new, std::ptr::null_mut()) } {
@@ -247,7 +247,7 @@ impl TimerFile {
     }
 
     /// `timerfd_gettime`: what is left, and the interval.
-    pub fn get(&self) -> (u64, u64) {
+    pub(crate) fn get(&self) -> (u64, u64) {
         let mut timer = itimerspec { it_interval: spec(0), it_value: spec(0) };
         // SAFETY: writes to a local.
         check(unsafe { libc::timerfd_gettime(self.0, &mut timer) });
@@ -255,7 +255,7 @@ impl TimerFile {
     }
 
     /// `read`.
-    pub fn expirations(&self) -> Result<u64, c_int> {
+    pub(crate) fn expirations(&self) -> Result<u64, c_int> {
         let mut count = 0u64;
         // SAFETY: writes at most so many bytes to a local.
         let read = unsafe { libc::read(self.0, (&raw mut count).cast(), size_of::<u64>()) };
@@ -263,7 +263,7 @@ impl TimerFile {
     }
 
     /// `poll`, for so many milliseconds.
-    pub fn is_readable(&self, within: c_int) -> bool {
+    pub(crate) fn is_readable(&self, within: c_int) -> bool {
         let mut poll = libc::pollfd { fd: self.0, events: libc::POLLIN, revents: 0 };
         // SAFETY: reads and writes one local.
         let ready = unsafe { libc::poll(&mut poll, 1, within) };
@@ -280,11 +280,11 @@ impl Drop for TimerFile {
 }
 
 /// A timer of `timer_create`.
-pub struct Id(c_int);
+pub(crate) struct Id(c_int);
 
 impl Id {
     /// A new one, which sends a signal with a value, to the process or to one thread.
-    pub fn new(
+    pub(crate) fn new(
         clock: clockid_t,
         signal: c_int,
         value: usize,
@@ -305,7 +305,7 @@ impl Id {
     }
 
     /// A new one that tells of its expirations in some way.
-    pub fn notifying(clock: clockid_t, how: c_int, signal: c_int) -> Result<Self, c_int> {
+    pub(crate) fn notifying(clock: clockid_t, how: c_int, signal: c_int) -> Result<Self, c_int> {
         // SAFETY: all zeros is a `sigevent`.
         let mut event: sigevent = unsafe { zeroed() };
         (event.sigev_notify, event.sigev_signo) = (how, signal);
@@ -323,7 +323,7 @@ impl Id {
     }
 
     /// `timer_settime`.
-    pub fn set(&self, absolute: bool, value: u64, interval: u64) {
+    pub(crate) fn set(&self, absolute: bool, value: u64, interval: u64) {
         let new = itimerspec { it_interval: spec(interval), it_value: spec(value) };
         let flags = if absolute { libc::TIMER_ABSTIME } else { 0 };
         let none = std::ptr::null_mut::<itimerspec>();
@@ -332,7 +332,7 @@ impl Id {
     }
 
     /// `timer_gettime`: what is left, and the interval.
-    pub fn get(&self) -> (u64, u64) {
+    pub(crate) fn get(&self) -> (u64, u64) {
         let mut timer = itimerspec { it_interval: spec(0), it_value: spec(0) };
         // SAFETY: writes to a local.
         check(unsafe { libc::syscall(libc::SYS_timer_gettime, self.0, &mut timer) });
@@ -340,7 +340,7 @@ impl Id {
     }
 
     /// `timer_getoverrun`.
-    pub fn overrun(&self) -> c_int {
+    pub(crate) fn overrun(&self) -> c_int {
         // SAFETY: has no pointers.
         unsafe { libc::syscall(libc::SYS_timer_getoverrun, self.0) as c_int }
     }

@@ -13,7 +13,7 @@ const HOUR: u64 = 3600 * 1_000_000_000;
 /// No wait of this program lasts so long unless something is wrong.
 const TOO_LONG: Duration = Duration::from_secs(60);
 
-pub fn all() {
+pub(crate) fn all() {
     waits();
     relative_times();
     timer_files();

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 
 /// What happened to a tracee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// It has stopped with a signal.
     Stopped(c_int),
     /// It has stopped for an event.
@@ -18,7 +18,7 @@ pub enum Event {
 }
 
 /// Makes a child that runs `body` and exits with what that returns.
-pub fn fork(body: impl FnOnce() -> i32) -> pid_t {
+pub(crate) fn fork(body: impl FnOnce() -> i32) -> pid_t {
     // SAFETY: the only thread of this process, and the child's, goes on as it is.
     match unsafe { libc::fork() } {
         -1 => panic!("no child"),
@@ -29,7 +29,7 @@ pub fn fork(body: impl FnOnce() -> i32) -> pid_t {
 }
 
 /// The running process wants to be traced by its parent, and stops.
-pub fn stop_me() {
+pub(crate) fn stop_me() {
     // SAFETY: numbers only.
     unsafe {
         assert_eq!(libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0), 0);
@@ -46,7 +46,7 @@ fn status_of(pid: pid_t) -> c_int {
 }
 
 /// Waits for a tracee's next event.
-pub fn wait(pid: pid_t) -> Event {
+pub(crate) fn wait(pid: pid_t) -> Event {
     let status = status_of(pid);
     if libc::WIFEXITED(status) {
         Event::Exited(libc::WEXITSTATUS(status))
@@ -60,7 +60,7 @@ pub fn wait(pid: pid_t) -> Event {
 }
 
 /// The exit status of a child that nobody traces for us.
-pub fn wait_untraced(pid: pid_t) -> c_int {
+pub(crate) fn wait_untraced(pid: pid_t) -> c_int {
     let mut status = 0;
     loop {
         // SAFETY: the status is written only.
@@ -71,7 +71,7 @@ pub fn wait_untraced(pid: pid_t) -> c_int {
 }
 
 /// Whether a process sleeps in the kernel.
-pub fn sleeps(pid: pid_t) -> bool {
+pub(crate) fn sleeps(pid: pid_t) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
     status.contains("State:\tS")
 }
@@ -84,24 +84,24 @@ fn request(request: c_uint, pid: pid_t, address: usize, data: usize) -> i64 {
 }
 
 /// Lets a tracee go on in some way, with a signal or without (0).
-pub fn go_on(how: c_uint, pid: pid_t, signal: c_int) {
+pub(crate) fn go_on(how: c_uint, pid: pid_t, signal: c_int) {
     request(how, pid, 0, signal as usize);
 }
 
 /// What the tracer wants.
-pub fn set_options(pid: pid_t, options: c_int) {
+pub(crate) fn set_options(pid: pid_t, options: c_int) {
     request(libc::PTRACE_SETOPTIONS, pid, 0, options as usize);
 }
 
 /// The message of an event.
-pub fn message(pid: pid_t) -> u64 {
+pub(crate) fn message(pid: pid_t) -> u64 {
     let mut message = 0u64;
     request(libc::PTRACE_GETEVENTMSG, pid, 0, &raw mut message as usize);
     message
 }
 
 /// Which stop of a system call it is: 1 before, 2 after.
-pub fn syscall_stop(pid: pid_t) -> u8 {
+pub(crate) fn syscall_stop(pid: pid_t) -> u8 {
     const PTRACE_GET_SYSCALL_INFO: c_uint = 0x420e;
     let mut bytes = [0u8; 88];
     request(PTRACE_GET_SYSCALL_INFO, pid, bytes.len(), bytes.as_mut_ptr() as usize);
@@ -109,11 +109,11 @@ pub fn syscall_stop(pid: pid_t) -> u8 {
 }
 
 /// The general registers.
-pub struct Registers(pub libc::user_regs_struct);
+pub(crate) struct Registers(pub libc::user_regs_struct);
 
 impl Registers {
     /// A stopped tracee's.
-    pub fn of(pid: pid_t) -> Self {
+    pub(crate) fn of(pid: pid_t) -> Self {
         let mut registers = MaybeUninit::<libc::user_regs_struct>::zeroed();
         request(libc::PTRACE_GETREGS, pid, 0, registers.as_mut_ptr() as usize);
         // SAFETY: numbers, all of them written.
@@ -121,7 +121,7 @@ impl Registers {
     }
 
     /// Makes them a stopped tracee's.
-    pub fn set(&self, pid: pid_t) {
+    pub(crate) fn set(&self, pid: pid_t) {
         request(libc::PTRACE_SETREGS, pid, 0, &raw const self.0 as usize);
     }
 }
@@ -137,27 +137,27 @@ fn peek_with(kind: c_uint, pid: pid_t, address: usize) -> u64 {
 }
 
 /// A word of memory.
-pub fn peek(pid: pid_t, address: usize) -> u64 {
+pub(crate) fn peek(pid: pid_t, address: usize) -> u64 {
     peek_with(libc::PTRACE_PEEKDATA, pid, address)
 }
 
 /// Changes a word of memory.
-pub fn poke(pid: pid_t, address: usize, word: u64) {
+pub(crate) fn poke(pid: pid_t, address: usize, word: u64) {
     request(libc::PTRACE_POKEDATA, pid, address, word as usize);
 }
 
 /// A word of the user area.
-pub fn peek_user(pid: pid_t, offset: usize) -> u64 {
+pub(crate) fn peek_user(pid: pid_t, offset: usize) -> u64 {
     peek_with(libc::PTRACE_PEEKUSER, pid, offset)
 }
 
 /// Changes a word of the user area.
-pub fn poke_user(pid: pid_t, offset: usize, word: u64) {
+pub(crate) fn poke_user(pid: pid_t, offset: usize, word: u64) {
     request(libc::PTRACE_POKEUSER, pid, offset, word as usize);
 }
 
 /// A word of another program's memory, by `process_vm_readv`.
-pub fn read_remote(pid: pid_t, address: usize) -> u64 {
+pub(crate) fn read_remote(pid: pid_t, address: usize) -> u64 {
     let mut word = 0u64;
     let local = libc::iovec { iov_base: (&raw mut word).cast(), iov_len: 8 };
     let remote = libc::iovec { iov_base: address as *mut c_void, iov_len: 8 };
@@ -168,14 +168,14 @@ pub fn read_remote(pid: pid_t, address: usize) -> u64 {
 }
 
 /// Writes a word by `/proc/PID/mem`.
-pub fn write_memory_file(pid: pid_t, address: usize, word: u64) {
+pub(crate) fn write_memory_file(pid: pid_t, address: usize, word: u64) {
     let file = std::fs::OpenOptions::new().write(true).open(format!("/proc/{pid}/mem"));
     file.and_then(|file| file.write_all_at(&word.to_ne_bytes(), address as u64))
         .expect("memory can be written to");
 }
 
 /// Blocks signals and opens a file that gives them.
-pub fn signal_file(signals: &[c_int]) -> c_int {
+pub(crate) fn signal_file(signals: &[c_int]) -> c_int {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the set is made before it is used.
     unsafe {
@@ -191,7 +191,7 @@ pub fn signal_file(signals: &[c_int]) -> c_int {
 }
 
 /// Waits for a signal.
-pub fn read_signal(file: c_int) -> libc::signalfd_siginfo {
+pub(crate) fn read_signal(file: c_int) -> libc::signalfd_siginfo {
     let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
     let size = size_of::<libc::signalfd_siginfo>();
     // SAFETY: as many bytes as there are; numbers may be anything.

@@ -7,7 +7,7 @@ use std::fmt::Write;
 const NOISE: f64 = 0.005;
 
 /// The figures of both, where both have them.
-pub fn text(earlier: &Results, now: &Results) -> String {
+pub(super) fn text(earlier: &Results, now: &Results) -> String {
     let mut text = String::new();
     for method in now.methods() {
         // Writing to a string does not fail, here and below.

@@ -20,7 +20,7 @@ const SETTINGS: &str = "mitigations=off init_on_alloc=0 audit=0 randomize_kstack
 const NEWEST: &str = "linux-image-cloud-amd64";
 
 /// Linux, ready to be measured.
-pub struct Linux {
+pub(super) struct Linux {
     lab: Lab,
     release: String,
     version: String,
@@ -37,7 +37,7 @@ pub struct Linux {
 impl Linux {
     /// Fetches kernel and headers and builds the module, as far as that has not been done before. It is to run with these parameters
     /// beside its own.
-    pub fn get(filter: &str, append: &str) -> Result<Self> {
+    pub(super) fn get(filter: &str, append: &str) -> Result<Self> {
         for tool in ["gcc", "make"] {
             if command::find(tool).is_none() {
                 bail!(

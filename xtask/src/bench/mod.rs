@@ -32,7 +32,7 @@ use subject::{Heddle, Subject};
 ///
 /// Without --wall, figures are counted instructions on one CPU, which do not depend on what else the host does.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Measure Debian's own Linux on the same virtual machine, too
     #[arg(long)]
     linux: bool,
@@ -89,7 +89,7 @@ const COUNTED_RUNS: u32 = 2;
 const CPUS: [u32; 3] = [1, 2, 4];
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     // Read before anything slow is begun: it may be missing.
     let earlier = arguments.compare.as_deref().map(Results::read).transpose()?;
     let mut subjects: Vec<Box<dyn Subject>> = vec![Box::new(Heddle::build(&arguments.filter)?)];

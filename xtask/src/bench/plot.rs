@@ -24,7 +24,7 @@ struct Bar {
 }
 
 /// The picture of one method: counted instructions if there are any.
-pub fn svg(results: &Results) -> String {
+pub(super) fn svg(results: &Results) -> String {
     let Some(&method) = results.methods().first() else {
         return draw("nothing was measured", &[]);
     };

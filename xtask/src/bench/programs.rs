@@ -22,7 +22,7 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 /// The user land under measurement.
-pub struct UserLand {
+pub(super) struct UserLand {
     measure: PathBuf,
     /// `hackbench` and its libraries, if they are wanted and to be had.
     hackbench: Option<PathBuf>,
@@ -30,7 +30,7 @@ pub struct UserLand {
 
 impl UserLand {
     /// Builds and fetches what is wanted.
-    pub fn get(filter: &str) -> Result<Self> {
+    pub(super) fn get(filter: &str) -> Result<Self> {
         let measure = programs::build(Program::Measure)?;
         let hackbench = workloads::wanted(filter, Place::Programs).then(hackbench).transpose();
         let hackbench = hackbench.unwrap_or_else(|error| {
@@ -41,7 +41,7 @@ impl UserLand {
     }
 
     /// From the machine's start to the first user instruction, and the memory that a shell leaves in use.
-    pub fn system<'a>(
+    pub(super) fn system<'a>(
         &self,
         attempt: &mut Attempt,
         method: Method,
@@ -61,7 +61,12 @@ impl UserLand {
     }
 
     /// Runs all programs that are wanted, and then the shell commands given.
-    pub fn run<'a>(&self, guest: Guest<'a>, filter: &str, then: &str) -> Result<Outcome<'a>> {
+    pub(super) fn run<'a>(
+        &self,
+        guest: Guest<'a>,
+        filter: &str,
+        then: &str,
+    ) -> Result<Outcome<'a>> {
         let mut script = String::new();
         if workloads::wanted(filter, Place::User) {
             script.push_str(&format!("measure {filter}\n"));
@@ -87,7 +92,7 @@ impl UserLand {
 }
 
 /// Finds the figures among what was printed: bytes, or ticks.
-pub fn in_ticks(method: Method) -> impl Fn(&Outcome<'_>) -> Vec<Figure> {
+pub(super) fn in_ticks(method: Method) -> impl Fn(&Outcome<'_>) -> Vec<Figure> {
     let in_line = move |line: &str| {
         let (name, figure) = figure(&line[line.find("bench ")?..])?;
         let unit = match workloads::unit(&name) {

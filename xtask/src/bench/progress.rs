@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// One round of one kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub(super) struct Step {
     pub method: Method,
     /// From 1.
     pub round: u32,
@@ -16,7 +16,7 @@ pub struct Step {
 }
 
 /// All steps: method by method, and in each round the subjects in turn.
-pub fn plan(methods: &[(Method, u32)], subjects: usize) -> Vec<Step> {
+pub(super) fn plan(methods: &[(Method, u32)], subjects: usize) -> Vec<Step> {
     let of_method = |&(method, rounds): &(Method, u32)| {
         let of_round =
             move |round| (0..subjects).map(move |subject| Step { method, round, rounds, subject });
@@ -36,7 +36,7 @@ fn expected(subject: &str, method: Method) -> Duration {
 }
 
 /// Says it on standard error as it goes.
-pub struct Progress<'a> {
+pub(super) struct Progress<'a> {
     steps: &'a [Step],
     names: &'a [&'static str],
     done: usize,
@@ -45,12 +45,12 @@ pub struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     /// Nothing is done yet. `names`: of the subjects.
-    pub fn new(steps: &'a [Step], names: &'a [&'static str]) -> Self {
+    pub(super) fn new(steps: &'a [Step], names: &'a [&'static str]) -> Self {
         Self { steps, names, done: 0, started: Instant::now() }
     }
 
     /// The next step begins.
-    pub fn begin(&self) {
+    pub(super) fn begin(&self) {
         let Some(step) = self.steps.get(self.done) else { return };
         tell!(
             "xtask: {:2} of {}, about {} left: {}, {}, run {} of {}",
@@ -65,7 +65,7 @@ impl<'a> Progress<'a> {
     }
 
     /// It is done.
-    pub fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.done += 1;
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// How a figure was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Method {
+pub(super) enum Method {
     /// Instructions, counted on one CPU.
     Instructions,
     /// Nanoseconds that passed.
@@ -20,7 +20,7 @@ pub enum Method {
 
 impl Method {
     /// A heading.
-    pub fn title(self) -> String {
+    pub(super) fn title(self) -> String {
         match self {
             Self::Instructions => "instructions, 1 CPU".into(),
             Self::Wall { cpus: 1 } => "wall time, 1 CPU".into(),
@@ -29,7 +29,7 @@ impl Method {
     }
 
     /// How many CPUs the machine has.
-    pub fn cpus(self) -> u32 {
+    pub(super) fn cpus(self) -> u32 {
         match self {
             Self::Instructions => 1,
             Self::Wall { cpus } => cpus,
@@ -38,13 +38,13 @@ impl Method {
 }
 
 /// The name of the subject that is compared with the other.
-pub const HEDDLE: &str = "Heddle";
+pub(super) const HEDDLE: &str = "Heddle";
 /// The other.
-pub const LINUX: &str = "Linux";
+pub(super) const LINUX: &str = "Linux";
 
 /// All figures of a run of this tool.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Results {
+pub(super) struct Results {
     /// When, in UTC.
     pub date: String,
     /// What was measured on what: versions and settings, a line each.
@@ -54,7 +54,7 @@ pub struct Results {
 
 /// The figures of one workload.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Row {
+pub(super) struct Row {
     pub method: Method,
     pub name: String,
     /// Of each subject, one per run.
@@ -66,29 +66,29 @@ pub struct Row {
 
 impl Results {
     /// None yet.
-    pub fn new(about: Vec<String>) -> Self {
+    pub(super) fn new(about: Vec<String>) -> Self {
         Self { date: today(), about, rows: Vec::new() }
     }
 
     /// Reads what [`Results::write`] wrote.
-    pub fn read(file: &Path) -> Result<Self> {
+    pub(super) fn read(file: &Path) -> Result<Self> {
         let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
         serde_json::from_str(&text).with_context(|| format!("{}: not from --json", file.display()))
     }
 
     /// Writes everything to a file.
-    pub fn write(&self, file: &Path) -> Result<()> {
+    pub(super) fn write(&self, file: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)?;
         fs::write(file, text + "\n").with_context(|| file.display().to_string())
     }
 
     /// Adds the figure of one run.
-    pub fn add(&mut self, method: Method, name: &str, subject: &str, figure: f64) {
+    pub(super) fn add(&mut self, method: Method, name: &str, subject: &str, figure: f64) {
         self.row(method, name).figures.entry(subject.into()).or_default().push(figure);
     }
 
     /// Adds a run that did not get to the end.
-    pub fn add_unfinished(&mut self, method: Method, name: &str, subject: &str) {
+    pub(super) fn add_unfinished(&mut self, method: Method, name: &str, subject: &str) {
         *self.row(method, name).unfinished.entry(subject.into()).or_default() += 1;
     }
 
@@ -102,7 +102,7 @@ impl Results {
     }
 
     /// The methods used.
-    pub fn methods(&self) -> Vec<Method> {
+    pub(super) fn methods(&self) -> Vec<Method> {
         let mut methods: Vec<_> = self.rows.iter().map(|row| row.method).collect();
         methods.sort_unstable();
         methods.dedup();
@@ -110,7 +110,7 @@ impl Results {
     }
 
     /// The rows of a method, in the order of the workloads; those without a place in it come last.
-    pub fn rows(&self, method: Method) -> Vec<&Row> {
+    pub(super) fn rows(&self, method: Method) -> Vec<&Row> {
         let order = |row: &&Row| {
             let known = &super::workloads::WORKLOADS;
             known.iter().position(|workload| workload.name == row.name).unwrap_or(known.len())
@@ -121,7 +121,7 @@ impl Results {
     }
 
     /// A row.
-    pub fn find(&self, method: Method, name: &str) -> Option<&Row> {
+    pub(super) fn find(&self, method: Method, name: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.method == method && row.name == name)
     }
 }
@@ -132,7 +132,7 @@ impl Row {
     }
 
     /// The subjects that did not always get to the end, and in how many runs of how many.
-    pub fn unfinished(&self) -> impl Iterator<Item = (&str, u32, u32)> {
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = (&str, u32, u32)> {
         self.unfinished.iter().map(|(subject, &count)| {
             let finished = self.figures.get(subject).map_or(0, Vec::len) as u32;
             (&**subject, count, finished + count)
@@ -140,7 +140,7 @@ impl Row {
     }
 
     /// The median of a subject's runs.
-    pub fn median(&self, subject: &str) -> Option<f64> {
+    pub(super) fn median(&self, subject: &str) -> Option<f64> {
         let mut figures = self.figures.get(subject)?.clone();
         figures.sort_unstable_by(f64::total_cmp);
         let middle = figures.len() / 2;
@@ -152,13 +152,13 @@ impl Row {
     }
 
     /// How many times more Linux takes.
-    pub fn ratio(&self) -> Option<f64> {
+    pub(super) fn ratio(&self) -> Option<f64> {
         let (ours, theirs) = (self.median(HEDDLE)?, self.median(LINUX)?);
         (ours > 0.0 && theirs > 0.0).then(|| theirs / ours)
     }
 
     /// From the least to the most of a subject's runs, in parts of the median; the larger of the subjects'.
-    pub fn spread(&self) -> f64 {
+    pub(super) fn spread(&self) -> f64 {
         let of = |(subject, figures): (&String, &Vec<f64>)| {
             let least = figures.iter().copied().fold(f64::INFINITY, f64::min);
             let most = figures.iter().copied().fold(0.0, f64::max);

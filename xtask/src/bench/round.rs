@@ -14,14 +14,14 @@ const WHOLE_TRIES: u32 = 2;
 
 /// What came of it.
 #[derive(Debug, Default, PartialEq)]
-pub struct Round {
+pub(super) struct Round {
     pub figures: Vec<Figure>,
     /// The figures that could not be had: on each, a machine got stuck again and again.
     pub unfinished: Vec<&'static str>,
 }
 
 /// Goes all paths with `filter` in their names.
-pub fn go(subject: &dyn Subject, method: Method, filter: &str) -> Result<Round> {
+pub(super) fn go(subject: &dyn Subject, method: Method, filter: &str) -> Result<Round> {
     let mut round = Round::default();
     for _ in 0..WHOLE_TRIES {
         let attempt = subject.measure(method, filter)?;

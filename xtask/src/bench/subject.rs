@@ -18,11 +18,11 @@ use std::process::Command;
 use std::time::Duration;
 
 /// A name and a figure: instructions, nanoseconds or bytes.
-pub type Figure = (String, f64);
+pub(super) type Figure = (String, f64);
 
 /// What came of going paths once.
 #[derive(Default)]
-pub struct Attempt {
+pub(super) struct Attempt {
     /// The figures, of machines that got stuck too.
     pub figures: Vec<Figure>,
     /// Of each machine that did not end as it should: how it did.
@@ -31,7 +31,7 @@ pub struct Attempt {
 
 impl Attempt {
     /// Takes what a machine had to say.
-    pub fn take(
+    pub(super) fn take(
         &mut self,
         outcome: Outcome<'_>,
         figures: impl FnOnce(&Outcome<'_>) -> Vec<Figure>,
@@ -44,7 +44,7 @@ impl Attempt {
 }
 
 /// A kernel under measurement.
-pub trait Subject {
+pub(super) trait Subject {
     /// What the results call it.
     fn name(&self) -> &'static str;
 
@@ -56,7 +56,7 @@ pub trait Subject {
 }
 
 /// The memory of every machine, in MiB.
-pub const MEMORY: u64 = 512;
+pub(super) const MEMORY: u64 = 512;
 
 /// How long a machine may take, in seconds: hosts are slow, and busy.
 const LIMIT: u64 = 300;
@@ -65,7 +65,7 @@ const LIMIT: u64 = 300;
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// The machine that all subjects run on.
-pub fn machine(lab: &Lab, method: Method) -> Guest<'_> {
+pub(super) fn machine(lab: &Lab, method: Method) -> Guest<'_> {
     let guest = lab.guest().exactly(Board::Microvm).memory(MEMORY);
     let guest = guest.cpus(method.cpus()).seconds(LIMIT).silent_at_most(SILENCE);
     match method {
@@ -75,7 +75,7 @@ pub fn machine(lab: &Lab, method: Method) -> Guest<'_> {
 }
 
 /// What that machine is, for the record.
-pub fn about_machine() -> Result<String> {
+pub(super) fn about_machine() -> Result<String> {
     let qemu = command::output(Command::new(qemu::find()?).arg("--version"))?;
     let qemu = qemu.lines().next().unwrap_or_default();
     Ok(format!(
@@ -84,7 +84,7 @@ pub fn about_machine() -> Result<String> {
 }
 
 /// Our kernel.
-pub struct Heddle {
+pub(super) struct Heddle {
     /// The image that users run.
     fast: Lab,
     /// The same with the workloads of the kernel inside.
@@ -95,7 +95,7 @@ pub struct Heddle {
 
 impl Heddle {
     /// Builds the images.
-    pub fn build(filter: &str) -> Result<Self> {
+    pub(super) fn build(filter: &str) -> Result<Self> {
         let image = kernel::build(Kind::Fast)?;
         let image_size = loaded_size(&image)?;
         Ok(Self {
@@ -147,7 +147,7 @@ impl Subject for Heddle {
 }
 
 /// The figure in a line `bench NAME FIGURE`.
-pub fn figure(line: &str) -> Option<Figure> {
+pub(super) fn figure(line: &str) -> Option<Figure> {
     let (name, figure) = line.trim_end().strip_prefix("bench ")?.split_once(' ')?;
     Some((name.to_owned(), figure.parse::<u64>().ok()? as f64))
 }

@@ -71,7 +71,7 @@ fn reservations(results: &Results, method: Method) -> Vec<String> {
 }
 
 /// The tables, for a terminal.
-pub fn text(results: &Results) -> String {
+pub(super) fn text(results: &Results) -> String {
     let mut text = String::new();
     // Writing to a string does not fail, here and below.
     for line in &results.about {
@@ -141,7 +141,7 @@ fn capitalised(text: &str) -> String {
 }
 
 /// Puts tables and plot into the chapter on performance.
-pub fn into_docs(results: &Results) -> Result<()> {
+pub(super) fn into_docs(results: &Results) -> Result<()> {
     let docs = project::root().join("docs");
     let chapter = docs.join("performance.md");
     let text = fs::read_to_string(&chapter).context("docs/performance.md")?;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// Nanoseconds per tick. Counting instructions, a tick is one; otherwise the guest sees the host's own counter.
-pub fn nanoseconds(method: Method) -> f64 {
+pub(super) fn nanoseconds(method: Method) -> f64 {
     static HOST: OnceLock<f64> = OnceLock::new();
     match method {
         Method::Instructions => 1.0,
@@ -14,7 +14,7 @@ pub fn nanoseconds(method: Method) -> f64 {
 }
 
 /// Ticks per millisecond.
-pub fn kilohertz(method: Method) -> u64 {
+pub(super) fn kilohertz(method: Method) -> u64 {
     (1e6 / nanoseconds(method)).round() as u64
 }
 

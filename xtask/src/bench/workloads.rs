@@ -7,7 +7,7 @@ use super::results::Method;
 
 /// Where a figure comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(super) enum Place {
     /// The machine as a whole.
     System,
     /// Code inside the kernel.
@@ -20,10 +20,10 @@ pub enum Place {
 
 impl Place {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 4] = [Self::System, Self::Kernel, Self::User, Self::Programs];
+    pub(super) const ALL: [Self; 4] = [Self::System, Self::Kernel, Self::User, Self::Programs];
 
     /// A heading.
-    pub fn title(self) -> &'static str {
+    pub(super) fn title(self) -> &'static str {
         match self {
             Self::System => "The whole system",
             Self::Kernel => "Inside the kernel",
@@ -35,7 +35,7 @@ impl Place {
 
 /// What a figure is a number of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub(super) enum Unit {
     /// Instructions or nanoseconds, as the method has it.
     Cost,
     /// Bytes.
@@ -44,7 +44,7 @@ pub enum Unit {
 
 /// A row.
 #[derive(Debug)]
-pub struct Workload {
+pub(super) struct Workload {
     pub name: &'static str,
     pub title: &'static str,
     pub place: Place,
@@ -94,12 +94,12 @@ impl Workload {
     }
 
     /// The name of what has to be run for this figure.
-    pub fn runs(&self) -> &'static str {
+    pub(super) fn runs(&self) -> &'static str {
         self.by.unwrap_or(self.name)
     }
 
     /// Whether there is such a figure when it is taken like this.
-    pub fn is_taken(&self, method: Method) -> bool {
+    pub(super) fn is_taken(&self, method: Method) -> bool {
         method.cpus() >= self.cpus && (method == Method::Instructions || !self.counted_only)
     }
 }
@@ -107,7 +107,7 @@ impl Workload {
 use Place::{Kernel, Programs, System, User};
 
 /// All rows.
-pub const WORKLOADS: &[Workload] = &[
+pub(super) const WORKLOADS: &[Workload] = &[
     row("start_to_user", "start to the first user instruction", System).goal(25.0),
     row("memory_at_shell", "memory in use at the shell", System).bytes().goal(8.0).counted_only(),
     row("thousand_threads_bytes", "memory of an idle kernel thread", System)
@@ -160,22 +160,22 @@ pub const WORKLOADS: &[Workload] = &[
 ];
 
 /// The row of a figure.
-pub fn find(name: &str) -> Option<&'static Workload> {
+pub(super) fn find(name: &str) -> Option<&'static Workload> {
     WORKLOADS.iter().find(|workload| workload.name == name)
 }
 
 /// Where a figure belongs that may have no row.
-pub fn place(name: &str) -> Place {
+pub(super) fn place(name: &str) -> Place {
     find(name).map_or(Place::Kernel, |workload| workload.place)
 }
 
 /// What a figure that may have no row is a number of.
-pub fn unit(name: &str) -> Unit {
+pub(super) fn unit(name: &str) -> Unit {
     find(name).map_or(Unit::Cost, |workload| workload.unit)
 }
 
 /// Whether anything with this in its name comes from there. What has no row may come from anywhere.
-pub fn wanted(filter: &str, place: Place) -> bool {
+pub(super) fn wanted(filter: &str, place: Place) -> bool {
     let mut matching =
         WORKLOADS.iter().filter(|workload| workload.name.contains(filter)).peekable();
     matching.peek().is_none() || matching.any(|workload| workload.place == place)

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// Which image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The one that users run.
     Fast,
     /// The one that tests run: with the lock checker, all assertions, and the in-kernel scenarios.
@@ -44,7 +44,7 @@ impl Kind {
 }
 
 /// Builds the image and returns where it is.
-pub fn build(kind: Kind) -> Result<PathBuf> {
+pub(crate) fn build(kind: Kind) -> Result<PathBuf> {
     let toolchain = Toolchain::find_or_install()?;
     let mut flags = flags(toolchain);
     flags.push(format!("-Clink-arg=--defsym=SYMBOLS_SIZE={}", kind.room_for_names()));
@@ -64,7 +64,7 @@ pub fn build(kind: Kind) -> Result<PathBuf> {
 }
 
 /// How the whole image, `core` included where it is built here, is compiled and linked.
-pub fn flags(toolchain: Toolchain) -> Vec<String> {
+pub(crate) fn flags(toolchain: Toolchain) -> Vec<String> {
     let script = project::root().join("kernel/heddle/link-x86_64.ld");
     let mut flags = vec![
         "-Crelocation-model=static".into(),

@@ -1,11 +1,11 @@
 //! Building what runs in the guest: the kernel's image ([`kernel`]), the [`vdso`] and the names of functions (`names`) in it, with a
 //! toolchain that can build for bare metal ([`toolchain`]), and our own small programs ([`programs`]) with the ordinary one.
 
-pub mod kernel;
+pub(crate) mod kernel;
 mod names;
-pub mod programs;
-pub mod toolchain;
-pub mod vdso;
+pub(crate) mod programs;
+pub(crate) mod toolchain;
+pub(crate) mod vdso;
 
 use std::io::IsTerminal;
 use std::process::Command;

@@ -19,7 +19,7 @@ const WAITING: [&str; 4] = ["sched", "sync", "kthread::this", "kthread::freezer"
 const CALLED: &str = "core::ops::function::Fn";
 
 /// Writes the table into an image, if it is not there yet.
-pub fn embed(image: &Path) -> Result<()> {
+pub(super) fn embed(image: &Path) -> Result<()> {
     let bytes = fs::read(image)?;
     let file = object::File::parse(&*bytes)?;
     let address = |name: &str| {

@@ -21,7 +21,7 @@ const FREESTANDING: &[&str] = &[
 
 /// A program in `user/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Program {
+pub(crate) enum Program {
     /// PID 1.
     Init,
     /// Random system calls.
@@ -52,7 +52,7 @@ pub enum Program {
 
 impl Program {
     /// Its package, which is also its file name.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Init => "init",
             Self::Fuzz => "fuzz",
@@ -99,7 +99,7 @@ impl Program {
 }
 
 /// Builds a program, once in the life of this process, and returns where it is.
-pub fn build(program: Program) -> Result<PathBuf> {
+pub(crate) fn build(program: Program) -> Result<PathBuf> {
     static BUILT: Mutex<BTreeMap<Program, PathBuf>> = Mutex::new(BTreeMap::new());
     // Locked for as long as it takes: tests ask from several threads.
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The target of the kernel.
-pub const TARGET: &str = "x86_64-unknown-none";
+pub(crate) const TARGET: &str = "x86_64-unknown-none";
 
 /// Debian's packages with a Rust that is new enough, its library sources, and a linker.
 const PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld"];
@@ -21,7 +21,7 @@ const OLDEST: (u32, u32) = (1, 95);
 
 /// A way to build for bare metal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Toolchain {
+pub(crate) enum Toolchain {
     /// The active toolchain has the target.
     Active,
     /// The active toolchain has the library's sources and builds `core` itself.
@@ -32,14 +32,14 @@ pub enum Toolchain {
 
 impl Toolchain {
     /// The first that is there.
-    pub fn find() -> Option<Self> {
+    pub(crate) fn find() -> Option<Self> {
         [Self::Active, Self::ActiveFromSource, Self::Debian]
             .into_iter()
             .find(|toolchain| toolchain.is_present())
     }
 
     /// The first that is there, or else the first that can be installed.
-    pub fn find_or_install() -> Result<Self> {
+    pub(crate) fn find_or_install() -> Result<Self> {
         if let Some(toolchain) = Self::find() {
             return Ok(toolchain);
         }
@@ -61,7 +61,7 @@ impl Toolchain {
     }
 
     /// What a person can do to get one.
-    pub fn advice() -> String {
+    pub(crate) fn advice() -> String {
         format!(
             "Install one with `rustup target add {TARGET}`, or `rustup component add rust-src`, \
              or on Debian `apt-get install {}`",
@@ -88,7 +88,7 @@ impl Toolchain {
     }
 
     /// A cargo of this toolchain; the subcommand comes first, then [`Toolchain::build_options`].
-    pub fn cargo(self) -> Command {
+    pub(crate) fn cargo(self) -> Command {
         match self {
             Self::Active => command::cargo(),
             Self::ActiveFromSource => {
@@ -112,7 +112,7 @@ impl Toolchain {
     }
 
     /// What this toolchain's cargo needs to be told to build for the target.
-    pub fn build_options(self) -> &'static [&'static str] {
+    pub(crate) fn build_options(self) -> &'static [&'static str] {
         match self {
             Self::Active => &["--target", TARGET],
             Self::ActiveFromSource | Self::Debian => &[
@@ -125,7 +125,7 @@ impl Toolchain {
     }
 
     /// The linker that rustc is to call, if not its own.
-    pub fn linker(self) -> Option<PathBuf> {
+    pub(crate) fn linker(self) -> Option<PathBuf> {
         match self {
             Self::Active => None,
             Self::ActiveFromSource | Self::Debian => linker(),

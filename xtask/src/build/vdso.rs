@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use std::path::PathBuf;
 
 /// Builds it and returns where it is.
-pub fn build(toolchain: Toolchain) -> Result<PathBuf> {
+pub(crate) fn build(toolchain: Toolchain) -> Result<PathBuf> {
     let mut cargo = toolchain.cargo();
     cargo
         .args(["build", "--package", "vdso", "--profile", "vdso"])

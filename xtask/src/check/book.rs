@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const CONTENTS: &str = "SUMMARY.md";
 
 /// Checks the book.
-pub fn run() -> Result<()> {
+pub(super) fn run() -> Result<()> {
     let root = source()?;
     let contents = fs::read_to_string(root.join(CONTENTS))
         .with_context(|| format!("the book has no {CONTENTS}"))?;

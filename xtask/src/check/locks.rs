@@ -12,7 +12,7 @@ const HEADING: &str = "## All classes";
 const DECLARATION: &str = "LockClass::new(\"";
 
 /// Checks the table.
-pub fn run() -> Result<()> {
+pub(super) fn run() -> Result<()> {
     let mut declared = BTreeSet::new();
     for path in rust_files(&project::root().join("kernel"))? {
         // Tests have locks of their own.

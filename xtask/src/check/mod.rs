@@ -20,7 +20,7 @@ use std::time::Instant;
 
 /// Check format, lints, unsafe code, documentation and the book.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Only the checks with this in their names
     filter: Option<String>,
 }
@@ -44,7 +44,7 @@ const CHECKS: [Check; 9] = [
 ];
 
 /// Runs the command: all checks, whether or not one fails.
-pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let wanted =
         |name: &str| arguments.filter.as_ref().is_none_or(|filter| name.contains(&**filter));
     let mut failed = Vec::new();

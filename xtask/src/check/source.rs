@@ -2,7 +2,7 @@
 
 /// A line of a source file, taken apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Line {
+pub(super) struct Line {
     /// The code, with the contents of string and character literals left out.
     pub code: String,
     /// The comments.
@@ -11,12 +11,12 @@ pub struct Line {
 
 impl Line {
     /// Whether the line has nothing but comment.
-    pub fn is_comment(&self) -> bool {
+    pub(super) fn is_comment(&self) -> bool {
         self.code.trim().is_empty() && !self.comment.is_empty()
     }
 
     /// Whether the line begins an attribute.
-    pub fn is_attribute(&self) -> bool {
+    pub(super) fn is_attribute(&self) -> bool {
         self.code.trim_start().starts_with('#')
     }
 }
@@ -32,7 +32,7 @@ enum State {
 }
 
 /// Takes a file apart.
-pub fn lines(source: &str) -> Vec<Line> {
+pub(super) fn lines(source: &str) -> Vec<Line> {
     let mut reader = Reader { rest: source, lines: vec![Line::default()], state: State::Code };
     while reader.step() {}
     reader.lines

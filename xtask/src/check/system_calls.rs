@@ -31,7 +31,7 @@ impl Standing {
 }
 
 /// Checks the chapter.
-pub fn run() -> Result<()> {
+pub(super) fn run() -> Result<()> {
     let read = |path| fs::read_to_string(project::root().join(path)).context(path);
     let complaints = compare(&implemented(&read(TABLE)?), &read(CHAPTER)?);
     match complaints[..] {

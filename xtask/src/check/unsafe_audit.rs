@@ -51,7 +51,7 @@ struct Finding {
 }
 
 /// Audits all crates and prints the table.
-pub fn run() -> Result<()> {
+pub(super) fn run() -> Result<()> {
     let mut complaints = Vec::new();
     let mut total = Counts::default();
     let mut crates = 0;

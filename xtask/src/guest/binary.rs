@@ -9,14 +9,14 @@ use std::path::Path;
 
 /// What matters about a program.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Binary {
+pub(crate) struct Binary {
     /// The dynamic loader that it needs, if any.
     pub interpreter: Option<String>,
 }
 
 impl Binary {
     /// Reads a program from the host and says why the guest could not run it, if so.
-    pub fn read(path: &Path) -> Result<(Self, Vec<u8>)> {
+    pub(crate) fn read(path: &Path) -> Result<(Self, Vec<u8>)> {
         let data = fs::metadata(path).with_context(|| path.display().to_string())?;
         if !data.is_file() {
             bail!("{}: not a file", path.display());
@@ -27,7 +27,7 @@ impl Binary {
     }
 
     /// Looks at a program's headers.
-    pub fn parse(contents: &[u8]) -> Result<Self> {
+    pub(crate) fn parse(contents: &[u8]) -> Result<Self> {
         if !contents.starts_with(&elf::ELFMAG) {
             bail!("not an ELF program");
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The program's contents and the names that it answers to.
-pub struct Busybox {
+pub(crate) struct Busybox {
     /// The program.
     pub program: Vec<u8>,
     /// Its applets.
@@ -17,7 +17,7 @@ pub struct Busybox {
 
 impl Busybox {
     /// Takes it from Debian's package (without installing that), or an installed static one.
-    pub fn get() -> Result<Self> {
+    pub(crate) fn get() -> Result<Self> {
         let path = find()?;
         let program = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         let list = command::output(Command::new(&path).arg("--list"))?;
@@ -26,7 +26,7 @@ impl Busybox {
 }
 
 /// Where one is without fetching anything.
-pub fn find_local() -> Option<PathBuf> {
+pub(crate) fn find_local() -> Option<PathBuf> {
     let fetched = fetched().ok()?;
     let installed = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from);
     std::iter::once(fetched).chain(installed).find(|path| is_static(path))

@@ -7,7 +7,7 @@ const REGULAR: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 
 /// The archive of a whole tree, parents before what is in them. The same tree gives the same bytes.
-pub fn archive(tree: &Tree) -> Vec<u8> {
+pub(crate) fn archive(tree: &Tree) -> Vec<u8> {
     let mut archive = Vec::new();
     for (index, (path, node)) in tree.iter().enumerate() {
         let inode = index as u32 + 1;

@@ -61,12 +61,12 @@ const LEFT_OUT: [&str; 8] = [
 ];
 
 /// Whether something of a package, by its path in the root, stays behind.
-pub fn is_left_out(path: &Path) -> bool {
+pub(crate) fn is_left_out(path: &Path) -> bool {
     LEFT_OUT.iter().any(|part| path == Path::new(part))
 }
 
 /// The unpacked directories of these packages and of all that they depend on.
-pub fn unpacked(names: &[String]) -> Result<Vec<PathBuf>> {
+pub(crate) fn unpacked(names: &[String]) -> Result<Vec<PathBuf>> {
     let names = checked(names)?;
     let place = project::cache("debian")?;
     // Tests run side by side, and so may two of this tool.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// What goes into the initial file system besides the default user land.
 #[derive(Clone, Debug, Default)]
-pub struct Additions {
+pub(crate) struct Additions {
     /// Debian packages.
     pub packages: Vec<String>,
     /// Programs of the host, for `/bin`.
@@ -24,7 +24,7 @@ pub struct Additions {
 
 impl Additions {
     /// Says what is wrong with them, before anything slow is begun.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         for path in &self.binaries {
             Binary::read(path)?;
         }
@@ -64,7 +64,7 @@ nogroup:x:65534:
 
 /// Memory for a guest with an archive of so many bytes, in MiB: as much as a small one takes by default, and
 /// for a large one the archive, what is unpacked from it, and room to work.
-pub fn memory_for(archive: usize) -> u64 {
+pub(crate) fn memory_for(archive: usize) -> u64 {
     const DEFAULT: u64 = 256;
     const WORKING_ROOM: u64 = 160;
     const STEP: u64 = 64;
@@ -73,7 +73,7 @@ pub fn memory_for(archive: usize) -> u64 {
 }
 
 /// Packs the default user land, the additions and the order.
-pub fn pack(additions: &Additions, order: &Order) -> Result<Vec<u8>> {
+pub(crate) fn pack(additions: &Additions, order: &Order) -> Result<Vec<u8>> {
     let mut tree = user_land()?;
     if !additions.packages.is_empty() {
         add_packages(&mut tree, &additions.packages)?;

@@ -2,10 +2,10 @@
 //! ([`cpio`]), made of busybox ([`busybox`]), our own `/init`, Debian packages ([`debian`]), programs of the host
 //! ([`binary`]) and directories laid over it, with a note of what to run ([`order`]).
 
-pub mod binary;
-pub mod busybox;
-pub mod cpio;
-pub mod debian;
-pub mod initramfs;
-pub mod order;
-pub mod tree;
+pub(crate) mod binary;
+pub(crate) mod busybox;
+pub(crate) mod cpio;
+pub(crate) mod debian;
+pub(crate) mod initramfs;
+pub(crate) mod order;
+pub(crate) mod tree;

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 /// The order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Order {
+pub(crate) struct Order {
     /// The command's words; none for a shell.
     pub command: Vec<String>,
     /// Additions to the environment, `NAME=VALUE`.
@@ -21,7 +21,7 @@ pub struct Order {
 
 impl Order {
     /// The file's contents.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut file = Vec::new();
         let mut record = |key: &str, value: &str| {
             if value.contains('\0') {

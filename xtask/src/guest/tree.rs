@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// What can be in a tree.
 #[derive(Debug)]
-pub enum Node {
+pub(crate) enum Node {
     /// A directory.
     Directory {
         /// Permission bits.
@@ -31,7 +31,7 @@ pub enum Node {
 
 /// Nodes by their paths, which have no slash at either end. Every node's parents are there as directories.
 #[derive(Debug, Default)]
-pub struct Tree {
+pub(crate) struct Tree {
     nodes: BTreeMap<Vec<u8>, Node>,
 }
 
@@ -40,23 +40,28 @@ const LINKS_MAX: usize = 16;
 
 impl Tree {
     /// An empty tree.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// All nodes, parents before what is in them.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Node)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &Node)> {
         self.nodes.iter().map(|(path, node)| (&path[..], node))
     }
 
     /// Whether there is anything at a path, following links.
-    pub fn has(&self, path: impl AsRef<Path>) -> bool {
+    pub(crate) fn has(&self, path: impl AsRef<Path>) -> bool {
         self.resolve(path.as_ref().as_os_str().as_bytes(), true)
             .is_ok_and(|path| path.is_empty() || self.nodes.contains_key(&path))
     }
 
     /// Puts a file at a path, in place of a file or link that was there.
-    pub fn add_file(&mut self, path: impl AsRef<Path>, mode: u32, contents: Vec<u8>) -> Result<()> {
+    pub(crate) fn add_file(
+        &mut self,
+        path: impl AsRef<Path>,
+        mode: u32,
+        contents: Vec<u8>,
+    ) -> Result<()> {
         if u32::try_from(contents.len()).is_err() {
             bail!("{} is too large to be packed", path.as_ref().display());
         }
@@ -64,24 +69,28 @@ impl Tree {
     }
 
     /// Puts a symbolic link at a path.
-    pub fn add_link(&mut self, path: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
+    pub(crate) fn add_link(&mut self, path: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
         let to = to.as_ref().as_os_str().as_bytes().to_vec();
         self.add(path.as_ref(), Node::Link { to })
     }
 
     /// Puts a directory at a path, or does nothing if there is one (or a link to one).
-    pub fn add_directory(&mut self, path: impl AsRef<Path>, mode: u32) -> Result<()> {
+    pub(crate) fn add_directory(&mut self, path: impl AsRef<Path>, mode: u32) -> Result<()> {
         self.add(path.as_ref(), Node::Directory { mode })
     }
 
     /// Lays a directory of the host over the tree. What is in both comes from the host; a directory that
     /// meets a link to a directory goes where the link points.
-    pub fn overlay(&mut self, directory: &Path) -> Result<()> {
+    pub(crate) fn overlay(&mut self, directory: &Path) -> Result<()> {
         self.overlay_but(directory, |_| false)
     }
 
     /// The same without what the function names, by its path below the directory, and all that is in it.
-    pub fn overlay_but(&mut self, directory: &Path, left_out: fn(&Path) -> bool) -> Result<()> {
+    pub(crate) fn overlay_but(
+        &mut self,
+        directory: &Path,
+        left_out: fn(&Path) -> bool,
+    ) -> Result<()> {
         self.overlay_at(directory, Path::new(""), left_out)
     }
 

@@ -5,12 +5,12 @@ use std::process::{Child, Command, ExitStatus};
 
 /// A running program that is killed when this value goes away, and also when this process dies in any other way.
 #[derive(Debug)]
-pub struct Tied(Child);
+pub(crate) struct Tied(Child);
 
 impl Tied {
     /// Starts the program. The calling thread must live as long as the program: its death would be taken
     /// for that of the process.
-    pub fn start(command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
         #[cfg(target_os = "linux")]
         tie(command);
         let child = command
@@ -20,24 +20,24 @@ impl Tied {
     }
 
     /// Kills the program, if it runs, and returns how it ended.
-    pub fn kill(&mut self) -> Result<ExitStatus> {
+    pub(crate) fn kill(&mut self) -> Result<ExitStatus> {
         // Fails only if it has ended already.
         let _ = self.0.kill();
         self.wait()
     }
 
     /// How the program ended, if it has.
-    pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
+    pub(crate) fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         self.0.try_wait().context("waiting for a child")
     }
 
     /// Waits for the program's end.
-    pub fn wait(&mut self) -> Result<ExitStatus> {
+    pub(crate) fn wait(&mut self) -> Result<ExitStatus> {
         self.0.wait().context("waiting for a child")
     }
 
     /// Takes what the program complained of, if that was piped.
-    pub fn complaint(&mut self) -> String {
+    pub(crate) fn complaint(&mut self) -> String {
         let Some(mut pipe) = self.0.stderr.take() else {
             return String::new();
         };

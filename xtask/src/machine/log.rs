@@ -11,7 +11,7 @@ const PANIC: &str = "Kernel panic - not syncing";
 
 /// Something that the kernel said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Item {
+pub(crate) enum Item {
     /// A line of the log.
     Line(String),
     /// The kernel ends the machine with this status.
@@ -20,13 +20,13 @@ pub enum Item {
 
 /// Cuts the channel's bytes into items.
 #[derive(Debug, Default)]
-pub struct Parser {
+pub(crate) struct Parser {
     partial: Vec<u8>,
 }
 
 impl Parser {
     /// Takes bytes as they come and gives every item that they complete to `sink`.
-    pub fn feed(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Item)) {
+    pub(crate) fn feed(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Item)) {
         for &byte in bytes {
             match byte {
                 b'\n' => self.complete(sink),
@@ -41,7 +41,7 @@ impl Parser {
     }
 
     /// Gives what is left when no more will come.
-    pub fn finish(&mut self, sink: &mut dyn FnMut(Item)) {
+    pub(crate) fn finish(&mut self, sink: &mut dyn FnMut(Item)) {
         if !self.partial.is_empty() {
             self.complete(sink);
         }
@@ -64,12 +64,12 @@ impl Parser {
 }
 
 /// The line without its time stamp.
-pub fn message(line: &str) -> &str {
+pub(crate) fn message(line: &str) -> &str {
     parts(line).map_or(line, |(_, message)| message)
 }
 
 /// The line's time stamp, in seconds since the kernel began.
-pub fn time(line: &str) -> Option<f64> {
+pub(crate) fn time(line: &str) -> Option<f64> {
     parts(line)?.0.trim_start().parse().ok()
 }
 
@@ -81,12 +81,12 @@ fn parts(line: &str) -> Option<(&str, &str)> {
 }
 
 /// Whether a panic begins with this line.
-pub fn is_panic(line: &str) -> bool {
+pub(crate) fn is_panic(line: &str) -> bool {
     message(line).starts_with(PANIC)
 }
 
 /// What the kernel says in its own name, such as why it will not boot.
-pub fn own_words(line: &str) -> Option<&str> {
+pub(crate) fn own_words(line: &str) -> Option<&str> {
     message(line).strip_prefix("heddle: ")
 }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 /// The kinds of machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Board {
+pub(crate) enum Board {
     /// Few devices, no PCI, up in no time.
     Microvm,
     /// A PC.
@@ -16,18 +16,18 @@ pub enum Board {
 
 /// Bytes of memory, in whole MiB, as in `256M` or `1G`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
+pub(crate) struct Memory {
     mebibytes: u64,
 }
 
 impl Memory {
     /// So many MiB.
-    pub const fn mebibytes(mebibytes: u64) -> Self {
+    pub(crate) const fn mebibytes(mebibytes: u64) -> Self {
         Self { mebibytes }
     }
 
     /// The number of MiB.
-    pub fn in_mebibytes(self) -> u64 {
+    pub(crate) fn in_mebibytes(self) -> u64 {
         self.mebibytes
     }
 }
@@ -59,7 +59,7 @@ impl std::fmt::Display for Memory {
 
 /// The machine and what it boots.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// The kind of machine.
     pub board: Board,
     /// How many CPUs.
@@ -95,7 +95,7 @@ const CPUS_MAX: u32 = 32;
 
 impl Options {
     /// Refuses what QEMU would refuse in other words, or not at all.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if !(1..=CPUS_MAX).contains(&self.cpus) {
             bail!("--cpus {}: from 1 to {CPUS_MAX}", self.cpus);
         }
@@ -115,7 +115,7 @@ impl Options {
     }
 
     /// QEMU's command line. `sockets` has `console` and `log`, where this process listens.
-    pub fn command(&self, qemu: &Path, boot: &Boot, sockets: &Path) -> Command {
+    pub(crate) fn command(&self, qemu: &Path, boot: &Boot, sockets: &Path) -> Command {
         let mut command = Command::new(qemu);
         command.args(["-nodefaults", "-no-user-config", "-no-reboot"]);
         command.args(["-display", "none", "-monitor", "none"]);
@@ -171,7 +171,7 @@ impl Options {
 
 /// What a machine boots.
 #[derive(Clone, Debug)]
-pub struct Boot {
+pub(crate) struct Boot {
     /// The kernel.
     pub image: PathBuf,
     /// The initial file system.

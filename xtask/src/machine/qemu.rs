@@ -18,7 +18,7 @@ const MODULES: &str = "usr/lib/x86_64-linux-gnu/qemu";
 const FIRMWARE: [&str; 2] = ["usr/share/qemu", "usr/share/seabios"];
 
 /// Finds QEMU, unpacking one into `target/` if the host has none and things may be fetched.
-pub fn find() -> Result<PathBuf> {
+pub(crate) fn find() -> Result<PathBuf> {
     if let Some(path) = command::find(QEMU) {
         return Ok(path);
     }
@@ -33,7 +33,7 @@ pub fn find() -> Result<PathBuf> {
 }
 
 /// QEMU, if it is there without anything being fetched.
-pub fn find_local() -> Option<PathBuf> {
+pub(crate) fn find_local() -> Option<PathBuf> {
     command::find(QEMU).or_else(|| {
         let path = project::cache("qemu").ok()?.join(QEMU);
         path.exists().then_some(path)

@@ -5,17 +5,17 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// The debug information of an image.
-pub struct Symbols(Option<addr2line::Loader>);
+pub(crate) struct Symbols(Option<addr2line::Loader>);
 
 impl Symbols {
     /// Loads an image's debug information. Without any, lines stay as they are.
-    pub fn load(image: &Path) -> Self {
+    pub(crate) fn load(image: &Path) -> Self {
         Self(addr2line::Loader::new(image).ok())
     }
 
     /// The line; if it has an address as backtraces show them, with what is there, and who it was inlined into, in place of
     /// what the kernel knows of that.
-    pub fn annotate(&self, line: &str) -> String {
+    pub(crate) fn annotate(&self, line: &str) -> String {
         let Some((address, end)) = address_in(line) else { return line.to_owned() };
         let mut found = String::new();
         // Infallible for a string.
@@ -83,7 +83,7 @@ fn readable(file: &str) -> String {
 }
 
 /// A name without the arguments of generic functions and types, which make it unreadable.
-pub fn without_generics(name: &str) -> String {
+pub(crate) fn without_generics(name: &str) -> String {
     let mut kept = String::new();
     let mut depth = 0;
     let mut previous = ' ';

@@ -20,7 +20,7 @@ const LAST_WORDS_LIMIT: Duration = Duration::from_secs(10);
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// Bytes came over the serial console.
     Console(Vec<u8>),
     /// A line came over the log channel.
@@ -35,7 +35,7 @@ pub enum Event {
 
 /// How a machine ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     /// The kernel gave this status.
     Exit(u8),
     /// Somebody in the guest switched it off or restarted it.
@@ -47,7 +47,7 @@ pub enum Ending {
 }
 
 /// A machine that was started. Dropping it kills it.
-pub struct Vm {
+pub(crate) struct Vm {
     qemu: Tied,
     console: UnixStream,
     messages: Receiver<Message>,
@@ -69,11 +69,11 @@ enum Message {
 }
 
 /// Lets another thread say that it is enough.
-pub struct Leaver(Sender<Message>);
+pub(crate) struct Leaver(Sender<Message>);
 
 impl Leaver {
     /// Makes the machine's owner see [`Event::Leave`].
-    pub fn leave(&self) {
+    pub(crate) fn leave(&self) {
         // If the machine is gone already, nobody needs to hear.
         let _ = self.0.send(Message::Leave);
     }
@@ -81,7 +81,7 @@ impl Leaver {
 
 impl Vm {
     /// Starts QEMU. The calling thread must outlive the machine (see [`Tied::start`]).
-    pub fn start(qemu: &Path, options: &Options, boot: &Boot) -> Result<Self> {
+    pub(crate) fn start(qemu: &Path, options: &Options, boot: &Boot) -> Result<Self> {
         let sockets = tempfile::tempdir()?;
         let listen = |name| {
             let listener = UnixListener::bind(sockets.path().join(name))?;
@@ -111,22 +111,22 @@ impl Vm {
     }
 
     /// The way to the guest's console.
-    pub fn console(&self) -> &UnixStream {
+    pub(crate) fn console(&self) -> &UnixStream {
         &self.console
     }
 
     /// A way for another thread to ask for the end.
-    pub fn leaver(&self) -> Leaver {
+    pub(crate) fn leaver(&self) -> Leaver {
         Leaver(self.sender.clone())
     }
 
     /// The log so far.
-    pub fn lines(&self) -> &[String] {
+    pub(crate) fn lines(&self) -> &[String] {
         &self.lines
     }
 
     /// Waits for the next event.
-    pub fn next(&mut self, deadline: Option<Instant>) -> Event {
+    pub(crate) fn next(&mut self, deadline: Option<Instant>) -> Event {
         while self.open > 0 {
             let until = [deadline, self.last_words].into_iter().flatten().min();
             match self.receive(until) {
@@ -159,7 +159,7 @@ impl Vm {
     }
 
     /// Kills the machine if it still runs, and says how it ended.
-    pub fn end(mut self) -> Result<Ending> {
+    pub(crate) fn end(mut self) -> Result<Ending> {
         let status = match self.open {
             0 => self.qemu.wait()?,
             _ => self.qemu.kill()?,
@@ -177,7 +177,7 @@ impl Vm {
     }
 
     /// Whether the machine, as far as is known by now, ended in a way that the log should explain.
-    pub fn ended_badly(&self) -> bool {
+    pub(crate) fn ended_badly(&self) -> bool {
         self.panicked || (self.exit.is_none() && !self.said_good_bye())
     }
 

@@ -8,34 +8,34 @@ use std::io::Write;
 const READY: &[u8] = b"\x1eready\x1e";
 
 /// Finds the ready mark and drops what is before it.
-pub struct Marked {
+pub(crate) struct Marked {
     /// What came so far, until the mark has come.
     held: Option<Vec<u8>>,
 }
 
 impl Marked {
     /// A console on which the mark will come.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { held: Some(Vec::new()) }
     }
 
     /// A console of a guest that sets no mark.
-    pub fn without_mark() -> Self {
+    pub(crate) fn without_mark() -> Self {
         Self { held: None }
     }
 
     /// Whether the guest is ready for input.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.held.is_none()
     }
 
     /// What came if the mark never did: it may tell why.
-    pub fn held_back(&self) -> &[u8] {
+    pub(crate) fn held_back(&self) -> &[u8] {
         self.held.as_deref().unwrap_or_default()
     }
 
     /// What of these bytes, and of those before, is to be passed on.
-    pub fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         let Some(held) = &mut self.held else {
             return bytes.to_vec();
         };
@@ -50,31 +50,31 @@ impl Marked {
 }
 
 /// Passes the console on to standard output.
-pub struct Output {
+pub(crate) struct Output {
     console: Marked,
 }
 
 impl Output {
     /// `marked`: the ready mark will come.
-    pub fn new(marked: bool) -> Self {
+    pub(crate) fn new(marked: bool) -> Self {
         let console = if marked { Marked::new() } else { Marked::without_mark() };
         Self { console }
     }
 
     /// Whether the guest is ready for input.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.console.is_ready()
     }
 
     /// Takes bytes from the console.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let passed = self.console.pass(bytes);
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(&passed).and_then(|()| stdout.flush()).context("standard output")
     }
 
     /// Shows what was held back if the mark never came: it may tell why.
-    pub fn show_held_back(&self) {
+    pub(crate) fn show_held_back(&self) {
         for line in String::from_utf8_lossy(self.console.held_back()).lines() {
             terminal::report(line);
         }

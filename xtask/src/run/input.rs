@@ -25,19 +25,19 @@ const LINE_MAX: usize = 1024;
 const END_AGAIN: Duration = Duration::from_millis(250);
 
 /// Forwards input, once started.
-pub struct Input {
+pub(super) struct Input {
     console: UnixStream,
     leaver: Leaver,
 }
 
 impl Input {
     /// Does nothing yet.
-    pub fn new(vm: &Vm) -> Result<Self> {
+    pub(super) fn new(vm: &Vm) -> Result<Self> {
         Ok(Self { console: vm.console().try_clone()?, leaver: vm.leaver() })
     }
 
     /// Starts to forward, on a thread of its own that ends with the machine or the process.
-    pub fn start(mut self) {
+    pub(super) fn start(mut self) {
         thread::spawn(move || {
             // An error means that the machine is gone.
             let _ = match terminal::is_interactive() {

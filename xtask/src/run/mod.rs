@@ -1,6 +1,6 @@
 //! `cargo xtask run`: build, boot, and be the guest's console.
 
-pub mod console;
+pub(crate) mod console;
 mod input;
 mod terminal;
 
@@ -22,10 +22,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Exit status when the time was up.
-pub const TIMED_OUT: u8 = 124;
+pub(crate) const TIMED_OUT: u8 = 124;
 
 /// Exit status when the kernel panicked, or when this tool could not do what it was told.
-pub const TOOL_FAILED: u8 = 125;
+pub(crate) const TOOL_FAILED: u8 = 125;
 
 /// Boot Heddle: an interactive shell, or one command.
 ///
@@ -33,7 +33,7 @@ pub const TOOL_FAILED: u8 = 125;
 /// be executed, 127: there is no such command, 128+N: killed by signal N, 124: time-out, 125: kernel
 /// panic, or something is wrong with the machine).
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Number of CPUs
     #[arg(long, default_value_t = 2, value_name = "N")]
     cpus: u32,
@@ -96,7 +96,7 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let additions = Additions {
         packages: arguments.packages.clone(),
         binaries: arguments.binaries.clone(),

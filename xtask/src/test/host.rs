@@ -10,7 +10,7 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// Runs them.
-pub fn run(arguments: &Arguments, report: &Report) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, report: &Report) -> Result<()> {
     report.working_on("cargo test: building");
     let mut cargo = command::cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast", "--color", "never"]);

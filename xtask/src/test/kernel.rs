@@ -20,12 +20,12 @@ const MACHINES: [(&str, Board, u32); 4] = [
 const LIMIT: u64 = 600;
 
 /// What can be filtered by before the kernel has been asked.
-pub fn names() -> impl Iterator<Item = String> {
+pub(super) fn names() -> impl Iterator<Item = String> {
     MACHINES.iter().map(|(machine, ..)| full_name(machine, "*"))
 }
 
 /// One boot for each machine. A filter that names no machine is for the scenarios' names.
-pub fn jobs(arguments: &Arguments) -> Vec<Job> {
+pub(super) fn jobs(arguments: &Arguments) -> Vec<Job> {
     let wants_machine = |machine: &str| arguments.wants(&full_name(machine, ""));
     let any_machine = MACHINES.iter().any(|(machine, ..)| wants_machine(machine));
     let scenarios = match &arguments.filter {

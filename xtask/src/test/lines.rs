@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// Runs the command and gives each line that it prints, on standard output or error, to `sink`. A command that
 /// takes longer than the limit is killed, and that is an error.
-pub fn follow(
+pub(super) fn follow(
     command: &mut Command,
     limit: Duration,
     sink: &mut dyn FnMut(&str),

@@ -16,15 +16,15 @@ mod scenarios;
 mod userland;
 
 use anyhow::Result;
-pub use guest::lab::{Guest, Lab, Outcome};
+pub(crate) use guest::lab::{Guest, Lab, Outcome};
 use report::Report;
-pub use scenarios::runner as scenario_runner;
+pub(crate) use scenarios::runner as scenario_runner;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Run the tests: on the host, on the simulated machine, and under QEMU.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Only unit tests on the host
     #[arg(long)]
     host: bool,
@@ -71,7 +71,7 @@ impl Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.list {
         for name in kernel::names().chain(userland::names()) {
             if arguments.wants(&name) {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 /// Counts results and prints them as they come. Several threads may report.
-pub struct Report {
+pub(super) struct Report {
     /// Lives on standard error, and only if that is a terminal.
     progress: ProgressBar,
     counts: Mutex<Counts>,
@@ -31,7 +31,7 @@ struct Failure {
 
 impl Report {
     /// No results yet.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let progress = ProgressBar::new_spinner();
         let style = ProgressStyle::with_template("{spinner} [{elapsed}] {msg}");
         progress.set_style(style.expect("the template is right"));
@@ -40,12 +40,12 @@ impl Report {
     }
 
     /// Says what is being done.
-    pub fn working_on(&self, what: impl Into<String>) {
+    pub(super) fn working_on(&self, what: impl Into<String>) {
         self.progress.set_message(what.into());
     }
 
     /// A test passed; `note` says more about it, and in the end perhaps how long it took: `500 seeds, 1.2 s`.
-    pub fn passed(&self, name: &str, note: &str) {
+    pub(super) fn passed(&self, name: &str, note: &str) {
         self.count(|counts| {
             counts.passed += 1;
             counts.timed.extend(seconds(note).map(|seconds| (seconds, name.to_owned())));
@@ -57,13 +57,13 @@ impl Report {
     }
 
     /// A test was not run, on purpose.
-    pub fn skipped(&self, name: &str) {
+    pub(super) fn skipped(&self, name: &str) {
         self.count(|counts| counts.skipped += 1);
         self.print(&format!("test {name} ... ignored"));
     }
 
     /// A test failed.
-    pub fn failed(&self, name: &str, why: &str) {
+    pub(super) fn failed(&self, name: &str, why: &str) {
         self.count(|counts| {
             counts.failures.push(Failure { name: name.to_owned(), why: why.trim_end().to_owned() });
         });
@@ -72,7 +72,7 @@ impl Report {
     }
 
     /// Prints the failures again, whole, and the closing line.
-    pub fn close(self) -> ExitCode {
+    pub(super) fn close(self) -> ExitCode {
         self.progress.finish_and_clear();
         let mut counts = self.counts.into_inner().expect("no thread panicked while it counted");
         if counts.timed.len() > SLOWEST {

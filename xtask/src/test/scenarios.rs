@@ -10,7 +10,7 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(40 * 60);
 
 /// The runner, built with the lock checker and optimised.
-pub fn runner() -> Command {
+pub(crate) fn runner() -> Command {
     of(command::cargo())
 }
 
@@ -26,7 +26,7 @@ fn of(mut cargo: Command) -> Command {
 }
 
 /// Runs them. `aside`: with the processor time that others do not want.
-pub fn run(arguments: &Arguments, report: &Report, aside: bool) {
+pub(super) fn run(arguments: &Arguments, report: &Report, aside: bool) {
     report.working_on(format!("scenarios, {} seeds each", arguments.seeds));
     let mut runner = if aside { runner_aside() } else { runner() };
     runner.args(["run", "--seeds", &arguments.seeds.to_string()]);

@@ -9,7 +9,7 @@ use machine::sim;
 use process::{CloneFlags, WaitFor, WaitOptions, wait_for_child};
 
 /// Runs a test as PID 1 of a fresh kernel, over some seeds. Afterwards every task, number and object must be gone.
-pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
+pub(crate) fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
     processes::over_seeds(seeds, cpus, test, assert_nothing_is_left);
 }
 
@@ -22,11 +22,11 @@ fn assert_nothing_is_left() {
 }
 
 /// How many signals have been handled.
-pub static HANDLED: AtomicU32 = AtomicU32::new(0);
+pub(crate) static HANDLED: AtomicU32 = AtomicU32::new(0);
 
 /// What a program does about its signals when a call returns: it ends by SIGKILL, and handles others by doing nothing.
 /// True: it is to end.
-pub fn is_killed() -> bool {
+pub(crate) fn is_killed() -> bool {
     let count = |_| {
         HANDLED.fetch_add(1, Ordering::SeqCst);
     };
@@ -34,7 +34,7 @@ pub fn is_killed() -> bool {
 }
 
 /// Makes a child process that runs `body`.
-pub fn fork(body: impl FnOnce() + Send + 'static) -> u32 {
+pub(crate) fn fork(body: impl FnOnce() + Send + 'static) -> u32 {
     let take_signals = || {
         assert!(!is_killed());
         None
@@ -46,7 +46,7 @@ pub fn fork(body: impl FnOnce() + Send + 'static) -> u32 {
 }
 
 /// Waits for so many children.
-pub fn wait(children: usize) {
+pub(crate) fn wait(children: usize) {
     for _ in 0..children {
         loop {
             match wait_for_child(&WaitFor::Any, WaitOptions::EXITED) {
@@ -62,7 +62,7 @@ pub fn wait(children: usize) {
 }
 
 /// A random wait, or none.
-pub fn dawdle() {
+pub(crate) fn dawdle() {
     match sim::random(3) {
         0 => {}
         1 => sched::yield_now(),
@@ -72,14 +72,14 @@ pub fn dawdle() {
 
 /// Counts what children have done.
 #[derive(Clone, Default)]
-pub struct Count(Arc<AtomicU32>);
+pub(crate) struct Count(Arc<AtomicU32>);
 
 impl Count {
-    pub fn add(&self, number: u32) {
+    pub(crate) fn add(&self, number: u32) {
         self.0.fetch_add(number, Ordering::SeqCst);
     }
 
-    pub fn get(&self) -> u32 {
+    pub(crate) fn get(&self) -> u32 {
         self.0.load(Ordering::SeqCst)
     }
 }

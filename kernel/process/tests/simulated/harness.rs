@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use fixture::processes;
-pub use fixture::processes::{registers, wait_for};
+pub(crate) use fixture::processes::{registers, wait_for};
 use machine::sim;
 use machine::user::UserContext;
 use process::signal::Signal;
@@ -13,12 +13,12 @@ use sched::WaitQueue;
 
 /// Runs a test as PID 1 of a fresh kernel, over some seeds. Afterwards every task, number and
 /// process must be gone.
-pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
+pub(crate) fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
     processes::over_seeds(seeds, cpus, test, assert_nothing_is_left);
 }
 
 /// As [`over_seeds`], with one CPU and one seed: for what does not depend on the order of events.
-pub fn once(test: fn()) {
+pub(crate) fn once(test: fn()) {
     over_seeds(1, 1, test);
 }
 
@@ -36,12 +36,12 @@ fn assert_nothing_is_left() {
 
 /// What a user task does about its signals on the way to user mode: none has a handler here unless
 /// a test counts it. Returns the exit code if the task is to end.
-pub fn take_signals(handled: &AtomicU32) -> Option<u32> {
+pub(crate) fn take_signals(handled: &AtomicU32) -> Option<u32> {
     take_signals_of(&mut registers(), handled)
 }
 
 /// As [`take_signals`], with the program's registers.
-pub fn take_signals_of(context: &mut UserContext, handled: &AtomicU32) -> Option<u32> {
+pub(crate) fn take_signals_of(context: &mut UserContext, handled: &AtomicU32) -> Option<u32> {
     let note = |signal: Signal| {
         handled.fetch_or(1 << signal.number(), Ordering::SeqCst);
     };
@@ -49,7 +49,7 @@ pub fn take_signals_of(context: &mut UserContext, handled: &AtomicU32) -> Option
 }
 
 /// What a user program does that waits for signals, until one ends it or `over` says so.
-pub fn linger(handled: &AtomicU32, over: impl Fn() -> bool) -> u32 {
+pub(crate) fn linger(handled: &AtomicU32, over: impl Fn() -> bool) -> u32 {
     loop {
         if let Some(code) = take_signals(handled) {
             return code;
@@ -62,51 +62,52 @@ pub fn linger(handled: &AtomicU32, over: impl Fn() -> bool) -> u32 {
 }
 
 /// Lingers for ever.
-pub fn linger_until_killed() -> u32 {
+pub(crate) fn linger_until_killed() -> u32 {
     linger(&AtomicU32::new(0), || false)
 }
 
 /// Makes a child process that runs `body`.
-pub fn fork(body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
+pub(crate) fn fork(body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
     clone_with(CloneFlags::empty(), body)
 }
 
 /// Makes a child with flags.
-pub fn clone_with(flags: CloneFlags, body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
+pub(crate) fn clone_with(flags: CloneFlags, body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
     processes::clone_with(flags, || take_signals(&AtomicU32::new(0)), body)
 }
 
 /// The flags of a thread.
-pub const THREAD: CloneFlags = CloneFlags::VM.union(CloneFlags::SIGHAND).union(CloneFlags::THREAD);
+pub(crate) const THREAD: CloneFlags =
+    CloneFlags::VM.union(CloneFlags::SIGHAND).union(CloneFlags::THREAD);
 
 /// Waits for any child's end.
-pub fn wait_for_end() -> Waited {
+pub(crate) fn wait_for_end() -> Waited {
     wait_for(WaitOptions::EXITED)
 }
 
 /// A flag that tasks raise for each other.
 #[derive(Clone, Default)]
-pub struct Flag(Arc<(AtomicU32, WaitQueue)>);
+pub(crate) struct Flag(Arc<(AtomicU32, WaitQueue)>);
 
 impl Flag {
-    pub fn raise(&self) {
+    pub(crate) fn raise(&self) {
         self.0.0.fetch_add(1, Ordering::SeqCst);
         self.0.1.wake_all();
     }
 
-    pub fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.count() != 0
     }
 
-    pub fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         self.0.0.load(Ordering::SeqCst)
     }
 
-    pub fn wait(&self) {
+    pub(crate) fn wait(&self) {
         self.wait_for(1);
     }
 
-    pub fn wait_for(&self, count: u32) {
+    pub(crate) fn wait_for(&self, count: u32) {
         self.0.1.wait(|| self.count() >= count);
     }
 }

@@ -12,7 +12,7 @@ use fs::{
 use process::{CloneFlags, Thread};
 
 /// Runs a test as PID 1 of a fresh kernel, over some seeds.
-pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
+pub(crate) fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
     fixture::over_seeds(seeds, cpus, || boot(test));
 }
 
@@ -54,14 +54,14 @@ fn as_caller<R>(body: impl FnOnce(&Caller<'_>) -> R) -> R {
 }
 
 /// Opens a file below `/proc`.
-pub fn open(path: &str, flags: OpenFlags) -> Result<Arc<File>> {
+pub(crate) fn open(path: &str, flags: OpenFlags) -> Result<Arc<File>> {
     let path = format!("/proc/{path}");
     let options = OpenOptions { flags, mode: 0 };
     as_caller(|caller| caller.open(&Start::Cwd, path.as_bytes(), options))
 }
 
 /// Reads an open file from its position to its end, a few bytes at a time.
-pub fn read_on(file: &File) -> Result<String> {
+pub(crate) fn read_on(file: &File) -> Result<String> {
     let mut text = Vec::new();
     loop {
         let mut bytes = [0; 50];
@@ -74,17 +74,17 @@ pub fn read_on(file: &File) -> Result<String> {
 }
 
 /// The contents of a file below `/proc`.
-pub fn read(path: &str) -> Result<String> {
+pub(crate) fn read(path: &str) -> Result<String> {
     read_on(&*open(path, OpenFlags::empty())?)
 }
 
 /// Writes to a file below `/proc`.
-pub fn write(path: &str, mut bytes: &[u8]) -> Result<usize> {
+pub(crate) fn write(path: &str, mut bytes: &[u8]) -> Result<usize> {
     open(path, OpenFlags::WRONLY)?.write(&mut bytes)
 }
 
 /// The names in a directory below `/proc`, read a few entries at a time.
-pub fn list(path: &str) -> Vec<String> {
+pub(crate) fn list(path: &str) -> Vec<String> {
     let directory = open(path, OpenFlags::DIRECTORY).unwrap();
     let mut all = Vec::new();
     loop {
@@ -113,12 +113,12 @@ impl DirectorySink for Names {
 }
 
 /// Makes a child process that runs `body`.
-pub fn fork(body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
+pub(crate) fn fork(body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
     processes::clone_with(CloneFlags::empty(), || None, body)
 }
 
 /// Runs `body` as a user without privileges.
-pub fn as_user(id: u32, body: impl FnOnce()) {
+pub(crate) fn as_user(id: u32, body: impl FnOnce()) {
     let own = process::credentials();
     let mut credentials = Credentials::clone(&own);
     credentials.effective = fs::Capabilities::empty();

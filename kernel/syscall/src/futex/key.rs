@@ -8,7 +8,7 @@ use crate::current;
 
 /// Who may use a futex, as the caller says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sharing {
+pub(super) enum Sharing {
     /// Threads of one address space only: the address itself is the name.
     Private,
     /// Whoever maps the same memory: what is mapped at the address decides.
@@ -17,7 +17,7 @@ pub enum Sharing {
 
 /// A futex's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Key {
+pub(super) enum Key {
     /// An address in an address space, by the latter's own address. Whoever waits keeps the address
     /// space alive.
     Private {
@@ -41,7 +41,7 @@ impl Key {
     /// # Errors
     /// EINVAL: not aligned. EFAULT: nothing is mapped there.
     #[inline]
-    pub fn new(address: usize, sharing: Sharing) -> Result<Self> {
+    pub(super) fn new(address: usize, sharing: Sharing) -> Result<Self> {
         if !address.is_multiple_of(size_of::<u32>()) {
             return Err(Errno::EINVAL);
         }

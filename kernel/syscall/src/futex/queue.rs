@@ -35,7 +35,7 @@ struct Queued {
 }
 
 /// A task that waits.
-pub struct Waiter {
+pub(super) struct Waiter {
     /// The bucket it is in, or [`WOKEN`]. Changed with that bucket locked.
     bucket: AtomicUsize,
     task: TaskRef,
@@ -73,7 +73,7 @@ impl Drop for Woken {
 }
 
 /// A waiter's place; left when dropped.
-pub struct Place(Arc<Waiter>);
+pub(super) struct Place(Arc<Waiter>);
 
 impl Waiter {
     fn wake(&self) {
@@ -89,7 +89,7 @@ impl Place {
     ///
     /// # Errors
     /// ENOMEM, and what `check` says.
-    pub fn take<E: From<Errno>>(
+    pub(super) fn take<E: From<Errno>>(
         key: &Key,
         bitset: u32,
         check: impl FnOnce() -> Result<(), E>,
@@ -111,7 +111,7 @@ impl Place {
     ///
     /// # Errors
     /// [`WaitError`]; a wake-up that came at the same time wins.
-    pub fn wait(&self, deadline: Option<Moment>) -> Result<(), WaitError> {
+    pub(super) fn wait(&self, deadline: Option<Moment>) -> Result<(), WaitError> {
         let woken = || self.is_woken().then_some(());
         match sched::wait_until_moment(Sleep::Interruptible, deadline, woken) {
             Err(error) => {
@@ -157,7 +157,7 @@ impl Drop for Place {
 }
 
 /// Places of the running task on several queues. It sleeps until any is woken.
-pub struct Places {
+pub(super) struct Places {
     places: Vec<Place>,
 }
 
@@ -166,7 +166,7 @@ impl Places {
     ///
     /// # Errors
     /// ENOMEM.
-    pub fn with_room(count: usize) -> Result<Self> {
+    pub(super) fn with_room(count: usize) -> Result<Self> {
         let mut places = Vec::new();
         places.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
         Ok(Self { places })
@@ -176,7 +176,7 @@ impl Places {
     ///
     /// # Errors
     /// ENOMEM, and what `check` says.
-    pub fn take<E: From<Errno>>(
+    pub(super) fn take<E: From<Errno>>(
         &mut self,
         key: &Key,
         bitset: u32,
@@ -187,7 +187,7 @@ impl Places {
     }
 
     /// Leaves all queues and returns the last place that was woken, if one was.
-    pub fn leave(self) -> Option<usize> {
+    pub(super) fn leave(self) -> Option<usize> {
         // Those before it are left as they are dropped.
         self.places.iter().rposition(|place| !place.leave())
     }
@@ -196,7 +196,7 @@ impl Places {
     ///
     /// # Errors
     /// [`WaitError`]; a wake-up that came at the same time wins.
-    pub fn wait(self, deadline: Option<Moment>) -> Result<usize, WaitError> {
+    pub(super) fn wait(self, deadline: Option<Moment>) -> Result<usize, WaitError> {
         let woken = || self.places.iter().position(Place::is_woken);
         let waited = sched::wait_until_moment(Sleep::Interruptible, deadline, woken);
         self.leave().map_or(waited, Ok)
@@ -204,7 +204,7 @@ impl Places {
 }
 
 /// Wakes at most `count` of those who wait on `key` with a bit of `bitset`; returns how many.
-pub fn wake(key: &Key, count: usize, bitset: u32) -> usize {
+pub(super) fn wake(key: &Key, count: usize, bitset: u32) -> usize {
     let woken = wake_in(&mut TABLE[bucket_of(key)].lock_irq(), key, count, bitset);
     woken.count
 }
@@ -228,7 +228,7 @@ fn wake_in(bucket: &mut Vec<Queued>, key: &Key, count: usize, bitset: u32) -> Wo
 ///
 /// # Errors
 /// ENOMEM, and what `check` says.
-pub fn requeue<E: From<Errno>>(
+pub(super) fn requeue<E: From<Errno>>(
     from: &Key,
     to: &Key,
     wake: usize,

@@ -24,7 +24,7 @@ const LIST_MAX: usize = 2048;
 /// `struct robust_list_head`.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
-pub struct RobustListHead {
+pub(super) struct RobustListHead {
     /// The first entry; the head itself after the last. The lowest bit marks a PI futex, and so in
     /// each entry.
     first: usize,

@@ -12,7 +12,7 @@ use super::user_info;
 use crate::user::UserPtr;
 
 /// `siginfo_t` from user memory.
-pub fn read(from: UserPtr<u8>) -> Result<SigInfo> {
+pub(super) fn read(from: UserPtr<u8>) -> Result<SigInfo> {
     let mut bytes = [0; INFO_SIZE];
     from.read_bytes(&mut bytes)?;
     user_info(&bytes)
@@ -21,7 +21,7 @@ pub fn read(from: UserPtr<u8>) -> Result<SigInfo> {
 /// `struct ptrace_peeksiginfo_args`.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
-pub struct PeekArguments {
+pub(super) struct PeekArguments {
     offset: u64,
     flags: u32,
     count: i32,
@@ -31,7 +31,11 @@ pub struct PeekArguments {
 const PEEKSIGINFO_SHARED: u32 = 1;
 
 /// `PTRACE_PEEKSIGINFO`: copies what waits and returns how many these are.
-pub fn peek(task: &TaskRef, arguments: UserPtr<PeekArguments>, to: UserPtr<u8>) -> Result<usize> {
+pub(super) fn peek(
+    task: &TaskRef,
+    arguments: UserPtr<PeekArguments>,
+    to: UserPtr<u8>,
+) -> Result<usize> {
     ptrace::event_message(task)?;
     let PeekArguments { offset, flags, count } = arguments.read()?;
     let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?;
@@ -61,7 +65,7 @@ const EXIT_SIZE: usize = HEAD_SIZE + size_of::<u64>() + 1;
 const MAX_ERRNO: isize = 4095;
 
 /// `PTRACE_GET_SYSCALL_INFO`: copies up to `size` bytes and returns how many there are.
-pub fn system_call(task: &TaskRef, size: usize, to: UserPtr<u8>) -> Result<usize> {
+pub(super) fn system_call(task: &TaskRef, size: usize, to: UserPtr<u8>) -> Result<usize> {
     let phase = ptrace::syscall_phase(task)?;
     let registers = ptrace::with_snapshot(task, |snapshot| Ok(*snapshot.registers()))?;
     let mut bytes = [0; INFO_BYTES];

@@ -53,7 +53,7 @@ const GET_SYSCALL_INFO: u32 = 0x420e;
 
 /// `ptrace`. A library's `PTRACE_PEEK*` returns the word; here, as for every program that calls by
 /// itself, it goes to where `data` says.
-pub fn ptrace(request: u32, pid: i32, address: usize, data: usize) -> Result<usize> {
+pub(crate) fn ptrace(request: u32, pid: i32, address: usize, data: usize) -> Result<usize> {
     if request == TRACEME {
         ptrace::trace_me()?;
         return Ok(0);

@@ -12,9 +12,9 @@ use crate::abi::file::IoVec;
 use crate::user::UserPtr;
 
 /// `NT_PRSTATUS`: the general registers.
-pub const GENERAL: usize = 1;
+pub(super) const GENERAL: usize = 1;
 /// `NT_PRFPREG`: the floating-point registers as FXSAVE stores them.
-pub const FLOATING_POINT: usize = 2;
+pub(super) const FLOATING_POINT: usize = 2;
 /// `NT_X86_XSTATE`: all that the machine has besides.
 const EXTENDED: usize = 0x202;
 
@@ -116,13 +116,13 @@ fn copy_extended(snapshot: &mut Snapshot, bytes: &[u8]) -> Result<()> {
 }
 
 /// `PTRACE_GETREGS` and its kin.
-pub fn get_all(task: &TaskRef, set: usize, to: usize) -> Result<()> {
+pub(super) fn get_all(task: &TaskRef, set: usize, to: usize) -> Result<()> {
     let bytes = take(task, set)?;
     UserPtr::<u8>::new(to).write_bytes(&bytes).map_err(|_| Errno::EIO)
 }
 
 /// `PTRACE_SETREGS` and its kin.
-pub fn set_all(task: &TaskRef, set: usize, from: usize) -> Result<()> {
+pub(super) fn set_all(task: &TaskRef, set: usize, from: usize) -> Result<()> {
     ptrace::event_message(task)?;
     let mut bytes = buffer(set)?;
     UserPtr::<u8>::new(from).read_bytes(&mut bytes).map_err(|_| Errno::EIO)?;
@@ -147,14 +147,14 @@ fn tell_length(segment: UserPtr<IoVec>, length: usize) -> Result<()> {
 }
 
 /// `PTRACE_GETREGSET`.
-pub fn get_part(task: &TaskRef, set: usize, segment: UserPtr<IoVec>) -> Result<()> {
+pub(super) fn get_part(task: &TaskRef, set: usize, segment: UserPtr<IoVec>) -> Result<()> {
     let (to, length) = part(task, set, segment)?;
     to.write_bytes(&take(task, set)?[..length])?;
     tell_length(segment, length)
 }
 
 /// `PTRACE_SETREGSET`.
-pub fn set_part(task: &TaskRef, set: usize, segment: UserPtr<IoVec>) -> Result<()> {
+pub(super) fn set_part(task: &TaskRef, set: usize, segment: UserPtr<IoVec>) -> Result<()> {
     let (from, length) = part(task, set, segment)?;
     let mut bytes = buffer(set)?;
     bytes.truncate(length);
@@ -164,6 +164,6 @@ pub fn set_part(task: &TaskRef, set: usize, segment: UserPtr<IoVec>) -> Result<(
 }
 
 /// The general registers, for those who look at one.
-pub fn general(task: &TaskRef) -> Result<UserRegisters> {
+pub(super) fn general(task: &TaskRef) -> Result<UserRegisters> {
     ptrace::with_snapshot(task, |snapshot| Ok(*snapshot.registers()))
 }

@@ -40,7 +40,7 @@ fn place(offset: usize) -> Result<Place> {
 }
 
 /// `PTRACE_PEEKUSER`.
-pub fn read(task: &TaskRef, offset: usize) -> Result<u64> {
+pub(super) fn read(task: &TaskRef, offset: usize) -> Result<u64> {
     let registers = registers::general(task)?;
     Ok(match place(offset)? {
         Place::General(index) => registers.0[index],
@@ -57,7 +57,7 @@ pub fn read(task: &TaskRef, offset: usize) -> Result<u64> {
 }
 
 /// `PTRACE_POKEUSER`.
-pub fn write(task: &TaskRef, offset: usize, word: u64) -> Result<()> {
+pub(super) fn write(task: &TaskRef, offset: usize, word: u64) -> Result<()> {
     registers::general(task)?;
     match place(offset)? {
         Place::General(index) => ptrace::with_snapshot(task, |snapshot| {
@@ -77,7 +77,7 @@ pub fn write(task: &TaskRef, offset: usize, word: u64) -> Result<()> {
 ///
 /// # Errors
 /// EIO: a base that is no user address, or the kernel's own segment.
-pub fn set_register(registers: &mut UserRegisters, index: usize, word: u64) -> Result<()> {
+pub(super) fn set_register(registers: &mut UserRegisters, index: usize, word: u64) -> Result<()> {
     let place = registers.0.get_mut(index).ok_or(Errno::EIO)?;
     match index {
         UserRegisters::THREAD_POINTER | UserRegisters::GS_BASE if word >= USER_END as u64 => {
@@ -144,7 +144,7 @@ const ARCH_GET_FS: usize = 0x1003;
 const ARCH_GET_GS: usize = 0x1004;
 
 /// `PTRACE_ARCH_PRCTL`: the tracee's segment bases.
-pub fn arch_prctl(task: &TaskRef, code: usize, address: usize) -> Result<()> {
+pub(super) fn arch_prctl(task: &TaskRef, code: usize, address: usize) -> Result<()> {
     let general = registers::general(task)?;
     let index = match code {
         ARCH_SET_FS | ARCH_GET_FS => UserRegisters::THREAD_POINTER,

@@ -16,7 +16,7 @@ const SOL_SOCKET: i32 = 1;
 const SCM_RIGHTS: i32 = 1;
 const SCM_CREDENTIALS: i32 = 2;
 /// Some control messages did not fit.
-pub const MSG_CTRUNC: u32 = 0x8;
+pub(super) const MSG_CTRUNC: u32 = 0x8;
 
 /// Bytes of a header.
 const HEADER: usize = size_of::<ControlHeader>();
@@ -24,7 +24,7 @@ const HEADER: usize = size_of::<ControlHeader>();
 const CONTROL_MAX: usize = 20480;
 
 /// How an identity looks from the running task's PID namespace.
-pub fn shown(identity: &Identity) -> UserCredentials {
+pub(super) fn shown(identity: &Identity) -> UserCredentials {
     let namespace = process::current_pid_namespace();
     let pid = identity.pid.as_ref().map_or(0, |pid| pid.number_in(&namespace));
     UserCredentials { pid: pid as i32, uid: identity.uid, gid: identity.gid }
@@ -34,7 +34,7 @@ pub fn shown(identity: &Identity) -> UserCredentials {
 ///
 /// # Errors
 /// EINVAL: malformed, or unknown. EPERM: credentials that are not its own. EBADF, EFAULT, ENOBUFS.
-pub fn read(header: &MessageHeader) -> Result<Ancillary> {
+pub(super) fn read(header: &MessageHeader) -> Result<Ancillary> {
     let mut ancillary = Ancillary::default();
     if header.control == 0 || header.control_length == 0 {
         return Ok(ancillary);
@@ -91,7 +91,7 @@ fn check_credentials(data: &[u8]) -> Result<Identity> {
 }
 
 /// Writes control messages into a program's buffer.
-pub struct Writer {
+pub(super) struct Writer {
     address: usize,
     room: usize,
     written: usize,
@@ -100,13 +100,13 @@ pub struct Writer {
 
 impl Writer {
     /// For the buffer that a message header names.
-    pub fn new(header: &MessageHeader) -> Self {
+    pub(super) fn new(header: &MessageHeader) -> Self {
         let room = if header.control == 0 { 0 } else { header.control_length };
         Self { address: header.control, room, written: 0, flags: 0 }
     }
 
     /// How many bytes were written, and MSG_CTRUNC if some were not.
-    pub fn finish(self) -> (usize, u32) {
+    pub(super) fn finish(self) -> (usize, u32) {
         (self.written, self.flags)
     }
 
@@ -115,7 +115,7 @@ impl Writer {
     }
 
     /// Writes who sent the message.
-    pub fn sender(&mut self, credentials: &UserCredentials) -> Result<()> {
+    pub(super) fn sender(&mut self, credentials: &UserCredentials) -> Result<()> {
         let bytes = credentials.as_bytes();
         let fits = bytes.len().min(self.room_for_data());
         if fits < bytes.len() {
@@ -129,7 +129,7 @@ impl Writer {
     }
 
     /// Gives the files descriptors and writes these, as many as there is room for; the rest are closed.
-    pub fn files(&mut self, files: Vec<Arc<File>>, flags: OpenFlags) -> Result<()> {
+    pub(super) fn files(&mut self, files: Vec<Arc<File>>, flags: OpenFlags) -> Result<()> {
         if files.is_empty() {
             return Ok(());
         }

@@ -71,7 +71,7 @@ fn receive(
 }
 
 /// `sendto`.
-pub fn sendto(
+pub(crate) fn sendto(
     fd: i32,
     buffer: usize,
     length: usize,
@@ -89,7 +89,7 @@ pub fn sendto(
 }
 
 /// `recvfrom`.
-pub fn recvfrom(
+pub(crate) fn recvfrom(
     fd: i32,
     buffer: usize,
     length: usize,
@@ -109,7 +109,7 @@ pub fn recvfrom(
 }
 
 /// `sendmsg`.
-pub fn sendmsg(fd: i32, message: UserPtr<MessageHeader>, flags: u32) -> Result<usize> {
+pub(crate) fn sendmsg(fd: i32, message: UserPtr<MessageHeader>, flags: u32) -> Result<usize> {
     let (file, socket) = socket_of(fd)?;
     send_message(&file, &*socket, &message.read()?, flags)
 }
@@ -140,7 +140,7 @@ fn segments(header: &MessageHeader) -> Result<UserBuffer> {
 }
 
 /// `recvmsg`.
-pub fn recvmsg(fd: i32, message: UserPtr<MessageHeader>, flags: u32) -> Result<usize> {
+pub(crate) fn recvmsg(fd: i32, message: UserPtr<MessageHeader>, flags: u32) -> Result<usize> {
     let (file, socket) = socket_of(fd)?;
     let mut header = message.read()?;
     let length = receive_message(&file, &*socket, &mut header, flags)?;
@@ -194,7 +194,7 @@ fn describe(
 }
 
 /// `sendmmsg`.
-pub fn sendmmsg(
+pub(crate) fn sendmmsg(
     fd: i32,
     messages: UserPtr<ManyMessageHeader>,
     count: u32,
@@ -218,7 +218,7 @@ pub fn sendmmsg(
 }
 
 /// `recvmmsg`. The time limit is looked at after each message, as on Linux.
-pub fn recvmmsg(
+pub(crate) fn recvmmsg(
     fd: i32,
     messages: UserPtr<ManyMessageHeader>,
     count: u32,

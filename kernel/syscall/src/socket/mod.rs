@@ -13,8 +13,8 @@ use fs::{File, OpenFlags};
 use crate::current;
 use crate::user::UserPtr;
 
-pub use message::{recvfrom, recvmmsg, recvmsg, sendmmsg, sendmsg, sendto};
-pub use option::{getsockopt, setsockopt};
+pub(crate) use message::{recvfrom, recvmmsg, recvmsg, sendmmsg, sendmsg, sendto};
+pub(crate) use option::{getsockopt, setsockopt};
 
 /// The families.
 static FAMILIES: [&dyn Family; 2] = [unix::FAMILY, netlink::FAMILY];
@@ -46,7 +46,7 @@ fn wanted(family: i32, kind: u32) -> Result<(&'static dyn Family, u32, OpenFlags
 }
 
 /// `socket`.
-pub fn socket(family: i32, kind: u32, protocol: i32) -> Result<usize> {
+pub(crate) fn socket(family: i32, kind: u32, protocol: i32) -> Result<usize> {
     let (family, kind, flags) = wanted(family, kind)?;
     ::memory::require_free()?;
     let socket = family.create(kind, protocol)?;
@@ -54,7 +54,12 @@ pub fn socket(family: i32, kind: u32, protocol: i32) -> Result<usize> {
 }
 
 /// `socketpair`.
-pub fn socketpair(family: i32, kind: u32, protocol: i32, pair: UserPtr<[i32; 2]>) -> Result<usize> {
+pub(crate) fn socketpair(
+    family: i32,
+    kind: u32,
+    protocol: i32,
+    pair: UserPtr<[i32; 2]>,
+) -> Result<usize> {
     let (family, kind, flags) = wanted(family, kind)?;
     ::memory::require_free()?;
     let sockets = family.create_pair(kind, protocol)?;
@@ -77,7 +82,7 @@ fn write_address(name: &RawAddress, address: UserPtr<u8>, length: UserPtr<i32>) 
 }
 
 /// `bind`.
-pub fn bind(fd: i32, address: UserPtr<u8>, length: i32) -> Result<usize> {
+pub(crate) fn bind(fd: i32, address: UserPtr<u8>, length: i32) -> Result<usize> {
     let (_, socket) = socket_of(fd)?;
     let address = read_address(address, length)?;
     current::as_caller(|caller| socket.bind(&address, caller))?;
@@ -85,13 +90,13 @@ pub fn bind(fd: i32, address: UserPtr<u8>, length: i32) -> Result<usize> {
 }
 
 /// `listen`.
-pub fn listen(fd: i32, backlog: i32) -> Result<usize> {
+pub(crate) fn listen(fd: i32, backlog: i32) -> Result<usize> {
     socket_of(fd)?.1.listen(backlog)?;
     Ok(0)
 }
 
 /// `connect`.
-pub fn connect(fd: i32, address: UserPtr<u8>, length: i32) -> Result<usize> {
+pub(crate) fn connect(fd: i32, address: UserPtr<u8>, length: i32) -> Result<usize> {
     let (file, socket) = socket_of(fd)?;
     let address = read_address(address, length)?;
     current::as_caller(|caller| socket.connect(&address, caller, file.is_nonblocking()))?;
@@ -99,12 +104,17 @@ pub fn connect(fd: i32, address: UserPtr<u8>, length: i32) -> Result<usize> {
 }
 
 /// `accept`.
-pub fn accept(fd: i32, address: UserPtr<u8>, length: UserPtr<i32>) -> Result<usize> {
+pub(crate) fn accept(fd: i32, address: UserPtr<u8>, length: UserPtr<i32>) -> Result<usize> {
     accept4(fd, address, length, 0)
 }
 
 /// `accept4`.
-pub fn accept4(fd: i32, address: UserPtr<u8>, length: UserPtr<i32>, flags: u32) -> Result<usize> {
+pub(crate) fn accept4(
+    fd: i32,
+    address: UserPtr<u8>,
+    length: UserPtr<i32>,
+    flags: u32,
+) -> Result<usize> {
     let flags = OpenFlags::from_bits_retain(flags);
     if !(OpenFlags::NONBLOCK | OpenFlags::CLOEXEC).contains(flags) {
         return Err(Errno::EINVAL);
@@ -122,7 +132,7 @@ pub fn accept4(fd: i32, address: UserPtr<u8>, length: UserPtr<i32>, flags: u32) 
 }
 
 /// `shutdown`.
-pub fn shutdown(fd: i32, how: u32) -> Result<usize> {
+pub(crate) fn shutdown(fd: i32, how: u32) -> Result<usize> {
     let (_, socket) = socket_of(fd)?;
     socket.shutdown(match how {
         0 => Shutdown::Receive,
@@ -134,13 +144,13 @@ pub fn shutdown(fd: i32, how: u32) -> Result<usize> {
 }
 
 /// `getsockname`.
-pub fn getsockname(fd: i32, address: UserPtr<u8>, length: UserPtr<i32>) -> Result<usize> {
+pub(crate) fn getsockname(fd: i32, address: UserPtr<u8>, length: UserPtr<i32>) -> Result<usize> {
     write_address(&socket_of(fd)?.1.name(), address, length)?;
     Ok(0)
 }
 
 /// `getpeername`.
-pub fn getpeername(fd: i32, address: UserPtr<u8>, length: UserPtr<i32>) -> Result<usize> {
+pub(crate) fn getpeername(fd: i32, address: UserPtr<u8>, length: UserPtr<i32>) -> Result<usize> {
     write_address(&socket_of(fd)?.1.peer_name()?, address, length)?;
     Ok(0)
 }

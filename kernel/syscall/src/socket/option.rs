@@ -47,7 +47,7 @@ fn read<T: FromBytes + IntoBytes>(value: UserPtr<u8>, length: i32) -> Result<T> 
 }
 
 /// `setsockopt`.
-pub fn setsockopt(
+pub(crate) fn setsockopt(
     fd: i32,
     level: i32,
     option: i32,
@@ -119,7 +119,7 @@ fn timeval(nanoseconds: u64) -> Timeval {
 }
 
 /// `getsockopt`. A value that does not fit is cut.
-pub fn getsockopt(
+pub(crate) fn getsockopt(
     fd: i32,
     level: i32,
     option: i32,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use contract::{Access as MemoryAccess, Upcalls};
 use errno::{Errno, Result};
-pub use fixture::processes::wait_for;
+pub(crate) use fixture::processes::wait_for;
 use fixture::processes::{self, registers};
 use fs::{
     Caller, Credentials, File, FsContext, MountNamespace, OpenFlags, OpenOptions, Start, devtmpfs,
@@ -19,7 +19,7 @@ const TCSETS: u32 = 0x5402;
 const TIOCSPTLCK: u32 = 0x4004_5431;
 
 /// Runs a test as PID 1 of a fresh kernel, over some seeds.
-pub fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
+pub(crate) fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
     let test = move || {
         make_devices();
         test();
@@ -70,13 +70,13 @@ fn with_caller<R>(body: impl FnOnce(&Caller<'_>) -> R) -> R {
 }
 
 /// Opens a file.
-pub fn open(path: &str, flags: OpenFlags) -> Result<Arc<File>> {
+pub(crate) fn open(path: &str, flags: OpenFlags) -> Result<Arc<File>> {
     let options = OpenOptions { flags, mode: 0 };
     with_caller(|caller| caller.open(&Start::Cwd, path.as_bytes(), options))
 }
 
 /// Reads once.
-pub fn read(file: &File, length: usize) -> Result<Vec<u8>> {
+pub(crate) fn read(file: &File, length: usize) -> Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     let mut buffer = &mut bytes[..];
     let count = file.read(&mut buffer)?;
@@ -85,7 +85,7 @@ pub fn read(file: &File, length: usize) -> Result<Vec<u8>> {
 }
 
 /// Reads until so many bytes have come.
-pub fn read_exactly(file: &File, length: usize) -> Vec<u8> {
+pub(crate) fn read_exactly(file: &File, length: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     while bytes.len() < length {
         bytes.extend(read(file, length - bytes.len()).unwrap());
@@ -94,12 +94,16 @@ pub fn read_exactly(file: &File, length: usize) -> Vec<u8> {
 }
 
 /// Writes once.
-pub fn write(file: &File, mut bytes: &[u8]) -> Result<usize> {
+pub(crate) fn write(file: &File, mut bytes: &[u8]) -> Result<usize> {
     file.write(&mut bytes)
 }
 
 /// A command whose argument goes in and comes out.
-pub fn ioctl<const N: usize>(file: &File, command: u32, argument: [u8; N]) -> Result<[u8; N]> {
+pub(crate) fn ioctl<const N: usize>(
+    file: &File,
+    command: u32,
+    argument: [u8; N],
+) -> Result<[u8; N]> {
     let address = user_page();
     machine::user::copy_to(address, &argument).unwrap();
     file.ioctl(command, address)?;
@@ -109,7 +113,7 @@ pub fn ioctl<const N: usize>(file: &File, command: u32, argument: [u8; N]) -> Re
 }
 
 /// A pair: an open master, and the path of its slave, which can be opened.
-pub fn pair() -> (Arc<File>, String) {
+pub(crate) fn pair() -> (Arc<File>, String) {
     let master = open("/ptmx", OpenFlags::RDWR | OpenFlags::NOCTTY).unwrap();
     ioctl(&master, TIOCSPTLCK, [0; 4]).unwrap();
     let index = u32::from_ne_bytes(ioctl(&master, 0x8004_5430, [0; 4]).unwrap());
@@ -117,13 +121,13 @@ pub fn pair() -> (Arc<File>, String) {
 }
 
 /// A pair with an open slave that controls nobody.
-pub fn open_pair() -> (Arc<File>, Arc<File>) {
+pub(crate) fn open_pair() -> (Arc<File>, Arc<File>) {
     let (master, path) = pair();
     (master, open(&path, OpenFlags::RDWR | OpenFlags::NOCTTY).unwrap())
 }
 
 /// Changes a terminal's settings.
-pub fn set(file: &File, change: impl FnOnce(&mut Termios)) {
+pub(crate) fn set(file: &File, change: impl FnOnce(&mut Termios)) {
     let mut termios = Termios::from_bytes(&ioctl(file, TCGETS, [0; Termios::SIZE]).unwrap());
     change(&mut termios);
     ioctl(file, TCSETS, termios.to_bytes()).unwrap();
@@ -131,13 +135,15 @@ pub fn set(file: &File, change: impl FnOnce(&mut Termios)) {
 
 /// What a user task does about its signals on the way to user mode. Returns the exit code if the
 /// task is to end.
-pub fn take_signals() -> Option<u32> {
+pub(crate) fn take_signals() -> Option<u32> {
     processes::take_signals(&mut registers(), |signal| panic!("nobody has a handler: {signal:?}"))
 }
 
 /// Makes a call as a user program does: signals are taken, and it is made again if it says so.
 /// None: the task is to end with a code.
-pub fn call<R>(mut function: impl FnMut() -> Result<R>) -> std::result::Result<Result<R>, u32> {
+pub(crate) fn call<R>(
+    mut function: impl FnMut() -> Result<R>,
+) -> std::result::Result<Result<R>, u32> {
     loop {
         let outcome = function();
         if sched::current().signal_pending()
@@ -152,6 +158,6 @@ pub fn call<R>(mut function: impl FnMut() -> Result<R>) -> std::result::Result<R
 }
 
 /// Makes a child process that runs `body`.
-pub fn fork(body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
+pub(crate) fn fork(body: impl FnOnce() -> u32 + Send + 'static) -> u32 {
     processes::clone_with(CloneFlags::empty(), take_signals, body)
 }

@@ -8,13 +8,13 @@ use machine_sim::sim::{self, Config, Failure, Outcome, Summary};
 use machine_sim::thread::{Context, Stack};
 use machine_sim::{cpu, irq};
 
-pub static TIMERS: AtomicU64 = AtomicU64::new(0);
-pub static RESCHEDULES: AtomicU64 = AtomicU64::new(0);
-pub static CALLS: AtomicU64 = AtomicU64::new(0);
-pub static CONSOLE: AtomicU64 = AtomicU64::new(0);
-pub static EXITS: AtomicU64 = AtomicU64::new(0);
+pub(crate) static TIMERS: AtomicU64 = AtomicU64::new(0);
+pub(crate) static RESCHEDULES: AtomicU64 = AtomicU64::new(0);
+pub(crate) static CALLS: AtomicU64 = AtomicU64::new(0);
+pub(crate) static CONSOLE: AtomicU64 = AtomicU64::new(0);
+pub(crate) static EXITS: AtomicU64 = AtomicU64::new(0);
 /// What to call in place of failing the run at an oops.
-pub static ON_OOPS: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static ON_OOPS: AtomicUsize = AtomicUsize::new(0);
 
 fn taken(counter: &AtomicU64) {
     assert!(!irq::enabled());
@@ -35,10 +35,10 @@ fn on_oops(oops: &Oops<'_>) -> ! {
     handler(oops)
 }
 
-pub static FRAMES: AtomicUsize = AtomicUsize::new(1000);
-pub static FREED: AtomicU64 = AtomicU64::new(0);
+pub(crate) static FRAMES: AtomicUsize = AtomicUsize::new(1000);
+pub(crate) static FREED: AtomicU64 = AtomicU64::new(0);
 
-pub fn new_frame() -> Frame {
+pub(crate) fn new_frame() -> Frame {
     // SAFETY: each number is given out once.
     unsafe { Frame::from_number(FRAMES.fetch_add(1, SeqCst)) }
 }
@@ -56,7 +56,7 @@ fn no_page(_: usize, _: Access) -> bool {
     false
 }
 
-pub static UPCALLS: Upcalls = Upcalls {
+pub(crate) static UPCALLS: Upcalls = Upcalls {
     timer: || taken(&TIMERS),
     reschedule: || taken(&RESCHEDULES),
     call_function: || taken(&CALLS),
@@ -73,7 +73,7 @@ pub static UPCALLS: Upcalls = Upcalls {
 };
 
 /// Starts the other CPUs, each in `entry`.
-pub fn start_others(entry: fn() -> !) {
+pub(crate) fn start_others(entry: fn() -> !) {
     for id in 1..cpu::count() {
         let stack = Stack::new(0).expect("a stack");
         let context = Box::leak(Box::new(Context::new(stack, entry)));
@@ -82,19 +82,19 @@ pub fn start_others(entry: fn() -> !) {
 }
 
 /// A CPU with nothing to do.
-pub fn idle() -> ! {
+pub(crate) fn idle() -> ! {
     loop {
         let _ = irq::disable();
         cpu::wait_for_interrupt();
     }
 }
 
-pub fn run(seed: u64, cpus: usize, entry: fn()) -> Outcome {
+pub(crate) fn run(seed: u64, cpus: usize, entry: fn()) -> Outcome {
     sim::run(&Config { seed, cpus, ..Config::default() }, entry)
 }
 
 #[track_caller]
-pub fn passes(seed: u64, cpus: usize, entry: fn()) -> Summary {
+pub(crate) fn passes(seed: u64, cpus: usize, entry: fn()) -> Summary {
     match run(seed, cpus, entry) {
         Outcome::Passed(summary) => summary,
         Outcome::Failed(failure) => panic!("{failure}"),
@@ -102,14 +102,14 @@ pub fn passes(seed: u64, cpus: usize, entry: fn()) -> Summary {
 }
 
 #[track_caller]
-pub fn fails(seed: u64, cpus: usize, entry: fn()) -> Failure {
+pub(crate) fn fails(seed: u64, cpus: usize, entry: fn()) -> Failure {
     match run(seed, cpus, entry) {
         Outcome::Failed(failure) => failure,
         Outcome::Passed(summary) => panic!("passed: {summary:?}"),
     }
 }
 
-pub fn send_all(ipi: Ipi) {
+pub(crate) fn send_all(ipi: Ipi) {
     for id in 0..cpu::count() {
         irq::send(id, ipi);
     }

@@ -34,7 +34,7 @@ unsafe extern "C" {
 }
 
 /// Where an instruction that faulted goes on, if it is one that may.
-pub fn fixup(instruction: u64) -> Option<u64> {
+pub(crate) fn fixup(instruction: u64) -> Option<u64> {
     let start = &raw const __fixups_start;
     let length = (&raw const __fixups_end as usize - start as usize) / size_of::<Fixup>();
     // SAFETY: the linker script bounds the table.

@@ -22,13 +22,13 @@ use core::mem::offset_of;
 const SLOW_FLAGS: u64 = RFLAGS_RF | RFLAGS_TF;
 
 /// Finds out how much there is to save, and sets this CPU up.
-pub fn start() {
+pub(crate) fn start() {
     state::measure();
     start_cpu();
 }
 
 /// Makes `syscall` and floating point work on this CPU.
-pub fn start_cpu() {
+pub(crate) fn start_cpu() {
     let selectors = u64::from(USER_CODE_32) << 48 | u64::from(KERNEL_CODE) << 32;
     let masked = RFLAGS_IF | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_AC | RFLAGS_RF;
     // SAFETY: the entry point is made for it, and the selectors are those of the segment table.

@@ -19,15 +19,15 @@ use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 
 /// The size of the part that FXSAVE knows.
-pub const LEGACY_SIZE: usize = 512;
+pub(crate) const LEGACY_SIZE: usize = 512;
 /// The header that follows it in the format of XSAVE.
-pub const HEADER_SIZE: usize = 64;
+pub(crate) const HEADER_SIZE: usize = 64;
 /// Components that are saved: x87, SSE, AVX, and the three of AVX-512.
 const COMPONENTS: u64 = 0b1110_0111;
 /// Offsets in the legacy part, and what they hold at the start of a program.
 const CONTROL_WORD: usize = 0;
 const CONTROL_WORD_INITIAL: u16 = 0x37f;
-pub const MXCSR: usize = 24;
+pub(crate) const MXCSR: usize = 24;
 const MXCSR_INITIAL: u32 = 0x1f80;
 const MXCSR_MASK: usize = 28;
 const MXCSR_MASK_DEFAULT: u32 = 0xffbf;
@@ -35,7 +35,7 @@ const MXCSR_MASK_DEFAULT: u32 = 0xffbf;
 const NOWHERE: u32 = u32::MAX;
 
 /// How much there is to save.
-pub struct Sizes {
+pub(crate) struct Sizes {
     /// Bytes of the save area.
     pub area: usize,
     /// The components that are saved, 0 without XSAVE.
@@ -47,12 +47,12 @@ pub struct Sizes {
 static SIZES: Once<Sizes> = Once::new();
 
 /// How much there is to save; after `measure`.
-pub fn sizes() -> &'static Sizes {
+pub(crate) fn sizes() -> &'static Sizes {
     SIZES.get().expect("the state is measured at boot")
 }
 
 /// Finds out how much there is to save; once.
-pub fn measure() {
+pub(crate) fn measure() {
     let components = if features::get().xsave { cpuid(0xd, 0).eax as u64 & COMPONENTS } else { 0 };
     if components != 0 {
         // SAFETY: the processor has XSAVE, and these components.
@@ -75,7 +75,7 @@ pub fn measure() {
 }
 
 /// Turns the components on for this CPU.
-pub fn start_cpu() {
+pub(crate) fn start_cpu() {
     let components = sizes().components;
     if components != 0 {
         // SAFETY: as in `measure`.
@@ -232,7 +232,7 @@ fn watch(cpu: &PerCpu, addresses: [u64; WATCHES], control: u64) {
 
 /// Saves the state that is live on this CPU. Interrupts off.
 #[cold]
-pub fn save_live(cpu: &PerCpu) {
+pub(crate) fn save_live(cpu: &PerCpu) {
     let live = cpu.live_state.load(Relaxed);
     // SAFETY: a state that is live exists: dropping it ends that.
     if let Some(state) = unsafe { live.as_ref() } {
@@ -242,7 +242,7 @@ pub fn save_live(cpu: &PerCpu) {
 }
 
 /// An owned [`UserState`].
-pub struct State(NonNull<UserState>);
+pub(crate) struct State(NonNull<UserState>);
 
 // SAFETY: it is memory of its own; the CPU that it is live on is that of its owner.
 unsafe impl Send for State {}
@@ -256,7 +256,7 @@ fn layout() -> Layout {
 
 impl State {
     /// The state of a program about to start.
-    pub fn new() -> Result<Self, OutOfFrames> {
+    pub(crate) fn new() -> Result<Self, OutOfFrames> {
         // SAFETY: the layout has a size.
         let memory = unsafe { alloc_zeroed(layout()) }.cast::<UserState>();
         let state = Self(NonNull::new(memory).ok_or(OutOfFrames)?);
@@ -283,7 +283,7 @@ impl State {
 
     /// Makes it live on this CPU. Interrupts off.
     #[inline]
-    pub fn load(&self) {
+    pub(crate) fn load(&self) {
         let cpu = percpu::this();
         if cpu.live_state.load(Relaxed) != self.0.as_ptr() {
             self.make_live(cpu);
@@ -338,7 +338,7 @@ impl State {
     }
 
     /// A copy.
-    pub fn duplicate(&self) -> Result<Self, OutOfFrames> {
+    pub(crate) fn duplicate(&self) -> Result<Self, OutOfFrames> {
         let copy = Self::new()?;
         self.write_back();
         // SAFETY: two areas of the same size.
@@ -352,7 +352,7 @@ impl State {
     }
 
     /// Back to the state of a program about to start.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.reset_area();
         self.get().fs_base.store(0, Relaxed);
         self.get().gs_base.store(0, Relaxed);
@@ -361,27 +361,27 @@ impl State {
     }
 
     /// The same for all but the segment bases.
-    pub fn reset_area(&mut self) {
+    pub(crate) fn reset_area(&mut self) {
         self.take_out();
         self.set_initial();
     }
 
     /// The save area, up to date.
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.write_back();
         // SAFETY: it is not live, and becomes so only through its owner, who holds the reference.
         unsafe { core::slice::from_raw_parts(self.get().area(), sizes().area) }
     }
 
     /// The save area, up to date, for a change. The caller leaves it such that it can be restored.
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         self.take_out();
         // SAFETY: as in `bytes`, and the reference is the only one.
         unsafe { core::slice::from_raw_parts_mut(self.get().area(), sizes().area) }
     }
 
     /// The addresses that it watches, and the control word.
-    pub fn watches(&self) -> ([u64; WATCHES], u64) {
+    pub(crate) fn watches(&self) -> ([u64; WATCHES], u64) {
         let state = self.get();
         (
             state.watched.each_ref().map(|address| address.load(Relaxed)),
@@ -390,7 +390,7 @@ impl State {
     }
 
     /// Watches other addresses, user addresses all of them, from the next entry into user mode on.
-    pub fn set_watches(&mut self, addresses: [u64; WATCHES], control: u64) {
+    pub(crate) fn set_watches(&mut self, addresses: [u64; WATCHES], control: u64) {
         // Not live any more: the way into user mode loads it, and the debug registers with it.
         self.write_back();
         let state = self.get();
@@ -401,7 +401,7 @@ impl State {
     }
 
     /// The base of GS.
-    pub fn gs_base(&self) -> u64 {
+    pub(crate) fn gs_base(&self) -> u64 {
         self.settled(|_, live| match live {
             true => rdmsr(msr::KERNEL_GS_BASE),
             false => self.get().gs_base.load(Relaxed),
@@ -409,13 +409,13 @@ impl State {
     }
 
     /// Sets the base of GS to a user address.
-    pub fn set_gs_base(&mut self, base: u64) {
+    pub(crate) fn set_gs_base(&mut self, base: u64) {
         self.take_out();
         self.get().gs_base.store(base, Relaxed);
     }
 
     /// The base of FS.
-    pub fn fs_base(&self) -> u64 {
+    pub(crate) fn fs_base(&self) -> u64 {
         self.settled(|_, live| match live {
             true => read_fs_base(),
             false => self.get().fs_base.load(Relaxed),
@@ -423,7 +423,7 @@ impl State {
     }
 
     /// Sets the base of FS to a user address.
-    pub fn set_fs_base(&mut self, base: u64) {
+    pub(crate) fn set_fs_base(&mut self, base: u64) {
         self.settled(|_, live| match live {
             true => write_fs_base(base),
             false => {

@@ -21,7 +21,7 @@ use tempfile::NamedTempFile;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// What all tests share.
-pub struct Lab {
+pub(crate) struct Lab {
     qemu: PathBuf,
     image: PathBuf,
     /// The kernel is not Heddle.
@@ -30,7 +30,7 @@ pub struct Lab {
 
 impl Lab {
     /// Builds the image that tests run, or takes another kernel.
-    pub fn new(other: Option<&Path>) -> Result<Self> {
+    pub(crate) fn new(other: Option<&Path>) -> Result<Self> {
         let qemu = qemu::find()?;
         let image = match other {
             Some(image) => image.to_owned(),
@@ -40,12 +40,12 @@ impl Lab {
     }
 
     /// Takes an image of Heddle that has been built.
-    pub fn of(image: PathBuf) -> Result<Self> {
+    pub(crate) fn of(image: PathBuf) -> Result<Self> {
         Ok(Self { qemu: qemu::find()?, image, foreign: false })
     }
 
     /// A guest as `cargo xtask run` has it by default.
-    pub fn guest(&self) -> Guest<'_> {
+    pub(crate) fn guest(&self) -> Guest<'_> {
         let mut guest = Guest {
             lab: self,
             options: Options { append: "panic=-1".into(), ..Options::default() },
@@ -64,7 +64,7 @@ impl Lab {
 }
 
 /// A guest to be.
-pub struct Guest<'a> {
+pub(crate) struct Guest<'a> {
     lab: &'a Lab,
     options: Options,
     additions: Additions,
@@ -79,13 +79,13 @@ pub struct Guest<'a> {
 
 impl<'a> Guest<'a> {
     /// With so many CPUs.
-    pub fn cpus(mut self, cpus: u32) -> Self {
+    pub(crate) fn cpus(mut self, cpus: u32) -> Self {
         self.options.cpus = cpus;
         self
     }
 
     /// On this kind of machine.
-    pub fn board(mut self, board: Board) -> Self {
+    pub(crate) fn board(mut self, board: Board) -> Self {
         if !self.lab.foreign {
             self.options.board = board;
         }
@@ -93,85 +93,85 @@ impl<'a> Guest<'a> {
     }
 
     /// On this kind of machine, whatever the kernel.
-    pub fn exactly(mut self, board: Board) -> Self {
+    pub(crate) fn exactly(mut self, board: Board) -> Self {
         self.options.board = board;
         self
     }
 
     /// A PC whose CPUs and memory are spread over so many NUMA nodes.
-    pub fn nodes(mut self, nodes: u32) -> Self {
+    pub(crate) fn nodes(mut self, nodes: u32) -> Self {
         self.options.nodes = nodes;
         self.board(Board::Q35)
     }
 
     /// With so much memory, in MiB.
-    pub fn memory(mut self, mebibytes: u64) -> Self {
+    pub(crate) fn memory(mut self, mebibytes: u64) -> Self {
         self.memory = Some(Memory::mebibytes(mebibytes));
         self
     }
 
     /// With these kernel parameters too.
-    pub fn append(mut self, parameters: &str) -> Self {
+    pub(crate) fn append(mut self, parameters: &str) -> Self {
         self.options.append.push(' ');
         self.options.append.push_str(parameters);
         self
     }
 
     /// With time that passes by instructions.
-    pub fn counting_instructions(mut self) -> Self {
+    pub(crate) fn counting_instructions(mut self) -> Self {
         self.options.icount = true;
         self
     }
 
     /// With this initial file system.
-    pub fn archive(mut self, archive: Vec<u8>) -> Self {
+    pub(crate) fn archive(mut self, archive: Vec<u8>) -> Self {
         self.archive = Some(archive);
         self
     }
 
     /// With these Debian packages.
-    pub fn packages(mut self, names: &[&str]) -> Self {
+    pub(crate) fn packages(mut self, names: &[&str]) -> Self {
         self.additions.packages.extend(names.iter().map(|&name| name.to_owned()));
         self
     }
 
     /// With one of our own programs in `/bin`.
-    pub fn with(mut self, program: Program) -> Result<Self> {
+    pub(crate) fn with(mut self, program: Program) -> Result<Self> {
         self.additions.binaries.push(programs::build(program)?);
         Ok(self)
     }
 
     /// With a program of the host's in `/bin`.
-    pub fn binary(mut self, path: &Path) -> Self {
+    pub(crate) fn binary(mut self, path: &Path) -> Self {
         self.additions.binaries.push(path.to_owned());
         self
     }
 
     /// With a directory of the host laid over its root.
-    pub fn root(mut self, directory: &Path) -> Self {
+    pub(crate) fn root(mut self, directory: &Path) -> Self {
         self.additions.roots.push(directory.to_owned());
         self
     }
 
     /// With so much time, in seconds.
-    pub fn seconds(mut self, seconds: u64) -> Self {
+    pub(crate) fn seconds(mut self, seconds: u64) -> Self {
         self.limit = Duration::from_secs(seconds);
         self
     }
 
     /// Given up when nothing has been heard of it for so long.
-    pub fn silent_at_most(mut self, silence: Duration) -> Self {
+    pub(crate) fn silent_at_most(mut self, silence: Duration) -> Self {
         self.silence = Some(silence);
         self
     }
 
     /// Boots it to run a shell script.
-    pub fn sh(self, script: &str) -> Result<Outcome<'a>> {
+    pub(crate) fn sh(self, script: &str) -> Result<Outcome<'a>> {
         self.run(&["sh", "-c", script])
     }
 
     /// Boots it to run a command.
-    pub fn run(self, command: &[&str]) -> Result<Outcome<'a>> {
+    pub(crate) fn run(self, command: &[&str]) -> Result<Outcome<'a>> {
         let command = command.iter().map(|&word| word.to_owned()).collect();
         let lab = self.lab;
         let (limit, silence) = (self.limit, self.silence.unwrap_or(self.limit));
@@ -225,7 +225,7 @@ impl<'a> Guest<'a> {
     }
 
     /// Boots it into the interactive shell.
-    pub fn terminal(self) -> Result<Terminal<'a>> {
+    pub(crate) fn terminal(self) -> Result<Terminal<'a>> {
         let image = &self.lab.image;
         let end_by_port = self.lab.foreign;
         let (vm, file) =
@@ -249,7 +249,7 @@ impl<'a> Guest<'a> {
 }
 
 /// How a guest ended. The methods return it again if it is as expected, and otherwise an error that tells all.
-pub struct Outcome<'a> {
+pub(crate) struct Outcome<'a> {
     ending: Ending,
     output: String,
     log: Vec<String>,
@@ -258,22 +258,22 @@ pub struct Outcome<'a> {
 
 impl Outcome<'_> {
     /// What the command printed.
-    pub fn output(&self) -> &str {
+    pub(crate) fn output(&self) -> &str {
         &self.output
     }
 
     /// The kernel's log.
-    pub fn log(&self) -> &[String] {
+    pub(crate) fn log(&self) -> &[String] {
         &self.log
     }
 
     /// The last of these lines of the kernel's log, to be read.
-    pub fn quote_log(&self, lines: Range<usize>) -> String {
+    pub(crate) fn quote_log(&self, lines: Range<usize>) -> String {
         log_tail(&self.log[lines], self.image)
     }
 
     /// The exit status, if there is one.
-    pub fn exit(&self) -> Option<u8> {
+    pub(crate) fn exit(&self) -> Option<u8> {
         match self.ending {
             Ending::Exit(status) => Some(status),
             Ending::Off | Ending::Panic | Ending::Lost(_) => None,
@@ -281,7 +281,7 @@ impl Outcome<'_> {
     }
 
     /// The command's exit status is this, and the kernel complained of nothing.
-    pub fn status(self, status: u8) -> Result<Self> {
+    pub(crate) fn status(self, status: u8) -> Result<Self> {
         match self.ending {
             Ending::Exit(found) if found == status => self.no_complaint(),
             Ending::Exit(found) => self.wrong(&format!("exit status {found}, not {status}")),
@@ -290,7 +290,7 @@ impl Outcome<'_> {
     }
 
     /// The machine was switched off or restarted from within.
-    pub fn off(self) -> Result<Self> {
+    pub(crate) fn off(self) -> Result<Self> {
         match self.ending {
             Ending::Off => self.no_complaint(),
             _ => self.wrong(&format!("not switched off, but {:?}", self.ending)),
@@ -298,7 +298,7 @@ impl Outcome<'_> {
     }
 
     /// The kernel panicked, with these words in its log.
-    pub fn panic(self, words: &str) -> Result<Self> {
+    pub(crate) fn panic(self, words: &str) -> Result<Self> {
         match self.ending {
             Ending::Panic => self.logged(words),
             _ => self.wrong(&format!("no panic, but {:?}", self.ending)),
@@ -306,7 +306,7 @@ impl Outcome<'_> {
     }
 
     /// The command succeeded and printed exactly this.
-    pub fn prints(self, expected: &str) -> Result<()> {
+    pub(crate) fn prints(self, expected: &str) -> Result<()> {
         let outcome = self.status(0)?;
         match outcome.output == expected {
             true => Ok(()),
@@ -315,7 +315,7 @@ impl Outcome<'_> {
     }
 
     /// These words are in the log.
-    pub fn logged(self, words: &str) -> Result<Self> {
+    pub(crate) fn logged(self, words: &str) -> Result<Self> {
         match self.log.iter().any(|line| line.contains(words)) {
             true => Ok(self),
             false => self.wrong(&format!("nothing in the log about {words:?}")),
@@ -323,7 +323,7 @@ impl Outcome<'_> {
     }
 
     /// The condition holds; if not, the error says that.
-    pub fn holds(self, condition: bool, otherwise: &str) -> Result<Self> {
+    pub(crate) fn holds(self, condition: bool, otherwise: &str) -> Result<Self> {
         match condition {
             true => Ok(self),
             false => self.wrong(otherwise),
@@ -331,7 +331,7 @@ impl Outcome<'_> {
     }
 
     /// An error, with everything that may explain it.
-    pub fn wrong<T>(&self, why: &str) -> Result<T> {
+    pub(crate) fn wrong<T>(&self, why: &str) -> Result<T> {
         bail!("{why}\n{}{}", quote("output", &self.output), log_tail(&self.log, self.image))
     }
 
@@ -349,7 +349,7 @@ impl Outcome<'_> {
 }
 
 /// The end of a text, set off from what is around it.
-pub fn quote(title: &str, text: &str) -> String {
+pub(crate) fn quote(title: &str, text: &str) -> String {
     const LINES_MAX: usize = 60;
     let lines: Vec<_> = text.lines().collect();
     let tail = &lines[lines.len().saturating_sub(LINES_MAX)..];
@@ -358,7 +358,7 @@ pub fn quote(title: &str, text: &str) -> String {
 }
 
 /// The end of a kernel's log, readable.
-pub fn log_tail(log: &[String], image: &Path) -> String {
+pub(crate) fn log_tail(log: &[String], image: &Path) -> String {
     const LINES_MAX: usize = 40;
     let symbols = Symbols::load(image);
     let tail = &log[log.len().saturating_sub(LINES_MAX)..];

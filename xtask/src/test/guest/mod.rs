@@ -1,7 +1,7 @@
 //! Tests under QEMU: the jobs, the machines that run them side by side, and the words that tests are written in.
 
-pub mod lab;
-pub mod terminal;
+pub(super) mod lab;
+pub(super) mod terminal;
 
 use super::report::Report;
 use super::{Arguments, kernel, userland};
@@ -13,10 +13,10 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// Does something with machines and reports how it went.
-pub type Work = Box<dyn FnOnce(&Lab, &Report) + Send>;
+pub(super) type Work = Box<dyn FnOnce(&Lab, &Report) + Send>;
 
 /// Something to do with machines, that reports its results itself.
-pub struct Job {
+pub(super) struct Job {
     /// What it is, for the progress line.
     pub name: String,
     /// Does it.
@@ -24,7 +24,7 @@ pub struct Job {
 }
 
 /// Runs the tests inside the kernel and those of user land.
-pub fn run(arguments: &Arguments, report: &Report) -> Result<()> {
+pub(super) fn run(arguments: &Arguments, report: &Report) -> Result<()> {
     let mut jobs: VecDeque<Job> = VecDeque::new();
     if arguments.kernel.is_none() {
         jobs.extend(kernel::jobs(arguments));

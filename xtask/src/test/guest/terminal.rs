@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const PROMPT: &str = "~ # ";
 
 /// A running guest's console.
-pub struct Terminal<'a> {
+pub(crate) struct Terminal<'a> {
     vm: Vm,
     /// What the guest boots from.
     _file: NamedTempFile,
@@ -28,23 +28,23 @@ pub struct Terminal<'a> {
 
 impl<'a> Terminal<'a> {
     /// The console of a guest that was just started.
-    pub fn new(vm: Vm, file: NamedTempFile, image: &'a Path) -> Self {
+    pub(crate) fn new(vm: Vm, file: NamedTempFile, image: &'a Path) -> Self {
         Self { vm, _file: file, image, screen: Vec::new(), seen: 0, ended: false }
     }
 
     /// Types keys.
-    pub fn send(&mut self, keys: &str) -> Result<()> {
+    pub(crate) fn send(&mut self, keys: &str) -> Result<()> {
         self.vm.console().write_all(keys.as_bytes())?;
         Ok(())
     }
 
     /// Waits for the shell to be ready for a command.
-    pub fn prompt(&mut self) -> Result<String> {
+    pub(crate) fn prompt(&mut self) -> Result<String> {
         self.expect(PROMPT)
     }
 
     /// Types a command and waits until it is done; returns what appeared meanwhile, without the command itself.
-    pub fn command(&mut self, command: &str) -> Result<String> {
+    pub(crate) fn command(&mut self, command: &str) -> Result<String> {
         self.send(command)?;
         self.send("\n")?;
         self.expect("\n")?;
@@ -53,7 +53,7 @@ impl<'a> Terminal<'a> {
     }
 
     /// Waits until the text appears after what was seen before; returns everything up to its end.
-    pub fn expect(&mut self, text: &str) -> Result<String> {
+    pub(crate) fn expect(&mut self, text: &str) -> Result<String> {
         let deadline = Instant::now() + LIMIT;
         loop {
             let unseen = &self.screen[self.seen..];
@@ -71,7 +71,7 @@ impl<'a> Terminal<'a> {
     }
 
     /// Lets a moment pass, as between two keys that do not belong together.
-    pub fn pause(&mut self) -> Result<()> {
+    pub(crate) fn pause(&mut self) -> Result<()> {
         const MOMENT: Duration = Duration::from_millis(1500);
         let deadline = Instant::now() + MOMENT;
         while self.wait(deadline)? {}
@@ -79,7 +79,7 @@ impl<'a> Terminal<'a> {
     }
 
     /// Waits for the machine to be switched off.
-    pub fn off(mut self) -> Result<()> {
+    pub(crate) fn off(mut self) -> Result<()> {
         let deadline = Instant::now() + LIMIT;
         while self.wait(deadline)? {}
         if !self.ended {
@@ -92,7 +92,7 @@ impl<'a> Terminal<'a> {
     }
 
     /// An error, with everything that may explain it.
-    pub fn wrong<T>(&self, why: &str) -> Result<T> {
+    pub(crate) fn wrong<T>(&self, why: &str) -> Result<T> {
         let screen = String::from_utf8_lossy(&self.screen);
         bail!("{why}\n{}{}", quote("screen", &screen), log_tail(self.vm.lines(), self.image))
     }

@@ -11,7 +11,7 @@ use crate::test::guest::lab::Lab;
 use anyhow::{Context, Result};
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("an_initramfs_that_is_cut_short", an_initramfs_that_is_cut_short),
         Case::new("an_initramfs_that_is_none", an_initramfs_that_is_none),

@@ -6,7 +6,7 @@ use crate::test::guest::lab::{Lab, Outcome};
 use anyhow::Result;
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     let family = [
         ("microvm_cpus_1", Board::Microvm, 1),
         ("microvm_cpus_2", Board::Microvm, 2),

@@ -6,7 +6,7 @@ use crate::test::guest::lab::Lab;
 use anyhow::Result;
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("k15_kernel_threads_stay_in_the_root", kernel_threads_stay_in_the_root),
         Case::new("k15_a_shell_and_its_group", a_shell_and_its_group),

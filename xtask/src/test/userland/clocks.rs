@@ -6,7 +6,7 @@ use crate::test::guest::lab::{Guest, Lab};
 use anyhow::Result;
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("c7_vdso_in_a_static_program", in_a_static_program),
         Case::new("c7_vdso_falls_back_to_system_calls", falls_back_to_system_calls),

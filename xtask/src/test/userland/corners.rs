@@ -5,7 +5,7 @@ use crate::test::guest::lab::Lab;
 use anyhow::Result;
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("c6_a_program_starts_itself_in_a_new_namespace", own_program_in_a_namespace),
         Case::new("paths_that_are_too_long", paths_that_are_too_long),

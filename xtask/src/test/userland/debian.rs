@@ -7,7 +7,7 @@ use crate::test::guest::lab::{Guest, Lab, Outcome};
 use anyhow::Result;
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("c7_stress_ng", stress_ng),
         Case::new("c7_python", python),
@@ -36,7 +36,7 @@ const CENSUS: &str = "\
     ";
 
 /// Runs a script twice between two counts: the first time fills caches.
-pub fn run_counted<'a>(guest: Guest<'a>, script: &str) -> Result<Outcome<'a>> {
+pub(super) fn run_counted<'a>(guest: Guest<'a>, script: &str) -> Result<Outcome<'a>> {
     let whole = format!(
         "exec 2> /dev/null\n{CENSUS}\nwork() {{\n{script}\n}}\nwork > /tmp/first; before=$(census); work; left"
     );

@@ -7,7 +7,7 @@ use crate::test::guest::lab::Lab;
 use anyhow::Result;
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![Case::new("c4_strace", strace), Case::new("c4_gdb", gdb)]
 }
 

@@ -6,7 +6,7 @@ use crate::test::guest::lab::Lab;
 use anyhow::Result;
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("w3_every_kind_of_timer", every_kind_of_timer),
         Case::new("w3_timers_follow_the_date", timers_follow_the_date),

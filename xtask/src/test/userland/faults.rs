@@ -27,7 +27,7 @@ const SIGFPE: u8 = 128 + 8;
 const SIGSEGV: u8 = 128 + 11;
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("faults_end_by_their_signal", faults_end_by_their_signal),
         Case::new("a_command_that_crashes_has_its_status", a_command_that_crashes_has_its_status),

@@ -16,7 +16,7 @@ const SECONDS: u64 = 45;
 const PATIENCE: u64 = 120;
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("hostile_calls", hostile_calls),
         Case::new("trinity", trinity),

@@ -7,7 +7,7 @@ use crate::test::guest::lab::Lab;
 use anyhow::Result;
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("c7_queues_and_shared_memory", queues_and_shared_memory),
         Case::new("c7_ipcs_ipcmk_ipcrm", ipcs_ipcmk_ipcrm),

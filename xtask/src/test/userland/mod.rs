@@ -37,14 +37,14 @@ const TOOL: &str = "tool";
 type Body = Box<dyn Fn(&Lab) -> Result<()> + Send>;
 
 /// A test and its name.
-pub struct Case {
+pub(super) struct Case {
     name: String,
     body: Body,
 }
 
 impl Case {
     /// A test.
-    pub fn new(
+    pub(super) fn new(
         name: impl Into<String>,
         body: impl Fn(&Lab) -> Result<()> + Send + 'static,
     ) -> Self {
@@ -88,17 +88,17 @@ fn cases() -> Vec<Case> {
 }
 
 /// Whether tests of `cargo xtask run` itself are wanted.
-pub fn needs_tool(arguments: &Arguments) -> bool {
+pub(super) fn needs_tool(arguments: &Arguments) -> bool {
     cases().iter().any(|case| case.is_of_tool() && arguments.wants(&case.name))
 }
 
 /// Their names.
-pub fn names() -> impl Iterator<Item = String> {
+pub(super) fn names() -> impl Iterator<Item = String> {
     cases().into_iter().map(|case| case.name)
 }
 
 /// Those that are wanted, as jobs.
-pub fn jobs(arguments: &Arguments) -> Vec<Job> {
+pub(super) fn jobs(arguments: &Arguments) -> Vec<Job> {
     cases()
         .into_iter()
         .filter(|case| arguments.wants(&case.name))

@@ -7,7 +7,7 @@ use crate::test::guest::lab::Lab;
 use anyhow::Result;
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     let mut cases: Vec<_> = [1, 2, 4]
         .into_iter()
         .map(|cpus| {

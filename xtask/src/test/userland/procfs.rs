@@ -5,7 +5,7 @@ use crate::test::guest::lab::Lab;
 use anyhow::Result;
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("files_of_the_system_are_there", files_of_the_system_are_there),
         Case::new("files_of_a_process_are_there", files_of_a_process_are_there),

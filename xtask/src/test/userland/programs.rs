@@ -6,7 +6,7 @@ use crate::test::guest::lab::Lab;
 use anyhow::Result;
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("a_std_program_runs", a_std_program_runs),
         Case::new("random_bytes_are_random", random_bytes_are_random),

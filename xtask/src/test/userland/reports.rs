@@ -9,7 +9,7 @@ use anyhow::Result;
 const PROVOKE: &str = "/sys/kernel/debug/provoke-crash/DIRECT";
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("k16_tainted_is_added_to", tainted_is_added_to),
         Case::new("k16_panic_on_taint", panic_on_taint),

@@ -6,7 +6,7 @@ use crate::test::guest::lab::{Lab, Outcome};
 use anyhow::{Context, Result};
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("s6_hotplug_a_hundred_times_under_load", hotplug_under_load),
         Case::new("s1_nice_values_share_by_weight", nice_values_share_by_weight),

@@ -14,7 +14,7 @@ const DELETE: &str = "\x7f";
 const ESCAPE: &str = "\x1b";
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("the_shell_has_job_control", the_shell_has_job_control),
         Case::new("ctrl_d_leaves_and_switches_off", ctrl_d_leaves),

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("run_ends_with_the_status", |_| {
             run(&["--", "sh", "-c", "exit 7"])?.status(7).map(drop)

@@ -13,7 +13,7 @@ const WAIT: &str = "\
     ";
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("d1_hung_task_is_reported", d1_hung_task_is_reported),
         Case::new("d1_hung_task_panic", d1_hung_task_panic),

@@ -5,7 +5,7 @@ use crate::test::guest::lab::Lab;
 use anyhow::Result;
 
 /// The tests.
-pub fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("w6_attributes_of_queues", attributes_of_queues),
         Case::new("w6_attributes_act", attributes_act),
