@@ -1,6 +1,6 @@
 //! Looking for kernel addresses in what the kernel wrote.
 
-use crate::arguments::KERNEL_ADDRESSES;
+use crate::arguments::is_ours;
 
 /// Where a kernel keeps things: memory of its own, and its image. Narrow enough that two small negative numbers
 /// side by side do not look like it.
@@ -18,5 +18,5 @@ pub(crate) fn find(call: u64, memory: &[u64], returned: isize) -> Option<u64> {
 }
 
 fn is_kernel_address(word: u64) -> bool {
-    KERNEL.iter().any(|range| range.contains(&word)) && !KERNEL_ADDRESSES.contains(&(word as usize))
+    KERNEL.iter().any(|range| range.contains(&word)) && !is_ours(word as usize)
 }

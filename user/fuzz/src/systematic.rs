@@ -1,13 +1,13 @@
 //! The part without chance: every system call, with every bad pointer in every place.
 
-use crate::arguments::BAD_POINTERS;
+use crate::arguments::{BAD_POINTERS, bad_pointer};
 use crate::forbidden::{self, NUMBERS};
 use crate::shared::Shared;
 
 /// Six places for one pointer, and all at once.
 const PLACES: u64 = 7;
 
-const STEPS: u64 = NUMBERS * BAD_POINTERS.len() as u64 * PLACES;
+const STEPS: u64 = NUMBERS * BAD_POINTERS as u64 * PLACES;
 
 /// A call to make.
 pub(crate) struct Step {
@@ -27,7 +27,7 @@ pub(crate) fn next(shared: &Shared, good: usize) -> Option<Step> {
         // The number goes round fastest, so that a call that waits does not hold up its own next variants only.
         let number = step % NUMBERS;
         let variant = step / NUMBERS;
-        let pointer = BAD_POINTERS[(variant / PLACES) as usize];
+        let pointer = bad_pointer((variant / PLACES) as usize);
         let mut arguments = [good, good, 8, 0, 0, 0];
         match (variant % PLACES) as usize {
             6 => arguments = [pointer; 6],
