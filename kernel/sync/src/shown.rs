@@ -1,6 +1,7 @@
 //! A place where the user of a shared element shows what it is at, so that others get at it, too.
 
 use alloc::sync::Arc;
+use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
 use core::ptr;
@@ -17,8 +18,17 @@ const MARK: usize = 1;
 /// Invariant: an unmarked pointer in it was put there by a [`Showing`] that has not ended, which takes it out again before it gives up its
 /// reference. Who looks at the element marks the pointer, and a marked one is taken out by nobody; so the element stays as long as the
 /// mark.
+///
+/// What is shown can be had from other CPUs, and so is fit to be shared:
+///
+/// ```compile_fail,E0277
+/// fn share(_: impl Sync) {}
+/// share(sync::Shown::<core::cell::Cell<u32>>::new());
+/// ```
 pub struct Shown<T> {
     element: AtomicPtr<T>,
+    /// A pointer alone could be shared whatever it points to.
+    gives: PhantomData<Arc<T>>,
 }
 
 impl<T> Shown<T> {
@@ -26,7 +36,7 @@ impl<T> Shown<T> {
     pub const fn new() -> Self {
         // The mark takes the lowest bit of the pointer.
         const { assert!(align_of::<T>() > MARK) };
-        Self { element: AtomicPtr::new(ptr::null_mut()) }
+        Self { element: AtomicPtr::new(ptr::null_mut()), gives: PhantomData }
     }
 
     /// Shows an element until the result is [ended](Showing::end) or dropped. For one user at a time: of two that show at once, one waits at its
