@@ -43,7 +43,7 @@ pub(crate) fn take_over_panics() {
             Some(machine) => on_panic(machine, info),
             // Something that the report looks at is broken. It says so.
             None if is_over() => {}
-            None => outside_of_runs(info),
+            None => crate::run::report_outside(|| outside_of_runs(info)),
         }));
     });
 }

@@ -166,7 +166,7 @@ impl Worker {
         // SAFETY: the descriptors are new and nobody else's.
         let [from_worker, to_parent] = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
         // SAFETY: as in `run`: only this thread goes on in the child.
-        match unsafe { libc::fork() } {
+        match unsafe { crate::run::fork() } {
             -1 => None,
             0 => {
                 drop(from_worker);

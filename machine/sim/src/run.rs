@@ -5,6 +5,7 @@ use std::backtrace::Backtrace;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::arch;
@@ -39,8 +40,8 @@ pub(crate) fn run_dyn(config: &Config, entry: &dyn Fn()) -> Outcome {
     // SAFETY: the descriptors are new and nobody else's.
     let [from_child, to_parent] = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
     // SAFETY: the child uses only this thread, and of the process's other threads needs no lock:
-    // `fork` leaves the allocator usable, and standard error is written only when tracing.
-    match unsafe { libc::fork() } {
+    // `fork` leaves the allocator usable, that of backtraces is free, and standard error is written only when tracing.
+    match unsafe { fork() } {
         -1 => failed(format!("no process: {}", std::io::Error::last_os_error())),
         0 => {
             drop(from_child);
@@ -57,6 +58,26 @@ pub(crate) fn run_dyn(config: &Config, entry: &dyn Fn()) -> Outcome {
             }
         }
     }
+}
+
+/// Held while a child is made, and while a panic outside of runs is reported: that takes a lock of the standard library's, which a child
+/// that is made meanwhile would find taken for ever when it has a failure to report in its turn.
+static REPORTING: Mutex<()> = Mutex::new(());
+
+/// Reports a panic outside of runs.
+pub(crate) fn report_outside(report: impl FnOnce()) {
+    let _reporting = REPORTING.lock().unwrap_or_else(PoisonError::into_inner);
+    report();
+}
+
+/// `fork`, while nobody reports a panic.
+///
+/// # Safety
+/// As for `fork`.
+pub(crate) unsafe fn fork() -> libc::pid_t {
+    let _reporting = REPORTING.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: the caller's promise.
+    unsafe { libc::fork() }
 }
 
 /// Reads what the child sends, and kills it if it does not come to an end. Returns whether it did.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use common::*;
 use contract::{Oops, OopsKind};
@@ -16,6 +16,31 @@ fn a_panic_without_a_kernel_fails_the_run() {
     assert!(failure.message.contains("broken 7"), "{failure}");
     assert!(failure.message.contains("crash.rs"), "{failure}");
     assert!(failure.report.contains("a_panic_without_a_kernel"), "{failure}");
+}
+
+/// Tests run side by side, and more than one may fail.
+#[test]
+fn r02_a_run_fails_while_another_test_does() {
+    /// Says so at the end, whichever way that comes.
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, SeqCst);
+        }
+    }
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(SeqCst) {
+                let _ = std::panic::catch_unwind(|| panic!("outside"));
+            }
+        });
+        let _over = Over(&over);
+        for _ in 0..50 {
+            let failure = fails(1, 1, || panic!("inside"));
+            assert!(failure.message.contains("inside"), "{failure}");
+        }
+    });
 }
 
 /// A kernel thread panics again and again, each time on a new stack; the boot context lives on.
