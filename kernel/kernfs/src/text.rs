@@ -150,6 +150,10 @@ pub fn parse_integer(bytes: &[u8]) -> Result<i64> {
     } else {
         (digits, 10)
     };
+    // A second sign would be taken for the number's.
+    if digits.starts_with(['+', '-']) {
+        return Err(Errno::EINVAL);
+    }
     let value = i64::from_str_radix(digits, radix).map_err(|_| Errno::EINVAL)?;
     Ok(if negative { -value } else { value })
 }
@@ -213,6 +217,9 @@ mod tests {
         assert_eq!(parse_integer(b"0x10"), Ok(16));
         assert_eq!(parse_integer(b"010"), Ok(8));
         assert_eq!(parse_integer(b"0"), Ok(0));
+        for none in ["0-5", "0+5", "0x-5", "0x+5", "--5", "-0-5", "0x", "- 5"] {
+            assert_eq!(parse_integer(none.as_bytes()), Err(Errno::EINVAL), "{none}");
+        }
         for bad in [&b""[..], b"x", b"-", b"1x", b"--1", b"+-1", b"99999999999999999999"] {
             assert_eq!(parse_integer(bad), Err(Errno::EINVAL), "{bad:?}");
         }

@@ -8,7 +8,7 @@ use sched::CpuMask;
 use watchdog::hung_task;
 use watchdog::lockup::{self, Watch};
 
-use super::{Sysctl, line, register_sysctl};
+use super::{Sysctl, register_sysctl};
 
 const SWITCH: RangeInclusive<i64> = 0..=1;
 const COUNT: RangeInclusive<i64> = 0..=i32::MAX as i64;
@@ -59,7 +59,7 @@ fn lockups() -> Result<()> {
             use core::fmt::Write;
             Ok(writeln!(text, "{}", lockup::cpus())?)
         },
-        |bytes| lockup::set_cpus(parse_mask(line(bytes))?),
+        |bytes| lockup::set_cpus(parse_mask(bytes)?),
     );
     add("watchdog_cpumask", cpus)?;
     let values: [(&str, &'static AtomicI64); 4] = [
@@ -71,8 +71,10 @@ fn lockups() -> Result<()> {
     values.into_iter().try_for_each(|(name, value)| add(name, Sysctl::integer(value, SWITCH)))
 }
 
-/// A list of CPUs, such as `0-1,3`; an empty one is none.
-fn parse_mask(text: &[u8]) -> Result<CpuMask> {
-    let text = core::str::from_utf8(text).map_err(|_| Errno::EINVAL)?.trim();
-    if text.is_empty() { Ok(CpuMask::NONE) } else { CpuMask::parse(text).ok_or(Errno::EINVAL) }
+/// The list of CPUs that a line begins with, such as `0-1,3`; an empty line is none.
+fn parse_mask(bytes: &[u8]) -> Result<CpuMask> {
+    let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let is_right = |&byte: &u8| matches!(byte, b'0'..=b'9' | b',' | b'-');
+    let list = core::str::from_utf8(line).ok().filter(|_| line.iter().all(is_right));
+    list.and_then(CpuMask::parse).ok_or(Errno::EINVAL)
 }

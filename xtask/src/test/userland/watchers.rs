@@ -79,7 +79,9 @@ fn settings(lab: &Lab) -> Result<()> {
         check hardlockup_panic 0 '1 0' '2'
         check softlockup_all_cpu_backtrace 0 '1 0' '2'
         check hardlockup_all_cpu_backtrace 0 '1 0' '2'
-        check watchdog_cpumask 0-1 '0 1 0-1' 'x 3-1 0-8192'
+        check watchdog_cpumask 0-1 '0 1 0-1' 'x 3-1 0-8192 +1 1x'
+        for bad in ' ' ' 1' '1\\t' '\\0001'; do printf \"$bad\" 2>&- > watchdog_cpumask && echo \"takes '$bad'\"; done 2>&-
+        check hung_task_warnings 10 '5' '0-1 0x-1 --1'
         echo 1,31 > watchdog_cpumask; cat watchdog_cpumask; echo > watchdog_cpumask; cat watchdog_cpumask; echo 0-1 > watchdog_cpumask
         ps -o comm | grep -c '^watchdog/'; ps -o comm | grep -c '^khungtaskd$'
         echo 0 > watchdog; ps -o comm | grep -c '^watchdog/'; cat soft_watchdog nmi_watchdog";
