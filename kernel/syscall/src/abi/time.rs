@@ -58,20 +58,25 @@ pub struct Tms {
     pub children_system: i64,
 }
 
+/// The longest time, in nanoseconds: programs see it where they ask what is left of an endless one.
+const LONGEST: u64 = i64::MAX as u64;
+
 impl Timespec {
     /// From nanoseconds.
     pub const fn from_nanoseconds(time: u64) -> Self {
         Self { seconds: (time / SECOND) as i64, nanoseconds: (time % SECOND) as i64 }
     }
 
-    /// As nanoseconds; what is too long for them is as long as they get.
+    /// As nanoseconds; what is longer than Linux can count them, 292 years, is as long as that.
     ///
     /// # Errors
     /// EINVAL: negative, or the nanoseconds make a second or more.
     pub fn to_nanoseconds(self) -> Result<u64> {
         let nanoseconds = u64::try_from(self.nanoseconds).ok().filter(|&part| part < SECOND);
         match (u64::try_from(self.seconds), nanoseconds) {
-            (Ok(seconds), Some(part)) => Ok(seconds.saturating_mul(SECOND).saturating_add(part)),
+            (Ok(seconds), Some(part)) => {
+                Ok(seconds.saturating_mul(SECOND).saturating_add(part).min(LONGEST))
+            }
             _ => Err(Errno::EINVAL),
         }
     }
@@ -83,7 +88,7 @@ impl Timeval {
         Self { seconds: (time / SECOND) as i64, microseconds: (time % SECOND / MICROSECOND) as i64 }
     }
 
-    /// As nanoseconds; what is too long for them is as long as they get.
+    /// As nanoseconds; what is too long is as long as [`Timespec::to_nanoseconds`] has it.
     ///
     /// # Errors
     /// EINVAL: negative, or the microseconds make a second or more.
@@ -101,7 +106,9 @@ mod tests {
     fn times_out_of_range_are_refused_and_long_ones_saturate() {
         let time = |seconds, nanoseconds| Timespec { seconds, nanoseconds }.to_nanoseconds();
         assert_eq!(time(1, 5), Ok(SECOND + 5));
-        assert_eq!(time(i64::MAX, 999_999_999), Ok(u64::MAX));
+        assert_eq!(time(i64::MAX, 999_999_999), Ok(LONGEST));
+        assert_eq!(time(9_223_372_036, 854_775_806), Ok(LONGEST - 1));
+        assert_eq!(time(9_223_372_036, 854_775_808), Ok(LONGEST));
         assert_eq!(time(-1, 0), Err(Errno::EINVAL));
         assert_eq!(time(0, 1_000_000_000), Err(Errno::EINVAL));
         assert_eq!(time(0, -1), Err(Errno::EINVAL));
