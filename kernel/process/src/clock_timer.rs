@@ -66,14 +66,29 @@ impl ClockTimer {
         }
     }
 
-    /// Starts the timer for a time by [`now`](Self::now); one that is started is moved. Any context.
-    pub fn start(&self, deadline: u64) {
-        self.start_for(Moment::Elapsed(deadline));
+    /// Makes the timer wait for what is wanted of it, or for nothing. `wanted` says what that is now; whoever changes it calls this
+    /// afterwards, and so does the timer's function when it has used it up. Any context.
+    ///
+    /// Several may be here at once, a program that sets the timer and an interrupt in which it has just expired: who comes late with
+    /// what was wanted before must not have the last word. So whoever has started the timer looks again.
+    pub fn follow(&self, wanted: impl Fn() -> Option<Moment>) {
+        let mut next = wanted();
+        loop {
+            match next {
+                Some(moment) => self.start_for(moment),
+                None => drop(self.cancel()),
+            }
+            let now = wanted();
+            if now == next {
+                return;
+            }
+            next = now;
+        }
     }
 
     /// Starts the timer for a moment; one that is started is moved. A timer that is not on the date takes all for times of its own
-    /// clock. Any context.
-    pub fn start_for(&self, moment: Moment) {
+    /// clock.
+    fn start_for(&self, moment: Moment) {
         match self {
             Self::Monotonic(timer) => timer.start(moment.value()),
             Self::Date(timer) => timer.start(moment),

@@ -5,6 +5,7 @@ use alloc::sync::{Arc, Weak};
 
 use errno::Errno;
 use sync::{LockClass, Once, SpinLock};
+use time::Moment;
 
 use crate::clock_timer::{ClockTimer, TimeBase};
 use crate::cpu_timer::CpuClock;
@@ -67,20 +68,28 @@ struct Armed {
 
 struct Made {
     timer: ClockTimer,
-    armed: Arc<SpinLock<Armed>>,
+    armed: SpinLock<Armed>,
 }
 
 impl Made {
     fn new(which: IntervalTimer, process: &Arc<Process>) -> Result<Self, Errno> {
-        let armed = Arc::new(SpinLock::new(&SETTING_LOCK, Armed::default()));
-        let (of_timer, owner) = (armed.clone(), Arc::downgrade(process));
-        let timer = ClockTimer::new(which.base(process), move || expire(which, &owner, &of_timer))?;
-        Ok(Self { timer, armed })
+        let owner = Arc::downgrade(process);
+        let timer = ClockTimer::new(which.base(process), move || expire(which, &owner))?;
+        Ok(Self { timer, armed: SpinLock::new(&SETTING_LOCK, Armed::default()) })
     }
 
-    fn stop(&self) {
-        *self.armed.lock_irq() = Armed::default();
-        self.timer.cancel();
+    /// From now on this is what it is set to.
+    fn set(&self, armed: Armed) {
+        *self.armed.lock_irq() = armed;
+        self.follow();
+    }
+
+    /// The timer waits for what is set.
+    fn follow(&self) {
+        self.timer.follow(|| match self.armed.lock_irq().deadline {
+            0 => None,
+            deadline => Some(Moment::Elapsed(deadline)),
+        });
     }
 }
 
@@ -96,7 +105,7 @@ impl IntervalTimers {
 
     /// Turns them off for good.
     pub(crate) fn stop(&self) {
-        self.made.iter().filter_map(Once::get).for_each(|made| made.stop());
+        self.made.iter().filter_map(Once::get).for_each(|made| made.set(Armed::default()));
     }
 
     fn get(&self, which: IntervalTimer) -> TimerSetting {
@@ -123,40 +132,39 @@ impl IntervalTimers {
         }
         let Some(made) = place.get() else { return Ok(()) };
         if setting.value == 0 {
-            made.stop();
+            made.set(Armed::default());
             return Ok(());
         }
         let now = made.timer.now().ok_or(Errno::ESRCH)?;
         let deadline = now.saturating_add(setting.value);
-        *made.armed.lock_irq() = Armed { deadline, interval: setting.interval };
-        made.timer.start(deadline);
+        made.set(Armed { deadline, interval: setting.interval });
         Ok(())
     }
 }
 
 /// In the timer's interrupt.
-fn expire(which: IntervalTimer, process: &Weak<Process>, armed: &SpinLock<Armed>) {
+fn expire(which: IntervalTimer, process: &Weak<Process>) {
     let Some(process) = process.upgrade() else { return };
     let Some(made) = process.interval_timers.made[which as usize].get() else { return };
     let Some(now) = made.timer.now() else { return };
-    let next = {
-        let mut armed = armed.lock_irq();
-        if armed.deadline == 0 || now < armed.deadline {
-            // It was turned off, or set anew, while this interrupt was on its way.
-            return;
+    let has_expired = {
+        let mut armed = made.armed.lock_irq();
+        // If not, it was turned off, or set anew, while this interrupt was on its way.
+        let has_expired = armed.deadline != 0 && now >= armed.deadline;
+        if has_expired {
+            // In step with the first time; what has been missed is missed.
+            let missed = (now - armed.deadline).checked_div(armed.interval);
+            armed.deadline = missed.map_or(0, |missed| {
+                armed.deadline.saturating_add((missed + 1).saturating_mul(armed.interval))
+            });
         }
-        // In step with the first time; what has been missed is missed.
-        let missed = (now - armed.deadline).checked_div(armed.interval);
-        armed.deadline = missed.map_or(0, |missed| {
-            armed.deadline.saturating_add((missed + 1).saturating_mul(armed.interval))
-        });
-        armed.deadline
+        has_expired
     };
-    // It may have ended just now.
-    let _ = signal::signal_process(&process, SigInfo::kernel(which.signal()));
-    if next != 0 {
-        made.timer.start(next);
+    if has_expired {
+        // The process may have ended just now.
+        let _ = signal::signal_process(&process, SigInfo::kernel(which.signal()));
     }
+    made.follow();
 }
 
 /// One of the running process's interval timers.

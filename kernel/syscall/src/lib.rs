@@ -90,7 +90,10 @@ pub use user_loop::user_fault;
 
 /// Ties this crate to those below it; once, before the first user task.
 pub fn init() {
-    process::set_process_end_hook(|process| ipc::semaphore::undo_all(process.pid().number()));
+    process::set_process_end_hook(|process| {
+        posix_timer::release_of(process);
+        ipc::semaphore::undo_all(process.pid().number());
+    });
     process::set_memory_release_hook(|| {
         futex::release_current_thread();
         posix_timer::release();

@@ -30,8 +30,8 @@ const TIMER_ABSTIME: u32 = 1;
 /// The most timers of one process.
 const TIMERS_MAX: usize = 1024;
 
-/// By the process's address, which is its own for as long as it is in the table, and the timer's
-/// number.
+/// By the process's address and the timer's number. A process that ends takes its timers out, so the address is its own for as long as it
+/// is in the table.
 static TIMERS: SpinLock<BTreeMap<(usize, i32), Arc<PosixTimer>>> =
     SpinLock::new(&TABLE_LOCK, BTreeMap::new());
 
@@ -61,25 +61,22 @@ struct Alarm {
 }
 
 struct PosixTimer {
-    /// The process that the key's address stands for.
-    owner: Weak<Process>,
     clock: Clock,
     alarm: Arc<Alarm>,
     timer: Arc<ClockTimer>,
 }
 
 impl Alarm {
-    /// In the timer's interrupt: tells of the expiration, and gives the time of the next.
-    fn expire(&self, timer: &ClockTimer) -> Option<Moment> {
-        let due = self.setting.lock_irq().next?;
+    /// In the timer's interrupt: tells of the expiration, if it is one.
+    fn expire(&self, timer: &ClockTimer) {
+        let Some(due) = self.setting.lock_irq().next else { return };
         // Not with the setting locked: reading CPU time takes locks.
-        let late = timer.now_for(due)?.checked_sub(due.value());
+        let Some(now) = timer.now_for(due) else { return };
         let overrun = {
             let mut setting = self.setting.lock_irq();
-            let Some(late) = late.filter(|_| setting.next == Some(due)) else {
-                // Not yet: the timer, or the date, was set anew while this interrupt was on its way.
-                return setting.next;
-            };
+            let late = now.checked_sub(due.value()).filter(|_| setting.next == Some(due));
+            // If not, the timer, or the date, was set anew while this interrupt was on its way.
+            let Some(late) = late else { return };
             let missed = late.checked_div(setting.interval).unwrap_or(0);
             setting.next = match setting.interval {
                 0 => None,
@@ -87,13 +84,15 @@ impl Alarm {
             };
             i32::try_from(missed).unwrap_or(i32::MAX)
         };
-        let told = self.tell(overrun);
-        let mut setting = self.setting.lock_irq();
-        if !told {
+        if !self.tell(overrun) {
             // Nobody is left to be told.
-            setting.next = None;
+            self.setting.lock_irq().next = None;
         }
-        setting.next
+    }
+
+    /// The timer waits for what is set.
+    fn lead(&self, timer: &ClockTimer) {
+        timer.follow(|| self.setting.lock_irq().next);
     }
 
     fn tell(&self, overrun: i32) -> bool {
@@ -115,21 +114,20 @@ impl Alarm {
 }
 
 impl PosixTimer {
-    fn new(owner: &Arc<Process>, clock: Clock, alarm: Arc<Alarm>) -> Result<Self> {
+    fn new(clock: Clock, alarm: Arc<Alarm>) -> Result<Self> {
         let of_timer = alarm.clone();
         // The function starts the timer again, so it has to know it, without keeping it.
         let itself: Arc<Once<Weak<ClockTimer>>> = Arc::new(Once::new());
         let known = itself.clone();
         let timer = Arc::new(ClockTimer::new(clock.base()?, move || {
-            if let Some(timer) = known.get().and_then(Weak::upgrade)
-                && let Some(next) = of_timer.expire(&timer)
-            {
-                timer.start_for(next);
+            if let Some(timer) = known.get().and_then(Weak::upgrade) {
+                of_timer.expire(&timer);
+                of_timer.lead(&timer);
             }
         })?);
         // It is new, and nobody else's.
         let _ = itself.set(Arc::downgrade(&timer));
-        Ok(Self { owner: Arc::downgrade(owner), clock, alarm, timer })
+        Ok(Self { clock, alarm, timer })
     }
 
     fn show(&self) -> IntervalTimespec {
@@ -157,16 +155,30 @@ impl PosixTimer {
             (true, Clock::Realtime) => Some(Moment::Date(value)),
             (true, _) => Some(Moment::Elapsed(value)),
         };
-        self.timer.cancel();
         *self.alarm.setting.lock_irq() = Setting { next, interval, overrun: 0 };
-        if let Some(next) = next {
-            self.timer.start_for(next);
-        }
+        self.alarm.lead(&self.timer);
     }
 }
 
-fn key(process: &Arc<Process>) -> usize {
-    Arc::as_ptr(process).addr()
+fn key(process: &Process) -> usize {
+    core::ptr::from_ref(process).addr()
+}
+
+/// The keys of a process's timers: the first, and the last.
+fn range_of(process: &Process) -> ((usize, i32), (usize, i32)) {
+    ((key(process), 0), (key(process), i32::MAX))
+}
+
+/// The lowest number that none of a process's timers has.
+///
+/// # Errors
+/// EAGAIN: it has as many as it may have.
+fn free_number(process: &Process) -> Result<i32> {
+    let (first, last) = range_of(process);
+    let timers = TIMERS.lock_irq();
+    let numbers = timers.range(first..=last).map(|(&(_, id), _)| id);
+    let free = (0..).zip(numbers).take_while(|&(free, id)| free == id).count();
+    if free < TIMERS_MAX { Ok(free as i32) } else { Err(Errno::EAGAIN) }
 }
 
 fn find(id: i32) -> Result<Arc<PosixTimer>> {
@@ -212,19 +224,11 @@ pub(crate) fn timer_create(
     let clock = Clock::waitable(clock)?;
     let event = event.non_null().map(UserPtr::read).transpose()?;
     let process = current::process();
-    forget_orphans();
-    let (first, last) = ((key(&process), 0), (key(&process), i32::MAX));
     // Two threads may find the same number: who inserts second tries again.
     loop {
-        let taken: alloc::vec::Vec<i32> =
-            TIMERS.lock_irq().range(first..=last).map(|(&(_, id), _)| id).collect();
-        if taken.len() >= TIMERS_MAX {
-            return Err(Errno::EAGAIN);
-        }
-        let free = (0..).zip(&taken).find(|(id, taken)| id != *taken);
-        let id = free.map_or(taken.len() as i32, |(id, _)| id);
+        let id = free_number(&process)?;
         let alarm = Arc::new(alarm_of(&process, id, event)?);
-        let timer = Arc::new(PosixTimer::new(&process, clock, alarm)?);
+        let timer = Arc::new(PosixTimer::new(clock, alarm)?);
         let mut timers = TIMERS.lock_irq();
         if timers.contains_key(&(key(&process), id)) {
             continue;
@@ -287,24 +291,20 @@ pub(crate) fn signal_taken(id: u32, overrun: i32) {
 pub(crate) fn release() {
     let process = current::process();
     if process.thread_count() == 1 {
-        remove_where(|&(owner, _), _| owner == key(&process));
+        release_of(&process);
     }
 }
 
-/// Timers of processes whose threads ended in an order that [`release`] did not notice.
-fn forget_orphans() {
-    remove_where(|_, timer| timer.owner.strong_count() == 0);
-}
-
-fn remove_where(mut condition: impl FnMut(&(usize, i32), &PosixTimer) -> bool) {
+/// A process has no timers any more.
+pub(crate) fn release_of(process: &Process) {
+    let (first, last) = range_of(process);
     loop {
-        let mut timers = TIMERS.lock_irq();
-        let found = timers.iter().find(|(key, timer)| condition(key, timer)).map(|(&key, _)| key);
-        let Some(key) = found else { return };
-        let removed = timers.remove(&key);
-        drop(timers);
-        if let Some(removed) = removed {
-            removed.timer.cancel_sync();
-        }
+        let removed = {
+            let mut timers = TIMERS.lock_irq();
+            let next = timers.range(first..=last).next().map(|(&key, _)| key);
+            next.and_then(|key| timers.remove(&key))
+        };
+        let Some(removed) = removed else { return };
+        removed.timer.cancel_sync();
     }
 }

@@ -100,6 +100,11 @@ impl TimerFd {
         Self { clock, shared, timer }
     }
 
+    /// The timer waits for what is set.
+    fn follow(&self) {
+        self.timer.follow(|| self.shared.setting.lock_irq().next);
+    }
+
     /// How often it has expired; `None`: not at all.
     ///
     /// # Errors
@@ -118,10 +123,8 @@ impl TimerFd {
             (count, setting.next)
         };
         // The next expiration matters only once this one has been read.
-        if count > 0
-            && let Some(next) = next
-        {
-            self.timer.start_for(next);
+        if count > 0 && next.is_some() {
+            self.follow();
         }
         (count > 0).then_some(Ok(count))
     }
@@ -155,7 +158,6 @@ impl TimerFd {
             (true, Clock::Realtime) => Some(Moment::Date(value)),
             (true, _) => Some(Moment::Elapsed(value)),
         };
-        self.timer.cancel();
         let is_cancelled = {
             let mut setting = self.shared.setting.lock_irq();
             let watches_date = flags & TFD_TIMER_CANCEL_ON_SET != 0
@@ -164,9 +166,7 @@ impl TimerFd {
             *setting = Setting { next, interval, watches_date, ..*setting };
             next.is_some() && setting.take_cancellation()
         };
-        if let Some(next) = next {
-            self.timer.start_for(next);
-        }
+        self.follow();
         if is_cancelled { Err(Errno::ECANCELED) } else { Ok(()) }
     }
 }

@@ -1,15 +1,16 @@
 //! Sending and taking signals.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
 use errno::Errno;
 use process::signal::info::{SEGV_MAPERR, SI_QUEUE, SI_USER};
 use process::signal::{self, Action, Details, Handler, How, set_action};
 use process::{
-    IntervalTimer, NewProgram, SigInfo, SigSet, Signal, Thread, TimerSetting, kill,
-    set_interval_timer, tgkill,
+    ClockTimer, IntervalTimer, NewProgram, SigInfo, SigSet, Signal, Thread, TimeBase, TimerSetting,
+    kill, set_interval_timer, tgkill,
 };
+use time::Moment;
 use vm::Mm;
 
 use crate::harness::{
@@ -244,6 +245,90 @@ fn c07_only_the_same_user_may_signal() {
         });
         wait_for_end();
         wait_for_end();
+    });
+}
+
+/// Sets a timer that soon expires, and every so often from then on, and then, from another thread, to expire once: `set` gets when,
+/// and how often. `waits` says whether it still waits for that.
+fn set_while_it_expires(set: impl Fn(u64, u64) + Clone + Send + 'static, waits: impl Fn() -> bool) {
+    const SOON: u64 = 100_000;
+    const MUCH_LATER: u64 = 50 * time::MILLISECOND;
+    // The next expiration of what was set first would come before that of what is set last, or long after it.
+    for interval in [SOON, 1000 * time::SECOND].repeat(3) {
+        let is_set = Flag::default();
+        let (told, set_later) = (is_set.clone(), set.clone());
+        set(SOON, interval);
+        let expires = time::monotonic() + SOON;
+        clone_with(THREAD, move || {
+            let expires = expires + machine::sim::random(20_000);
+            while time::monotonic() < expires {
+                machine::cpu::relax();
+            }
+            set_later(MUCH_LATER, 0);
+            told.raise();
+            0
+        });
+        // Expirations come on this CPU, which is busy, so the other thread is on another.
+        while !is_set.is_up() {
+            machine::cpu::relax();
+        }
+        let limit = time::monotonic() + time::SECOND;
+        while waits() {
+            assert!(time::monotonic() < limit, "what was set last is lost");
+            sched::sleep_for(10 * time::MILLISECOND);
+        }
+    }
+}
+
+#[test]
+fn w03_an_alarm_set_as_it_rings_is_not_lost() {
+    over_seeds(300, 2, || {
+        set_action(Signal::SIGALRM, Some(HANDLER)).unwrap();
+        let set = |value, interval| {
+            set_interval_timer(IntervalTimer::Real, TimerSetting { value, interval }).unwrap();
+        };
+        set_while_it_expires(set, || process::interval_timer(IntervalTimer::Real).value != 0);
+        take_signals(&AtomicU32::new(0));
+    });
+}
+
+/// As the timers of `timer_create` and `timerfd_create` do it.
+#[test]
+fn w03_a_timer_set_as_it_expires_is_not_lost() {
+    #[derive(Default)]
+    struct Setting {
+        next: Option<u64>,
+        interval: u64,
+    }
+    fn follow(timer: &ClockTimer, setting: &Mutex<Setting>) {
+        timer.follow(|| setting.lock().unwrap().next.map(Moment::Elapsed));
+    }
+    over_seeds(300, 2, || {
+        let setting = Arc::new(Mutex::new(Setting::default()));
+        let timer = Arc::new_cyclic(|itself: &Weak<ClockTimer>| {
+            let (itself, setting) = (itself.clone(), setting.clone());
+            let expire = move || {
+                // No point is passed with the host's lock held.
+                let now = time::monotonic();
+                {
+                    let Setting { next, interval } = &mut *setting.lock().unwrap();
+                    if let Some(due) = next.take_if(|next| *next <= now) {
+                        *next = (*interval != 0).then_some(due + *interval);
+                    }
+                }
+                machine::irq::point();
+                follow(&itself.upgrade().unwrap(), &setting);
+            };
+            ClockTimer::new(TimeBase::Monotonic, expire).unwrap()
+        });
+        let (of_timer, of_setting) = (timer.clone(), setting.clone());
+        let set = move |value: u64, interval| {
+            let next = Some(time::monotonic() + value);
+            *of_setting.lock().unwrap() = Setting { next, interval };
+            follow(&of_timer, &of_setting);
+        };
+        set_while_it_expires(set, || setting.lock().unwrap().next.is_some());
+        timer.cancel_sync();
     });
 }
 
