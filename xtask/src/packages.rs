@@ -66,11 +66,7 @@ pub(crate) fn unpack(package: &str, directory: &Path) -> Result<()> {
             Command::new("apt-get").args(["-qq", "download", package]).current_dir(scratch.path()),
         )
     };
-    if download().is_err() {
-        // A system whose package lists were never fetched, or are too old.
-        update_lists()?;
-        download()?;
-    }
+    with_lists(download)?;
     let archive = scratch
         .path()
         .read_dir()?
@@ -95,6 +91,22 @@ fn merge(from: &Path, to: &Path) -> Result<()> {
         merge(&entry.path(), &to.join(entry.file_name()))?;
     }
     Ok(())
+}
+
+/// Gets what the package lists name, and if that cannot be had, because they were never fetched or are too old, what newer ones
+/// name.
+pub(crate) fn with_lists<T>(get: impl Fn() -> Result<T>) -> Result<T> {
+    once_more_after(get, update_lists)
+}
+
+fn once_more_after<T>(
+    get: impl Fn() -> Result<T>,
+    update: impl FnOnce() -> Result<()>,
+) -> Result<T> {
+    get().or_else(|_| {
+        update()?;
+        get()
+    })
 }
 
 /// Fetches the package lists, once a run.
@@ -124,9 +136,22 @@ fn as_root(program: &str) -> Result<Command> {
 
 #[cfg(test)]
 mod tests {
-    use super::{merge, unpack, update_lists};
+    use super::{merge, once_more_after, unpack, update_lists};
+    use anyhow::{Result, bail};
+    use std::cell::Cell;
     use std::fs;
     use std::path::Path;
+
+    #[test]
+    fn what_old_lists_name_is_asked_for_again_when_they_are_new() {
+        let newest = Cell::new(56);
+        let get = || if newest.get() == 57 { Ok(57) } else { bail!("not in the archive any more") };
+        let update = |to: Result<u32>| to.map(|version| newest.set(version));
+        assert!(once_more_after(get, || update(Err(anyhow::anyhow!("no network")))).is_err());
+        assert!(once_more_after(get, || update(Ok(56))).is_err());
+        assert_eq!(once_more_after(get, || update(Ok(57))).unwrap(), 57);
+        assert_eq!(once_more_after(get, || panic!("the lists are good")).unwrap(), 57);
+    }
 
     #[test]
     fn a_tree_is_merged_into_another_and_what_is_new_in_one_step() {

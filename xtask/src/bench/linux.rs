@@ -137,7 +137,9 @@ impl Kernel {
     /// The newest that the archive has, fetched as far as it is not there yet. If that cannot be had, because there is no
     /// network today, one that was fetched before.
     fn get(place: &Path) -> Result<Self> {
-        let newest = newest().and_then(|newest| {
+        // The lists may have named one whose parts are gone, and have been fetched anew by whoever missed them.
+        let newest = packages::with_lists(|| {
+            let newest = newest()?;
             newest.fetch(&newest.directory(place))?;
             Ok(newest)
         });
@@ -231,10 +233,7 @@ fn newest() -> Result<Kernel> {
         show(&format!("linux-headers-{}", found.release))?;
         anyhow::Ok(found)
     };
-    find().or_else(|_| {
-        packages::update_lists()?;
-        find()
-    })
+    packages::with_lists(find)
 }
 
 /// From `Depends: linux-image-RELEASE (= VERSION)`.
