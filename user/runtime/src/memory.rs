@@ -15,6 +15,8 @@ const MAP_PRIVATE: usize = 2;
 const MAP_SHARED: usize = 1;
 const MAP_ANONYMOUS: usize = 0x20;
 
+const MADV_HUGEPAGE: usize = 14;
+
 /// Maps fresh zeroed memory of `length` bytes and returns its address. `shared`: with the children too.
 pub fn map(length: usize, protection: usize, shared: bool) -> Result<usize> {
     let sharing = if shared { MAP_SHARED } else { MAP_PRIVATE };
@@ -34,6 +36,14 @@ impl Mapping {
     pub fn new(length: usize) -> Result<Self> {
         let address = map(length, PROT_READ | PROT_WRITE, false)?;
         Ok(Self { address, length })
+    }
+
+    /// Says that large pages are welcome. A kernel that has none may refuse, to no effect.
+    pub fn welcome_large_pages(&mut self) {
+        // SAFETY: the bytes stay what they are.
+        unsafe {
+            sys::call(number::MADVISE, [self.address, self.length, MADV_HUGEPAGE, 0, 0, 0]);
+        }
     }
 
     /// Where it starts.

@@ -17,6 +17,7 @@ pub mod number {
     pub const RT_SIGRETURN: usize = 15;
     pub const IOCTL: usize = 16;
     pub const PIPE: usize = 22;
+    pub const MADVISE: usize = 28;
     pub const DUP2: usize = 33;
     pub const NANOSLEEP: usize = 35;
     pub const GETPID: usize = 39;

@@ -60,14 +60,15 @@ impl UserLand {
         Ok(())
     }
 
-    /// Runs all programs that are wanted, and then the shell commands given.
+    /// Runs all programs that are wanted, between the shell commands given.
     pub(super) fn run<'a>(
         &self,
         guest: Guest<'a>,
         filter: &str,
+        first: &str,
         then: &str,
     ) -> Result<Outcome<'a>> {
-        let mut script = String::new();
+        let mut script = format!("{first}\n");
         if workloads::wanted(filter, Place::User) {
             script.push_str(&format!("measure {filter}\n"));
         }

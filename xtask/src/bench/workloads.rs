@@ -144,6 +144,8 @@ pub(super) const WORKLOADS: &[Workload] = &[
     row("futex_ping_pong", "futex ping-pong between threads", User).goal(2.0),
     row("page_fault", "touch a new page, of 64 MiB", User).goal(2.0),
     row("unmap_page", "unmap a page, of 64 MiB", User).by("page_fault"),
+    row("touch_large", "touch a page, where large pages are welcome", User),
+    row("unmap_large", "unmap a page, where large pages are welcome", User).by("touch_large"),
     row("mmap_munmap", "mmap 64 KiB, touch a page, munmap", User),
     row("signal_delivery", "send oneself a signal and handle it", User),
     row("open_close", "open and close a file on tmpfs", User),
