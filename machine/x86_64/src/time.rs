@@ -15,6 +15,9 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 const NANOSECONDS: u128 = 1_000_000_000;
 /// How far away a timer that counts down is set at most; it is set again when it gets there.
 const LONGEST_COUNT: u64 = u32::MAX as u64;
+/// The same for one that waits for a value, in nanoseconds. A program may ask for a time in centuries: that is no value of the counter any
+/// more, and would come round as one that has passed. And a hypervisor calculates with what it is told, too.
+const LONGEST_WAIT: u64 = 3_600_000_000_000;
 
 /// The counter's value at time 0.
 static START: AtomicU64 = AtomicU64::new(0);
@@ -84,7 +87,10 @@ pub fn set_timer(at: Option<u64>) {
 fn arm(at: Option<u64>) {
     if WAITS.load(Relaxed) {
         // 0 stops the timer; a value that has passed fires at once.
-        let tick = at.map_or(0, |at| START.load(Relaxed).saturating_add(scale(at, &TICK_RATE) + 1));
+        let tick = at.map_or(0, |at| {
+            let at = at.min(now().saturating_add(LONGEST_WAIT));
+            START.load(Relaxed).saturating_add(scale(at, &TICK_RATE) + 1)
+        });
         // SAFETY: the timer touches no memory.
         unsafe { wrmsr(msr::TSC_DEADLINE, tick) };
         return;
