@@ -90,8 +90,9 @@ const CPUS: [u32; 3] = [1, 2, 4];
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    // Read before anything slow is begun: it may be missing.
+    // Before anything slow is begun: it may be missing, or not to be written.
     let earlier = arguments.compare.as_deref().map(Results::read).transpose()?;
+    arguments.json.as_deref().map(Results::prepare).transpose()?;
     let mut subjects: Vec<Box<dyn Subject>> = vec![Box::new(Heddle::build(&arguments.filter)?)];
     if arguments.linux {
         subjects.push(Box::new(linux::Linux::get(&arguments.filter, &arguments.linux_append)?));

@@ -76,6 +76,12 @@ impl Results {
         serde_json::from_str(&text).with_context(|| format!("{}: not from --json", file.display()))
     }
 
+    /// Whether they can be written there: asked before they are taken, which is long. What the file holds stays.
+    pub(super) fn prepare(file: &Path) -> Result<()> {
+        let opened = fs::OpenOptions::new().append(true).create(true).open(file);
+        opened.map(drop).with_context(|| file.display().to_string())
+    }
+
     /// Writes everything to a file.
     pub(super) fn write(&self, file: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)?;
@@ -235,6 +241,8 @@ mod tests {
         results.add(Method::Wall { cpus: 2 }, "stat", HEDDLE, 1.5);
         let file = tempfile::NamedTempFile::new().unwrap();
         results.write(file.path()).unwrap();
+        Results::prepare(file.path()).unwrap();
+        assert!(Results::prepare(Path::new("/nonexistent/file")).is_err());
         let again = Results::read(file.path()).unwrap();
         let row = again.find(Method::Wall { cpus: 2 }, "stat").unwrap();
         assert_eq!((row.median(HEDDLE), again.about.len()), (Some(1.5), 1));
