@@ -130,6 +130,8 @@ const _: () = {
 ///   On failure the frame comes back with the error.
 /// - `map_absent`: maps a page unless one is mapped; then that one stays, and the frame given comes back. As a failure it comes back with
 ///   the error.
+/// - `map_run`: maps the pages that follow each other from an address on, but where one is mapped or none is given; returns how
+///   many it has mapped. The other frames stay where they are, so do all from the one on for which there is no page table.
 /// - `unmap`: removes what is mapped in the range and gives the frames to `sink`, each with whether it was written to, after no CPU can
 ///   reach them any more.
 /// - `protect`: changes the protection of what is mapped in the range, and flushes.
@@ -161,6 +163,8 @@ const _: () = {
         AddressSpace::map;
     let _: fn(&AddressSpace, usize, Frame, Protection) -> Result<Option<Frame>, Frame> =
         AddressSpace::map_absent;
+    let _: fn(&AddressSpace, usize, &mut [Option<Frame>], Protection) -> usize =
+        AddressSpace::map_run;
     let _: fn(&AddressSpace, Range<usize>, &mut dyn FnMut(Frame, bool)) = AddressSpace::unmap;
     let _: fn(&AddressSpace, Range<usize>, Protection) = AddressSpace::protect;
     let _: fn(&AddressSpace, usize) -> Option<(usize, Protection)> = AddressSpace::look_up;

@@ -16,8 +16,8 @@
 //!
 //! - [`Page`]: a reference to a frame in use, counted. Cloning adds a reference, dropping the last
 //!   frees.
-//! - [`allocate_frame`] and [`free_frame`]: the same for the machine's own use, as its upcalls want
-//!   it.
+//! - [`allocate_frame`], [`free_frame`] and [`free_zeroed_frame`]: the same for the machine's own use,
+//!   as its upcalls want it.
 //! - [`heap`]: the allocator behind `alloc`: slabs of fixed-size objects, with a free list per CPU.
 //! - [`statistics`](Statistics): what `/proc/meminfo` and `/proc/buddyinfo` show.
 //!
@@ -36,7 +36,9 @@ mod pressure;
 mod statistics;
 
 pub use contract::{FrameRange, NodeId, PAGE_SHIFT, PAGE_SIZE};
-pub use frames::{MAX_NODES, ORDERS, add_region, allocate_frame, drain_cpu, free_frame, init};
+pub use frames::{
+    MAX_NODES, ORDERS, add_region, allocate_frame, drain_cpu, free_frame, free_zeroed_frame, init,
+};
 pub use page::{Page, alloc_page, alloc_page_for_overwrite};
 pub use pressure::{require_free, set_out_of_memory_hook};
 pub use statistics::{

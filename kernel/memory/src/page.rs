@@ -21,9 +21,10 @@ pub struct Page(Frame);
 /// Takes a zeroed page, near the node or else near this CPU. ENOMEM when there is none. Any
 /// context; where the caller may sleep, the out-of-memory hook is asked first.
 pub fn alloc_page(node: Option<NodeId>) -> Result<Page, Errno> {
-    let page = alloc_page_for_overwrite(node)?;
-    page.zero();
-    Ok(page)
+    if fault::should_fail(Point::Page) {
+        return Err(Errno::ENOMEM);
+    }
+    pressure::retry(|| frames::allocate_zeroed(node)).map(Page).ok_or(Errno::ENOMEM)
 }
 
 /// Like [`alloc_page`] without the zeroing: for a caller that overwrites all of it before anybody
@@ -136,11 +137,6 @@ impl Page {
         length: usize,
     ) -> Result<(), Fault> {
         machine::user::copy_to_frame(address, &self.0, offset, length)
-    }
-
-    /// Fills the page with zeros.
-    pub fn zero(&self) {
-        machine::memory::zero(&self.0);
     }
 
     /// Overwrites the page with another's contents.

@@ -10,7 +10,7 @@ use errno::Errno;
 use fault::{Plan, Point, When};
 use machine::sim::{self, Config};
 use memory::heap::KernelHeap;
-use memory::{Page, alloc_page, statistics};
+use memory::{Page, alloc_page, alloc_page_for_overwrite, statistics};
 
 const PAGE: usize = PAGE_SIZE;
 
@@ -51,6 +51,41 @@ fn a_page_lives_as_long_as_its_references() {
         assert!(!next.is_anonymous());
         next.read(100, &mut text);
         assert_eq!(text, [0; 6]);
+    });
+}
+
+#[test]
+fn frames_of_zeros_serve_who_wants_zeros() {
+    run(Config::default(), || {
+        let everything = exhaust().len();
+        let free = statistics().free;
+        let give_back = |frames: Vec<_>| frames.into_iter().for_each(memory::free_zeroed_frame);
+        let frame = memory::allocate_frame(None).unwrap();
+        let number = frame.number();
+        give_back(vec![frame]);
+        assert_eq!(statistics().free, free);
+        assert_ne!(alloc_page_for_overwrite(None).unwrap().number(), number);
+        let page = alloc_page(None).unwrap();
+        assert_eq!((page.number(), page.reference_count()), (number, 1));
+        let mut contents = [1; PAGE];
+        page.read(0, &mut contents);
+        assert_eq!(contents, [0; PAGE]);
+        // It is like any other from now on.
+        page.write(0, &[7; PAGE]);
+        drop(page);
+        // More than are kept; none of them is lost, whoever needs them.
+        give_back((0..100).map(|_| memory::allocate_frame(None).unwrap()).collect());
+        assert_eq!(statistics().free, free);
+        let pages: Vec<_> = std::iter::from_fn(|| alloc_page_for_overwrite(None).ok()).collect();
+        assert_eq!(pages.len(), everything);
+        drop(pages);
+        give_back((0..100).map(|_| memory::allocate_frame(None).unwrap()).collect());
+        memory::drain_cpu();
+        assert_eq!(statistics().cached, 0);
+        for page in exhaust() {
+            page.read(0, &mut contents);
+            assert_eq!(contents, [0; PAGE]);
+        }
     });
 }
 

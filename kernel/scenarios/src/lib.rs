@@ -335,6 +335,10 @@ scenarios! {
     #[cfg(target_os = "none")]
     machine_pages_of_a_space: "map, replace, protect, visit and unmap" = user_mode::pages_of_a_space;
     #[cfg(target_os = "none")]
+    machine_a_run_of_pages: "pages that follow each other, mapped at once" = user_mode::a_run_of_pages;
+    #[cfg(target_os = "none")]
+    machine_tables_go_with_their_space: "the tables of address spaces that end" = user_mode::tables_go_with_their_space;
+    #[cfg(target_os = "none")]
     machine_one_space_on_every_cpu: "no CPU uses a translation that is gone" = user_mode::one_space_on_every_cpu;
 }
 

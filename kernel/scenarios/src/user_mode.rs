@@ -399,6 +399,58 @@ pub(crate) fn pages_of_a_space() {
     });
 }
 
+/// What is mapped at once goes where nothing is.
+pub(crate) fn a_run_of_pages() {
+    with_program(|space| {
+        /// Between two page tables.
+        const BORDER: usize = 0x1_0000_0000;
+        let start = BORDER - 2 * PAGE_SIZE;
+        let address = |number: usize| start + number * PAGE_SIZE;
+        map(space, address(1), page(), DATA);
+        let mut frames = [true, true, false, true, true].map(|is| is.then(|| page().into_frame()));
+        let numbers = frames.each_ref().map(|frame| frame.as_ref().map(|frame| frame.number()));
+        assert_eq!(space.map_run(start, &mut frames, READ_ONLY), 3);
+        let left: Vec<usize> = frames.iter().flatten().map(|frame| frame.number()).collect();
+        assert_eq!(left, numbers[1].into_iter().collect::<Vec<_>>(), "one is mapped there");
+        for number in [0, 3, 4] {
+            let found = space.look_up(address(number));
+            assert_eq!(found, numbers[number].map(|frame| (frame, READ_ONLY)), "page {number}");
+        }
+        assert_eq!(space.look_up(address(1)).map(|(_, protection)| protection), Some(DATA));
+        assert_eq!(space.look_up(address(2)), None);
+        user::copy_from(address(4), &mut [0]).expect("a mapped page");
+        let mut count = 0;
+        space.unmap(start..address(5), &mut |frame, _| {
+            drop(Page::from_frame(frame));
+            count += 1;
+        });
+        assert_eq!(count, 4);
+        frames.into_iter().flatten().for_each(|frame| drop(Page::from_frame(frame)));
+    });
+}
+
+/// An address space's tables go with it, few or many, whether or not something is mapped still.
+pub(crate) fn tables_go_with_their_space() {
+    /// Each in a table of its own, and every other one in a table above it, too.
+    const FAR: usize = 1 << 29;
+    const ROUNDS: usize = 40;
+    let free = memory::statistics().free;
+    for round in 0..ROUNDS {
+        for places in [0, 1, 3, 40] {
+            let space = AddressSpace::new().expect("a page-table root");
+            for place in 0..places {
+                map(&space, CODE + place * FAR, page(), DATA);
+            }
+            if !round.is_multiple_of(4) {
+                space.unmap(0..USER_END, &mut |frame, _| drop(Page::from_frame(frame)));
+            }
+        }
+    }
+    // Others allocate meanwhile, but nothing like 40 times 70 frames.
+    let lost = free.saturating_sub(memory::statistics().free) / PAGE_SIZE;
+    assert!(lost < 500, "{lost} frames are lost");
+}
+
 /// A thread on every CPU changes its own part of one address space and reads everybody's; what a thread has unmapped
 /// or replaced it never sees again.
 pub(crate) fn one_space_on_every_cpu() {

@@ -17,6 +17,7 @@ pub(crate) static UPCALLS: Upcalls = Upcalls {
     user_fault,
     allocate_frame: memory::allocate_frame,
     free_frame: memory::free_frame,
+    free_zeroed_frame: memory::free_zeroed_frame,
     oops: kthread::oops::oops,
     nmi: kthread::backtrace::nmi,
 };

@@ -5,11 +5,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicU32;
 
-use contract::{PAGE_SIZE, Protection};
+use contract::Protection;
 use errno::Errno;
 use fault::Point;
 use machine::memory::AddressSpace;
-use machine::user::USER_END;
 use memory::Page;
 use sched::RwSemaphore;
 use sync::{LockClass, SpinLock};
@@ -215,18 +214,16 @@ impl Drop for Mm {
     fn drop(&mut self) {
         let state = self.state.get_mut();
         state.parked.clear();
-        for vma in state.mappings.iter().filter(|vma| vma.is_shared()) {
+        // What is mapped is in a mapping: the rest need not be looked at.
+        for vma in state.mappings.iter() {
             let mut dirty = false;
             self.space.unmap(vma.range(), &mut |frame, written| {
                 drop(Page::from_frame(frame));
                 dirty |= written;
             });
-            if dirty {
+            if dirty && vma.is_shared() {
                 crate::msync::mark_range_dirty(vma);
             }
         }
-        self.space.unmap(0..USER_END & !(PAGE_SIZE - 1), &mut |frame, _| {
-            drop(Page::from_frame(frame));
-        });
     }
 }

@@ -14,8 +14,7 @@
 //! prepare is put into the page table under the entries lock, after a look whether the entry is
 //! still what it was; who comes second finds the work done.
 
-use arrayvec::ArrayVec;
-use contract::{Access, PAGE_SIZE};
+use contract::{Access, Frame, PAGE_SIZE};
 use machine::user::USER_END;
 use memory::{Page, alloc_page, alloc_page_for_overwrite};
 
@@ -88,50 +87,51 @@ impl Mm {
         let (page, protection) = match &vma.source {
             Source::Anonymous => (new_page()?, vma.flags.protection()),
             Source::File { backing, .. } => {
+                let stores = access == Access::Write;
+                if !stores && self.populate_around(vma, &**backing, address) {
+                    return Ok(());
+                }
                 let index = vma.index_of(address);
                 let page = backing.page(index).map_err(FaultError::from_backing)?;
-                match (access, vma.is_shared()) {
-                    (Access::Write, true) => {
+                match (stores, vma.is_shared()) {
+                    (true, true) => {
                         backing.mark_dirty(index).map_err(FaultError::from_backing)?;
                         (page, vma.flags.protection())
                     }
-                    (Access::Write, false) => (copy_of(&page)?, vma.flags.protection()),
-                    _ => {
-                        self.populate_around(vma, &**backing, address);
-                        (page, vma.flags.read_only())
-                    }
+                    (true, false) => (copy_of(&page)?, vma.flags.protection()),
+                    (false, _) => (page, vma.flags.read_only()),
                 }
             }
         };
         self.map_if_absent(vma, address, page, protection)
     }
 
-    /// Maps the neighbours of a page, as far as the file has them at hand: a program that touches
-    /// one page of its code touches the next ones soon.
-    fn populate_around(&self, vma: &Vma, backing: &dyn Backing, address: usize) {
+    /// Maps a page and its neighbours, as far as the file has them at hand: a program that touches one page of its code touches the
+    /// next ones soon. False: that page is not mapped by this.
+    fn populate_around(&self, vma: &Vma, backing: &dyn Backing, address: usize) -> bool {
         const WINDOW: usize = AROUND * PAGE_SIZE;
         let start = (address & !(WINDOW - 1)).max(vma.range.start);
         let end = ((address & !(WINDOW - 1)) + WINDOW).min(vma.range.end);
-        let first = vma.index_of(start);
-        let pages = first..first + ((end - start) / PAGE_SIZE) as u64;
-        let mut found: ArrayVec<(usize, Page), AROUND> = ArrayVec::new();
-        backing.pages_at_hand(pages, &mut |index, page| {
-            found.push((start + (index - first) as usize * PAGE_SIZE, page));
-        });
-        let (mut left_over, mut mapped) = (ArrayVec::<Page, AROUND>::new(), 0);
-        {
-            let _entries = self.entries.lock();
-            for (neighbour, page) in found.into_iter().filter(|&(it, _)| it != address) {
-                match self.space.map_absent(neighbour, page.into_frame(), vma.flags.read_only()) {
-                    Ok(None) => mapped += 1,
-                    // There is one already, or no memory for its page table: nobody asked for these.
-                    Ok(Some(frame)) | Err(frame) => left_over.push(Page::from_frame(frame)),
-                }
+        let (first, count) = (vma.index_of(start), (end - start) / PAGE_SIZE);
+        let mut found: [Option<Frame>; AROUND] = [const { None }; AROUND];
+        backing.pages_at_hand(first..first + count as u64, &mut |index, page| {
+            if let Some(place) = found.get_mut((index - first) as usize) {
+                *place = Some(page.into_frame());
             }
-        }
+        });
+        let wanted = (address - start) / PAGE_SIZE;
+        let is_at_hand = found[wanted].is_some();
+        let mapped = {
+            let _entries = self.entries.lock();
+            self.space.map_run(start, &mut found[..count], vma.flags.read_only())
+        };
         if mapped > 0 {
             self.rss.add_many(Kind::of_file(backing), mapped);
         }
+        let is_mapped = is_at_hand && found[wanted].is_none();
+        // There was one already, or no memory for a page table: nobody asked for these.
+        found.into_iter().flatten().for_each(|frame| drop(Page::from_frame(frame)));
+        is_mapped
     }
 
     /// A store into a page that is mapped without that permission.

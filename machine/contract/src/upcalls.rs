@@ -55,7 +55,7 @@ pub struct Oops<'a> {
 
 /// The kernel's entry points, given to the machine once, before the first interrupt.
 ///
-/// All but `user_fault`, `allocate_frame`, `free_frame`, `oops` and `nmi` are called in hard-interrupt
+/// All but `user_fault`, `allocate_frame`, `free_frame`, `free_zeroed_frame`, `oops` and `nmi` are called in hard-interrupt
 /// context: interrupts off, the interrupt level counted in the preemption count.
 #[derive(Clone, Copy)]
 pub struct Upcalls {
@@ -77,6 +77,9 @@ pub struct Upcalls {
     pub allocate_frame: fn(node: Option<NodeId>) -> Option<Frame>,
     /// Takes a frame back. Any context.
     pub free_frame: fn(Frame),
+    /// Takes a frame back that nobody else has a reference to and that holds zeros, as when it was given: a page table that
+    /// has been emptied. Any context.
+    pub free_zeroed_frame: fn(Frame),
     /// Kernel code panicked or faulted on this CPU. Interrupts are off.
     pub oops: fn(&Oops<'_>) -> !,
     /// Another CPU asked by `irq::send_nmi` what this one does. Whatever ran here was interrupted, also where interrupts are

@@ -201,6 +201,7 @@ static NOBODY: Upcalls = Upcalls {
     user_fault: |_, _| false,
     allocate_frame: |_| None,
     free_frame: |_| {},
+    free_zeroed_frame: |_| {},
     oops: no_kernel,
     nmi: |_, _| {},
 };

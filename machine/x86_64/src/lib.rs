@@ -10,7 +10,7 @@
 //! |---|---|
 //! | start | `entry`, `boot`, `smp`, `smap`, `features`, `acpi`, `region` |
 //! | kernel memory | `layout`, `table`, `paging`, `stack`, `compare` |
-//! | address spaces | `space`, `tlb` |
+//! | address spaces | `space`, `links`, `tlb` |
 //! | interrupts and exceptions | `descriptor`, `interrupt`, `exception`, `apic` |
 //! | clocks | `clock`, [`time`] |
 //! | threads and programs | [`thread`], [`user`] |
@@ -40,6 +40,7 @@ mod heap;
 mod interrupt;
 pub mod irq;
 mod layout;
+mod links;
 mod lock;
 pub mod memory;
 mod once;

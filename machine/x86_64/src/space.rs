@@ -7,11 +7,13 @@
 
 use crate::heap::try_box;
 use crate::layout::{DEVICE_BASE, DIRECT_BASE, STACK_BASE, USER_END};
+use crate::links::Links;
 use crate::table::{GROUP, Table, bits, index, span};
 use crate::tlb::{self, Space};
 use crate::{boot, paging};
 use alloc::boxed::Box;
 use contract::{Frame, OutOfFrames, PAGE_SIZE, Protection};
+use core::mem::MaybeUninit;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
 
@@ -24,6 +26,7 @@ pub struct AddressSpace {
     space: Box<Space>,
     /// How many pages are mapped. When it is dropped without any, its last tables need no look.
     mapped: AtomicUsize,
+    links: Links,
 }
 
 /// The bits of an entry that maps a user page.
@@ -60,21 +63,26 @@ fn free(frame: Frame) {
     (boot::upcalls().free_frame)(frame);
 }
 
+/// The entries of a root that are the kernel's, the same in all of them.
+fn kernel_slots() -> impl Iterator<Item = usize> {
+    let direct = (index(DIRECT_BASE, 4)..index(STACK_BASE, 4))
+        .take_while(|slot| paging::root()[*slot].load(Relaxed) != 0);
+    direct.chain([index(STACK_BASE, 4), index(DEVICE_BASE, 4)])
+}
+
 impl AddressSpace {
     /// An empty user half, with the kernel's half that all share.
     pub fn new() -> Result<Self, OutOfFrames> {
         let root = (boot::upcalls().allocate_frame)(None).ok_or(OutOfFrames)?;
         // SAFETY: a zeroed frame is an empty table, and this one is ours until it is freed.
         let table = unsafe { Table::at((root.number() * PAGE_SIZE) as u64) };
-        let direct = (index(DIRECT_BASE, 4)..index(STACK_BASE, 4))
-            .take_while(|slot| paging::root()[*slot].load(Relaxed) != 0);
-        for slot in direct.chain([index(STACK_BASE, 4), index(DEVICE_BASE, 4)]) {
+        for slot in kernel_slots() {
             table[slot].store(paging::root()[slot].load(Relaxed), Relaxed);
         }
         match try_box(Space::new(table.physical())) {
             Ok(space) => {
                 let _ = root.into_number();
-                Ok(Self { space, mapped: AtomicUsize::new(0) })
+                Ok(Self { space, mapped: AtomicUsize::new(0), links: Links::new() })
             }
             Err(error) => {
                 free(root);
@@ -110,12 +118,30 @@ impl AddressSpace {
             let slot = &table[index(address, level)];
             let mut link = slot.load(Acquire);
             if link & bits::PRESENT == 0 {
-                link = add_table(slot)?;
+                link = self.add_table(slot)?;
             }
             // SAFETY: tables live as long as the space.
             table = unsafe { Table::at(link) };
         }
         Ok(table)
+    }
+
+    /// Puts a new table into an empty entry, unless somebody else was faster.
+    #[cold]
+    fn add_table(&self, slot: &AtomicU64) -> Result<u64, OutOfFrames> {
+        let table = (boot::upcalls().allocate_frame)(None).ok_or(OutOfFrames)?;
+        let link = (table.number() * PAGE_SIZE) as u64 | bits::USER_LINK;
+        match slot.compare_exchange(0, link, AcqRel, Acquire) {
+            Ok(_) => {
+                let _ = table.into_number();
+                self.links.note(slot);
+                Ok(link)
+            }
+            Err(other) => {
+                (boot::upcalls().free_zeroed_frame)(table);
+                Ok(other)
+            }
+        }
     }
 
     /// The lowest table for an address: most often it is there.
@@ -194,9 +220,50 @@ impl AddressSpace {
         }
     }
 
+    /// Maps pages that follow each other, but where one is mapped. See the contract.
+    pub fn map_run(
+        &self,
+        start: usize,
+        frames: &mut [Option<Frame>],
+        protection: Protection,
+    ) -> usize {
+        check(&(start..start + frames.len() * PAGE_SIZE));
+        let mut mapped = 0;
+        let mut last: Option<(usize, &Table)> = None;
+        for (number, place) in frames.iter_mut().enumerate() {
+            let address = start + number * PAGE_SIZE;
+            let Some(frame) = place.take() else { continue };
+            let region = address / span(2);
+            let table = match last {
+                Some((of, table)) if of == region => table,
+                _ => match self.find_or_make(address) {
+                    Ok(table) => table,
+                    Err(OutOfFrames) => {
+                        *place = Some(frame);
+                        break;
+                    }
+                },
+            };
+            last = Some((region, table));
+            let entry = &table[index(address, 1)];
+            let number = frame.into_number();
+            if entry.load(Relaxed) == 0
+                && entry.compare_exchange(0, leaf(number, protection), AcqRel, Relaxed).is_ok()
+            {
+                mapped += 1;
+            } else {
+                // SAFETY: the number's reference did not go into the entry.
+                *place = Some(unsafe { Frame::from_number(number) });
+            }
+        }
+        self.mapped.fetch_add(mapped, Relaxed);
+        mapped
+    }
+
     /// Removes what is mapped in the range. See the contract.
     pub fn unmap(&self, range: Range<usize>, sink: &mut dyn FnMut(Frame, bool)) {
-        let mut batch = Batch { entries: [0; BATCH], length: 0, from: 0, to: 0 };
+        let entries = [const { MaybeUninit::uninit() }; BATCH];
+        let mut batch = Batch { entries, length: 0, from: 0, to: 0 };
         self.visit(range, |address, entry| {
             let old = entry.swap(0, AcqRel);
             if old & bits::PRESENT != 0 {
@@ -217,8 +284,9 @@ impl AddressSpace {
         tlb::flush(&self.space, batch.from..batch.to);
         self.mapped.fetch_sub(batch.length, Relaxed);
         for entry in &batch.entries[..batch.length] {
-            // SAFETY: it was taken out when it was pushed, and no CPU can use it any more.
-            sink(unsafe { frame(*entry) }, entry & bits::DIRTY != 0);
+            // SAFETY: it has been pushed, and was taken out then; no CPU can use it any more.
+            let (entry, frame) = unsafe { (entry.assume_init(), frame(entry.assume_init())) };
+            sink(frame, entry & bits::DIRTY != 0);
         }
         batch.length = 0;
     }
@@ -322,26 +390,10 @@ fn check(range: &Range<usize>) {
     );
 }
 
-/// Puts a new table into an empty entry, unless somebody else was faster.
-#[cold]
-fn add_table(slot: &AtomicU64) -> Result<u64, OutOfFrames> {
-    let table = (boot::upcalls().allocate_frame)(None).ok_or(OutOfFrames)?;
-    let link = (table.number() * PAGE_SIZE) as u64 | bits::USER_LINK;
-    match slot.compare_exchange(0, link, AcqRel, Acquire) {
-        Ok(_) => {
-            let _ = table.into_number();
-            Ok(link)
-        }
-        Err(other) => {
-            free(table);
-            Ok(other)
-        }
-    }
-}
-
 /// Entries that were taken out and not flushed yet.
 struct Batch {
-    entries: [u64; BATCH],
+    /// The first `length` are there.
+    entries: [MaybeUninit<u64>; BATCH],
     length: usize,
     from: usize,
     to: usize,
@@ -353,7 +405,7 @@ impl Batch {
             self.from = address;
         }
         self.to = address + PAGE_SIZE;
-        self.entries[self.length] = entry;
+        self.entries[self.length].write(entry);
         self.length += 1;
     }
 }
@@ -368,6 +420,8 @@ fn free_table(link: u64, level: usize, lowest: usize) {
         let mut slot = 0;
         while let Some(found) = table.next_used(slot, end) {
             let entry = table[found].load(Relaxed);
+            // An empty table is worth more than a frame with anything in it.
+            table[found].store(0, Relaxed);
             if level > 1 {
                 free_table(entry, level - 1, lowest);
             } else {
@@ -377,14 +431,26 @@ fn free_table(link: u64, level: usize, lowest: usize) {
             slot = found + 1;
         }
     }
+    free_empty_table(link);
+}
+
+/// Gives a table back whose entries are all empty.
+fn free_empty_table(link: u64) {
     // SAFETY: the table's frame is owned by the link that led here, or by the space.
-    free(unsafe { frame(link) });
+    (boot::upcalls().free_zeroed_frame)(unsafe { frame(link) });
 }
 
 impl Drop for AddressSpace {
     fn drop(&mut self) {
         assert!(!self.space.is_loaded(), "an address space is dropped while a CPU has it loaded");
-        let lowest = if *self.mapped.get_mut() == 0 { 1 } else { 0 };
-        free_table(self.space.root, 4, lowest);
+        kernel_slots().for_each(|slot| self.root()[slot].store(0, Relaxed));
+        let maps_nothing = *self.mapped.get_mut() == 0;
+        // SAFETY: the tables go with the space, and no CPU has it loaded; they are given up here.
+        if maps_nothing && unsafe { self.links.take(free_empty_table) } {
+            free_empty_table(self.space.root);
+        } else {
+            let lowest = if maps_nothing { 1 } else { 0 };
+            free_table(self.space.root, 4, lowest);
+        }
     }
 }

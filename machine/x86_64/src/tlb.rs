@@ -196,7 +196,8 @@ pub(crate) fn flush(space: &Space, range: Range<usize>) {
     let change = space.changes.fetch_add(1, SeqCst) + 1;
     let cpus = space.cpus.load(SeqCst);
     let me = 1 << cpu.id();
-    if cpus & me != 0 {
+    // As the others do, this CPU will see that something has changed when it ends borrowing.
+    if cpus & me != 0 && !cpu.borrows.load(Relaxed) {
         forget(cpu, space, &range, change);
     }
     let users = cpus & !me & !borrowers(cpus & !me);

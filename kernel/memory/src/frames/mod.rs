@@ -59,11 +59,29 @@ pub fn allocate_frame(node: Option<NodeId>) -> Option<Frame> {
     if fault::should_fail(Point::Page) {
         return None;
     }
-    let number = allocate(node, Reserve::Keep)?;
+    allocate_zeroed(node)
+}
+
+/// Takes a frame with one reference, filled with zeros.
+pub(crate) fn allocate_zeroed(node: Option<NodeId>) -> Option<Frame> {
+    let local = cache::local_node();
+    let wanted = node.map_or(local, node_index);
+    let cached = match wanted == local {
+        true => cache::allocate_for_zeros(&ZONES[local], Reserve::Keep),
+        false => None,
+    };
+    let (number, is_zeroed) = match cached {
+        Some(cached) => cached,
+        None => (allocate_block(wanted, 0, Reserve::Keep)?, false),
+    };
     metadata(number as usize).count.store(1, Ordering::Relaxed);
     // SAFETY: the frame was just taken from the allocator, with one reference, which is this.
     let frame = unsafe { Frame::from_number(number as usize) };
-    machine::memory::zero(&frame);
+    if is_zeroed {
+        debug_assert!(holds_zeros(&frame), "a frame of zeros was written to while nobody had it");
+    } else {
+        machine::memory::zero(&frame);
+    }
     Some(frame)
 }
 
@@ -71,6 +89,28 @@ pub fn allocate_frame(node: Option<NodeId>) -> Option<Frame> {
 /// upcall.
 pub fn free_frame(frame: Frame) {
     put_reference(frame.into_number());
+}
+
+/// Gives up the only reference to a frame that holds zeros; as it is, it serves the next who asks for zeros. Any context. The
+/// machine's `free_zeroed_frame` upcall.
+pub fn free_zeroed_frame(frame: Frame) {
+    debug_assert!(holds_zeros(&frame), "a frame is not as empty as it is said to be");
+    let number = frame.into_number();
+    let metadata = metadata(number);
+    debug_assert_eq!(metadata.count.load(Ordering::Relaxed), 1, "somebody else has the frame");
+    metadata.count.store(0, Ordering::Relaxed);
+    let is_local = metadata.tag().node() == cache::local_node();
+    if !is_local || !cache::keep_zeroed(number as u32) {
+        free(number as u32);
+    }
+}
+
+fn holds_zeros(frame: &Frame) -> bool {
+    let mut bytes = [0; 64];
+    (0..PAGE_SIZE).step_by(bytes.len()).all(|offset| {
+        machine::memory::read(frame, offset, &mut bytes);
+        bytes.iter().all(|&byte| byte == 0)
+    })
 }
 
 /// Moves the frames and heap objects that the calling CPU keeps ready back to where all CPUs find

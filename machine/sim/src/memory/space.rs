@@ -203,6 +203,32 @@ impl AddressSpace {
         }
     }
 
+    /// Maps the pages that follow each other from an address on, but where one is mapped or none is given, and returns how many it
+    /// has mapped. The other frames stay.
+    ///
+    /// # Panics
+    /// If these are not user pages.
+    pub fn map_run(
+        &self,
+        start: usize,
+        frames: &mut [Option<Frame>],
+        protection: Protection,
+    ) -> usize {
+        let mut mapped = 0;
+        for (address, place) in (start..).step_by(PAGE_SIZE).zip(frames) {
+            let Some(frame) = place.take() else { continue };
+            match self.map_absent(address, frame, protection) {
+                Ok(None) => mapped += 1,
+                Ok(Some(frame)) => *place = Some(frame),
+                Err(frame) => {
+                    *place = Some(frame);
+                    break;
+                }
+            }
+        }
+        mapped
+    }
+
     /// Removes what is mapped in the range and gives the frames to `sink`, each with whether it was
     /// written to, after no CPU can reach them any more.
     ///

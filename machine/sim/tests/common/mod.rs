@@ -68,6 +68,7 @@ pub(crate) static UPCALLS: Upcalls = Upcalls {
     user_fault: no_page,
     allocate_frame: allocate,
     free_frame: free,
+    free_zeroed_frame: free,
     oops: on_oops,
     nmi: |_, _| (),
 };
