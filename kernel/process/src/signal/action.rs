@@ -1,13 +1,14 @@
 //! What a process has chosen to do about each signal.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use bitflags::bitflags;
 use sync::{LockClass, SpinLock};
 
-use super::number::{DefaultAction, SIGNAL_MAX, SigSet, Signal};
+use super::number::{DefaultAction, SigSet, Signal};
 
-/// Taken inside `process.signals`; nothing is taken inside.
+/// Taken inside `process.signals`; nothing is taken inside but the heap's.
 static ACTIONS_LOCK: LockClass = LockClass::new("sighand");
 
 bitflags! {
@@ -101,65 +102,68 @@ impl Action {
 }
 
 /// The actions of a process, or of several that were cloned with `CLONE_SIGHAND`.
+///
+/// Most signals are left as they are in most programs, and each process has a copy: only what somebody has chosen is kept.
 pub struct Sighand {
-    actions: SpinLock<[Action; SIGNAL_MAX as usize]>,
+    chosen: SpinLock<Vec<(Signal, Action)>>,
 }
 
 impl Sighand {
     /// Everything by default.
     pub(crate) fn new() -> Arc<Self> {
-        Self::with([Action::DEFAULT; SIGNAL_MAX as usize])
+        Self::with(Vec::new())
     }
 
-    fn with(actions: [Action; SIGNAL_MAX as usize]) -> Arc<Self> {
-        Arc::new(Self { actions: SpinLock::new(&ACTIONS_LOCK, actions) })
+    fn with(chosen: Vec<(Signal, Action)>) -> Arc<Self> {
+        Arc::new(Self { chosen: SpinLock::new(&ACTIONS_LOCK, chosen) })
     }
 
     /// A copy of one's own.
     pub(crate) fn copy(&self) -> Arc<Self> {
-        let actions = *self.actions.lock_irq();
-        Self::with(actions)
+        let chosen = self.chosen.lock_irq().clone();
+        Self::with(chosen)
     }
 
     /// What `CLONE_CLEAR_SIGHAND` gives: the same as an executed program inherits.
     pub(crate) fn copy_with_defaults(&self) -> Arc<Self> {
-        let mut actions = *self.actions.lock_irq();
-        for action in &mut actions {
-            *action = match action.handler {
-                Handler::Ignore => Action { handler: Handler::Ignore, ..Action::DEFAULT },
-                _ => Action::DEFAULT,
-            };
-        }
-        Self::with(actions)
+        let is_ignored = |(_, action): &&(Signal, Action)| action.handler == Handler::Ignore;
+        let only_ignored = |&(signal, _): &(Signal, Action)| {
+            (signal, Action { handler: Handler::Ignore, ..Action::DEFAULT })
+        };
+        let chosen = self.chosen.lock_irq().iter().filter(is_ignored).map(only_ignored).collect();
+        Self::with(chosen)
     }
 
     /// What is chosen for a signal. Any context.
     pub fn get(&self, signal: Signal) -> Action {
-        self.actions.lock_irq()[index(signal)]
+        let chosen = self.chosen.lock_irq();
+        let found = chosen.iter().find(|(other, _)| *other == signal);
+        found.map_or(Action::DEFAULT, |&(_, action)| action)
     }
 
     /// Chooses, and returns what was chosen before.
     pub(crate) fn set(&self, signal: Signal, action: Action) -> Action {
-        core::mem::replace(&mut self.actions.lock_irq()[index(signal)], action)
+        let mut chosen = self.chosen.lock_irq();
+        if let Some((_, old)) = chosen.iter_mut().find(|(other, _)| *other == signal) {
+            return core::mem::replace(old, action);
+        }
+        if action != Action::DEFAULT {
+            chosen.push((signal, action));
+        }
+        Action::DEFAULT
     }
 
     /// The signals that are ignored by choice, and those that have a handler, as `/proc/PID/status`
     /// shows them.
     pub fn ignored_and_caught(&self) -> (SigSet, SigSet) {
-        let actions = *self.actions.lock_irq();
+        let chosen = self.chosen.lock_irq();
         let pick = |wanted: fn(Handler) -> bool| {
-            (1..=SIGNAL_MAX)
-                .filter_map(Signal::from_number)
-                .filter(|&signal| wanted(actions[index(signal)].handler))
-                .fold(SigSet::EMPTY, SigSet::with)
+            let wanted = chosen.iter().filter(|(_, action)| wanted(action.handler));
+            wanted.fold(SigSet::EMPTY, |set, &(signal, _)| set.with(signal))
         };
         (
             pick(|handler| handler == Handler::Ignore),
             pick(|handler| matches!(handler, Handler::User(_))),
         )
     }
-}
-
-fn index(signal: Signal) -> usize {
-    signal.number() as usize - 1
 }
