@@ -7,7 +7,7 @@
 use alloc::sync::Arc;
 
 use errno::{Errno, Result};
-use fs::Credentials;
+use fs::{Credentials, FileTable};
 use sched::{Sleep, TaskFlags, TaskRef};
 use vm::Mm;
 
@@ -37,7 +37,7 @@ pub fn begin_new_exec(program: NewProgram<'_>) -> Result<()> {
     let me = sched::current_ref();
     let thread = Thread::of(&me);
     let process = thread.process();
-    let files = thread.files().map(|files| files.fork_copy());
+    let files = thread.files().map(own_files);
     become_only_thread(&me, process)?;
     // The point of no return: nothing below fails.
     let old_files = thread.set_files(files.clone());
@@ -66,6 +66,14 @@ pub fn begin_new_exec(program: NewProgram<'_>) -> Result<()> {
             | TaskFlags::NO_SETAFFINITY,
     );
     Ok(())
+}
+
+/// The open files, for the running thread alone.
+fn own_files(files: Arc<FileTable>) -> Arc<FileTable> {
+    /// The thread's reference, and the one here.
+    const OWN: usize = 2;
+    // Without another reference, others can at most look into it by way of this thread.
+    if Arc::strong_count(&files) == OWN { files } else { files.fork_copy() }
 }
 
 fn replace_memory(me: &TaskRef, mm: Arc<Mm>) {
