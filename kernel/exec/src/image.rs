@@ -65,20 +65,36 @@ pub(crate) struct Image {
     pub stack_pointer: usize,
 }
 
-/// Random numbers for one program.
+/// Random numbers for one program, made at once: each time of asking has a price.
 struct Randomness {
-    enabled: bool,
+    /// `AT_RANDOM`, for the program itself.
+    own: [u8; 16],
+    /// What decides the places of things: all 0 if these are not to be random.
+    mmap_base: u64,
+    base: u64,
+    stack: u64,
+    brk: u64,
 }
 
 impl Randomness {
-    fn below(&self, limit: u64) -> usize {
-        if !self.enabled {
-            return 0;
+    fn new(places_too: bool) -> Self {
+        let (mut own, mut places) = ([0; 16], [[0; 8]; 4]);
+        if places_too {
+            let mut bytes = [0; 48];
+            fs::random::fill(&mut bytes);
+            own.copy_from_slice(&bytes[..16]);
+            places.as_flattened_mut().copy_from_slice(&bytes[16..]);
+        } else {
+            fs::random::fill(&mut own);
         }
-        let mut bytes = [0; 8];
-        fs::random::fill(&mut bytes);
-        (u64::from_ne_bytes(bytes) % limit) as usize
+        let [mmap_base, base, stack, brk] = places.map(u64::from_ne_bytes);
+        Self { own, mmap_base, base, stack, brk }
     }
+}
+
+/// Less than `limit` pages, in bytes.
+const fn pages_below(limit: u64, random: u64) -> usize {
+    (random % limit) as usize * PAGE_SIZE
 }
 
 impl Image {
@@ -88,7 +104,7 @@ impl Image {
     /// ENOEXEC: not a program that can run here. ENOMEM,
     /// E2BIG, and those of the files.
     pub(crate) fn build(what: &Ingredients<'_>, caller: &Caller<'_>) -> Result<Self> {
-        let randomness = Randomness { enabled: what.randomize };
+        let random = Randomness::new(what.randomize);
         let program = Elf::read(what.file.clone())?;
         let interpreter = match program.interpreter()? {
             None => None,
@@ -100,16 +116,13 @@ impl Image {
 
         let mm = Mm::new()?;
         mm.set_limits(what.limits);
-        let random = randomness.below(u64::MAX) as u64;
         let mut layout = mm.layout();
-        layout.mmap_base = vm::mmap_base(what.limits.stack, random);
+        layout.mmap_base = vm::mmap_base(what.limits.stack, random.mmap_base);
         mm.set_layout(layout);
 
         let base = match program.header.placement {
             Placement::Fixed => None,
-            Placement::Relocatable => {
-                Some(DYNAMIC_BASE + randomness.below(DYNAMIC_RANDOM) * PAGE_SIZE)
-            }
+            Placement::Relocatable => Some(DYNAMIC_BASE + pages_below(DYNAMIC_RANDOM, random.base)),
         };
         let loaded = program.map(&mm, base)?;
         let linker = interpreter.as_ref().map(|elf| elf.map(&mm, None)).transpose()?;
@@ -118,14 +131,15 @@ impl Image {
             return Err(Errno::ENOEXEC);
         }
 
-        let top = USER_END - PAGE_SIZE - randomness.below(STACK_RANDOM) * PAGE_SIZE;
+        let top = USER_END - PAGE_SIZE - pages_below(STACK_RANDOM, random.stack);
         let vdso = vdso::map(&mm)?;
         let vector = vector(what, &loaded, linker.as_ref(), vdso);
-        let stack = make_stack(&mm, what, &vector, top, program.program.executable_stack)?;
+        let executable_stack = program.program.executable_stack;
+        let stack = make_stack(&mm, what, (&vector, random.own), top, executable_stack)?;
 
         layout.code = (loaded.code.start, loaded.code.end);
         layout.data = (loaded.data.start, loaded.data.end);
-        layout.start_brk = loaded.end + randomness.below(BRK_RANDOM) * PAGE_SIZE;
+        layout.start_brk = loaded.end + pages_below(BRK_RANDOM, random.brk);
         layout.brk = layout.start_brk;
         layout.start_stack = stack.stack_pointer;
         layout.arguments = (stack.arguments.start, stack.arguments.end);
@@ -185,7 +199,7 @@ struct NewStack {
 fn make_stack(
     mm: &Mm,
     what: &Ingredients<'_>,
-    vector: &[(Aux, usize)],
+    (vector, random): (&[(Aux, usize)], [u8; 16]),
     top: usize,
     executable: bool,
 ) -> Result<NewStack> {
@@ -200,8 +214,6 @@ fn make_stack(
         flags: MapFlags::PRIVATE | MapFlags::GROWSDOWN | MapFlags::FIXED_NOREPLACE,
         source: MapSource::Anonymous,
     })?;
-    let mut random = [0; 16];
-    fs::random::fill(&mut random);
     let contents = Contents {
         arguments: what.arguments,
         environment: what.environment,

@@ -90,28 +90,16 @@ impl Elf {
         let span = self.program.span();
         let bias = match self.header.placement {
             Placement::Fixed => {
-                reserve(mm, span.start, span.len(), MapFlags::FIXED_NOREPLACE)?;
+                mm.find_room(Some(span.start), span.len())?;
                 0
             }
-            Placement::Relocatable => {
-                let place = match base {
-                    Some(base) => reserve(mm, base, span.len(), MapFlags::FIXED_NOREPLACE)?,
-                    None => reserve(mm, 0, span.len(), MapFlags::empty())?,
-                };
-                place.wrapping_sub(span.start)
-            }
+            Placement::Relocatable => mm.find_room(base, span.len())?.wrapping_sub(span.start),
         };
-        // What was reserved and belongs to no segment is nobody's.
-        let mut end_of_last = bias.wrapping_add(span.start);
+        // For all of them there is room: nobody else maps anything here.
         for segment in &self.program.segments {
-            let start = page_down(bias.wrapping_add(segment.address));
-            if start > end_of_last {
-                mm.munmap(end_of_last, start - end_of_last)?;
-            }
             self.map_segment(mm, segment, bias)?;
-            end_of_last = bias.wrapping_add(segment.end()).next_multiple_of(PAGE_SIZE);
         }
-        Ok(self.describe(bias, end_of_last))
+        Ok(self.describe(bias, bias.wrapping_add(span.end)))
     }
 
     fn map_segment(&self, mm: &Mm, segment: &Segment, bias: usize) -> Result<()> {
@@ -180,17 +168,6 @@ fn prot_of(segment: &Segment) -> Prot {
     prot.set(Prot::WRITE, segment.write);
     prot.set(Prot::EXEC, segment.execute);
     prot
-}
-
-/// Keeps addresses for the segments, so that all of them find room or none is mapped.
-fn reserve(mm: &Mm, address: usize, length: usize, flags: MapFlags) -> Result<usize> {
-    mm.mmap(&MapRequest {
-        address,
-        length,
-        prot: Prot::empty(),
-        flags: MapFlags::PRIVATE | MapFlags::NORESERVE | flags,
-        source: MapSource::Anonymous,
-    })
 }
 
 fn map_fixed(mm: &Mm, range: Range<usize>, prot: Prot, source: MapSource) -> Result<()> {

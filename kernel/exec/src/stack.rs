@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use errno::{Errno, Result};
+use machine::PAGE_SIZE;
 
 use crate::strings::Strings;
 
@@ -106,7 +107,7 @@ impl Contents<'_> {
     pub fn write(
         &self,
         top: usize,
-        mut write: impl FnMut(usize, &[u8]) -> Result<()>,
+        write: impl FnMut(usize, &[u8]) -> Result<()>,
     ) -> Result<Layout> {
         let below = |from: usize, length: usize| from.checked_sub(length).ok_or(Errno::E2BIG);
         let end_marker = below(top, WORD)?;
@@ -147,20 +148,59 @@ impl Contents<'_> {
             push(value);
         }
 
-        write(end_marker, &[0; WORD])?;
-        write(path, self.path)?;
-        write(path + self.path.len(), &[0])?;
-        write(environment, self.environment.bytes())?;
-        write(arguments, self.arguments.bytes())?;
-        write(platform, PLATFORM)?;
-        write(random, &self.random)?;
-        write(stack_pointer, &table)?;
+        let padding = random - stack_pointer - table.len();
+        let mut writer = Writer::new(stack_pointer, write)?;
+        writer.push(&table)?;
+        writer.push(&[0; 16][..padding])?;
+        writer.push(&self.random)?;
+        writer.push(PLATFORM)?;
+        writer.push(self.arguments.bytes())?;
+        writer.push(self.environment.bytes())?;
+        writer.push(self.path)?;
+        writer.push(&[0])?;
+        writer.push(&[0; WORD])?;
+        writer.finish()?;
         Ok(Layout {
             stack_pointer,
             arguments: arguments..environment,
             environment: environment..path,
             vector,
         })
+    }
+}
+
+/// Writes pieces that follow each other, most of them short, in few goes: each go has to find its pages.
+struct Writer<W> {
+    write: W,
+    /// Where what is kept belongs.
+    address: usize,
+    kept: Vec<u8>,
+}
+
+impl<W: FnMut(usize, &[u8]) -> Result<()>> Writer<W> {
+    fn new(address: usize, write: W) -> Result<Self> {
+        let mut kept = Vec::new();
+        kept.try_reserve_exact(PAGE_SIZE).map_err(|_| Errno::ENOMEM)?;
+        Ok(Self { write, address, kept })
+    }
+
+    fn push(&mut self, piece: &[u8]) -> Result<()> {
+        if self.kept.len() + piece.len() <= PAGE_SIZE {
+            self.kept.extend_from_slice(piece);
+            return Ok(());
+        }
+        self.finish()?;
+        (self.write)(self.address, piece)?;
+        self.address += piece.len();
+        Ok(())
+    }
+
+    /// Writes what is kept.
+    fn finish(&mut self) -> Result<()> {
+        (self.write)(self.address, &self.kept)?;
+        self.address += self.kept.len();
+        self.kept.clear();
+        Ok(())
     }
 }
 
@@ -219,6 +259,36 @@ mod tests {
         assert_eq!(word(sp + 15 * WORD), Aux::Null as usize);
         assert_eq!(layout.arguments.len(), 8);
         assert_eq!(layout.environment.start, layout.arguments.end);
+    }
+
+    #[test]
+    fn c7_strings_longer_than_a_page_are_written_like_short_ones() {
+        const BASE: usize = 0x7000_0000;
+        let mut memory = vec![0xaau8; 0x8000];
+        let (long, longer) = ("a".repeat(5000), "b".repeat(9000));
+        let (arguments, environment) = (strings(&["x", &long, "y"]), strings(&["A=1", &longer]));
+        let contents = Contents {
+            arguments: &arguments,
+            environment: &environment,
+            path: b"/bin/x",
+            random: [7; 16],
+            vector: &[],
+        };
+        let top = BASE + memory.len();
+        let layout = contents
+            .write(top, |address, bytes| {
+                let at = address - BASE;
+                memory[at..at + bytes.len()].copy_from_slice(bytes);
+                Ok(())
+            })
+            .unwrap();
+        let at = |range: &Range<usize>| &memory[range.start - BASE..range.end - BASE];
+        assert_eq!(at(&layout.arguments), arguments.bytes());
+        assert_eq!(at(&layout.environment), environment.bytes());
+        assert_eq!(at(&(layout.environment.end..top)), b"/bin/x\0\0\0\0\0\0\0\0\0");
+        let platform = layout.arguments.start - PLATFORM.len()..layout.arguments.start;
+        assert_eq!(at(&platform), PLATFORM);
+        assert!(!memory[layout.stack_pointer - BASE..].contains(&0xaa), "nothing is left out");
     }
 
     #[test]

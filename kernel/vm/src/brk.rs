@@ -47,7 +47,7 @@ impl Mm {
         if !state.mappings.has_gap(old_end..new_end + PAGE_SIZE) {
             return None;
         }
-        check_limits(state, range.clone(), flags).ok()?;
+        check_limits(state, range.clone(), 0, flags).ok()?;
         state.mappings.check_room(1).ok()?;
         state.mappings.insert(Vma { range, flags, source: Source::Anonymous });
         state.note_peak();

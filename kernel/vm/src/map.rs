@@ -98,10 +98,13 @@ impl Mm {
         }
         let (flags, source) = describe(request, length)?;
         let mut state = self.state.write();
-        let range = place(&state, request, length)?;
-        check_limits(&state, range.clone(), flags)?;
+        let (range, replaces) = place(&state, request.address, request.flags, length)?;
+        let replaced = if replaces { state.mappings.mapped_in(range.clone()) } else { 0 };
+        check_limits(&state, range.clone(), replaced, flags)?;
         state.mappings.check_room(2)?;
-        self.unmap_range(&mut state, range.clone());
+        if replaces {
+            self.unmap_range(&mut state, range.clone());
+        }
         state.mappings.insert(Vma { range: range.clone(), flags, source });
         state.note_peak();
         drop(state);
@@ -111,6 +114,23 @@ impl Mm {
         if locked || wanted {
             self.populate_range(range.clone());
         }
+        Ok(range.start)
+    }
+
+    /// Where mappings that take `length` bytes in all can go, in pages: at an address, or where there is room if that is 0. It is
+    /// kept for nobody: this is for the program loader, whose address space nobody else knows. May sleep.
+    ///
+    /// # Errors
+    /// ENOMEM: no room, or over the limit of addresses. EEXIST: something is there. EPERM: below the lowest address that may be
+    /// mapped.
+    pub fn find_room(&self, address: Option<usize>, length: usize) -> Result<usize, Errno> {
+        let flags = match address {
+            Some(_) => MapFlags::FIXED_NOREPLACE,
+            None => MapFlags::empty(),
+        };
+        let state = self.state.read();
+        let (range, _) = place(&state, address.unwrap_or(0), flags, length)?;
+        check_limits(&state, range.clone(), 0, VmFlags::empty())?;
         Ok(range.start)
     }
 
@@ -205,45 +225,46 @@ fn describe(request: &MapRequest, length: usize) -> Result<(VmFlags, Source), Er
     Ok((flags, source))
 }
 
-/// Where the mapping goes.
-fn place(state: &State, request: &MapRequest, length: usize) -> Result<Range<usize>, Errno> {
-    let no_replace = request.flags.contains(MapFlags::FIXED_NOREPLACE);
-    if no_replace || request.flags.contains(MapFlags::FIXED) {
-        let range = page_range(request.address, length, Errno::ENOMEM)?;
+/// Where a mapping goes, and whether something may be there.
+fn place(
+    state: &State,
+    address: usize,
+    flags: MapFlags,
+    length: usize,
+) -> Result<(Range<usize>, bool), Errno> {
+    let no_replace = flags.contains(MapFlags::FIXED_NOREPLACE);
+    if no_replace || flags.contains(MapFlags::FIXED) {
+        let range = page_range(address, length, Errno::ENOMEM)?;
         if range.start < LOWEST {
             return Err(Errno::EPERM);
         }
         if no_replace && !state.mappings.is_free(range.clone()) {
             return Err(Errno::EEXIST);
         }
-        return Ok(range);
+        return Ok((range, !no_replace));
     }
-    let wish = page_up(request.address).unwrap_or(0);
+    let wish = page_up(address).unwrap_or(0);
     if wish >= LOWEST
         && wish.checked_add(length).is_some_and(|end| end <= USER_END)
         && state.mappings.has_gap(wish..wish + length)
     {
-        return Ok(wish..wish + length);
+        return Ok((wish..wish + length, false));
     }
     let start = state
         .mappings
         .find_gap(length, state.layout.mmap_base, USER_END & !(PAGE_SIZE - 1))
         .ok_or(Errno::ENOMEM)?;
-    Ok(start..start + length)
+    Ok((start..start + length, false))
 }
 
-/// Whether a mapping of these flags may be added in place of what is in the range.
+/// Whether a mapping of these flags may be added in place of what is in the range, so many bytes.
 pub(crate) fn check_limits(
     state: &State,
     range: Range<usize>,
+    replaced: usize,
     flags: VmFlags,
 ) -> Result<(), Errno> {
     let bytes = range.len() as u64;
-    let replaced: usize = state
-        .mappings
-        .overlapping(range.clone())
-        .map(|vma| vma.cut_to(range.clone()).range.len())
-        .sum();
     let totals = state.mappings.totals();
     let all = (totals.all * PAGE_SIZE - replaced) as u64 + bytes;
     if all > state.limits.address_space {

@@ -97,6 +97,12 @@ impl Mappings {
         self.by_start.range(first..range.end.max(first)).map(|(_, vma)| vma)
     }
 
+    /// How many bytes of a range are mapped.
+    pub(crate) fn mapped_in(&self, range: Range<usize>) -> usize {
+        let part = |vma: &Vma| range.end.min(vma.range.end) - range.start.max(vma.range.start);
+        self.overlapping(range.clone()).map(part).sum()
+    }
+
     /// Whether nothing is mapped in a range.
     pub(crate) fn is_free(&self, range: Range<usize>) -> bool {
         self.overlapping(range).next().is_none()

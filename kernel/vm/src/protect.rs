@@ -56,7 +56,7 @@ impl Mm {
             return Ok(());
         }
         if flags.is_data() && !vma.flags.is_data() {
-            crate::map::check_limits(state, vma.range(), flags)?;
+            crate::map::check_limits(state, vma.range(), vma.range.len(), flags)?;
         }
         let range = vma.range();
         if vma.flags.is_inaccessible() {

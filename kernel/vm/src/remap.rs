@@ -100,7 +100,7 @@ impl Mm {
         if !state.mappings.has_gap(added.clone()) {
             return None;
         }
-        check_limits(state, added.clone(), vma.flags).ok()?;
+        check_limits(state, added.clone(), 0, vma.flags).ok()?;
         let source = vma.source.advanced(vma.pages() as u64);
         state.mappings.insert(Vma { range: added, flags: vma.flags, source });
         state.note_peak();
@@ -117,7 +117,9 @@ impl Mm {
     ) -> Result<usize, Errno> {
         let moved = vma.range.len().min(new.len());
         let added = if keep { new.len() } else { new.len() - moved };
-        check_limits(state, new.start..new.start + added, vma.flags)?;
+        let more = new.start..new.start + added;
+        let replaced = state.mappings.mapped_in(more.clone());
+        check_limits(state, more, replaced, vma.flags)?;
         state.mappings.check_room(3)?;
         self.unmap_range(state, new.clone());
         let old = vma.range.start..vma.range.start + moved;

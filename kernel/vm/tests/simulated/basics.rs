@@ -87,6 +87,14 @@ fn placement_follows_flags() {
         wish.length = PAGE;
         wish.flags = MapFlags::empty();
         assert_eq!(mm.mmap(&wish), Err(Errno::EINVAL));
+        let size = mm.statistics().size;
+        assert_eq!(mm.find_room(Some(high - PAGE), 2 * PAGE), Err(Errno::EEXIST));
+        assert_eq!(mm.find_room(Some(high + 2 * PAGE), 2 * PAGE), Ok(high + 2 * PAGE));
+        let room = mm.find_room(None, 7 * PAGE).unwrap();
+        let mut there = anonymous(7);
+        (there.address, there.flags) = (room, MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE);
+        assert_eq!(mm.statistics().size, size);
+        assert_eq!(mm.mmap(&there), Ok(room));
         assert_eq!(mm.munmap(high, usize::MAX), Err(Errno::EINVAL));
         assert_eq!(mm.munmap(high, 0), Err(Errno::EINVAL));
     });
