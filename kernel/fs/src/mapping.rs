@@ -17,7 +17,7 @@ impl vm::Backing for File {
         self.operations().page_at_hand(self, index)
     }
 
-    fn pages_at_hand(&self, range: core::ops::Range<u64>, visit: &mut dyn FnMut(u64, Page)) {
+    fn pages_at_hand(&self, range: core::ops::Range<u64>, visit: &mut vm::Visit<'_>) {
         self.operations().pages_at_hand(self, range, visit);
     }
 

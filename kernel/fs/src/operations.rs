@@ -83,18 +83,9 @@ pub trait FileOperations: Any + Send + Sync {
         None
     }
 
-    /// Calls with each page of a range that is at hand, and its index; perhaps with a spin lock held.
-    fn pages_at_hand(
-        &self,
-        file: &File,
-        range: core::ops::Range<u64>,
-        visit: &mut dyn FnMut(u64, Page),
-    ) {
-        for index in range {
-            if let Some(page) = self.page_at_hand(file, index) {
-                visit(index, page);
-            }
-        }
+    /// Calls with each page of a range that is at hand, and its index, in order, until told to stop; perhaps with a spin lock held.
+    fn pages_at_hand(&self, file: &File, range: core::ops::Range<u64>, visit: &mut vm::Visit<'_>) {
+        let _ = (file, range, visit);
     }
 
     /// Whether the pages are memory and nothing else, counted as `RssShmem`.

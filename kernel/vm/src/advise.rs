@@ -14,8 +14,6 @@ use crate::mm::{Mm, State};
 pub enum Advice {
     /// How the pages will be used: nothing follows from it here.
     Usage,
-    /// Fill in what a file has.
-    WillNeed,
     /// Throw the pages away; private ones are zeros, or the file's, when touched again.
     Discard,
     /// A child gets the mapping, or not.
@@ -37,10 +35,9 @@ impl Advice {
     /// EINVAL: no such advice, or one that needs what is not here.
     pub fn from_number(number: u32) -> Result<Self, Errno> {
         Ok(match number {
-            // NORMAL, RANDOM, SEQUENTIAL, MERGEABLE, UNMERGEABLE, HUGEPAGE, NOHUGEPAGE, COLD,
+            // NORMAL, RANDOM, SEQUENTIAL, WILLNEED (what files have is in memory), MERGEABLE, UNMERGEABLE, HUGEPAGE, NOHUGEPAGE, COLD,
             // PAGEOUT.
-            0..=2 | 12..=15 | 20 | 21 => Self::Usage,
-            3 => Self::WillNeed,
+            0..=3 | 12..=15 | 20 | 21 => Self::Usage,
             // DONTNEED, and FREE, which allows for what DONTNEED does.
             4 | 8 => Self::Discard,
             10 => Self::Fork(false),
@@ -69,11 +66,6 @@ impl Mm {
         }
         match advice {
             Advice::Usage => self.whole(range),
-            Advice::WillNeed => {
-                let outcome = self.whole(range.clone());
-                self.populate_range(range);
-                outcome
-            }
             Advice::Discard => self.discard(range),
             Advice::Fork(copied) => self.set_flag(range, VmFlags::DONT_COPY, !copied),
             Advice::Dump(dumped) => self.set_flag(range, VmFlags::DONT_DUMP, !dumped),
@@ -175,6 +167,9 @@ impl Mm {
 
     fn populate_strictly(&self, range: Range<usize>, access: Access) -> Result<(), Errno> {
         for address in range.step_by(PAGE_SIZE) {
+            if sched::current().fatal_signal_pending() {
+                return Err(Errno::EINTR);
+            }
             let state = self.state.read();
             let vma = state.mappings.find(address).ok_or(Errno::ENOMEM)?;
             if !vma.allows(access) {

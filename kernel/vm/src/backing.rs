@@ -4,12 +4,15 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::any::Any;
 use core::fmt;
-use core::ops::Range;
+use core::ops::{ControlFlow, Range};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use errno::Errno;
 use memory::Page;
 use sync::{LockClass, SpinLock};
+
+/// What is called with a page and its index, and says whether to go on.
+pub type Visit<'a> = dyn FnMut(u64, Page) -> ControlFlow<()> + 'a;
 
 /// A file as mappings see it: pages by number. One `Arc` of it is one open file, which stays open
 /// while it is mapped.
@@ -30,13 +33,10 @@ pub trait Backing: Any + Send + Sync {
         None
     }
 
-    /// Calls with each page of a range that is at hand, and its index; perhaps with a spin lock held.
-    fn pages_at_hand(&self, range: Range<u64>, visit: &mut dyn FnMut(u64, Page)) {
-        for index in range {
-            if let Some(page) = self.page_at_hand(index) {
-                visit(index, page);
-            }
-        }
+    /// Calls with each page of a range that is at hand, and its index, in order, until told to stop; perhaps with a spin lock
+    /// held. The range may be as long as an address space: it takes time for the pages only.
+    fn pages_at_hand(&self, range: Range<u64>, visit: &mut Visit<'_>) {
+        let _ = (range, visit);
     }
 
     /// A shared mapping is about to store into the page.
@@ -182,9 +182,11 @@ impl Backing for SharedMemory {
         self.pages.lock().get(&index).cloned()
     }
 
-    fn pages_at_hand(&self, range: Range<u64>, visit: &mut dyn FnMut(u64, Page)) {
+    fn pages_at_hand(&self, range: Range<u64>, visit: &mut Visit<'_>) {
         for (&index, page) in self.pages.lock().range(range) {
-            visit(index, page.clone());
+            if visit(index, page.clone()).is_break() {
+                return;
+            }
         }
     }
 

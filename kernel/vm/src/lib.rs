@@ -50,7 +50,7 @@ mod usage;
 mod vma;
 
 pub use advise::Advice;
-pub use backing::{Backing, SharedMemory, Source};
+pub use backing::{Backing, SharedMemory, Source, Visit};
 pub use barrier::Barriers;
 pub use error::FaultError;
 pub use flags::{MapFlags, Prot, VmFlags};

@@ -156,9 +156,12 @@ impl Mm {
     }
 
     /// Touches every page of a range as the program will: to store where it may. What cannot be had
-    /// is left for the program to run into.
+    /// is left for the program to run into, and all that is left if it is killed meanwhile.
     pub(crate) fn populate_range(&self, range: Range<usize>) {
         for address in range.step_by(PAGE_SIZE) {
+            if sched::current().fatal_signal_pending() {
+                return;
+            }
             let state = self.state.read();
             let Some(vma) = state.mappings.find(address) else { return };
             let access = if vma.is_private_writable() { Access::Write } else { Access::Read };

@@ -1,5 +1,8 @@
 //! `msync`, and telling files which of their pages were stored into.
 
+use core::ops::ControlFlow;
+
+use arrayvec::ArrayVec;
 use contract::PAGE_SIZE;
 use errno::Errno;
 
@@ -41,14 +44,23 @@ impl Mm {
 }
 
 /// Marks the pages of a shared mapping dirty: at unmapping, when some were stored into and nobody
-/// kept account of which.
+/// kept account of which. Takes as long as the file has pages at hand, however large the mapping is.
 pub(crate) fn mark_range_dirty(vma: &Vma) {
-    let Some(backing) = vma.backing() else { return };
-    let first = vma.offset() / PAGE_SIZE as u64;
-    for index in first..first + vma.pages() as u64 {
-        if backing.page_at_hand(index).is_some() {
+    let Some(backing) = vma.backing().filter(|backing| !backing.is_shared_memory()) else { return };
+    let mut next = vma.offset() / PAGE_SIZE as u64;
+    let end = next + vma.pages() as u64;
+    loop {
+        // Marking may sleep, which a visitor may not.
+        let mut some = ArrayVec::<u64, 64>::new();
+        backing.pages_at_hand(next..end, &mut |index, _| {
+            some.push(index);
+            if some.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let Some(&last) = some.last() else { return };
+        for index in some {
             // The file has had its say when the page was first stored into.
             let _ = backing.mark_dirty(index);
         }
+        next = last + 1;
     }
 }

@@ -14,6 +14,8 @@
 //! prepare is put into the page table under the entries lock, after a look whether the entry is
 //! still what it was; who comes second finds the work done.
 
+use core::ops::ControlFlow;
+
 use contract::{Access, Frame, PAGE_SIZE};
 use machine::user::USER_END;
 use memory::{Page, alloc_page, alloc_page_for_overwrite};
@@ -118,6 +120,7 @@ impl Mm {
             if let Some(place) = found.get_mut((index - first) as usize) {
                 *place = Some(page.into_frame());
             }
+            ControlFlow::Continue(())
         });
         let wanted = (address - start) / PAGE_SIZE;
         let is_at_hand = found[wanted].is_some();

@@ -227,12 +227,14 @@ impl Content {
     }
 
     /// Calls with each page in a range that is there, under the lock of the pages.
-    pub(crate) fn present_pages(&self, range: Range<u64>, visit: &mut dyn FnMut(u64, Page)) {
+    pub(crate) fn present_pages(&self, range: Range<u64>, visit: &mut vm::Visit<'_>) {
         let inner = self.inner.lock();
         let end = range.end.min(pages_of(inner.size));
         if range.start < end {
             for (&index, page) in inner.pages.range(range.start..end) {
-                visit(index, page.clone());
+                if visit(index, page.clone()).is_break() {
+                    return;
+                }
             }
         }
     }

@@ -71,12 +71,7 @@ impl FileOperations for Node {
         self.content().ok()?.present_page(index).ok()?
     }
 
-    fn pages_at_hand(
-        &self,
-        _file: &File,
-        range: core::ops::Range<u64>,
-        visit: &mut dyn FnMut(u64, Page),
-    ) {
+    fn pages_at_hand(&self, _file: &File, range: core::ops::Range<u64>, visit: &mut vm::Visit<'_>) {
         if let Ok(content) = self.content() {
             content.present_pages(range, visit);
         }

@@ -62,7 +62,7 @@ impl Backing for Attachment {
         self.segment.memory.page_at_hand(index)
     }
 
-    fn pages_at_hand(&self, range: Range<u64>, visit: &mut dyn FnMut(u64, Page)) {
+    fn pages_at_hand(&self, range: Range<u64>, visit: &mut vm::Visit<'_>) {
         self.segment.memory.pages_at_hand(range, visit);
     }
 

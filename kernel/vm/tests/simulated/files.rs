@@ -8,7 +8,7 @@ use std::sync::Arc;
 use errno::Errno;
 use memory::Page;
 use sync::{LockClass, SpinLock};
-use vm::{Backing, Force, MapFlags, MapRequest, MapSource, Mm, Prot, SyncFlags};
+use vm::{Backing, Force, MapFlags, MapRequest, MapSource, Mm, Prot, SharedMemory, SyncFlags};
 
 use crate::harness::{PAGE, in_user, load, once, store};
 
@@ -54,6 +54,14 @@ impl Backing for TestFile {
 
     fn page_at_hand(&self, index: u64) -> Option<Page> {
         self.pages.get(index as usize).cloned()
+    }
+
+    fn pages_at_hand(&self, range: Range<u64>, visit: &mut vm::Visit<'_>) {
+        for (index, page) in (0..).zip(&self.pages) {
+            if range.contains(&index) && visit(index, page.clone()).is_break() {
+                return;
+            }
+        }
     }
 
     fn mark_dirty(&self, index: u64) -> Result<(), Errno> {
@@ -144,6 +152,43 @@ fn shared_stores_reach_the_file_and_are_noticed() {
         mm.msync(at + 2 * PAGE, PAGE, wait).unwrap();
         assert_eq!(file.dirty(), [1]);
         assert_eq!(mm.msync(at, 5 * PAGE, wait), Err(Errno::ENOMEM));
+    });
+}
+
+#[test]
+fn the_end_of_a_huge_mapping_takes_as_long_as_its_pages() {
+    // Going through all its pages would take hours.
+    const HUGE: usize = 1 << 33;
+    once(|| {
+        let file = TestFile::new(3);
+        let wait = SyncFlags { wait: true, invalidate: false };
+        let stored_into_behind_its_back = |mm: &Arc<Mm>| {
+            let at = mm.mmap(&map(&file, HUGE, 0, MapFlags::SHARED)).unwrap();
+            in_user(mm, move || store(at + PAGE, 7).unwrap());
+            mm.msync(at, 3 * PAGE, wait).unwrap();
+            assert_eq!(file.dirty(), []);
+            // The permission to store is still there: nobody notices this one.
+            in_user(mm, move || store(at + PAGE, 8).unwrap());
+            assert_eq!(file.dirty(), []);
+            at
+        };
+        let mm = Mm::new().unwrap();
+        let at = stored_into_behind_its_back(&mm);
+        mm.munmap(at, HUGE * PAGE).unwrap();
+        assert_eq!(file.dirty(), [0, 1, 2]);
+        stored_into_behind_its_back(&mm);
+        drop(mm);
+        assert_eq!(file.dirty(), [0, 1, 2]);
+
+        let shared = Arc::new(SharedMemory::new(HUGE as u64));
+        let mm = Mm::new().unwrap();
+        let mut request = map(&file, HUGE, 0, MapFlags::SHARED);
+        let MapSource::File { backing, .. } = &mut request.source else { return };
+        *backing = shared.clone();
+        let at = mm.mmap(&request).unwrap();
+        in_user(&mm, move || store(at + (HUGE - 1) * PAGE, 8).unwrap());
+        drop(mm);
+        assert_eq!(shared.resident(), 1);
     });
 }
 
