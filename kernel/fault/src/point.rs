@@ -30,6 +30,7 @@ points! {
     CreateRequest = "create_request", "The request that a creator hands to kthreadd. ENOMEM.";
     AddressSpace = "address_space", "A page-table root. ENOMEM.";
     Mapping = "mapping", "A description of a user mapping. ENOMEM.";
+    PoolWorkqueue = "pool_workqueue", "A queue's row in a pool of workers. ENOMEM.";
     File = "file", "An open file's description. ENFILE.";
 }
 

@@ -248,6 +248,13 @@ scenarios! {
     w06_max_active / 4: "no more of a queue's items at once than it says" = self::workqueue::queues::max_active;
     w06_ordered / 4: "an ordered queue runs one at a time, in order" = self::workqueue::queues::ordered;
     w06_shown_queues / 4: "queues are shown as they come and go, and what is set of them acts" = self::workqueue::attributes::shown_queues;
+    w06_attributes_take_the_next_items / 4: "what is queued after a change is done by other workers, what was before by those before" = self::workqueue::changes::take_the_next_items;
+    w06_attributes_change_in_use / 4: "attributes change while items are queued, flushed, taken back and drained, and CPUs come and go" = self::workqueue::changes::change_in_use;
+    w06_attributes_change_as_a_queue_ends / 4: "attributes change while a queue is destroyed" = self::workqueue::changes::change_as_a_queue_ends;
+    w06_attributes_that_cannot_change / 4: "a change that fails anywhere leaves a queue as it was" = self::workqueue::changes::cannot_change;
+    w06_changed_and_held_back / 4: "what is held back, frozen or limited in the workers of before goes on there" = self::workqueue::changes::held_back;
+    w06_cpus_of_a_queue_go / 4: "a queue's workers are elsewhere while none of their CPUs is there" = self::workqueue::changes::cpus_go;
+    w07_rescued_from_before_a_change / 4: "a rescuer finds what was queued before a change" = self::workqueue::changes::rescued_from_before;
     w04_unbound_cpus / 4: "unbound work keeps to the CPUs where it may be, from when that is set" = self::workqueue::attributes::unbound_cpus;
     w06_drain / 4: "drain waits for what items queue, and keeps others out" = self::workqueue::queues::drain;
     w06_destroy / 4: "destroy does what is queued, and leaves no thread" = self::workqueue::queues::destroy;

@@ -1,5 +1,6 @@
 //! `/sys/devices/virtual/workqueue`: where unbound work runs, and a directory for each queue that is to be shown.
 
+use alloc::format;
 use alloc::sync::Arc;
 use core::fmt::Write;
 
@@ -16,11 +17,29 @@ fn directory() -> Result<Arc<Directory>> {
     crate::root().subdirectory("devices/virtual/workqueue")
 }
 
+/// What queues are, as devices: a bus of their own.
+fn bus() -> Result<Arc<Directory>> {
+    crate::root().subdirectory("bus/workqueue")
+}
+
+fn devices() -> Result<Arc<Directory>> {
+    crate::root().subdirectory("bus/workqueue/devices")
+}
+
+/// Nothing is known of a queue as a device, and nobody is told of it.
+fn uevent() -> Attribute {
+    Attribute::shown(|_| Ok(())).store(|_| Ok(())).permissions(WRITABLE)
+}
+
 pub(crate) fn register() -> Result<()> {
     let cpumask = Attribute::shown(show_cpus)
         .store(|bytes| attributes::set_unbound_cpus(parse_mask(bytes)?))
         .permissions(WRITABLE);
-    directory()?.add_file("cpumask", cpumask)?;
+    let all = directory()?;
+    all.add_file("cpumask", cpumask)?;
+    all.add_file("uevent", uevent())?;
+    bus()?.add_file("uevent", Attribute::shown(|_| Ok(())).permissions(0o200))?;
+    devices()?;
     attributes::set_observer(Observer { added: add, removed: remove })
 }
 
@@ -44,6 +63,9 @@ fn remove(name: &str) {
         // Not there if it could not be shown.
         let _ = all.remove(name);
     }
+    if let Ok(devices) = devices() {
+        let _ = devices.remove(name);
+    }
 }
 
 fn fill(directory: &Directory, queue: &Shown) -> Result<()> {
@@ -55,15 +77,25 @@ fn fill(directory: &Directory, queue: &Shown) -> Result<()> {
         .store(move |bytes| set.set_max_active(parse_integer(bytes)?))
         .permissions(WRITABLE);
     directory.add_file("max_active", max_active)?;
+    directory.add_file("uevent", uevent())?;
+    directory.add_symlink("subsystem", "../../../../bus/workqueue")?;
+    let name = queue.name();
+    devices()?.add_symlink(name, &format!("../../../devices/virtual/workqueue/{name}"))?;
     if queue.is_unbound() { fill_unbound(directory, queue) } else { Ok(()) }
 }
 
-/// What cannot be set here: it would take a queue from one pool to another.
+/// Where its workers run, and how. What is set takes the queue from one pool to another.
 fn fill_unbound(directory: &Directory, queue: &Shown) -> Result<()> {
-    let shown = queue.clone();
-    let nice = Attribute::shown(move |text| Ok(writeln!(text, "{}", shown.nice()?)?));
+    let (shown, set) = (queue.clone(), queue.clone());
+    let nice = Attribute::shown(move |text| Ok(writeln!(text, "{}", shown.nice()?)?))
+        .store(move |bytes| set.set_nice(parse_integer(bytes)?))
+        .permissions(WRITABLE);
     directory.add_file("nice", nice)?;
-    directory.add_file("cpumask", Attribute::shown(show_cpus))?;
+    let (shown, set) = (queue.clone(), queue.clone());
+    let cpumask = Attribute::shown(move |text| Ok(writeln!(text, "{}", hex(shown.cpus()?))?))
+        .store(move |bytes| set.set_cpus(parse_mask(bytes)?))
+        .permissions(WRITABLE);
+    directory.add_file("cpumask", cpumask)?;
     directory.add_file("numa", Attribute::shown(|text| text.push(b"1\n")))?;
     let shown = queue.clone();
     let pools = Attribute::shown(move |text| {

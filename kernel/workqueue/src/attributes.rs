@@ -12,6 +12,7 @@ use sched::{CpuMask, Mutex};
 use sync::{LockClass, Once};
 
 use crate::flags::WqFlags;
+use crate::parts::Attributes;
 use crate::queue::{self, Name, Queue};
 use crate::{cpus, pools};
 
@@ -87,7 +88,43 @@ impl Shown {
     /// # Errors
     /// ENODEV: it is gone.
     pub fn nice(&self) -> Result<i8, Errno> {
-        self.queue()?.parts().first().map(|part| part.pool.nice).ok_or(Errno::ENODEV)
+        Ok(self.queue()?.attributes().nice)
+    }
+
+    /// Gives it workers of another nice value, for what is queued from now on. May sleep.
+    ///
+    /// # Errors
+    /// EINVAL: there is no such nice value; it is not unbound. ENODEV: it is gone. ENOMEM; as making a worker. Nothing is changed then.
+    pub fn set_nice(&self, nice: i64) -> Result<(), Errno> {
+        let nice = i8::try_from(nice).ok().filter(|nice| (-20..=19).contains(nice));
+        let nice = nice.ok_or(Errno::EINVAL)?;
+        self.change(|attributes| Attributes { nice, ..attributes })
+    }
+
+    /// Where its workers may run: of these CPUs, those where unbound work may; if there is none, wherever that may.
+    ///
+    /// # Errors
+    /// ENODEV: it is gone.
+    pub fn cpus(&self) -> Result<CpuMask, Errno> {
+        Ok(self.queue()?.attributes().cpus)
+    }
+
+    /// Gives it workers that run on other CPUs, for what is queued from now on. CPUs that there are not are left out. May sleep.
+    ///
+    /// # Errors
+    /// As [`set_nice`](Self::set_nice).
+    pub fn set_cpus(&self, cpus: CpuMask) -> Result<(), Errno> {
+        let cpus = cpus.and(CpuMask::present());
+        self.change(|attributes| Attributes { cpus, ..attributes })
+    }
+
+    fn change(&self, to: impl FnOnce(Attributes) -> Attributes) -> Result<(), Errno> {
+        let _one_at_a_time = SHOWING.lock();
+        let queue = self.queue()?;
+        if queue.is_ending() {
+            return Err(Errno::ENODEV);
+        }
+        queue.apply(to(queue.attributes()))
     }
 
     /// Its nodes and the numbers of its pools there. Only for one that is unbound.
@@ -95,11 +132,7 @@ impl Shown {
     /// # Errors
     /// ENODEV: it is gone. ENOMEM.
     pub fn pools(&self) -> Result<Vec<(NodeId, u32)>, Errno> {
-        let queue = self.queue()?;
-        let mut pools = Vec::new();
-        pools.try_reserve_exact(queue.parts().len()).map_err(|_| Errno::ENOMEM)?;
-        pools.extend(queue.parts().iter().map(|part| (part.pool.node, part.pool.id)));
-        Ok(pools)
+        self.queue()?.pool_numbers()
     }
 }
 
@@ -137,6 +170,7 @@ pub(crate) fn added(queue: &Arc<Queue>) -> Result<(), Errno> {
 pub(crate) fn removed(queue: &Arc<Queue>) {
     if is_shown(queue) {
         let _one_at_a_time = SHOWING.lock();
+        queue.set_ending();
         if let Some(observer) = OBSERVER.get() {
             (observer.removed)(Shown::of(queue).name());
         }
@@ -160,10 +194,6 @@ pub fn set_unbound_cpus(mask: CpuMask) -> Result<(), Errno> {
     let _one_at_a_time = SHOWING.lock();
     // Who makes a worker from now on finds the new mask; those that are there are moved.
     pools::set_unbound_cpus(mask);
-    pools::for_each(|pool| {
-        if pool.cpu.is_none() {
-            cpus::gather(pool);
-        }
-    });
+    cpus::gather_unbound();
     Ok(())
 }

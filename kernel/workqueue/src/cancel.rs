@@ -52,7 +52,8 @@ fn try_to_take(node: &Arc<Node>) -> Try {
             let mut state = pool.lock();
             // Under the lock the word is true, if it still names this pool. Its parts count: by the row and colour of another
             // place in the same pool, the wrong one would be counted out.
-            if node.home.get() != home {
+            // A pool that ends has no items: the one of this number is another by now.
+            if node.home.get() != home || state.dying {
                 return Try::Again;
             }
             // What is not pending any more is in no such place.

@@ -3,6 +3,10 @@
 //! The workers of a CPU are bound to it. When it goes, they are let off: they finish what they are at, and what is still queued
 //! there, elsewhere, and as they no longer share a CPU, nobody is counted as running: each item that waits wakes a worker. When the CPU
 //! comes back, they are bound to it again.
+//!
+//! Workers of an unbound pool that are to run on some CPUs only run elsewhere while none of those is there.
+
+use core::sync::atomic::Ordering::Relaxed;
 
 use errno::Errno;
 use hotplug::Callback;
@@ -21,6 +25,7 @@ pub(crate) static CALLBACK: Callback = Callback { name: "workqueue", online, off
 /// # Errors
 /// As making a worker.
 pub(crate) fn online(cpu: CpuId) -> Result<(), Errno> {
+    set_usable(cpu, true);
     for pool in pools::all_of_cpu(cpu) {
         rebind(pool, CpuMask::of(cpu), false);
         if pool.lock().nr_workers == 0 {
@@ -31,6 +36,7 @@ pub(crate) fn online(cpu: CpuId) -> Result<(), Errno> {
 }
 
 fn offline(cpu: CpuId) {
+    set_usable(cpu, false);
     for pool in pools::all_of_cpu(cpu) {
         rebind(pool, CpuMask::ALL, true);
     }
@@ -65,10 +71,32 @@ fn rebind(pool: &Pool, cpus: CpuMask, disassociated: bool) {
     }
 }
 
-/// Moves the workers of an unbound pool to where they belong now. May sleep.
-pub(crate) fn gather(pool: &Pool) {
+/// Moves the workers of unbound pools to where they belong now. May sleep.
+pub(crate) fn gather_unbound() {
+    pools::for_each(|pool| {
+        if pool.cpu.is_none() {
+            gather(pool);
+        }
+    });
+}
+
+fn gather(pool: &Pool) {
     let _one_at_a_time = ATTACH.lock();
-    move_workers(pool, pool.cpus());
+    let cpus = pool.cpus();
+    // Who has joined since the last time found the same.
+    if pool.gathered.swap(cpus.bits(), Relaxed) != cpus.bits() {
+        move_workers(pool, cpus);
+    }
+}
+
+/// Whether a CPU takes workers has changed, and with it perhaps where those of unbound pools go that are to be there.
+fn set_usable(cpu: CpuId, usable: bool) {
+    {
+        // Who makes a worker looks under this lock, and the CPU stays as it is meanwhile.
+        let _one_at_a_time = ATTACH.lock();
+        pools::set_usable(cpu, usable);
+    }
+    gather_unbound();
 }
 
 /// One after the other: none joins meanwhile, and one that ends meanwhile need not be moved.

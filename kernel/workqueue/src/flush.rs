@@ -22,6 +22,9 @@ use crate::queue::Queue;
 /// How many colours there are.
 pub(crate) const COLOURS: usize = 16;
 
+/// What a row has in place of a colour that takes no items any more.
+pub(crate) const NO_COLOUR: u8 = 0xff;
+
 /// Outside pool locks.
 static COLOURS_LOCK: LockClass = LockClass::new("wq_colours");
 
@@ -49,6 +52,12 @@ impl Flush {
             pools: [const { AtomicU32::new(0) }; COLOURS],
             waiters: WaitQueue::new(),
         }
+    }
+
+    /// Calls a function with the colour of now, which stays meanwhile. May sleep, and so may the function.
+    pub(crate) fn with_colour<R>(&self, function: impl FnOnce(u8) -> R) -> R {
+        let users = self.users.lock();
+        function(users.current)
     }
 
     /// A pool has no items of a flushed colour any more. Returns whether it was the last. Under the pool's lock.
@@ -116,12 +125,12 @@ fn begin(queue: &Queue) -> Set {
         // the end, as nobody else waits for this colour. The mutex keeps another flush from changing colours in between, which
         // would set some rows back.
         let pools = &queue.flush.pools[usize::from(old)];
-        for part in queue.parts() {
+        queue.for_each_part(|part| {
             let mut state = part.pool.lock();
-            if state.pwq(part.slot()).change_colour(next) {
+            if state.pwq(part.slot()).change_colour(old, next) {
                 pools.fetch_add(1, SeqCst);
             }
-        }
+        });
         drop(users);
         return set;
     }

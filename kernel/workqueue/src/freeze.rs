@@ -38,8 +38,11 @@ fn set(freezing: bool) {
 fn is_busy() -> bool {
     let mut busy = false;
     queue::for_each(|queue| {
-        busy |= queue.flags.contains(WqFlags::FREEZABLE)
-            && queue.parts().iter().any(|part| part.pool.lock().pwq(part.slot()).active != 0);
+        if queue.flags.contains(WqFlags::FREEZABLE) {
+            queue.for_each_part(|part| {
+                busy |= part.pool.lock().pwq(part.slot()).active != 0;
+            });
+        }
     });
     busy
 }

@@ -23,7 +23,7 @@
 //! |---|---|
 //! | `item` | items and their handles |
 //! | `state`, `home` | the word that says how far an item is, and the one that says where |
-//! | `queue`, `flags` | queues; `pwq`: a queue's part in a pool |
+//! | `queue`, `flags` | queues; `parts`, `pwq`: a queue's part in a pool; `change`: other parts |
 //! | `pool`, `pools` | pools: who is idle, who runs, when to wake another; which there are |
 //! | `worker`, `manager`, `rescuer` | the threads; `hand`: what a worker has taken to do next |
 //! | `wait`, `flush` | waiting for an item, for a queue |
@@ -33,7 +33,7 @@
 //! | `system` | the queues that everybody uses, `work_on_cpu`, the start |
 //! | `watchdog`, `report`, `name` | pools that are stuck, and what the log and `/proc` show |
 //!
-//! Lock order: `wq_drain`, `wq_colours`, `wq_attach` (they sleep, and are not nested); then `workqueues`, `delayed_work`; then
+//! Lock order: `wq_drain`, `wq_colours`, `wq_attach` (they sleep, and are not nested); then `workqueues`, `delayed_work`; then `wq_parts`; then
 //! `wq_pool`, one at a time; then run queues and timer queues.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -42,6 +42,7 @@ extern crate alloc;
 
 pub mod attributes;
 mod cancel;
+mod change;
 mod cpus;
 mod delayed;
 mod flags;
@@ -52,6 +53,7 @@ mod home;
 mod item;
 mod manager;
 mod name;
+mod parts;
 mod pool;
 mod pools;
 mod pwq;

@@ -25,8 +25,10 @@ mod workers;
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::sync::atomic::AtomicU64;
 
 use errno::Errno;
+use fault::Point;
 use machine::{CpuId, NodeId};
 use sched::{CpuMask, WaitQueue};
 use sync::{IrqGuard, List, LockClass, SpinIrqGuard, SpinIrqsOffGuard, SpinLock};
@@ -34,6 +36,7 @@ use time::Timer;
 
 use crate::home::Home;
 use crate::item::Node;
+use crate::parts::Attributes;
 use crate::pwq::Pwq;
 use crate::queue::Queue;
 use crate::{manager, pools};
@@ -80,6 +83,10 @@ pub(crate) struct Pool {
     pub(crate) cpu: Option<CpuId>,
     pub(crate) node: NodeId,
     pub(crate) nice: i8,
+    /// Where its workers are to run, of an unbound one: of these CPUs, those of its node.
+    pub(crate) wanted: CpuMask,
+    /// Where they all have been moved last, of an unbound one. Changed under `wq_attach`.
+    pub(crate) gathered: AtomicU64,
     state: SpinLock<State>,
     pub(crate) idle_timer: Timer,
     pub(crate) mayday_timer: Timer,
@@ -88,7 +95,13 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(id: u32, cpu: Option<CpuId>, node: NodeId, nice: i8) -> Arc<Self> {
+    pub(crate) fn new(
+        id: u32,
+        cpu: Option<CpuId>,
+        node: NodeId,
+        attributes: Attributes,
+    ) -> Arc<Self> {
+        let Attributes { nice, cpus: wanted } = attributes;
         Arc::new_cyclic(|me: &Weak<Self>| {
             let (of_idle, of_mayday) = (me.clone(), me.clone());
             Self {
@@ -96,6 +109,8 @@ impl Pool {
                 cpu,
                 node,
                 nice,
+                wanted,
+                gathered: AtomicU64::new(0),
                 state: SpinLock::new(
                     &POOL_LOCK,
                     State {
@@ -148,7 +163,7 @@ impl Pool {
     pub(crate) fn cpus(&self) -> CpuMask {
         match self.cpu {
             Some(cpu) => CpuMask::of(cpu),
-            None => pools::unbound_cpus(self.node),
+            None => pools::unbound_cpus(self.node, self.wanted),
         }
     }
 
@@ -157,6 +172,9 @@ impl Pool {
     /// # Errors
     /// ENOMEM.
     pub(crate) fn reserve_row(&self, queue_id: u64, index: usize) -> Result<u16, Errno> {
+        if fault::should_fail(Point::PoolWorkqueue) {
+            return Err(Errno::ENOMEM);
+        }
         let mut state = self.lock();
         let slot = match state.pwqs.iter().position(Pwq::is_vacant) {
             Some(slot) => slot,
@@ -172,8 +190,8 @@ impl Pool {
     }
 
     /// The queue is made.
-    pub(crate) fn occupy_row(&self, slot: u32, queue: &Arc<Queue>) {
-        self.lock().pwq(slot).occupy(queue);
+    pub(crate) fn occupy_row(&self, slot: u32, queue: &Arc<Queue>, colour: u8) {
+        self.lock().pwq(slot).occupy(queue, colour);
     }
 
     /// Frees a queue's row. The queue is drained.

@@ -10,6 +10,7 @@ use sched::CpuMask;
 use sync::{LockClass, Once, PerCpu, SpinLock, per_cpu};
 
 use crate::manager;
+use crate::parts::Attributes;
 use crate::pool::Pool;
 
 /// Pools of a CPU: normal and high priority.
@@ -22,7 +23,7 @@ static UNBOUND_LOCK: LockClass = LockClass::new("wq_unbound_pools");
 
 struct Shared {
     pool: Arc<Pool>,
-    /// Parts of queues that use it.
+    /// Parts of queues that use it. 0: it ends, and its number is free when it has ended.
     users: usize,
 }
 
@@ -34,6 +35,8 @@ static READY: AtomicBool = AtomicBool::new(false);
 static SAVES_POWER: AtomicBool = AtomicBool::new(false);
 /// Where work goes that is not meant for a CPU: the housekeeping CPUs; before the start-up has got so far, any.
 static UNBOUND_CPUS: AtomicU64 = AtomicU64::new(u64::MAX);
+/// The CPUs that take workers.
+static USABLE: AtomicU64 = AtomicU64::new(0);
 /// For dealing work out to them in turn.
 static TURN: AtomicUsize = AtomicUsize::new(0);
 
@@ -43,7 +46,8 @@ pub(crate) fn make_cpu_pools() {
         let node = machine::cpu::node(cpu);
         let pool = |kind: usize| {
             let nice = if kind == 0 { 0 } else { -20 };
-            Pool::new((cpu * KINDS + kind) as u32, Some(cpu), node, nice)
+            let attributes = Attributes { nice, cpus: CpuMask::of(cpu) };
+            Pool::new((cpu * KINDS + kind) as u32, Some(cpu), node, attributes)
         };
         let fresh = CPU_POOLS.of(cpu).set([pool(0), pool(1)]).is_ok();
         assert!(fresh, "the workqueue starts once");
@@ -97,14 +101,24 @@ pub(crate) fn set_unbound_cpus(cpus: CpuMask) {
     UNBOUND_CPUS.store(cpus.bits(), Ordering::Relaxed);
 }
 
-/// The CPUs where a node's unbound workers run.
-pub(crate) fn unbound_cpus(node: NodeId) -> CpuMask {
-    let all = all_unbound_cpus();
-    let mut near = CpuMask::NONE;
-    for cpu in all.iter().filter(|&cpu| machine::cpu::node(cpu) == node) {
-        near = near.with(cpu);
+/// A CPU takes workers from now on, or no longer. Under `wq_attach`.
+pub(crate) fn set_usable(cpu: CpuId, usable: bool) {
+    if usable {
+        USABLE.fetch_or(1 << cpu, Ordering::SeqCst);
+    } else {
+        USABLE.fetch_and(!(1 << cpu), Ordering::SeqCst);
     }
-    if near.is_empty() { all } else { near }
+}
+
+/// The CPUs where a node's unbound workers run that are to be on some: the first of these sets of which a CPU takes workers.
+pub(crate) fn unbound_cpus(node: NodeId, wanted: CpuMask) -> CpuMask {
+    let all = all_unbound_cpus();
+    let allowed = all.and(wanted);
+    let is_near = |&cpu: &CpuId| machine::cpu::node(cpu) == node;
+    let near = allowed.iter().filter(is_near).fold(CpuMask::NONE, CpuMask::with);
+    let usable = CpuMask::from_bits(USABLE.load(Ordering::SeqCst));
+    let is_usable = |cpus: &CpuMask| !cpus.and(usable).is_empty();
+    [near, allowed].into_iter().find(is_usable).unwrap_or(all)
 }
 
 /// This CPU, or if work is to be kept off it, another in turn.
@@ -167,14 +181,17 @@ pub(crate) fn for_each(mut visit: impl FnMut(&Arc<Pool>)) {
     }
 }
 
-/// The unbound pool of a node with this nice value, for one more user; made if there is none. May sleep.
+/// The unbound pool of a node with these attributes, for one more user; made if there is none. May sleep.
 ///
 /// # Errors
 /// ENOMEM; as making a worker.
-pub(crate) fn get_unbound(nice: i8, node: NodeId) -> Result<Arc<Pool>, Errno> {
+pub(crate) fn get_unbound(attributes: Attributes, node: NodeId) -> Result<Arc<Pool>, Errno> {
     let (pool, fresh) = {
         let mut all = UNBOUND.lock_irq();
-        let fits = |shared: &&mut Shared| shared.pool.nice == nice && shared.pool.node == node;
+        let fits = |shared: &&mut Shared| {
+            let Pool { nice, wanted: cpus, node: of, .. } = *shared.pool;
+            shared.users != 0 && of == node && attributes == Attributes { nice, cpus }
+        };
         if let Some(shared) = all.iter_mut().find(fits) {
             shared.users += 1;
             (shared.pool.clone(), false)
@@ -182,7 +199,7 @@ pub(crate) fn get_unbound(nice: i8, node: NodeId) -> Result<Arc<Pool>, Errno> {
             all.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
             let first = (machine::cpu::count() * KINDS) as u32;
             let id = (first..).find(|&id| all.iter().all(|shared| shared.pool.id != id));
-            let pool = Pool::new(id.unwrap_or(u32::MAX), None, node, nice);
+            let pool = Pool::new(id.unwrap_or(u32::MAX), None, node, attributes);
             all.push(Shared { pool: pool.clone(), users: 1 });
             (pool, true)
         }
@@ -203,15 +220,21 @@ pub(crate) fn put(pool: &Arc<Pool>) {
     if pool.cpu.is_some() {
         return;
     }
-    let ended = {
+    let is_this = |shared: &Shared| Arc::ptr_eq(&shared.pool, pool);
+    let ends = {
         let mut all = UNBOUND.lock_irq();
-        let place = all.iter().position(|shared| shared.pool.id == pool.id);
-        place.and_then(|place| {
-            all[place].users -= 1;
-            (all[place].users == 0).then(|| all.swap_remove(place))
+        all.iter_mut().find(|shared| is_this(shared)).is_some_and(|shared| {
+            shared.users -= 1;
+            shared.users == 0
         })
     };
-    if ended.is_some() {
+    if ends {
         manager::end_pool(pool);
+        // Only now: as long as a pool has this number, an item that names it is there.
+        let ended = {
+            let mut all = UNBOUND.lock_irq();
+            all.iter().position(is_this).map(|place| all.swap_remove(place))
+        };
+        drop(ended);
     }
 }

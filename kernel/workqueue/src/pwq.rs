@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 
 use sync::List;
 
-use crate::flush::COLOURS;
+use crate::flush::{COLOURS, NO_COLOUR};
 use crate::home::Home;
 use crate::item::Node;
 use crate::pool::is_listed;
@@ -26,6 +26,8 @@ pub(crate) struct Pwq {
     /// Where what is queued now is at home: here, under the colour of now.
     home: Home,
     in_flight: [u32; COLOURS],
+    /// Of a retired row: the colours that flushes wait for, one bit each.
+    flushed: u16,
     /// What the queue's rescuer runs for this pool, and where that was at home.
     pub(crate) rescued: Option<(Arc<Node>, Home)>,
 }
@@ -42,6 +44,7 @@ impl Pwq {
             inactive: List::new(),
             home: Home::queued(0, 0),
             in_flight: [0; COLOURS],
+            flushed: 0,
             rescued: None,
         }
     }
@@ -51,11 +54,32 @@ impl Pwq {
         *self = Self { queue_id, index, home, ..Self::vacant() };
     }
 
-    /// The queue is made, and its items may come.
-    pub(crate) fn occupy(&mut self, queue: &Arc<Queue>) {
+    /// The queue is made, and its items may come, under this colour.
+    pub(crate) fn occupy(&mut self, queue: &Arc<Queue>, colour: u8) {
+        self.home = self.home.under(colour);
         self.cpu_intensive = queue.is_cpu_intensive();
         self.max_active = queue.max_active();
         self.queue = Some(queue.clone());
+    }
+
+    /// What is queued from now on goes elsewhere. What is here is done here, and the last that leaves is news.
+    pub(crate) fn retire(&mut self) {
+        let current = self.home.colour();
+        for colour in (0..COLOURS as u8).filter(|&colour| colour != current) {
+            if self.in_flight(colour) != 0 {
+                self.flushed |= 1 << colour;
+            }
+        }
+        self.home = self.home.under(NO_COLOUR);
+    }
+
+    fn is_retired(&self) -> bool {
+        self.home.colour() == NO_COLOUR
+    }
+
+    /// Whether it takes items of this queue.
+    pub(crate) fn takes_for(&self, queue_id: u64) -> bool {
+        self.queue_id == queue_id && !self.is_retired()
     }
 
     pub(crate) fn is_vacant(&self) -> bool {
@@ -99,6 +123,7 @@ impl Pwq {
     #[inline]
     pub(crate) fn enter(&mut self) -> (Home, bool) {
         let home = self.home;
+        debug_assert!(!self.is_retired(), "an item comes to a retired row");
         self.in_flight[usize::from(home.colour()) % COLOURS] += 1;
         if self.active >= self.max_active {
             return (home, false);
@@ -140,15 +165,25 @@ impl Pwq {
     }
 
     #[cold]
-    fn is_last_of(&self, colour: u8) -> bool {
-        self.queue.as_ref().is_some_and(|queue| queue.flush.one_pool_less(colour))
+    fn is_last_of(&mut self, colour: u8) -> bool {
+        let Some(queue) = &self.queue else { return false };
+        if !self.is_retired() {
+            return queue.flush.one_pool_less(colour);
+        }
+        let flushed = self.flushed & 1 << colour != 0;
+        self.flushed &= !(1 << colour);
+        (flushed && queue.flush.one_pool_less(colour)) | (self.unfinished() == 0)
     }
 
     /// What is queued from now on has another colour. Returns whether items of the old one are not done.
-    pub(crate) fn change_colour(&mut self, new: u8) -> bool {
-        let old = self.home.colour();
-        self.home = self.home.under(new);
-        self.in_flight(old) != 0
+    pub(crate) fn change_colour(&mut self, old: u8, new: u8) -> bool {
+        let unfinished = self.in_flight(old) != 0;
+        if !self.is_retired() {
+            self.home = self.home.under(new);
+        } else if unfinished {
+            self.flushed |= 1 << old;
+        }
+        unfinished
     }
 }
 
@@ -156,8 +191,9 @@ impl Pwq {
 pub(crate) struct News;
 
 impl News {
-    /// A flush of this queue may have ended. No pool locked.
+    /// A flush of this queue may have ended, or a retired row be idle. No pool locked.
     pub(crate) fn announce(queue: &Queue) {
         queue.flush.announce();
+        queue.look_at_retired();
     }
 }

@@ -16,9 +16,11 @@ use machine::CpuId;
 use sched::{Mutex, NameBuffer};
 use sync::{LockClass, SpinLock};
 
+use crate::change::Moved;
 use crate::flags::{DEFAULT_ACTIVE, MAX_ACTIVE, WqFlags};
 use crate::flush::{self, Flush};
 use crate::item::{DelayedWork, Node, Work, WorkItem};
+use crate::parts::{Attributes, Parts};
 use crate::pool::{Held, Pool};
 use crate::rescuer::{self, Rescuer};
 use crate::system::system_unbound_wq;
@@ -38,6 +40,10 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 const DRAINING: u32 = 1 << 0;
 /// Nobody may.
 const DESTROYED: u32 = 1 << 1;
+/// The first parts are not those that take items any more. For good: such a queue takes items on the slow path.
+const MOVED: u32 = 1 << 2;
+/// It is being destroyed: its attributes stay.
+const ENDING: u32 = 1 << 3;
 
 /// How much of a queue's name is kept.
 const NAME_LENGTH: usize = 24;
@@ -58,26 +64,6 @@ impl fmt::Display for Name {
     }
 }
 
-/// A queue's part in one pool.
-pub(crate) struct Part {
-    pub(crate) pool: Arc<Pool>,
-    /// The queue's row there.
-    slot: u16,
-}
-
-impl Part {
-    /// The queue's row in the pool.
-    pub(crate) const fn slot(&self) -> u32 {
-        self.slot as u32
-    }
-}
-
-/// Where items go that are queued on a CPU.
-struct Route {
-    pool: Arc<Pool>,
-    slot: u32,
-}
-
 /// A queue, as pools and timers hold it.
 pub(crate) struct Queue {
     pub(crate) id: u64,
@@ -85,19 +71,24 @@ pub(crate) struct Queue {
     pub(crate) flags: WqFlags,
     closed: AtomicU32,
     max_active: AtomicU32,
-    /// By CPU; by node, if unbound; one, if ordered.
-    parts: Vec<Part>,
-    /// By CPU: the part that takes what is queued there.
-    routes: Vec<Route>,
+    /// The parts that it was made with, which take items as long as it has not [`MOVED`].
+    pub(crate) first: Parts,
+    pub(crate) moved: SpinLock<Moved>,
     pub(crate) flush: Flush,
     pub(crate) rescuer: Rescuer,
     drainers: Mutex<u32>,
 }
 
 impl Queue {
+    /// Whether other parts than the first ones have items, or take them.
     #[inline]
-    pub(crate) fn parts(&self) -> &[Part] {
-        &self.parts
+    pub(crate) fn has_moved(&self) -> bool {
+        // Acquire pairs with the Release in `set_moved`.
+        self.closed.load(Ordering::Acquire) & MOVED != 0
+    }
+
+    pub(crate) fn set_moved(&self) {
+        self.closed.fetch_or(MOVED, Ordering::SeqCst);
     }
 
     pub(crate) fn is_cpu_intensive(&self) -> bool {
@@ -108,10 +99,31 @@ impl Queue {
         self.max_active.load(Ordering::Relaxed)
     }
 
-    /// Where an item goes that is queued on this CPU, or for another.
-    #[inline]
-    fn route(&self, cpu: Option<CpuId>) -> Option<&Route> {
-        self.routes.get(cpu.unwrap_or_else(pools::local_cpu))
+    /// Where an item goes that is queued on this CPU, or for another: calls a function with the lock of that pool and the row there. None if there is no
+    /// such CPU, or the queue takes nothing from the running code. Interrupts are off until the function returns.
+    fn with_route<R>(
+        &self,
+        cpu: Option<CpuId>,
+        insert: impl FnOnce(Held<'_>, &Pool, u32) -> R,
+    ) -> Option<R> {
+        let cpu = cpu.unwrap_or_else(pools::local_cpu);
+        loop {
+            let moved;
+            let route = if self.has_moved() {
+                moved = self.moved_route(cpu)?;
+                &moved
+            } else {
+                self.first.routes.get(cpu)?
+            };
+            let mut held = route.pool.lock();
+            if !self.takes() {
+                return None;
+            }
+            // Retired, or even another queue's by now: then there is another route.
+            if held.pwq(route.slot).takes_for(self.id) {
+                return Some(insert(held, &route.pool, route.slot));
+            }
+        }
     }
 
     /// Queues an item that is not pending. Any context.
@@ -121,7 +133,7 @@ impl Queue {
     #[inline]
     pub(crate) fn queue(&self, node: &Arc<Node>, cpu: Option<CpuId>) -> bool {
         let Some(here) = cpu.or_else(pools::this_cpu) else { return self.queue_slowly(node, cpu) };
-        let Some(route) = self.routes.get(here) else { return false };
+        let Some(route) = self.first.routes.get(here) else { return false };
         let Some(idle) = node.state.idle() else { return self.queue_slowly(node, cpu) };
         let mut held = match route.pool.lock_if_free() {
             Ok(held) => held,
@@ -149,17 +161,18 @@ impl Queue {
         if !node.state.may_claim() {
             return false;
         }
-        let Some(Route { pool, slot }) = self.route(cpu) else { return false };
         // Interrupts are off from the claim to the end: nobody above this code finds the item pending and nowhere.
-        let mut held = pool.lock();
-        if !self.takes() || !node.state.claim() {
-            return false;
-        }
-        tracepoints::queue_work(self, pool, node, cpu);
-        if held.insert(*slot, node.clone()) {
-            held.follow();
-        }
-        true
+        let queued = self.with_route(cpu, |mut held, pool, slot| {
+            let claimed = node.state.claim();
+            if claimed {
+                tracepoints::queue_work(self, pool, node, cpu);
+                if held.insert(slot, node.clone()) {
+                    held.follow();
+                }
+            }
+            claimed
+        });
+        queued == Some(true)
     }
 
     /// Queues an item that the caller has claimed. Any context, interrupts off. The reference goes along: once the item is queued,
@@ -172,20 +185,28 @@ impl Queue {
         node: Arc<Node>,
         cpu: Option<CpuId>,
     ) -> Result<(), Arc<Node>> {
-        if let Some(Route { pool, slot }) = self.route(cpu) {
-            let mut held = pool.lock();
-            if self.takes() {
-                tracepoints::queue_work(self, pool, &node, cpu);
-                if held.insert(*slot, node) {
-                    held.follow();
-                }
-                return Ok(());
+        let mut node = Some(node);
+        self.with_route(cpu, |mut held, pool, slot| {
+            let Some(node) = node.take() else { return };
+            tracepoints::queue_work(self, pool, &node, cpu);
+            if held.insert(slot, node) {
+                held.follow();
             }
-        }
+        });
+        let Some(node) = node else { return Ok(()) };
         if node.state.unclaim() {
             wait::announce(&node);
         }
         Err(node)
+    }
+
+    /// It is about to be destroyed.
+    pub(crate) fn set_ending(&self) {
+        self.closed.fetch_or(ENDING, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.closed.load(Ordering::SeqCst) & ENDING != 0
     }
 
     /// Whether it takes nothing any more, from anybody.
@@ -198,7 +219,7 @@ impl Queue {
     #[inline]
     fn takes(&self) -> bool {
         let closed = self.closed.load(Ordering::Relaxed);
-        closed == 0 || self.takes_although(closed)
+        closed & (DRAINING | DESTROYED) == 0 || self.takes_although(closed)
     }
 
     #[cold]
@@ -211,7 +232,10 @@ impl Queue {
     }
 
     fn is_idle(&self) -> bool {
-        self.parts().iter().all(|part| part.pool.lock().pwq(part.slot()).is_idle())
+        let mut idle = true;
+        // So that no part comes or goes meanwhile.
+        with_all(|| self.for_each_part(|part| idle &= part.is_idle()));
+        idle
     }
 
     /// Whether one of its own items is about to wait for it. It would wait for ever.
@@ -257,10 +281,6 @@ impl Queue {
         self.leave_pools();
     }
 
-    fn leave_pools(&self) {
-        leave(&self.parts);
-    }
-
     /// See [`WorkQueue::set_max_active`].
     pub(crate) fn set_max_active(&self, max_active: u32) {
         if self.flags.contains(WqFlags::ORDERED) {
@@ -277,9 +297,7 @@ impl Queue {
     pub(crate) fn adjust_max_active(&self) {
         let frozen = self.flags.contains(WqFlags::FREEZABLE) && freeze::is_freezing();
         let max_active = if frozen { 0 } else { self.max_active() };
-        for part in self.parts() {
-            part.pool.lock().set_max_active(part.slot(), max_active);
-        }
+        self.for_each_part(|part| part.pool.lock().set_max_active(part.slot(), max_active));
     }
 }
 
@@ -289,6 +307,13 @@ impl Queue {
 fn follow(mut held: Held<'_>) -> bool {
     held.follow();
     true
+}
+
+/// Calls a function with the list of queues locked: freezing is not begun or ended meanwhile, and no queue's parts change. Any context; it may
+/// lock pools.
+pub(crate) fn with_all<R>(function: impl FnOnce() -> R) -> R {
+    let _all = QUEUES.lock_irq();
+    function()
 }
 
 /// Visits all queues. Any context; `visit` may lock pools.
@@ -383,94 +408,22 @@ fn prepare(
     let mut buffer = NameBuffer::new();
     buffer.format(name);
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-    let parts = make_parts(id, flags)?;
-    let routes = match make_routes(&parts, flags) {
-        Ok(routes) => routes,
-        Err(error) => {
-            leave(&parts);
-            return Err(error);
-        }
-    };
+    let attributes = Attributes::of(flags);
+    let first = Parts::make(id, flags, attributes)?;
     let queue = Arc::new(Queue {
         id,
         name: Arc::new(Name(buffer)),
         flags,
         closed: AtomicU32::new(0),
         max_active: AtomicU32::new(max_active),
-        parts,
-        routes,
+        first,
+        moved: Moved::nowhere(attributes),
         flush: Flush::new(),
         rescuer: Rescuer::new(),
         drainers: Mutex::new(&DRAIN_LOCK, 0),
     });
-    for part in queue.parts() {
-        part.pool.occupy_row(part.slot(), &queue);
-    }
+    queue.first.occupy(&queue, 0);
     Ok(queue)
-}
-
-/// Keeps rows for a queue in all pools that it needs. May sleep.
-///
-/// # Errors
-/// ENOMEM; as making a worker.
-fn make_parts(id: u64, flags: WqFlags) -> Result<Vec<Part>, Errno> {
-    let nice = if flags.contains(WqFlags::HIGHPRI) { -20 } else { 0 };
-    let count = match () {
-        () if flags.contains(WqFlags::ORDERED) => 1,
-        () if flags.contains(WqFlags::UNBOUND) => pools::nodes(),
-        () => machine::cpu::count(),
-    };
-    let mut parts = Vec::new();
-    parts.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-    for index in 0..count {
-        let pool = if flags.contains(WqFlags::UNBOUND) {
-            pools::get_unbound(nice, index)
-        } else {
-            pools::of_cpu(index, nice)
-        };
-        let part = pool.and_then(|pool| {
-            let slot = pool.reserve_row(id, index).inspect_err(|_| pools::put(&pool))?;
-            Ok(Part { pool, slot })
-        });
-        match part {
-            Ok(part) => parts.push(part),
-            Err(error) => {
-                leave(&parts);
-                return Err(error);
-            }
-        }
-    }
-    Ok(parts)
-}
-
-/// Frees the rows of a queue that has no items. May sleep.
-fn leave(parts: &[Part]) {
-    for part in parts {
-        part.pool.remove_queue(part.slot());
-        pools::put(&part.pool);
-    }
-}
-
-/// Says which part takes what is queued on a CPU.
-///
-/// # Errors
-/// ENOMEM.
-fn make_routes(parts: &[Part], flags: WqFlags) -> Result<Vec<Route>, Errno> {
-    let cpus = machine::cpu::count();
-    let mut routes = Vec::new();
-    routes.try_reserve_exact(cpus).map_err(|_| Errno::ENOMEM)?;
-    let part_for = |cpu: CpuId| match () {
-        () if flags.contains(WqFlags::ORDERED) => 0,
-        () if flags.contains(WqFlags::UNBOUND) => machine::cpu::node(cpu),
-        () => cpu,
-    };
-    routes.extend(
-        (0..cpus)
-            .map(part_for)
-            .filter_map(|index| parts.get(index))
-            .map(|part| Route { pool: part.pool.clone(), slot: part.slot() }),
-    );
-    Ok(routes)
 }
 
 impl WorkQueue {
@@ -545,9 +498,8 @@ impl WorkQueue {
 
     /// Whether items queued for a CPU are held back (`workqueue_congested`). Any context.
     pub fn is_congested(&self, cpu: CpuId) -> bool {
-        self.queue
-            .route(Some(cpu))
-            .is_some_and(|route| !route.pool.lock().pwq(route.slot).inactive().is_empty())
+        let route = self.queue.moved_route(cpu);
+        route.is_some_and(|route| !route.pool.lock().pwq(route.slot).inactive().is_empty())
     }
 
     /// Does what is queued and ends the queue. What timers would queue on it later is not done. May sleep.

@@ -5,6 +5,7 @@ use core::fmt;
 use sched::{NameBuffer, Task, WORK_LENGTH};
 use sync::IrqGuard;
 
+use crate::parts::Part;
 use crate::pool::{Pool, State};
 use crate::pwq::Pwq;
 use crate::queue::Queue;
@@ -47,14 +48,16 @@ pub fn workers_of(cpu: machine::CpuId) -> usize {
 pub fn show_workqueue_state() {
     log::info!("Showing busy workqueues and worker pools:");
     queue::for_each(|queue| {
-        let is_busy = |part: &queue::Part| !part.pool.lock().pwq(part.slot()).is_idle();
-        if !queue.parts().iter().any(is_busy) {
-            return;
-        }
-        log::info!("workqueue {}: flags={:#x}", queue.name, queue.flags.bits());
-        for part in queue.parts().iter().filter(|&part| is_busy(part)) {
+        let mut first = true;
+        queue.for_each_part(|part| {
+            if part.is_idle() {
+                return;
+            }
+            if core::mem::replace(&mut first, false) {
+                log::info!("workqueue {}: flags={:#x}", queue.name, queue.flags.bits());
+            }
             show_part(queue, part);
-        }
+        });
     });
     pools::for_each(|pool| show_pool(pool));
 }
@@ -84,7 +87,7 @@ fn text(buffer: &NameBuffer<LINE>) -> &str {
     core::str::from_utf8(buffer.as_bytes()).unwrap_or("?")
 }
 
-fn show_part(queue: &Queue, part: &queue::Part) {
+fn show_part(queue: &Queue, part: &Part) {
     let pool = &*part.pool;
     let about = Describe(pool);
     let mut first = NameBuffer::<LINE>::new();

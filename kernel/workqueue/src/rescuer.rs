@@ -18,7 +18,7 @@
 
 use alloc::sync::Arc;
 use core::mem;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use errno::Errno;
 use kthread::{Builder, Handle, This};
@@ -26,6 +26,7 @@ use sched::{Attributes, CpuMask, Slot, state};
 use sync::{LockClass, Once, SpinLock};
 
 use crate::item::{DelayedWork, Running, WorkItem};
+use crate::parts::Part;
 use crate::queue::{self, Queue};
 use crate::system::system_unbound_wq;
 use crate::worker::{self, Kind, Tag};
@@ -126,8 +127,7 @@ pub(crate) fn call(queue: &Queue, part: usize) {
 /// A rescuer's function; of its own, so that its name shows in `/proc/PID/wchan`.
 #[inline(never)]
 fn live(this: &This, queue: &Arc<Queue>) -> i32 {
-    let part = AtomicU32::new(0);
-    let tag = Arc::new(Tag::new(Kind::Rescuer { queue: queue.clone(), part }));
+    let tag = Arc::new(Tag::new(Kind::Rescuer { queue: queue.clone() }));
     sched::current().attach(Slot::Worker, tag.clone());
     loop {
         sched::set_current_state(state::UNINTERRUPTIBLE | state::NOLOAD);
@@ -141,8 +141,10 @@ fn live(this: &This, queue: &Arc<Queue>) -> i32 {
             continue;
         }
         sched::set_current_running();
-        for part in (0..queue.parts().len()).filter(|part| calls & 1 << part != 0) {
-            rescue(queue, part, &tag);
+        for number in (0..queue.part_count()).rev() {
+            if let Some(part) = queue.part(number).filter(|part| calls & 1 << part.index() != 0) {
+                rescue(queue, &part, &tag);
+            }
         }
         // Wherever it is, until it is called again.
         let _ = sched::set_allowed(&sched::current_ref(), CpuMask::ALL);
@@ -150,18 +152,18 @@ fn live(this: &This, queue: &Arc<Queue>) -> i32 {
 }
 
 /// Runs what the queue has waiting in one pool.
-fn rescue(queue: &Arc<Queue>, index: usize, tag: &Tag) {
-    let Some(part) = queue.parts().get(index) else { return };
+fn rescue(queue: &Arc<Queue>, part: &Part, tag: &Tag) {
     let (pool, slot) = (&part.pool, part.slot());
-    if let Kind::Rescuer { part, .. } = &tag.kind {
-        part.store(index as u32, Relaxed);
-    }
     // If the CPU is gone, anywhere is right.
     let _ = sched::set_allowed(&sched::current_ref(), pool.cpus());
     let mut held = pool.lock();
     // No more than there are now: an item that queues itself must not keep the rescuer from the other pools.
     let waiting = held.worklist().iter().filter(|node| node.home.get().slot() == slot).count();
     for _ in 0..waiting {
+        // A retired row is freed when it is idle, and may be another queue's by now.
+        if held.pwq(slot).queue_id != queue.id {
+            return;
+        }
         let Some((node, home)) = held.next_item_of(slot) else { break };
         held.note_progress();
         held.pwq(slot).rescued = Some((node.clone(), home));
@@ -182,9 +184,10 @@ fn rescue(queue: &Arc<Queue>, index: usize, tag: &Tag) {
         held = pool.lock();
     }
     if held.need_to_make_worker()
+        && held.pwq(slot).queue_id == queue.id
         && held.worklist().iter().any(|node| node.home.get().slot() == slot)
     {
-        queue.rescuer.calls.fetch_or(1 << index, SeqCst);
+        queue.rescuer.calls.fetch_or(1 << part.index(), SeqCst);
     }
     // The rescuer may have made what kept the pool waiting go on.
     if held.need_more_workers() {
@@ -194,7 +197,7 @@ fn rescue(queue: &Arc<Queue>, index: usize, tag: &Tag) {
 
 /// The running rescuer dies: of the item that it runs for a part of its queue, or of what goes with an item's last reference. The item has
 /// ended; for the others, pools that are still in need call again. Any context, no lock held.
-pub(crate) fn dies(queue: &Queue, index: usize) {
+pub(crate) fn dies(queue: &Queue) {
     log::error!("workqueue: the rescuer of {} has died, and is replaced", queue.name);
     // Before anybody who waits for the item learns of its end.
     let mut thread = queue.rescuer.thread.lock_irq();
@@ -203,9 +206,13 @@ pub(crate) fn dies(queue: &Queue, index: usize) {
         other => other,
     };
     drop(thread);
-    if let Some(part) = queue.parts().get(index) {
+    for number in (0..queue.part_count()).rev() {
+        let Some(part) = queue.part(number) else { continue };
         let mut held = part.pool.lock();
-        if let Some((node, home)) = held.pwq(part.slot()).rescued.take() {
+        let pwq = held.pwq(part.slot());
+        if pwq.queue_id == queue.id
+            && let Some((node, home)) = pwq.rescued.take()
+        {
             worker::bury_item(&part.pool, held, home, &node);
         }
     }

@@ -7,7 +7,7 @@ use sync::{LockClass, Once, SpinLock};
 use crate::flags::WqFlags;
 use crate::item::{Running, Work, WorkItem};
 use crate::queue::{self, WorkQueue, alloc_workqueue};
-use crate::{cpus, freeze, manager, pools, rescuer, stranded, worker};
+use crate::{change, cpus, freeze, manager, pools, rescuer, stranded, worker};
 
 macro_rules! system_queues {
     ($($(#[$doc:meta])* $function:ident, $slot:ident, $name:literal, $flags:expr;)*) => {
@@ -65,6 +65,7 @@ pub fn early_init() {
     }
     rescuer::init();
     stranded::init();
+    change::init();
     sched::set_worker_hooks(&worker::HOOKS);
     kthread::oops::set_death_hook(worker::thread_dies);
     kthread::freezer::set_freezable_work(&freeze::WORK);

@@ -1,7 +1,7 @@
 //! The life of a worker.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use sched::{Slot, TaskFlags, WorkerHooks, state};
 use sync::{IrqGuard, LockClass, Shown, SpinLock};
@@ -33,15 +33,15 @@ pub(crate) struct Tag {
 pub(crate) enum Kind {
     /// One of a pool's.
     Pool { pool: Arc<Pool>, id: u32 },
-    /// A queue's rescuer, with the part of the queue that it helps out.
-    Rescuer { queue: Arc<Queue>, part: AtomicU32 },
+    /// A queue's rescuer.
+    Rescuer { queue: Arc<Queue> },
 }
 
 impl Tag {
     pub(crate) fn new(kind: Kind) -> Self {
         let name = match &kind {
             Kind::Pool { .. } => Name::default(),
-            Kind::Rescuer { queue, .. } => *queue.name,
+            Kind::Rescuer { queue } => *queue.name,
         };
         let name = SpinLock::new(&NAME_LOCK, name);
         Self { kind, queue: AtomicU64::new(0), name, current: Shown::new() }
@@ -85,7 +85,7 @@ pub(crate) fn runs_item_of(queue: &Queue) -> bool {
 pub(crate) fn works_for(queue: &Queue) -> bool {
     runs_item_of(queue)
         || Tag::of(&sched::current()).is_some_and(
-            |tag| matches!(&tag.kind, Kind::Rescuer { queue: of, .. } if of.id == queue.id),
+            |tag| matches!(&tag.kind, Kind::Rescuer { queue: of } if of.id == queue.id),
         )
 }
 
@@ -213,7 +213,8 @@ fn series<'p>(
     if matches!(end, End::Out) && !news {
         return held;
     }
-    let queue = news.then(|| held.pwq(slot).queue());
+    // If somebody else has counted the last ones out, the row may be free by now: nobody waits then.
+    let queue = if news { held.pwq(slot).queue_ref().cloned() } else { None };
     drop(held);
     if let Some(queue) = queue {
         News::announce(&queue);
@@ -384,7 +385,7 @@ pub(crate) fn thread_dies() {
             drop(held);
             pool.news.wake_all();
         }
-        Kind::Rescuer { queue, part } => rescuer::dies(queue, part.load(Relaxed) as usize),
+        Kind::Rescuer { queue } => rescuer::dies(queue),
     }
 }
 

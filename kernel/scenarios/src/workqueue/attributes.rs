@@ -38,7 +38,14 @@ fn names() -> Vec<String> {
     SHOWN.lock().iter().map(|queue| queue.name().to_string()).collect()
 }
 
-fn find(name: &str) -> Shown {
+/// Has queues that are shown known to this file.
+pub(super) fn watch() {
+    let observer = Observer { added, removed };
+    // Once in a kernel; in the next round it knows of the queue by now.
+    assert!(matches!(attributes::set_observer(observer), Ok(()) | Err(Errno::EBUSY)));
+}
+
+pub(super) fn find(name: &str) -> Shown {
     let found = SHOWN.lock().iter().find(|queue| queue.name() == name).cloned();
     found.expect("it is shown")
 }
@@ -46,9 +53,7 @@ fn find(name: &str) -> Shown {
 pub(crate) fn shown_queues() {
     let make = |name: &str, flags| alloc_workqueue(format_args!("{name}"), flags, 0);
     let early = make("early", WqFlags::SYSFS).expect("a queue can be made");
-    let observer = Observer { added, removed };
-    // Once in a kernel; in the next round it knows of the queue by now.
-    assert!(matches!(attributes::set_observer(observer), Ok(()) | Err(Errno::EBUSY)));
+    watch();
     assert_eq!(names(), ["early"]);
     let late = make("late", WqFlags::SYSFS | WqFlags::UNBOUND).expect("a queue can be made");
     let hidden = make("hidden", WqFlags::empty()).expect("a queue can be made");

@@ -9,6 +9,7 @@ use crate::tools::dawdle;
 
 pub(crate) mod attributes;
 pub(crate) mod cancel;
+pub(crate) mod changes;
 pub(crate) mod flush;
 pub(crate) mod hand;
 pub(crate) mod items;

@@ -94,12 +94,18 @@ fn attributes_of_queues(lab: &Lab) -> Result<()> {
         cd $q; stat -c '%a %n' per_cpu max_active pool_ids; cat per_cpu cpumask numa
         grep -c '^0:[0-9]*$' pool_ids; grep -c '^-*[0-9]*$' nice
         put max_active 5; put max_active 0; put max_active -1; put max_active x; put max_active 100000; put max_active 256
-        sleep 0.2"
+        stat -c '%a %n' nice cpumask uevent; before=$(cat pool_ids)
+        put nice 5; put nice 20; put nice -21; put nice x; [ \"$(cat pool_ids)\" = \"$before\" ] || echo other pools
+        put cpumask 2; put cpumask 0; put cpumask x; put cpumask 3; put nice 0
+        readlink subsystem; readlink /sys/bus/workqueue/devices/$q | sed s/$q/Q/; cat uevent; sleep 0.2"
     );
     lab.guest().cpus(2).sh(&script)?.prints(
         "644 cpumask\n3\n0 2\n1 2\n1 2\n0 3\n0 1\n0 3\n\
          444 per_cpu\n644 max_active\n444 pool_ids\n0\n3\n1\n1\n1\n\
-         0 5\n1 5\n1 5\n1 5\n0 512\n0 256\n",
+         0 5\n1 5\n1 5\n1 5\n0 512\n0 256\n\
+         644 nice\n644 cpumask\n644 uevent\n0 5\n1 5\n1 5\n1 5\nother pools\n\
+         0 2\n0 0\n1 0\n0 3\n0 0\n\
+         ../../../../bus/workqueue\n../../../devices/virtual/workqueue/Q\n",
     )
 }
 
@@ -114,11 +120,13 @@ fn attributes_act(lab: &Lab) -> Result<()> {
         where() {{ for p in $(ps -o pid,comm | awk '$2 ~ /^kworker\\/u/ {{ print $1 }}'); do
             grep Cpus_allowed_list /proc/$p/status; done | sort -u | cut -f 2 | tr '\\n' ' '; echo; }}
         where; echo 2 > cpumask; where; echo 3 > cpumask; where
-        echo 5 2>&- > lkdtm_unbound/nice; echo $?"
+        nices() {{ for p in $(ps -o pid,comm | awk '$2 ~ /^kworker\\/u/ {{ print $1 }}'); do
+            cut -d ' ' -f 19 /proc/$p/stat; done | sort -n | uniq | tr '\\n' ' '; echo; }}
+        cd lkdtm_unbound; nices; echo 5 > nice; echo 1 > cpumask; nices; where; echo -20 > nice; echo 3 > cpumask; nices"
     );
     lab.guest().cpus(2).sh(&script)?.prints(
-        "cpumask\nlkdtm\nlkdtm_unbound\nmax_active\nper_cpu\n1\n256\n7\n-20\n\
+        "cpumask\nlkdtm\nlkdtm_unbound\nuevent\nmax_active\nper_cpu\nsubsystem\nuevent\n1\n256\n7\n-20\n\
          3 of 8 items were active at once\n1 of 8 items were active at once\n\
-         0-1 \n1 \n0-1 \n1\n",
+         0-1 \n1 \n0-1 \n-20 0 \n0 5 \n0 0-1 \n-20 0 \n",
     )
 }
