@@ -69,6 +69,8 @@ bitflags! {
         const SETFCAP = 1 << 31;
         /// Read the kernel log.
         const SYSLOG = 1 << 34;
+        /// Have a machine woken.
+        const WAKE_ALARM = 1 << 35;
         /// All the others that Linux knows, so that masks survive a round trip.
         const _ = (1 << 41) - 1;
     }

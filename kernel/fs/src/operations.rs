@@ -65,6 +65,14 @@ pub trait FileOperations: Any + Send + Sync {
         Err(Errno::ENOTTY)
     }
 
+    /// Writes what `/proc/PID/fdinfo` tells of this kind of file alone. Does not sleep.
+    ///
+    /// # Errors
+    /// What `to` says.
+    fn show_info(&self, _to: &mut dyn core::fmt::Write) -> core::fmt::Result {
+        Ok(())
+    }
+
     /// Whether the file can be mapped into memory; `page` is asked only then.
     fn is_mappable(&self) -> bool {
         false

@@ -59,6 +59,7 @@ fn subsystems() -> Result<()> {
     crate::crash::register()?;
     crate::vdso::install()?;
     syscall::init();
+    procfs::set_timers(syscall::show_timers)?;
     start::set_user_fault(syscall::user_fault);
     start::set_console_input(tty::input_interrupt);
     Ok(())

@@ -40,6 +40,14 @@ impl IntervalTimer {
         }
     }
 
+    /// How finely its time is looked at, in nanoseconds; 0: as finely as it is counted.
+    fn grain(self) -> u64 {
+        match self {
+            Self::Real => 0,
+            Self::Virtual | Self::Prof => time::JIFFY,
+        }
+    }
+
     fn base(self, process: &Arc<Process>) -> TimeBase {
         let process = Arc::downgrade(process);
         match self {
@@ -113,8 +121,11 @@ impl IntervalTimers {
         let armed = *made.armed.lock_irq();
         let value = match armed.deadline {
             0 => 0,
-            // One that is about to expire is still on.
-            deadline => deadline.saturating_sub(made.timer.now().unwrap_or(0)).max(1),
+            // One that is about to expire is still on; one on CPU time will be at the next tick.
+            deadline => match deadline.saturating_sub(made.timer.now().unwrap_or(0)) {
+                0 => which.grain().max(1),
+                left => left,
+            },
         };
         TimerSetting { value, interval: armed.interval }
     }
@@ -136,7 +147,8 @@ impl IntervalTimers {
             return Ok(());
         }
         let now = made.timer.now().ok_or(Errno::ESRCH)?;
-        let deadline = now.saturating_add(setting.value);
+        // CPU time is looked at in ticks, and the one that goes on counts for none.
+        let deadline = now.saturating_add(setting.value).saturating_add(which.grain());
         made.set(Armed { deadline, interval: setting.interval });
         Ok(())
     }

@@ -33,6 +33,7 @@ use errno::Result;
 use kernfs::{Directory, Tree};
 use sync::Once;
 
+pub use pid::{ShowTimers, set_timers};
 pub use sysctl::{Sysctl, register_sysctl};
 
 /// The inode numbers of registered files start here; below are the root's own, above those of

@@ -86,6 +86,7 @@ mod wait;
 mod xattr;
 
 pub use execute::run_program;
+pub use posix_timer::show_timers;
 pub use user_loop::user_fault;
 
 /// Ties this crate to those below it; once, before the first user task.

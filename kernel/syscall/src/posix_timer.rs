@@ -5,11 +5,14 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
+use core::fmt;
 
 use errno::{Errno, Result};
 use process::signal::Details;
 use process::signal::info::SI_TIMER;
-use process::{ClockTimer, Process, SigInfo, Signal, signal_process, signal_thread};
+use process::{
+    ClockTimer, PidNamespace, Process, SigInfo, Signal, Thread, signal_process, signal_thread,
+};
 use sched::Task;
 use sync::{LockClass, Once, SpinLock};
 use time::Moment;
@@ -55,6 +58,9 @@ struct Setting {
 struct Alarm {
     id: i32,
     value: u64,
+    /// As they were given, to be shown: the signal, also if none is sent, and how it is to be sent.
+    signal_number: i32,
+    notify: i32,
     signal: Option<Signal>,
     receiver: Receiver,
     setting: SpinLock<Setting>,
@@ -62,6 +68,8 @@ struct Alarm {
 
 struct PosixTimer {
     clock: Clock,
+    /// The clock's number, as it was given.
+    number: i32,
     alarm: Arc<Alarm>,
     timer: Arc<ClockTimer>,
 }
@@ -114,7 +122,7 @@ impl Alarm {
 }
 
 impl PosixTimer {
-    fn new(clock: Clock, alarm: Arc<Alarm>) -> Result<Self> {
+    fn new(number: i32, clock: Clock, alarm: Arc<Alarm>) -> Result<Self> {
         let of_timer = alarm.clone();
         // The function starts the timer again, so it has to know it, without keeping it.
         let itself: Arc<Once<Weak<ClockTimer>>> = Arc::new(Once::new());
@@ -127,7 +135,7 @@ impl PosixTimer {
         })?);
         // It is new, and nobody else's.
         let _ = itself.set(Arc::downgrade(&timer));
-        Ok(Self { clock, alarm, timer })
+        Ok(Self { clock, number, alarm, timer })
     }
 
     fn show(&self) -> IntervalTimespec {
@@ -141,6 +149,30 @@ impl PosixTimer {
             interval: Timespec::from_nanoseconds(setting.interval),
             value: Timespec::from_nanoseconds(left),
         }
+    }
+
+    fn describe(
+        &self,
+        id: i32,
+        process: &Process,
+        namespace: &PidNamespace,
+        to: &mut dyn fmt::Write,
+    ) -> fmt::Result {
+        let Alarm { value, signal_number, notify, receiver, .. } = &*self.alarm;
+        let how = match notify & !SIGEV_THREAD_ID {
+            SIGEV_NONE => "none",
+            SIGEV_THREAD => "thread",
+            _ => "signal",
+        };
+        let (whose, number) = match receiver {
+            Receiver::Thread(thread) => {
+                let number = |task: Arc<Task>| Thread::of(&task).number_in(namespace);
+                ("tid", thread.upgrade().map_or(0, number))
+            }
+            _ => ("pid", process.pid().number_in(namespace)),
+        };
+        writeln!(to, "ID: {id}\nsignal: {signal_number}/{value:016x}")?;
+        writeln!(to, "notify: {how}/{whose}.{number}\nClockID: {}", self.number)
     }
 
     fn set(&self, absolute: bool, value: u64, interval: u64) {
@@ -191,7 +223,9 @@ fn alarm_of(process: &Arc<Process>, id: i32, event: Option<SigEvent>) -> Result<
     let whole = || Receiver::Process(Arc::downgrade(process));
     let Some(event) = event else {
         let signal = Some(Signal::SIGALRM);
-        return Ok(Alarm { id, value: id as u64, signal, receiver: whole(), setting });
+        let (signal_number, notify) = (Signal::SIGALRM.number() as i32, SIGEV_SIGNAL);
+        let (value, receiver) = (id as u64, whole());
+        return Ok(Alarm { id, value, signal_number, notify, signal, receiver, setting });
     };
     let signal = || {
         let number = u32::try_from(event.signal).ok();
@@ -211,24 +245,25 @@ fn alarm_of(process: &Arc<Process>, id: i32, event: Option<SigEvent>) -> Result<
         }
         _ => return Err(Errno::EINVAL),
     };
-    Ok(Alarm { id, value: event.value, signal, receiver, setting })
+    let SigEvent { value, signal: signal_number, notify, .. } = event;
+    Ok(Alarm { id, value, signal_number, notify, signal, receiver, setting })
 }
 
 /// `timer_create`.
 pub(crate) fn timer_create(
-    clock: i32,
+    number: i32,
     event: UserPtr<SigEvent>,
     result: UserPtr<i32>,
 ) -> Result<usize> {
     ::memory::require_free()?;
-    let clock = Clock::waitable(clock)?;
+    let clock = Clock::waitable(number)?;
     let event = event.non_null().map(UserPtr::read).transpose()?;
     let process = current::process();
     // Two threads may find the same number: who inserts second tries again.
     loop {
         let id = free_number(&process)?;
         let alarm = Arc::new(alarm_of(&process, id, event)?);
-        let timer = Arc::new(PosixTimer::new(clock, alarm)?);
+        let timer = Arc::new(PosixTimer::new(number, clock, alarm)?);
         let mut timers = TIMERS.lock_irq();
         if timers.contains_key(&(key(&process), id)) {
             continue;
@@ -277,6 +312,31 @@ pub(crate) fn timer_delete(id: i32) -> Result<usize> {
     let timer = removed.ok_or(Errno::EINVAL)?;
     timer.timer.cancel_sync();
     Ok(0)
+}
+
+/// Shows a process's timers, as `/proc/PID/timers` does, with the numbers of a namespace.
+///
+/// # Errors
+/// What `to` says.
+pub fn show_timers(
+    process: &Arc<Process>,
+    namespace: &PidNamespace,
+    to: &mut dyn fmt::Write,
+) -> fmt::Result {
+    let mut from = 0;
+    loop {
+        // One at a time: writing takes memory.
+        let (first, last) = ((key(process), from), (key(process), i32::MAX));
+        let next = TIMERS
+            .lock_irq()
+            .range(first..=last)
+            .next()
+            .map(|(&(_, id), timer)| (id, timer.clone()));
+        let Some((id, timer)) = next else { return Ok(()) };
+        timer.describe(id, process, namespace, to)?;
+        let Some(following) = id.checked_add(1) else { return Ok(()) };
+        from = following;
+    }
 }
 
 /// The running thread takes a timer's signal, which stands for so many expirations more.

@@ -1,10 +1,11 @@
 //! `timerfd`: a timer that can be waited for.
 
 use alloc::sync::Arc;
+use core::fmt;
 
-use ::time::{DateTimer, HrTimer, Moment};
+use ::time::{DateTimer, HrTimer, Moment, SECOND};
 use errno::{Errno, Result};
-use fs::{File, FileOperations, OpenFlags, PollEvents, PollTable, Sink};
+use fs::{Capabilities, File, FileOperations, OpenFlags, PollEvents, PollTable, Sink};
 use process::ClockTimer;
 use sched::{Sleep, WaitQueue};
 use sync::{LockClass, SpinLock};
@@ -19,6 +20,8 @@ static SETTING_LOCK: LockClass = LockClass::new("timerfd");
 
 const TFD_TIMER_ABSTIME: u32 = 1;
 const TFD_TIMER_CANCEL_ON_SET: u32 = 2;
+/// `_IOW('T', 0, u64)`
+const TFD_IOC_SET_TICKS: u32 = 0x4008_5400;
 
 /// When a timer expires, and whether its owner is to learn that the date was set.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,11 +34,20 @@ struct Setting {
     watches_date: bool,
     /// The date was set, and the owner does not know yet.
     date_was_set: bool,
+    /// The flags with which it was set.
+    flags: u32,
+    /// Expirations that somebody says there have been (`TFD_IOC_SET_TICKS`), less those that were there then.
+    given: Option<u64>,
 }
 
 impl Setting {
     /// How many times it has expired by `now`, on its clock, since the last call.
     fn take_expirations(&mut self, now: u64) -> u64 {
+        let given = self.given.take().unwrap_or(0);
+        self.take_own(now).saturating_add(given)
+    }
+
+    fn take_own(&mut self, now: u64) -> u64 {
         let Some(next) = self.next.filter(|next| next.value() <= now) else {
             return 0;
         };
@@ -55,6 +67,25 @@ impl Setting {
 
     fn now(&self) -> u64 {
         self.next.map_or(0, Moment::now)
+    }
+
+    fn has_expired(&self) -> bool {
+        self.next.is_some_and(Moment::has_come)
+    }
+
+    /// Whether there is something to be read.
+    fn has_ticks(&self) -> bool {
+        self.has_expired() || self.given.is_some_and(|given| given != 0)
+    }
+
+    /// How many expirations have been noticed; those that an interval has missed are counted when they are read.
+    fn ticks(&self) -> u64 {
+        self.given.unwrap_or(0) + u64::from(self.has_expired())
+    }
+
+    /// Says how many there have been.
+    fn set_ticks(&mut self, ticks: u64) {
+        self.given = Some(ticks - u64::from(self.has_expired()));
     }
 }
 
@@ -79,12 +110,14 @@ impl Shared {
 
 struct TimerFd {
     clock: Clock,
+    /// The clock's number.
+    number: i32,
     shared: Arc<Shared>,
     timer: ClockTimer,
 }
 
 impl TimerFd {
-    fn new(clock: Clock) -> Self {
+    fn new(clock: Clock, number: i32) -> Self {
         let shared = Arc::new(Shared {
             setting: SpinLock::new(&SETTING_LOCK, Setting::default()),
             expired: Arc::new(WaitQueue::new()),
@@ -97,7 +130,7 @@ impl TimerFd {
         } else {
             ClockTimer::Monotonic(HrTimer::new(expire))
         };
-        Self { clock, shared, timer }
+        Self { clock, number, shared, timer }
     }
 
     /// The timer waits for what is set.
@@ -163,7 +196,8 @@ impl TimerFd {
             let watches_date = flags & TFD_TIMER_CANCEL_ON_SET != 0
                 && is_absolute
                 && self.clock == Clock::Realtime;
-            *setting = Setting { next, interval, watches_date, ..*setting };
+            let date_was_set = setting.date_was_set;
+            *setting = Setting { next, interval, watches_date, date_was_set, flags, given: None };
             next.is_some() && setting.take_cancellation()
         };
         self.follow();
@@ -192,29 +226,57 @@ impl FileOperations for TimerFd {
         table.add(&self.shared.expired);
         let setting = *self.shared.setting.lock_irq();
         let is_cancelled = setting.watches_date && setting.date_was_set;
-        if is_cancelled || setting.next.is_some_and(Moment::has_come) {
-            PollEvents::READABLE
-        } else {
-            PollEvents::empty()
-        }
+        if is_cancelled || setting.has_ticks() { PollEvents::READABLE } else { PollEvents::empty() }
     }
 
     fn is_pollable(&self) -> bool {
         true
     }
+
+    fn ioctl(&self, _: &File, command: u32, argument: usize) -> Result<usize> {
+        if command != TFD_IOC_SET_TICKS {
+            return Err(Errno::ENOTTY);
+        }
+        let ticks = UserPtr::<u64>::new(argument).read()?;
+        if ticks == 0 {
+            return Err(Errno::EINVAL);
+        }
+        {
+            let mut setting = self.shared.setting.lock_irq();
+            if setting.take_cancellation() {
+                return Err(Errno::ECANCELED);
+            }
+            setting.set_ticks(ticks);
+        }
+        self.shared.expired.wake_all();
+        Ok(0)
+    }
+
+    fn show_info(&self, to: &mut dyn fmt::Write) -> fmt::Result {
+        let setting = *self.shared.setting.lock_irq();
+        // What is left: nothing of one that has expired, whatever its interval.
+        let left = setting.next.map_or(0, |next| next.value().saturating_sub(setting.now()));
+        let parts = |time: u64| (time / SECOND, time % SECOND);
+        let (value, interval) = (parts(left), parts(setting.interval));
+        writeln!(to, "clockid: {}\nticks: {}", self.number, setting.ticks())?;
+        writeln!(to, "settime flags: 0{:o}", setting.flags)?;
+        writeln!(to, "it_value: ({}, {})", value.0, value.1)?;
+        writeln!(to, "it_interval: ({}, {})", interval.0, interval.1)
+    }
 }
 
 /// `timerfd_create`.
-pub(crate) fn timerfd_create(clock: i32, flags: u32) -> Result<usize> {
-    let clock = match clock {
-        // CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, and the two that would wake a machine.
-        0 | 1 | 7..=9 => Clock::from_number(clock)?,
-        _ => return Err(Errno::EINVAL),
-    };
+pub(crate) fn timerfd_create(number: i32, flags: u32) -> Result<usize> {
     let flags = OpenFlags::from_bits(flags)
         .filter(|flags| (OpenFlags::NONBLOCK | OpenFlags::CLOEXEC).contains(*flags))
         .ok_or(Errno::EINVAL)?;
-    let operations = Arc::new(TimerFd::new(clock));
+    let clock = match number {
+        // CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, and the two that would wake a machine.
+        0 | 1 | 7 | WAKING_DATE | WAKING_TIME => Clock::from_number(number)?,
+        _ => return Err(Errno::EINVAL),
+    };
+    require_waking(number)?;
+    let operations = Arc::new(TimerFd::new(clock, number));
     current::install_anonymous("timerfd", operations, flags | OpenFlags::RDWR)
 }
 
@@ -231,6 +293,7 @@ pub(crate) fn timerfd_settime(
     let new = new.read()?;
     let file = current::file(fd)?;
     let timer = timer_of(&file)?;
+    require_waking(timer.number)?;
     let before = timer.show();
     timer.set(flags, new)?;
     old.write_unless_null(&before)?;
@@ -242,6 +305,18 @@ pub(crate) fn timerfd_gettime(fd: i32, result: UserPtr<IntervalTimespec>) -> Res
     let file = current::file(fd)?;
     result.write(&timer_of(&file)?.show())?;
     Ok(0)
+}
+
+/// `CLOCK_REALTIME_ALARM`, `CLOCK_BOOTTIME_ALARM`.
+const WAKING_DATE: i32 = 8;
+const WAKING_TIME: i32 = 9;
+
+/// Not everybody may wake a machine.
+fn require_waking(clock: i32) -> Result<()> {
+    match clock {
+        WAKING_DATE | WAKING_TIME => process::credentials().require(Capabilities::WAKE_ALARM),
+        _ => Ok(()),
+    }
 }
 
 fn timer_of(file: &File) -> Result<&TimerFd> {
@@ -267,6 +342,12 @@ mod tests {
         let mut once = at(5, 0);
         assert_eq!(once.take_expirations(u64::MAX), 1);
         assert_eq!(once.take_expirations(u64::MAX), 0);
+        // What somebody says there have been is in place of those that have been noticed.
+        let mut told = at(100, 10);
+        told.set_ticks(5);
+        assert_eq!((told.take_expirations(99), told.take_expirations(99)), (5, 0));
+        told.set_ticks(5);
+        assert_eq!(told.take_expirations(110), 7);
         let mut hostile = at(1, 1);
         assert_eq!(hostile.take_expirations(u64::MAX), u64::MAX);
     }

@@ -262,6 +262,22 @@ impl TimerFile {
         if read == 8 { Ok(count) } else { Err(errno()) }
     }
 
+    /// What `/proc` tells of it, behind what it tells of any file.
+    pub(crate) fn info(&self) -> String {
+        let all = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", self.0)).unwrap();
+        all.split_inclusive('\n').skip_while(|line| !line.starts_with("clockid:")).collect()
+    }
+
+    /// `TFD_IOC_SET_TICKS`.
+    pub(crate) fn set_ticks(&self, ticks: u64) -> Result<(), c_int> {
+        const TFD_IOC_SET_TICKS: u64 = 0x4008_5400;
+        // SAFETY: reads a local.
+        match unsafe { libc::ioctl(self.0, TFD_IOC_SET_TICKS, &raw const ticks) } {
+            0 => Ok(()),
+            _ => Err(errno()),
+        }
+    }
+
     /// `poll`, for so many milliseconds.
     pub(crate) fn is_readable(&self, within: c_int) -> bool {
         let mut poll = libc::pollfd { fd: self.0, events: libc::POLLIN, revents: 0 };
@@ -337,6 +353,11 @@ impl Id {
         // SAFETY: writes to a local.
         check(unsafe { libc::syscall(libc::SYS_timer_gettime, self.0, &mut timer) });
         (of_spec(timer.it_value), of_spec(timer.it_interval))
+    }
+
+    /// Its number.
+    pub(crate) fn number(&self) -> c_int {
+        self.0
     }
 
     /// `timer_getoverrun`.

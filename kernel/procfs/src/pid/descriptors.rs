@@ -195,6 +195,6 @@ impl Contents for Info {
             file.path().mount().id()
         )?;
         writeln!(text, "ino:\t{}", file.inode().stat()?.inode)?;
-        Ok(())
+        Ok(file.operations().show_info(text)?)
     }
 }

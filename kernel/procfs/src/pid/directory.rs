@@ -13,6 +13,7 @@ use sched::TaskRef;
 use super::subject::{Scope, Subject, may_inspect};
 use super::{
     descriptors, kernel, links, mem, memory, mounts, namespaces, settings, stat, status, threads,
+    timers,
 };
 
 /// Writes a file's text.
@@ -116,6 +117,7 @@ static ENTRIES: &[Entry] = &[
     text("oom_score", 0o444, settings::oom_score),
     writable("oom_score_adj", 0o644, settings::oom_score_adj, settings::set_oom_score_adj),
     guarded("io", 0o400, kernel::io),
+    Entry { place: Place::ProcessOnly, ..text("timers", 0o444, timers::timers) },
 ];
 
 impl Entry {

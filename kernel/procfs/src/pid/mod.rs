@@ -13,6 +13,7 @@
 //! | `settings` | what can be set: `comm`, `oom_score_adj`; and `limits` |
 //! | `mounts` | `mounts`, `mountinfo` |
 //! | `namespaces` | `ns` |
+//! | `timers` | `timers` |
 
 mod descriptors;
 mod directory;
@@ -27,9 +28,11 @@ mod stat;
 mod status;
 mod subject;
 mod threads;
+mod timers;
 
 pub(crate) use directory::PidDirectory;
 pub(crate) use subject::{Scope, Subject};
+pub use timers::{ShowTimers, set_timers};
 
 use process::Thread;
 use sched::Task;

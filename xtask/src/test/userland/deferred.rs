@@ -20,8 +20,8 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn every_kind_of_timer(lab: &Lab) -> Result<()> {
-    let expected = "sleeps\ntimer files\ninterval timers\nCPU interval timers\nPOSIX timers\n\
-        overruns\nCPU timers\nclocks without timers\n";
+    let expected = "sleeps\ntimer files\nwhat is known of timer files\ninterval timers\n\
+        CPU interval timers\nPOSIX timers\nwhat is known of POSIX timers\noverruns\nCPU timers\nclocks without timers\n";
     lab.guest().with(Program::Timers)?.run(&["timers"])?.prints(expected)
 }
 
