@@ -14,7 +14,7 @@ use machine::CpuId;
 use machine::thread::Context;
 use sched::{COMM_LENGTH, Comm, CpuMask, NameBuffer, Task, WORK_LENGTH, state};
 use symbols::Symbol;
-use sync::{LockClass, PerCpu, SpinLock, per_cpu};
+use sync::{IrqGuard, LockClass, PerCpu, SpinLock, per_cpu};
 
 /// Outermost of this file; taken with interrupts off, in interrupts too. The log's lock is taken inside.
 static ASKING_LOCK: LockClass = LockClass::new("cpu_backtrace");
@@ -53,10 +53,23 @@ fn work_of(task: &Task) -> NameBuffer<WORK_LENGTH> {
     sched::work_of(task).unwrap_or_default()
 }
 
+/// A task's name. What is reported may have gone wrong while this CPU was changing it: nobody is waited for who does not come to an end.
+fn name_of(task: &Task) -> Comm {
+    const TRIES: u32 = 1000;
+    let _irqs_off = IrqGuard::new();
+    for _ in 0..TRIES {
+        if let Some(comm) = task.try_comm() {
+            return comm;
+        }
+        machine::cpu::relax();
+    }
+    Comm::new(b"?")
+}
+
 /// Prints the running task and a backtrace from a frame pointer. Any context.
 pub fn print_running(instruction: usize, frame_pointer: usize) {
     let me = sched::current();
-    print_cpu_and_task(machine::cpu::id(), me.pid(), me.comm(), work_of(&me).as_bytes());
+    print_cpu_and_task(machine::cpu::id(), me.pid(), name_of(&me), work_of(&me).as_bytes());
     log::error!("Call Trace:");
     if instruction != 0 {
         print_address(Level::Error, instruction);
