@@ -82,6 +82,8 @@ const _: () = {
 /// # `time`
 ///
 /// - `now`: nanoseconds since boot; never goes back, and is the same on all CPUs.
+/// - `counter`, `rate`: the counter behind it, and how `now` is made of that, which never changes. What is read of it after something was loaded is not
+///   less than what was read by whoever stored that.
 /// - `set_timer`: `Upcalls::timer` runs on this CPU at or soon after this time. `None`: never. One setting at a
 ///   time. A time that has passed fires at once. Call with interrupts or preemption off.
 /// - `boot_date`: seconds since 1970 when `now` was 0.
@@ -89,6 +91,8 @@ const _: () = {
 ///   all CPUs and at all times.
 const _: () = {
     let _: fn() -> u64 = time::now;
+    let _: fn() -> u64 = time::counter;
+    let _: fn() -> Counter = time::rate;
     let _: fn(Option<u64>) = time::set_timer;
     let _: fn() -> u64 = time::boot_date;
     let _: fn() -> Option<Counter> = time::user_counter;

@@ -51,6 +51,8 @@ mod item_state;
 
 #[path = "../../kernel/vvar/src/clock.rs"]
 pub mod clock;
+#[path = "../../kernel/vvar/src/pace.rs"]
+pub mod pace;
 #[path = "../../kernel/vvar/src/page.rs"]
 pub mod page;
 #[path = "../../kernel/vvar/src/reader.rs"]

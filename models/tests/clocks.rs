@@ -1,44 +1,69 @@
-//! The page of the clocks, read while it is written.
+//! The page of the clocks, and the kernel's own copy, read while they are written.
 
 use contract::Counter;
+use models::clock::Clock;
+use models::pace::{Pace, PaceCell};
 use models::page::Words;
 use models::reader::Reader;
-use models::writer::Writer;
+use models::writer::{Clocks, Writer};
 use std::sync::Arc;
 use weak::sync::atomic::{AtomicU64, Ordering};
 use weak::{model, thread};
 
 const COUNTER: Counter = Counter { start: 1000, tick_length: 1 << 32 };
+const PACE: Pace = Pace { counter: COUNTER, base: 0 };
 
-struct Clocks {
+struct Kept {
     page: Box<Words>,
     /// What a system call answers with.
     copy: AtomicU64,
 }
 
-fn clocks() -> Arc<Clocks> {
+fn kept() -> Arc<Kept> {
     // A thread of a model has a small stack.
     let page: Vec<_> = (0..512).map(|_| AtomicU64::new(0)).collect();
     let page = page.try_into().unwrap_or_else(|_| unreachable!("so many words are a page"));
-    let clocks = Clocks { page, copy: AtomicU64::new(0) };
-    clocks.copy.store(1, Ordering::Relaxed);
-    Arc::new(clocks)
+    let kept = Kept { page, copy: AtomicU64::new(0) };
+    kept.copy.store(1, Ordering::Relaxed);
+    Arc::new(kept)
+}
+
+fn date(realtime_offset: u64) -> Clocks {
+    Clocks { pace: PACE, realtime_offset, tai_offset: 0 }
 }
 
 #[test]
 fn c7_vdso_date_does_not_go_back_between_page_and_system_call() {
     model(|| {
-        let clocks = clocks();
-        let mut writer = Writer::new(&clocks.page, Some(COUNTER), false, 1);
-        let read = clocks.clone();
+        let kept = kept();
+        let mut writer = Writer::new(&kept.page, Some(COUNTER), false, &date(1));
+        let read = kept.clone();
         let reader = thread::spawn(move || {
-            let by_page = || Reader::new(&read.page).now(|| 1000).unwrap().realtime_offset;
+            let by_page = || Reader::new(&read.page).now(Clock::Realtime, || 1000).unwrap();
             let first = by_page();
             let second = read.copy.load(Ordering::Acquire);
             let third = by_page();
             assert!(first <= second && second <= third, "{first}, {second}, {third}");
         });
-        writer.set_realtime_offset(2, || clocks.copy.store(2, Ordering::Release));
+        writer.set(&date(2), || kept.copy.store(2, Ordering::Release));
+        reader.join().unwrap();
+    });
+}
+
+/// The clock becomes faster at 1500; the counter shows 2000 all the time, so what a reader finds shows by which pace it went.
+#[test]
+fn c7_vdso_pace_is_read_as_it_was_written() {
+    model(|| {
+        let words: Arc<[AtomicU64; 4]> = Arc::new(std::array::from_fn(|_| AtomicU64::new(0)));
+        PaceCell::new(&words).write(PACE);
+        let read = words.clone();
+        let reader = thread::spawn(move || {
+            let (pace, value) = PaceCell::new(&read).read(|| 2000);
+            let time = pace.time_at(value);
+            assert!([1000, 1500].contains(&time), "{time}");
+        });
+        let counter = Counter { start: 1500, tick_length: 2 << 32 };
+        PaceCell::new(&words).write(Pace { counter, base: 500 });
         reader.join().unwrap();
     });
 }
@@ -46,18 +71,18 @@ fn c7_vdso_date_does_not_go_back_between_page_and_system_call() {
 #[test]
 fn c7_vdso_page_is_read_as_it_was_written() {
     model(|| {
-        let clocks = clocks();
+        let kept = kept();
         // The reader comes by the page in some other way than by the number.
-        let read = clocks.clone();
-        let reader = Reader::new(&clocks.page);
+        let read = kept.clone();
+        let reader = Reader::new(&kept.page);
         assert!(!reader.knows_cpu());
-        for (place, word) in clocks.page[..5].iter().enumerate() {
+        for (place, word) in kept.page[..9].iter().enumerate() {
             // The number first: odd.
             word.store(u64::from(place == 0), Ordering::Relaxed);
         }
-        let thread = thread::spawn(move || Reader::new(&read.page).now(|| 1500));
-        Writer::new(&clocks.page, Some(COUNTER), false, 7);
+        let thread = thread::spawn(move || Reader::new(&read.page).now(Clock::Realtime, || 1500));
+        Writer::new(&kept.page, Some(COUNTER), false, &date(7));
         let seen = thread.join().unwrap();
-        assert!(seen.is_none_or(|seen| (seen.monotonic, seen.realtime_offset) == (500, 7)));
+        assert!(seen.is_none_or(|seen| seen == 507));
     });
 }

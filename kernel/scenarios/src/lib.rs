@@ -41,6 +41,7 @@ mod tasklets;
 mod timer_windows;
 mod timers;
 mod tools;
+mod trimming;
 #[cfg(target_os = "none")]
 mod user_mode;
 mod waits;
@@ -308,6 +309,10 @@ scenarios! {
     w03_started_from_everywhere / 4: "a timer that several CPUs start runs on one at a time" = timers::started_from_everywhere;
     w03_cancel_sync_against_run / 4: "after cancel_sync a timer does not run, even if it starts itself" = timers::cancel_sync_outruns_a_timer_that_starts_itself;
     w03_timers_against_hotplug / 4: "timers of a CPU that goes fire elsewhere" = timers::against_hotplug;
+    w03_trimmed_clock_never_goes_back: "a clock that is made faster and slower is never behind what anybody has seen, and timers are not early" = trimming::never_goes_back;
+    w03_timers_go_by_the_trimmed_clock / 20: "timers and sleeps go by a clock that is a tenth too fast or too slow" = trimming::timers_go_by_it;
+    w03_offsets_are_made_good_for / 20: "adjtime and the phase-locked loop make good for what they are told" = trimming::offsets_are_made_good_for;
+    w03_leap_seconds / 20: "the last second of a day comes twice or not at all, and timers on the date follow" = trimming::leap_seconds;
     w03_date_timers_follow / 4: "timers on the date wait while others set it: none is early, none is lost" = dates::timers_follow;
     w03_date_jumps / 10: "a jump of the date lets timers on it fire, or wait on, and no others" = dates::jumps;
     w03_waits_follow_the_date / 10: "who waits for a date waits as long as it takes" = dates::waits_follow;

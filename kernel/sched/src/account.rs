@@ -160,7 +160,7 @@ pub fn cpu_times(cpu: CpuId) -> CpuTimes {
     let queue = RUN_QUEUES.of(cpu).queue.lock_irq();
     let Times { user, nice, system, softirq, mut idle } = queue.times;
     if queue.idle_since != 0 {
-        idle += time::monotonic().saturating_sub(queue.idle_since);
+        idle += time::sched_clock().saturating_sub(queue.idle_since);
     }
     CpuTimes { user, nice, system, softirq, idle }
 }

@@ -238,7 +238,7 @@ pub(crate) fn move_between(task: &TaskRef, from: CpuId, to: CpuId) {
     }
     let Some(task) = queues.first.remove(task) else { return };
     tracepoints::migrate(&task, to);
-    let preempts = queues.second.enqueue(to, task, time::monotonic());
+    let preempts = queues.second.enqueue(to, task, time::sched_clock());
     drop(queues);
     if preempts {
         reschedule(to);

@@ -50,7 +50,7 @@ fn pull(queue: &mut RunQueue, cpu: CpuId, from: CpuId) -> bool {
     let Some(found) = source.find_movable(&fits) else { return false };
     let Some(task) = source.remove(&found) else { return false };
     tracepoints::migrate(&task, cpu);
-    queue.enqueue(cpu, task, time::monotonic());
+    queue.enqueue(cpu, task, time::sched_clock());
     // Not before: who holds the lock of the task's queue sees it on one, and may move it if its mask has changed.
     drop(source);
     true

@@ -218,7 +218,7 @@ impl RunQueue {
     /// Brings the running task's account up to date. Inlined, as every switch does so.
     #[inline(always)]
     pub(crate) fn charge(&mut self, task: &Task) {
-        let now = time::monotonic();
+        let now = time::sched_clock();
         let ran = now.saturating_sub(self.clock);
         self.clock = now;
         task.account.ran(ran);
@@ -382,7 +382,7 @@ impl RunQueue {
             in_class!(self, self.running, queue => queue.adopt_running(task, now), idle => ());
             crate::wake::reschedule(cpu);
         } else if let Some(removed) = self.remove(task)
-            && self.enqueue(cpu, removed, time::monotonic())
+            && self.enqueue(cpu, removed, time::sched_clock())
         {
             crate::wake::reschedule(cpu);
         }

@@ -192,7 +192,7 @@ pub fn start_on_boot_cpu() {
     softirq::init();
     softirq::open(Vector::Sched, crate::balance::rebalance);
     time::prepare(0).expect("there is memory for the boot CPU's timers");
-    let now = time::monotonic();
+    let now = time::sched_clock();
     let shared = RUN_QUEUES.of(0);
     let mut queue = shared.queue.lock_irq();
     queue.clock = now;
@@ -212,7 +212,7 @@ pub fn start_on_this_cpu() {
         let task = shared.idle_task.get().expect("a CPU is started with its idle task").clone();
         CURRENT.adopt(task);
     }
-    let now = time::monotonic();
+    let now = time::sched_clock();
     let mut queue = shared.queue.lock_irq();
     queue.clock = now;
     queue.idle_since = now.max(1);

@@ -112,6 +112,6 @@ fn tick() {
     }
     balance::at_tick(cpu, count);
     if let Some(timer) = tick.timer.get() {
-        timer.start(now + TICK);
+        timer.start(time::from_sched_clock(now + TICK));
     }
 }

@@ -94,7 +94,7 @@ fn queue_woken<const WAKER: u8>(task: TaskRef, slept_as: u32) -> bool {
         // The CPU first: who sees it no longer waking looks for it on that queue, and waits there for the lock.
         task.cpu.store(cpu, Ordering::Relaxed);
         task.state.set_running();
-        let preempts = queue.enqueue_woken(cpu, task, time::monotonic());
+        let preempts = queue.enqueue_woken(cpu, task, time::sched_clock());
         drop(queue);
         // A CPU that is given away chooses anew in a moment.
         if preempts && !(takes_over && WAKER == LEAVES_NEXT) {
@@ -158,7 +158,7 @@ fn choose_among_cpus(task: &Task, previous: CpuId) -> CpuId {
     if task.entity.class() == Class::Deadline
         && let Some(server) = task.entity.server()
     {
-        let deadline = server.deadline_if_woken(time::monotonic());
+        let deadline = server.deadline_if_woken(time::sched_clock());
         return spread::choose_cpu(candidates, previous, deadline);
     }
     if candidates.contains(previous) && is_idle(previous) {

@@ -19,6 +19,7 @@
 extern crate alloc;
 
 mod early;
+mod leap;
 mod reaper;
 mod rest;
 mod upcalls;

@@ -6,7 +6,7 @@ use process::{CloneFlags, KernelThread};
 use sched::Completion;
 use sync::Once;
 
-use crate::reaper;
+use crate::{leap, reaper};
 
 /// What PID 1 does when the threads' machinery works. Its return value is its exit status.
 pub type Init = fn() -> i32;
@@ -27,6 +27,7 @@ pub fn rest_init(init: Init) -> ! {
     // When the command line has been read, and before a task can end.
     workqueue::early_init();
     reaper::prepare();
+    leap::prepare();
     let first = process::kernel_thread(KernelThread {
         name: b"swapper/0",
         node: None,

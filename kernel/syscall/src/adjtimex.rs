@@ -1,6 +1,4 @@
-//! `adjtimex`, `clock_adjtime`: asking and telling how exact the date is, and moving it by an amount.
-//!
-//! The clock is not trimmed: what would take that is refused with EOPNOTSUPP, unless it asks for what is the case anyway.
+//! `adjtimex`, `clock_adjtime`: asking and telling how exact the date is, moving it, and trimming the clock.
 
 use ::time::SECOND;
 use ::time::ntp::{self, Change, Exactness};
@@ -27,8 +25,7 @@ const ADJ_ADJTIME: u32 = 0x8000;
 const ADJ_SINGLESHOT: u32 = ADJ_OFFSET;
 const ADJ_READONLY: u32 = ADJ_NANO;
 
-/// Microseconds in a tick, as this interface counts them, and the least and the most that may be asked for.
-const TICK: i64 = 10_000;
+/// The least and the most that may be asked for of the microseconds in a tick, as this interface counts them.
 const TICK_MIN: i64 = 9_000;
 const TICK_MAX: i64 = 11_000;
 /// What the frequency is counted in: this is a millionth.
@@ -37,11 +34,8 @@ const PPM: i64 = 1 << 16;
 const TOLERANCE: i64 = 500 * PPM;
 /// The largest frequency that Linux's own arithmetic takes.
 const FREQUENCY_MAX: i64 = i64::MAX / 65_536_000;
-/// The largest difference to atomic time.
-const TAI_MAX: i64 = 100_000;
 
 const STA_CLOCKERR: u32 = 0x1000;
-const TIME_OK: usize = 0;
 const TIME_ERROR: usize = 5;
 
 /// `adjtimex`.
@@ -67,12 +61,9 @@ fn adjust(timex: &mut Timex) -> Result<usize> {
     check(timex)?;
     let wants = |mode| timex.modes & mode != 0;
     if wants(ADJ_ADJTIME) {
-        // Nothing is left of what nobody has begun.
-        let known = ntp::adjust(Change::default());
-        return Ok(show(timex, known));
-    }
-    if needs_trimming(timex) {
-        return Err(Errno::EOPNOTSUPP);
+        let wanted = (!wants(ADJ_READONLY)).then_some(timex.offset);
+        let (left, known) = ntp::adjust_time(wanted);
+        return Ok(show(timex, Exactness { offset: left, ..known }));
     }
     if wants(ADJ_SETOFFSET) {
         ::time::move_realtime(offset(timex)?)?;
@@ -81,11 +72,15 @@ fn adjust(timex: &mut Timex) -> Result<usize> {
     let change = Change {
         status: wants(ADJ_STATUS).then_some(timex.status as u32),
         nanoseconds: if wants(ADJ_MICRO) { Some(false) } else { wants(ADJ_NANO).then_some(true) },
+        frequency: given(ADJ_FREQUENCY, timex.frequency),
         max_error: given(ADJ_MAXERROR, timex.max_error),
         estimated_error: given(ADJ_ESTERROR, timex.estimated_error),
         constant: given(ADJ_TIMECONST, timex.constant),
+        tai: given(ADJ_TAI, timex.constant),
+        offset: given(ADJ_OFFSET, timex.offset),
+        tick: given(ADJ_TICK, timex.tick),
     };
-    Ok(show(timex, ntp::adjust(change)))
+    Ok(show(timex, ntp::adjust(&change)))
 }
 
 fn check(timex: &Timex) -> Result<()> {
@@ -97,10 +92,6 @@ fn check(timex: &Timex) -> Result<()> {
         }
         if !wants(ADJ_READONLY) {
             may_set()?;
-            // Nothing to be done is what is done.
-            if timex.offset != 0 {
-                return Err(Errno::EOPNOTSUPP);
-            }
         }
         return Ok(());
     }
@@ -126,20 +117,6 @@ fn offset(timex: &Timex) -> Result<i64> {
     seconds.checked_add(fraction).ok_or(Errno::EINVAL)
 }
 
-/// Whether what is asked for changes how fast the clock goes, now or at the end of the day, or the difference to atomic time.
-fn needs_trimming(timex: &Timex) -> bool {
-    let wants = |mode| timex.modes & mode != 0;
-    let status =
-        if wants(ADJ_STATUS) { timex.status as u32 } else { ntp::adjust(Change::default()).status };
-    // Without a loop that follows it, an offset is nothing.
-    let phase = wants(ADJ_OFFSET) && timex.offset != 0 && status & ntp::STA_PLL != 0;
-    phase
-        || wants(ADJ_FREQUENCY) && timex.frequency != 0
-        || wants(ADJ_TICK) && timex.tick != TICK
-        || wants(ADJ_STATUS) && status & ntp::STA_LEAP != 0
-        || wants(ADJ_TAI) && (1..=TAI_MAX).contains(&timex.constant)
-}
-
 /// Fills in what is known, and gives the clock's state.
 fn show(timex: &mut Timex, known: Exactness) -> usize {
     let now = ::time::realtime();
@@ -153,10 +130,13 @@ fn show(timex: &mut Timex, known: Exactness) -> usize {
         constant: known.constant,
         precision: 1,
         tolerance: TOLERANCE,
-        tick: TICK,
+        offset: known.offset,
+        frequency: known.frequency,
+        tick: known.tick,
+        tai: known.tai,
         seconds: (now / SECOND) as i64,
         fraction: if in_nanoseconds { fraction } else { fraction / 1000 },
         ..Timex::default()
     };
-    if known.status & (ntp::STA_UNSYNC | STA_CLOCKERR) != 0 { TIME_ERROR } else { TIME_OK }
+    if known.status & (ntp::STA_UNSYNC | STA_CLOCKERR) != 0 { TIME_ERROR } else { known.state }
 }

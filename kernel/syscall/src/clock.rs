@@ -18,6 +18,10 @@ pub(crate) enum Clock {
     Realtime,
     /// Time since boot.
     Monotonic,
+    /// The same, as the hardware counts it. To be read only.
+    Raw,
+    /// Atomic time.
+    Tai,
     /// CPU time of the calling process.
     Process,
     /// CPU time of the calling thread.
@@ -37,10 +41,12 @@ impl Clock {
     /// EINVAL: no clock has it.
     pub(crate) fn from_number(number: i32) -> Result<Self> {
         Ok(match number {
-            // CLOCK_REALTIME, _COARSE, _ALARM, CLOCK_TAI.
-            0 | 5 | 8 | 11 => Self::Realtime,
-            // CLOCK_MONOTONIC, _RAW, _COARSE, CLOCK_BOOTTIME, _ALARM: the machine never sleeps.
-            1 | 4 | 6 | 7 | 9 => Self::Monotonic,
+            // CLOCK_REALTIME, _COARSE, _ALARM.
+            0 | 5 | 8 => Self::Realtime,
+            // CLOCK_MONOTONIC, _COARSE, CLOCK_BOOTTIME, _ALARM: the machine never sleeps.
+            1 | 6 | 7 | 9 => Self::Monotonic,
+            4 => Self::Raw,
+            11 => Self::Tai,
             2 => Self::Process,
             3 => Self::Thread,
             // Somebody's CPU time: the number inverted, whether it is a thread's, and which part of the time.
@@ -69,6 +75,14 @@ impl Clock {
         }
     }
 
+    /// A time of atomic time as a date, by the difference of now. A time of another clock stays.
+    pub(crate) fn on_date(self, time: u64) -> u64 {
+        match self {
+            Self::Tai => time.saturating_add_signed(-time::tai_offset()),
+            _ => time,
+        }
+    }
+
     /// What timers on it count by.
     ///
     /// # Errors
@@ -77,8 +91,8 @@ impl Clock {
         let found = |id| current::find_task(id).map_err(|_| Errno::EINVAL);
         let process = |id| found(id).map(|task| Arc::downgrade(process::process_of(&task)));
         Ok(TimeBase::Cpu(match self {
-            Self::Realtime => return Ok(TimeBase::Date),
-            Self::Monotonic => return Ok(TimeBase::Monotonic),
+            Self::Realtime | Self::Tai => return Ok(TimeBase::Date),
+            Self::Monotonic | Self::Raw => return Ok(TimeBase::Monotonic),
             Self::Process => CpuClock::Process(process(0)?),
             Self::ProcessOf(id) => CpuClock::Process(process(id)?),
             Self::UserOf(id) => CpuClock::ProcessUser(process(id)?),
@@ -101,6 +115,8 @@ impl Clock {
         match self {
             Self::Realtime => Ok(time::realtime()),
             Self::Monotonic => Ok(time::monotonic()),
+            Self::Raw => Ok(time::sched_clock()),
+            Self::Tai => Ok(time::show(vvar::Clock::Tai)),
             Self::Thread => Ok(Usage::of_task(&sched::current()).total()),
             _ => self.base()?.now().ok_or(Errno::EINVAL),
         }
@@ -111,7 +127,7 @@ impl Clock {
 pub(crate) fn clock_gettime(clock: i32, result: UserPtr<Timespec>) -> Result<usize> {
     // What the vDSO shows, too, is read in the same way.
     let now = match vvar::Clock::from_number(clock) {
-        Some(clock) => clock.show(time::monotonic(), time::realtime_offset()),
+        Some(clock) => time::show(clock),
         None => Clock::from_number(clock)?.now()?,
     };
     result.write(&Timespec::from_nanoseconds(now))?;

@@ -184,7 +184,7 @@ impl PosixTimer {
                 let now = self.timer.now().unwrap_or(u64::MAX);
                 Some(Moment::Elapsed(now.saturating_add(value)))
             }
-            (true, Clock::Realtime) => Some(Moment::Date(value)),
+            (true, Clock::Realtime | Clock::Tai) => Some(Moment::Date(self.clock.on_date(value))),
             (true, _) => Some(Moment::Elapsed(value)),
         };
         *self.alarm.setting.lock_irq() = Setting { next, interval, overrun: 0 };

@@ -56,7 +56,7 @@ pub(crate) fn clock_nanosleep(
         return sleep_for(call, clock, time, remaining);
     }
     let slept = match clock {
-        Clock::Realtime => sleep_until_date(time),
+        Clock::Realtime | Clock::Tai => sleep_until_date(clock.on_date(time)),
         _ => sleep_until(clock, time)?,
     };
     match slept {
@@ -79,7 +79,7 @@ fn sleep_for(
 /// What deadlines are counted by: of the date, the time that passes.
 fn elapsing(clock: Clock) -> Result<u64> {
     match clock {
-        Clock::Realtime | Clock::Monotonic => Ok(time::monotonic()),
+        Clock::Realtime | Clock::Tai | Clock::Monotonic => Ok(time::monotonic()),
         cpu_time => cpu_time.now(),
     }
 }

@@ -9,6 +9,7 @@ use trace::{
     HrtimerExpireEntry, HrtimerStart,
 };
 
+use crate::clock::{monotonic, on_hardware};
 use crate::core::{self, Base, Core};
 use crate::heap::{Heap, Links, Node};
 
@@ -39,7 +40,7 @@ impl Queue {
         let first = self.heap.first_deadline().map(|first| first.max(earliest));
         if first != self.programmed {
             self.programmed = first;
-            machine::time::set_timer(first);
+            machine::time::set_timer(first.map(on_hardware));
         }
     }
 }
@@ -101,12 +102,12 @@ pub fn interrupt() {
     let mut queue = shared.lock_irq();
     queue.programmed = None;
     queue.in_interrupt = true;
-    let begin = machine::time::now();
+    let begin = monotonic();
     let mut earliest = 0;
     // Dropped with the lock released: it may be the timer's last reference, and its function's captures go with it.
     let mut last: Option<Arc<Node>> = None;
     while let Some(deadline) = queue.heap.first_deadline() {
-        let now = machine::time::now();
+        let now = monotonic();
         if deadline > now {
             break;
         }

@@ -34,16 +34,18 @@ mod core;
 mod date;
 mod heap;
 mod hrtimer;
+mod keep;
 pub mod ntp;
 mod timer;
 mod wheel;
 
 pub use clock::{
-    JIFFY, MICROSECOND, MILLISECOND, SECOND, distrust_counter, monotonic, move_realtime, publish,
-    realtime, realtime_offset, set_realtime,
+    JIFFY, MICROSECOND, MILLISECOND, SECOND, distrust_counter, from_sched_clock, monotonic,
+    realtime, realtime_offset, sched_clock, show, tai_offset,
 };
 pub use date::{DateTimer, Moment};
 pub use hrtimer::{HrTimer, interrupt};
+pub use keep::{follow_date, move_realtime, publish, set_leap_hook, set_realtime};
 pub use timer::{Timer, prepare};
 
 /// Moves the timers of a CPU that has gone offline to the CPU that this runs on.

@@ -1,5 +1,7 @@
 //! The clocks that the page serves.
 
+use crate::page::Word;
+
 /// How fine the clocks count, in nanoseconds.
 pub const RESOLUTION: u64 = 1;
 /// How fine the coarse clocks count: the time between ticks.
@@ -10,45 +12,52 @@ pub const COARSE_RESOLUTION: u64 = 4_000_000;
 pub enum Clock {
     /// The date.
     Realtime,
-    /// Time since boot.
+    /// Time since boot, as somebody trims it.
     Monotonic,
+    /// Atomic time.
+    Tai,
     /// The date as it was at the last tick.
     RealtimeCoarse,
     /// Time since boot until the last tick.
     MonotonicCoarse,
+    /// Time since boot, as the hardware counts it.
+    Raw,
 }
 
 impl Clock {
     /// From the number that system calls use; `None`: none that the page serves.
     pub const fn from_number(number: i32) -> Option<Self> {
         Some(match number {
-            // CLOCK_REALTIME, CLOCK_TAI: leap seconds are not known here.
-            0 | 11 => Self::Realtime,
-            // CLOCK_MONOTONIC, _RAW, CLOCK_BOOTTIME: nobody trims the clock, and the machine never sleeps.
-            1 | 4 | 7 => Self::Monotonic,
+            0 => Self::Realtime,
+            // CLOCK_BOOTTIME: the machine never sleeps.
+            1 | 7 => Self::Monotonic,
+            4 => Self::Raw,
             5 => Self::RealtimeCoarse,
             6 => Self::MonotonicCoarse,
+            11 => Self::Tai,
             _ => return None,
         })
-    }
-
-    /// What it shows when the monotonic clock shows `monotonic` and the date is so far ahead; nanoseconds.
-    pub const fn show(self, monotonic: u64, realtime_offset: u64) -> u64 {
-        let at_tick = monotonic - monotonic % COARSE_RESOLUTION;
-        // A date that somebody has set to the end of time stays there.
-        match self {
-            Self::Realtime => realtime_offset.saturating_add(monotonic),
-            Self::Monotonic => monotonic,
-            Self::RealtimeCoarse => realtime_offset.saturating_add(at_tick),
-            Self::MonotonicCoarse => at_tick,
-        }
     }
 
     /// How fine it counts, in nanoseconds.
     pub const fn resolution(self) -> u64 {
         match self {
-            Self::Realtime | Self::Monotonic => RESOLUTION,
             Self::RealtimeCoarse | Self::MonotonicCoarse => COARSE_RESOLUTION,
+            _ => RESOLUTION,
         }
     }
+
+    /// The word of the page with what it showed when the counter had its value of [`Word::Start`].
+    pub(crate) const fn base(self) -> Word {
+        match self {
+            Self::Realtime | Self::RealtimeCoarse => Word::DateBase,
+            Self::Tai => Word::TaiBase,
+            _ => Word::Base,
+        }
+    }
+}
+
+/// A time of the monotonic clock as it was at the last tick.
+pub const fn at_tick(monotonic: u64) -> u64 {
+    monotonic - monotonic % COARSE_RESOLUTION
 }

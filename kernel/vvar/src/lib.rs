@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod pace;
 mod page;
 mod reader;
 mod writer;
@@ -17,8 +18,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use clock::{COARSE_RESOLUTION, Clock, RESOLUTION};
+pub use clock::{COARSE_RESOLUTION, Clock, RESOLUTION, at_tick};
 pub use contract::CPU_NUMBER_BITS;
+pub use pace::{Pace, PaceCell};
 pub use page::Words;
-pub use reader::{Reader, Times};
-pub use writer::Writer;
+pub use reader::Reader;
+pub use writer::{Clocks, Writer};

@@ -13,12 +13,17 @@ pub(crate) enum Word {
     Sequence = 0,
     /// [`COUNTER`], [`CPU_NUMBER`].
     Abilities = 1,
-    /// See `contract::Counter`.
+    /// The counter's value when the clock began to go as fast as it does now.
     Start = 2,
-    /// See `contract::Counter`.
+    /// Nanoseconds a tick of the counter, with 32 bits of fraction.
     TickLength = 3,
-    /// How far the date is ahead of the monotonic clock, in nanoseconds.
-    RealtimeOffset = 4,
+    /// What the monotonic clock showed then, the date, and atomic time: nanoseconds.
+    Base = 4,
+    DateBase = 5,
+    TaiBase = 6,
+    /// As [`Start`](Self::Start) and [`TickLength`](Self::TickLength), for the clock that nobody trims, which showed 0 then.
+    RawStart = 7,
+    RawTickLength = 8,
 }
 
 /// Programs may read the counter, and it is a clock.

@@ -128,13 +128,13 @@ impl Rhythm {
 
 /// The thread's life.
 fn watch(this: &This) -> i32 {
-    let mut last_look = time::monotonic();
+    let mut last_look = time::sched_clock();
     while !this.should_stop() {
         CHANGED.store(false, SeqCst);
         let next = match Rhythm::now() {
             None => u64::MAX,
             Some(rhythm) => {
-                let now = time::monotonic();
+                let now = time::sched_clock();
                 let next = look(rhythm, last_look, now);
                 last_look = now;
                 next
@@ -150,7 +150,7 @@ fn sleep_until(this: &This, deadline: u64) {
     if deadline == u64::MAX {
         this.wait(&CHANGED_QUEUE, || CHANGED.load(SeqCst));
     } else {
-        this.wait_until(&CHANGED_QUEUE, deadline, || CHANGED.load(SeqCst));
+        this.wait_until(&CHANGED_QUEUE, time::from_sched_clock(deadline), || CHANGED.load(SeqCst));
     }
 }
 

@@ -26,6 +26,19 @@ pub fn now() -> u64 {
     machine.clock.get()
 }
 
+/// The counter behind the clock counts nanoseconds.
+#[inline]
+#[must_use]
+pub fn counter() -> u64 {
+    now()
+}
+
+/// How the clock is made of it: it is the same.
+#[must_use]
+pub fn rate() -> Counter {
+    Counter { start: 0, tick_length: 1 << 32 }
+}
+
 /// Sets, moves or (`None`) clears this CPU's timer.
 pub fn set_timer(deadline: Option<u64>) {
     let machine = here();

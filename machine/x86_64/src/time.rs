@@ -54,14 +54,22 @@ pub fn counter_frequency() -> u64 {
     TICK_FREQUENCY.load(Relaxed)
 }
 
-fn counter() -> Counter {
+/// The counter behind the clock, not before what has been loaded by then.
+#[inline]
+pub fn counter() -> u64 {
+    rdtsc()
+}
+
+/// How the clock is made of it.
+#[inline]
+pub fn rate() -> Counter {
     Counter { start: START.load(Relaxed), tick_length: TICK_LENGTH.load(Relaxed) }
 }
 
 /// Nanoseconds since boot; never goes back, the same on all CPUs.
 #[inline]
 pub fn now() -> u64 {
-    counter().time_at(rdtsc())
+    rate().time_at(rdtsc())
 }
 
 /// How a program gets the same from the time-stamp counter. QEMU's translator makes that of a clock of its own, whatever it says
@@ -69,7 +77,7 @@ pub fn now() -> u64 {
 pub fn user_counter() -> Option<Counter> {
     let features = features::get();
     let steady = features.invariant_tsc || features.hypervisor == Some(Hypervisor::Tcg);
-    steady.then(counter)
+    steady.then(rate)
 }
 
 /// Seconds since 1970 when `now` was 0.

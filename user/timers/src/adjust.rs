@@ -2,9 +2,12 @@
 
 use crate::calls::{self, TimerFile, adjust, ask};
 use libc::{
-    ADJ_ESTERROR, ADJ_MAXERROR, ADJ_NANO, ADJ_SETOFFSET, ADJ_STATUS, ADJ_TICK, CLOCK_MONOTONIC,
-    CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, ECANCELED, EINVAL, EOPNOTSUPP, STA_NANO, STA_PLL,
-    STA_UNSYNC, TFD_NONBLOCK, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET, TIME_ERROR, TIME_OK,
+    ADJ_ESTERROR, ADJ_FREQUENCY, ADJ_MAXERROR, ADJ_MICRO, ADJ_NANO, ADJ_OFFSET,
+    ADJ_OFFSET_SINGLESHOT, ADJ_OFFSET_SS_READ, ADJ_SETOFFSET, ADJ_STATUS, ADJ_TAI, ADJ_TICK,
+    ADJ_TIMECONST, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME,
+    CLOCK_TAI, ECANCELED, EINVAL, EOPNOTSUPP, STA_DEL, STA_INS, STA_NANO, STA_PLL, STA_UNSYNC,
+    TFD_NONBLOCK, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET, TIME_DEL, TIME_ERROR, TIME_INS,
+    TIME_OK, TIME_OOP, TIME_WAIT,
 };
 
 /// The most that the date can be wrong by, in microseconds.
@@ -14,6 +17,162 @@ const HOUR: u64 = 3600 * 1_000_000_000;
 pub(crate) fn all() {
     exactness();
     moved_dates();
+    trimmed();
+    offsets();
+    leap_seconds();
+}
+
+/// Changes something, which succeeds. Returns what is known then.
+fn trim(change: impl FnOnce(&mut libc::timex)) -> libc::timex {
+    let (state, known) = adjust(change);
+    assert!(state.is_ok(), "{state:?}");
+    known
+}
+
+/// What the hardware's clock shows, and another at that moment.
+fn both(clock: libc::clockid_t) -> (u64, u64) {
+    loop {
+        let before = calls::now(CLOCK_MONOTONIC_RAW);
+        let time = calls::now(clock);
+        let after = calls::now(CLOCK_MONOTONIC_RAW);
+        // Whoever was interrupted for long in between does not know which moment it was.
+        if after - before < 1_000_000 {
+            return (before, time);
+        }
+    }
+}
+
+/// The clock is made faster and slower.
+fn trimmed() {
+    // Only who counts: the C library reads it without a system call.
+    let by_call = |clock| calls::now_by_call(clock);
+    for (tick, frequency) in [(11_000, 0), (9_000, 32_768_000), (10_000, -6_553_600), (10_000, 0)] {
+        let (state, known) = adjust(|timex| {
+            timex.modes = ADJ_TICK | ADJ_FREQUENCY;
+            (timex.tick, timex.freq) = (tick, frequency);
+        });
+        assert!(state.is_ok());
+        assert_eq!((known.tick, known.freq), (tick, frequency));
+        let rate = |clock| {
+            let before = both(clock);
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            let after = both(clock);
+            (after.1 - before.1) as f64 / (after.0 - before.0) as f64
+        };
+        let wanted = tick as f64 / 10_000.0 + frequency as f64 / 65_536e6;
+        for clock in [CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_TAI] {
+            let rate = rate(clock);
+            assert!((rate - wanted).abs() < 0.02, "clock {clock}: {rate}, and not {wanted}");
+        }
+        // By page and by call, it does not go back.
+        let mut last = 0;
+        for turn in 0..20_000 {
+            if turn % 100 == 0 {
+                let tick = if turn % 200 == 0 { tick } else { 10_000 };
+                trim(|timex| (timex.modes, timex.tick) = (ADJ_TICK, tick));
+            }
+            for time in [calls::now(CLOCK_MONOTONIC), by_call(CLOCK_MONOTONIC)] {
+                assert!(time >= last, "{time} after {last}");
+                last = time;
+            }
+        }
+        trim(|timex| (timex.modes, timex.tick) = (ADJ_TICK, tick));
+    }
+    // As far as a clock can be trimmed.
+    for (given, known) in [(40_000_000, 32_768_000), (-40_000_000, -32_768_000), (0, 0)] {
+        let (_, told) = adjust(|timex| (timex.modes, timex.freq) = (ADJ_FREQUENCY, given));
+        assert_eq!(told.freq, known);
+    }
+    let (state, _) = adjust(|timex| (timex.modes, timex.freq) = (ADJ_FREQUENCY, i64::MAX));
+    assert_eq!(state, Err(EINVAL));
+    println!("trimmed clocks");
+}
+
+/// What is to be made good for.
+fn offsets() {
+    let shot = |offset: i64| {
+        adjust(|timex| (timex.modes, timex.offset) = (ADJ_OFFSET_SINGLESHOT, offset)).1.offset
+    };
+    let left = || adjust(|timex| timex.modes = ADJ_OFFSET_SS_READ).1.offset;
+    assert_eq!(shot(1_100), 0);
+    assert_eq!(left(), 1_100);
+    // 500 microseconds in each second.
+    while left() == 1_100 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert!([600, 100, 0].contains(&left()), "{}", left());
+    shot(0);
+    assert_eq!(left(), 0);
+    let (_, known) = adjust(|timex| {
+        timex.modes = ADJ_STATUS | ADJ_OFFSET | ADJ_NANO | ADJ_TIMECONST;
+        (timex.status, timex.offset, timex.constant) = (STA_PLL, 20_000_000, 1);
+    });
+    assert_eq!((known.offset, known.constant), (20_000_000, 1));
+    let mut last = known.offset;
+    while last > 10_000_000 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let (_, known) = adjust(|_| ());
+        // An eighth of what is left in each second.
+        assert!(known.offset <= last, "{} after {last}", known.offset);
+        last = known.offset;
+    }
+    let (_, known) = adjust(|timex| (timex.modes, timex.status) = (ADJ_STATUS | ADJ_MICRO, 0));
+    assert_eq!(known.status, 0);
+    // Without a loop, an offset is nothing; setting the date forgets one.
+    trim(|timex| (timex.modes, timex.offset) = (ADJ_OFFSET, 5_000));
+    calls::set_date(calls::now(CLOCK_REALTIME) + 1).expect("root sets the date");
+    assert_eq!(adjust(|_| ()).1.offset, 0);
+    trim(|timex| (timex.modes, timex.freq) = (ADJ_FREQUENCY, 0));
+    println!("offsets");
+}
+
+/// The last second of a day comes twice, or not at all.
+fn leap_seconds() {
+    const DAY: u64 = 24 * HOUR;
+    let midnight = (calls::now(CLOCK_REALTIME) / DAY + 2) * DAY;
+    for (status, states, moved) in [
+        (STA_INS, [TIME_INS, TIME_OOP, TIME_WAIT], -1i64),
+        (STA_DEL, [TIME_DEL, TIME_WAIT, TIME_WAIT], 1),
+    ] {
+        calls::set_date(midnight - 3_500_000_000).expect("root sets the date");
+        let (_, known) = adjust(|timex| {
+            timex.modes = ADJ_STATUS | ADJ_TAI;
+            (timex.status, timex.constant) = (status | STA_PLL, 37);
+        });
+        assert_eq!(known.tai, 37);
+        let (before, other) = ahead();
+        let ahead_of_date = || {
+            (calls::now(CLOCK_TAI) as i64 - calls::now(CLOCK_REALTIME) as i64 + 500_000_000)
+                / 1_000_000_000
+        };
+        assert_eq!(ahead_of_date(), 37);
+        let mut seen = vec![];
+        while seen.last() != Some(&TIME_WAIT) {
+            let (state, _) = adjust(|_| ());
+            let state = state.unwrap();
+            if seen.last() != Some(&state) {
+                seen.push(state);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        // A busy machine may miss one of them.
+        let is_right = |state| *state == TIME_OK || states.contains(state);
+        assert!(seen.iter().all(is_right), "{seen:?}");
+        let (after, error) = ahead();
+        assert!(
+            (after - before - moved * 1_000_000_000).abs() <= error + other,
+            "{before}, {after}"
+        );
+        let (_, known) = adjust(|_| ());
+        assert_eq!(i64::from(known.tai), 37 - moved);
+        assert_eq!(ahead_of_date(), 37 - moved);
+        trim(|timex| (timex.modes, timex.status) = (ADJ_STATUS, STA_PLL));
+        while adjust(|_| ()).0 != Ok(TIME_OK) {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+    trim(|timex| (timex.modes, timex.constant) = (ADJ_TAI, 0));
+    println!("leap seconds");
 }
 
 fn exactness() {

@@ -50,6 +50,14 @@ pub(crate) fn now(clock: clockid_t) -> u64 {
     of_spec(time)
 }
 
+/// What a clock shows, by system call.
+pub(crate) fn now_by_call(clock: clockid_t) -> u64 {
+    let mut time = spec(0);
+    // SAFETY: writes to `time`.
+    check(unsafe { libc::syscall(libc::SYS_clock_gettime, clock, &raw mut time) });
+    of_spec(time)
+}
+
 /// What `adjtimex` tells: the clock's state, or an error, and what it knows.
 pub(crate) fn adjust(change: impl FnOnce(&mut libc::timex)) -> (Result<c_int, c_int>, libc::timex) {
     // SAFETY: all zeros is a `timex`.

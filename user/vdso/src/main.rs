@@ -14,12 +14,12 @@ use core::ffi::{c_int, c_long, c_uint, c_void};
 
 use abi::{Timespec, Timeval, Timezone, put};
 use system_call::{CLOCK_GETRES, CLOCK_GETTIME, GETCPU, GETTIMEOFDAY, TIME, system_call};
-use vvar::{Clock, Times};
+use vvar::Clock;
 
-/// What the clocks show, if the page can tell.
+/// What a clock shows, if the page can tell.
 #[inline]
-fn now() -> Option<Times> {
-    hardware::clock_page().now(hardware::counter)
+fn now(clock: Clock) -> Option<u64> {
+    hardware::clock_page().now(clock, hardware::counter)
 }
 
 /// # Safety
@@ -28,10 +28,10 @@ fn now() -> Option<Times> {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __vdso_clock_gettime(number: c_int, result: *mut Timespec) -> c_int {
     if let Some(clock) = Clock::from_number(number)
-        && let Some(times) = now()
+        && let Some(time) = now(clock)
     {
         // SAFETY: the caller's promise.
-        unsafe { result.write_unaligned(Timespec::from_nanoseconds(times.of(clock))) };
+        unsafe { result.write_unaligned(Timespec::from_nanoseconds(time)) };
         return 0;
     }
     system_call(CLOCK_GETTIME, number as usize, result.addr(), 0) as c_int
@@ -55,12 +55,12 @@ unsafe extern "C" fn __vdso_clock_getres(number: c_int, result: *mut Timespec) -
 // SAFETY: nothing else here has this name.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __vdso_gettimeofday(result: *mut Timeval, zone: *mut Timezone) -> c_int {
-    let Some(times) = now() else {
+    let Some(time) = now(Clock::Realtime) else {
         return system_call(GETTIMEOFDAY, result.addr(), zone.addr(), 0) as c_int;
     };
     // SAFETY: the caller's promise.
     unsafe {
-        put(result, Timeval::from_nanoseconds(times.of(Clock::Realtime)));
+        put(result, Timeval::from_nanoseconds(time));
         put(zone, Timezone::NONE);
     }
     0
@@ -71,10 +71,10 @@ unsafe extern "C" fn __vdso_gettimeofday(result: *mut Timeval, zone: *mut Timezo
 // SAFETY: nothing else here has this name.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __vdso_time(result: *mut c_long) -> c_long {
-    let Some(times) = now() else {
+    let Some(time) = now(Clock::Realtime) else {
         return system_call(TIME, result.addr(), 0, 0) as c_long;
     };
-    let seconds = Timespec::from_nanoseconds(times.of(Clock::Realtime)).seconds;
+    let seconds = Timespec::from_nanoseconds(time).seconds;
     // SAFETY: the caller's promise.
     unsafe { put(result, seconds) };
     seconds

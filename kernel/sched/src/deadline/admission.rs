@@ -68,7 +68,7 @@ impl Admission {
 
     /// What is promised, and what is still on its way back.
     fn promised(&mut self) -> u64 {
-        let now = time::monotonic();
+        let now = time::sched_clock();
         self.departures.retain(|departure| departure.at > now);
         self.given + self.departures.iter().map(|departure| departure.bandwidth).sum::<u64>()
     }
@@ -89,7 +89,7 @@ impl Admission {
     /// A task gives its bandwidth back at its zero-lag time.
     pub(super) fn leave(&mut self, bandwidth: u64, at: u64) {
         self.given -= bandwidth;
-        if at <= time::monotonic() {
+        if at <= time::sched_clock() {
             return;
         }
         if self.departures.len() == DEPARTURES {
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn departures_are_never_forgotten_and_never_early() {
         let mut admission = Admission::new();
-        let far = time::monotonic() + 1000 * time::SECOND;
+        let far = time::sched_clock() + 1000 * time::SECOND;
         admission.given = 1000;
         for number in 0..100 {
             admission.leave(10, far + number % 7 * time::SECOND);

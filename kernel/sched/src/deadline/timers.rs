@@ -26,7 +26,7 @@ pub(crate) fn prepare(cpu: CpuId) {
 
 /// In the timer interrupt, mostly on the CPU itself: whose next period has begun comes back.
 fn replenish(cpu: CpuId) {
-    let preempts = RUN_QUEUES.of(cpu).queue.lock_irq().replenish_due(time::monotonic());
+    let preempts = RUN_QUEUES.of(cpu).queue.lock_irq().replenish_due(time::sched_clock());
     if preempts {
         reschedule(cpu);
     }
@@ -35,7 +35,7 @@ fn replenish(cpu: CpuId) {
 /// The budget of the task that runs on a CPU ends then. With the run queue locked.
 pub(crate) fn end_budget_at(cpu: CpuId, when: u64) {
     if let Some(timer) = TIMERS.of(cpu).budget.get() {
-        timer.start(when);
+        timer.start(time::from_sched_clock(when));
     }
 }
 
@@ -49,6 +49,6 @@ pub(crate) fn no_budget(cpu: CpuId) {
 /// The first throttled task of a CPU comes back then. With the run queue locked.
 pub(crate) fn replenish_at(cpu: CpuId, when: u64) {
     if let Some(timer) = TIMERS.of(cpu).replenishment.get() {
-        timer.start(when);
+        timer.start(time::from_sched_clock(when));
     }
 }

@@ -11,7 +11,8 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("w3_every_kind_of_timer", every_kind_of_timer),
         Case::new("w3_timers_follow_the_date", timers_follow_the_date),
         Case::new("c7_adjtimex_of_busybox", adjtimex_of_busybox),
-        Case::new("c7_adjtimex_does_not_trim", adjtimex_does_not_trim),
+        Case::new("c7_adjtimex_trims", adjtimex_trims),
+        Case::new("c7_adjtimex_of_debian", adjtimex_of_debian),
         Case::new("w1_ksoftirqd_is_shown", ksoftirqd_is_shown),
         Case::new("w1_softirqs_are_counted", softirqs_are_counted),
         Case::new("w3_timers_are_traced", timers_are_traced),
@@ -27,7 +28,7 @@ fn every_kind_of_timer(lab: &Lab) -> Result<()> {
 
 fn timers_follow_the_date(lab: &Lab) -> Result<()> {
     let expected = "waits\nrelative times\ntimer files\ncancelled timer files\nPOSIX timers\n\
-        exactness\nmoved dates\n";
+        exactness\nmoved dates\ntrimmed clocks\noffsets\nleap seconds\n";
     lab.guest().cpus(2).with(Program::Timers)?.run(&["timers", "dates"])?.prints(expected)
 }
 
@@ -42,15 +43,27 @@ fn adjtimex_of_busybox(lab: &Lab) -> Result<()> {
     )
 }
 
-/// What would change how fast the clock goes is an error, and changes nothing.
-fn adjtimex_does_not_trim(lab: &Lab) -> Result<()> {
+fn adjtimex_trims(lab: &Lab) -> Result<()> {
     let script = "\
-        adjtimex -q -f 65536 2>&1 | sed 's/.*: //'; adjtimex -q -t 10001 2>&1 | sed 's/.*: //'; adjtimex -q -f 0 -t 10000; echo $?
-        adjtimex | grep -e freq -e tick | tr -s ' '";
+        adjtimex -q -f 65536; adjtimex -q -t 10001; adjtimex | grep -e freq -e tick | tr -s ' '
+        adjtimex -q -f 99999999 -t 10000; adjtimex | grep -e freq -e tick | tr -s ' '
+        adjtimex -q -t 20000 2>&1 | sed 's/.*: //'; adjtimex -q -f 0";
     lab.guest().sh(script)?.prints(
-        "Operation not supported\nOperation not supported\n0\n\
-         -f freq.adjust: 0 (65536 = 1ppm)\n-t tick: 10000 us\n",
+        "-f freq.adjust: 65536 (65536 = 1ppm)\n-t tick: 10001 us\n\
+         -f freq.adjust: 32768000 (65536 = 1ppm)\n-t tick: 10000 us\nInvalid argument\n",
     )
+}
+
+/// Debian's own tool, which sets and shows the same.
+fn adjtimex_of_debian(lab: &Lab) -> Result<()> {
+    let script = "\
+        a=/sbin/adjtimex; $a --tick 10002 --frequency 1000000 && $a --print | grep -e frequency -e tick | tr -d ' '
+        $a --tick 10000 --frequency 0 --esterror 5 --maxerror 1000 --status 1 && $a --print | grep -e status -e frequency -e tick -e esterr | tr -d ' '
+        $a --singleshot 400; $a --print | grep -c return";
+    lab.guest()
+        .packages(&["adjtimex"])
+        .sh(script)?
+        .prints("frequency:1000000\ntick:10002\nfrequency:0\nesterror:5\nstatus:1\ntick:10000\n1\n")
 }
 
 fn ksoftirqd_is_shown(lab: &Lab) -> Result<()> {

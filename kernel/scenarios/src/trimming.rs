@@ -1,0 +1,209 @@
+//! A clock that is trimmed, and seconds that are put in and left out.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+use time::ntp::{self, Change, STA_PLL};
+use time::{DateTimer, HrTimer, MILLISECOND, Moment, SECOND};
+
+use crate::tools::{SLACK, dawdle, join_all, random, spawn};
+
+const STA_INS: u32 = 0x10;
+const STA_DEL: u32 = 0x20;
+const DAY: u64 = 86_400 * SECOND;
+
+/// As nobody trims it, so that what comes after finds it so.
+struct Restore {
+    offset: u64,
+}
+
+impl Restore {
+    fn new() -> Self {
+        Self { offset: time::realtime_offset() }
+    }
+}
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        let (status, frequency) = (Some(0), Some(0));
+        let change =
+            Change { status, frequency, tick: Some(10_000), tai: Some(0), ..Change::default() };
+        ntp::adjust(&change);
+        time::set_realtime(self.offset + time::monotonic());
+        // A leap second is over when nobody wants it any more and another second has begun.
+        sched::sleep_for(2 * SECOND);
+    }
+}
+
+fn set_tick(tick: i64) {
+    ntp::adjust(&Change { tick: Some(tick), ..Change::default() });
+}
+
+/// Some change how fast the clock goes; others read it on all CPUs, and start timers.
+pub(crate) fn never_goes_back() {
+    let _restore = Restore::new();
+    let (shared, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let trimmer = {
+        let over = over.clone();
+        spawn("trimmer", move |_| {
+            for _ in 0..12 {
+                match random(3) {
+                    0 => set_tick(9_000 + random(2_001) as i64),
+                    1 => {
+                        let frequency = Some(random(65_536_000) as i64 - 32_768_000);
+                        ntp::adjust(&Change { frequency, ..Change::default() });
+                    }
+                    _ => {
+                        ntp::adjust_time(Some(random(2_000_000) as i64 - 1_000_000));
+                    }
+                }
+                dawdle();
+                sched::sleep_for(random(50_000));
+            }
+            over.store(true, SeqCst);
+            0
+        })
+    };
+    let readers: Vec<_> = (0..2)
+        .map(|_| {
+            let (shared, over) = (shared.clone(), over.clone());
+            spawn("reader", move |_| {
+                while !over.load(SeqCst) {
+                    // What another has seen is over by now.
+                    let seen = shared.load(SeqCst);
+                    let now = time::monotonic();
+                    assert!(now >= seen, "the clock went back from {seen} to {now}");
+                    shared.fetch_max(now, SeqCst);
+                    dawdle();
+                }
+                0
+            })
+        })
+        .collect();
+    let user = spawn("user", |_| {
+        for _ in 0..6 {
+            let deadline = time::monotonic() + random(300_000);
+            let fired = Arc::new(AtomicU64::new(0));
+            let noted = fired.clone();
+            let timer = HrTimer::new(move || noted.store(time::monotonic(), SeqCst));
+            timer.start(deadline);
+            while fired.load(SeqCst) == 0 {
+                sched::sleep_for(10_000);
+            }
+            assert!(fired.load(SeqCst) >= deadline, "a timer was early");
+            timer.cancel_sync();
+        }
+        0
+    });
+    join_all(readers);
+    join_all([trimmer, user].into());
+}
+
+/// A clock that is a tenth too fast, or too slow, is so for timers, and for those who wait.
+pub(crate) fn timers_go_by_it() {
+    let _restore = Restore::new();
+    for tick in [11_000, 9_000, 10_000] {
+        set_tick(tick);
+        let (raw, trimmed) = (time::sched_clock(), time::monotonic());
+        let fired = Arc::new(AtomicU64::new(0));
+        let noted = fired.clone();
+        let timer = HrTimer::new(move || noted.store(time::sched_clock(), SeqCst));
+        timer.start(trimmed + 100 * MILLISECOND);
+        sched::sleep_for(150 * MILLISECOND);
+        let (raw_passed, passed) = (time::sched_clock() - raw, time::monotonic() - trimmed);
+        let expected = raw_passed as i64 * tick / 10_000;
+        assert!(
+            (passed as i64 - expected).abs() <= MILLISECOND as i64 * SLACK as i64 / 4,
+            "{tick}: {raw_passed}, {passed}"
+        );
+        assert!(passed >= 150 * MILLISECOND, "a sleep was cut short");
+        let took = fired.load(SeqCst) - raw;
+        let due = 100 * MILLISECOND * 10_000 / tick as u64;
+        // One interrupt that comes for it, and not some time.
+        assert!(
+            took + 1_000 >= due && took <= due + MILLISECOND * SLACK,
+            "{tick}: {took} for {due}"
+        );
+    }
+}
+
+/// `adjtime` and the phase-locked loop make good for what they are told.
+pub(crate) fn offsets_are_made_good_for() {
+    let _restore = Restore::new();
+    let ahead = || time::monotonic() as i64 - time::sched_clock() as i64;
+    let before = ahead();
+    assert_eq!(ntp::adjust_time(Some(-1_200)).0, 0);
+    // 500 µs in each second.
+    sched::sleep_for(5 * SECOND);
+    assert_eq!(ntp::adjust_time(None).0, 0, "something is left");
+    let gained = ahead() - before;
+    assert!((gained + 1_200_000).abs() < 20_000 * SLACK as i64, "{gained} ns");
+    let before = ahead();
+    let (status, nanoseconds) = (Some(STA_PLL), Some(true));
+    let change = Change {
+        status,
+        nanoseconds,
+        constant: Some(0),
+        offset: Some(8_000_000),
+        ..Change::default()
+    };
+    assert_eq!(ntp::adjust(&change).offset, 8_000_000);
+    sched::sleep_for(30 * SECOND);
+    let left = ntp::adjust(&Change::default()).offset;
+    // A quarter of what is left in each second.
+    assert!((0..20_000).contains(&left), "{left} ns are left");
+    let gained = ahead() - before;
+    assert!((gained - 8_000_000).abs() < 60_000 * SLACK as i64, "{gained} ns");
+}
+
+/// The last second of a day comes twice, or not at all; timers on the date come when it shows what they wait for.
+pub(crate) fn leap_seconds() {
+    let _restore = Restore::new();
+    let midnight = (time::realtime() / DAY + 2) * DAY;
+    for (status, moved) in [(STA_INS, -1), (STA_DEL, 1)] {
+        // To leave one out takes a second more to be known.
+        let seconds = 3 + random(2);
+        time::set_realtime(midnight - seconds * SECOND + random(SECOND));
+        let offset = time::realtime_offset() as i64;
+        let change = Change { status: Some(status), tai: Some(37), ..Change::default() };
+        assert_eq!(ntp::adjust(&change).state, 0);
+        let fired = Arc::new(AtomicU64::new(0));
+        let noted = fired.clone();
+        let timer = DateTimer::new(move || noted.store(time::realtime(), SeqCst));
+        timer.start(Moment::Date(midnight + SECOND / 2));
+        let tai = || time::realtime() as i64 + time::tai_offset();
+        let (mut last, mut states) = (tai(), Vec::new());
+        for _ in 0..70 {
+            sched::sleep_for(SECOND / 10);
+            let state = ntp::adjust(&Change::default()).state;
+            if states.last() != Some(&state) {
+                states.push(state);
+            }
+            // Atomic time knows of no such seconds.
+            let now = tai();
+            let passed = now - last;
+            assert!(
+                (SECOND as i64 / 10..SECOND as i64 * SLACK as i64).contains(&passed),
+                "{passed}"
+            );
+            last = now;
+        }
+        let expected: &[usize] = if moved < 0 { &[1, 3, 4] } else { &[2, 4] };
+        assert!(states.ends_with(expected), "{states:?}");
+        let known = ntp::adjust(&Change::default());
+        assert_eq!(i64::from(known.tai), 37 - moved);
+        assert_eq!(time::realtime_offset() as i64 - offset, moved * SECOND as i64);
+        let fired = fired.load(SeqCst);
+        assert!(fired >= midnight + SECOND / 2, "a timer on the date was early");
+        assert!(
+            fired < midnight + SECOND / 2 + 200 * MILLISECOND * SLACK,
+            "it was late: {}",
+            fired - midnight
+        );
+        timer.cancel_sync();
+        ntp::adjust(&Change { status: Some(0), ..Change::default() });
+        sched::sleep_for(2 * SECOND);
+        assert_eq!(ntp::adjust(&Change::default()).state, 0);
+    }
+}
