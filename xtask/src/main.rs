@@ -1,7 +1,7 @@
 //! `cargo xtask`: the one tool of the host side.
 //!
 //! It builds the kernel ([`build`]), packs a user land ([`guest`]), boots both under QEMU ([`machine`])
-//! and, on top of these, offers one module per command: [`run`], [`mod@test`], [`sim`], [`check`], [`mod@bench`]
+//! and, on top of these, offers one module per command: [`run`], [`mod@test`], [`sim`], [`trace`], [`check`], [`mod@bench`]
 //! and [`doctor`]. Standard output carries results only; what the tool has to say goes to standard error.
 
 /// A line on standard error. Whoever has closed it does not want to know.
@@ -24,6 +24,7 @@ mod project;
 mod run;
 mod sim;
 mod test;
+mod trace;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ enum Command {
     Run(run::Arguments),
     Test(test::Arguments),
     Sim(sim::Arguments),
+    Trace(trace::Arguments),
     Check(check::Arguments),
     Bench(bench::Arguments),
     Doctor(doctor::Arguments),
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
+        Command::Trace(arguments) => trace::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),

@@ -113,6 +113,8 @@ fn set<'a>(
         "panic_on_oops" => kthread::oops::set_panic_on_oops(value != "0"),
         "panic_on_warn" => switch(name, value, &kthread::warn::PANIC_ON_WARN)?,
         "panic_on_taint" => panic_on_taint(name, value)?,
+        "trace_event" => trace_event(name, value)?,
+        "trace_buf_size" => trace_buf_size(name, value)?,
         "isolcpus" => isolate(name, value)?,
         "hung_task_panic" => switch(name, value, &hung_task::PANIC)?,
         "softlockup_panic" => switch(name, value, &lockup::SOFTLOCKUP_PANIC)?,
@@ -163,6 +165,25 @@ fn switch<'a>(name: &'a str, value: &'a str, setting: &AtomicI64) -> Result<(), 
     };
     setting.store(on, Ordering::Relaxed);
     Ok(())
+}
+
+/// `trace_event=LIST`: on from now on, which is before there is a second task.
+fn trace_event<'a>(name: &'a str, value: &'a str) -> Result<(), Bad<'a>> {
+    let wanted = "a list of trace events such as sched,irq:softirq_entry";
+    trace::set_by_names(value.split(',')).map_err(|_| Bad::Value { name, value, wanted })
+}
+
+/// `trace_buf_size=SIZE` of each CPU's ring, in bytes or with K, M or G.
+fn trace_buf_size<'a>(name: &'a str, value: &'a str) -> Result<(), Bad<'a>> {
+    let bad = || Bad::Value { name, value, wanted: "a size such as 512K or 8M" };
+    let (digits, shift) = match value.as_bytes().last() {
+        Some(b'K' | b'k') => (&value[..value.len() - 1], 10),
+        Some(b'M' | b'm') => (&value[..value.len() - 1], 20),
+        Some(b'G' | b'g') => (&value[..value.len() - 1], 30),
+        _ => (value, 0),
+    };
+    let bytes = digits.parse::<usize>().ok().and_then(|size| size.checked_mul(1 << shift));
+    trace::set_ring_size(bytes.ok_or_else(bad)?).map_err(|_| bad())
 }
 
 /// `panic_on_taint=MASK[,nousertaint]`, with the mask in hexadecimal.

@@ -8,6 +8,7 @@ use kthread::smpboot::PerCpuThread;
 use machine::CpuId;
 use sched::{Attributes, Completion, Mutex};
 use sync::{LockClass, PerCpu, SpinLock, per_cpu};
+use trace::{CPUHP_ENTER, CPUHP_EXIT, CpuhpEnter, CpuhpExit, Symbol};
 
 /// Inside the hotplug lock.
 static CALLBACKS_LOCK: LockClass = LockClass::new("hotplug_callbacks");
@@ -62,7 +63,7 @@ fn work(cpu: CpuId) {
     let outcome = match order.direction {
         Direction::Up => all_online(cpu),
         Direction::Down => {
-            CALLBACKS.lock().iter().rev().for_each(|callback| (callback.offline)(cpu));
+            leave_all(cpu, &CALLBACKS.lock());
             Ok(())
         }
     };
@@ -73,13 +74,45 @@ fn work(cpu: CpuId) {
 fn all_online(cpu: CpuId) -> Result<(), Errno> {
     let callbacks = CALLBACKS.lock();
     for (done, callback) in callbacks.iter().enumerate() {
-        if let Err(error) = (callback.online)(cpu) {
+        let come = || (callback.online)(cpu);
+        if let Err(error) = step(cpu, done + 1, callbacks.len(), callback, come) {
             log::error!("CPU{cpu}: {} failed: {error}", callback.name);
-            callbacks[..done].iter().rev().for_each(|callback| (callback.offline)(cpu));
+            leave_all(cpu, &callbacks[..done]);
             return Err(error);
         }
     }
     Ok(())
+}
+
+fn leave_all(cpu: CpuId, callbacks: &[&Callback]) {
+    for (before, callback) in callbacks.iter().enumerate().rev() {
+        let leave = || {
+            (callback.offline)(cpu);
+            Ok(())
+        };
+        // Leaving does not fail.
+        let _ = step(cpu, before + 1, 0, callback, leave);
+    }
+}
+
+/// A subsystem's part, as trace events show it: steps count the subsystems from 1, and a CPU that is gone is at 0.
+fn step(
+    cpu: CpuId,
+    number: usize,
+    target: usize,
+    callback: &Callback,
+    body: impl FnOnce() -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let (cpu, idx, target) = (cpu as u32, number as i32, target as i32);
+    CPUHP_ENTER.record(|| CpuhpEnter { cpu, target, idx, fun: Symbol::of(callback.name) });
+    let outcome = body();
+    CPUHP_EXIT.record(|| CpuhpExit {
+        cpu,
+        state: if target == 0 { idx - 1 } else { idx },
+        idx,
+        ret: outcome.map_or_else(|error| error.as_return() as i32, |()| 0),
+    });
+    outcome
 }
 
 fn order(cpu: CpuId, direction: Direction) -> Result<(), Errno> {

@@ -15,6 +15,10 @@ use errno::Errno;
 use sched::{Sleep, WaitQueue};
 use sync::{LockClass, SpinLock};
 use time::Timer;
+use trace::{
+    Pointer, SCHED_KTHREAD_WORK_EXECUTE_END, SCHED_KTHREAD_WORK_EXECUTE_START,
+    SCHED_KTHREAD_WORK_QUEUE_WORK, SchedKthreadWorkExecute, SchedKthreadWorkQueueWork, Symbol,
+};
 
 use crate::builder::Builder;
 use crate::handle::{Exit, Handle};
@@ -25,6 +29,8 @@ static WORKER_LOCK: LockClass = LockClass::new("kthread_worker");
 /// Something to do, any number of times, one at a time.
 pub struct Work {
     function: Box<dyn Fn() + Send + Sync>,
+    /// The function's type, for trace events.
+    name: &'static str,
     /// Waits on a queue. Changed under that queue's lock.
     waiting: AtomicBool,
     /// Cancels under way: while there are any it cannot be queued.
@@ -33,9 +39,10 @@ pub struct Work {
 
 impl Work {
     /// A piece of work that waits nowhere. The function runs in the worker's thread and may sleep.
-    pub fn new(function: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+    pub fn new<F: Fn() + Send + Sync + 'static>(function: F) -> Arc<Self> {
         Arc::new(Self {
             function: Box::new(function),
+            name: core::any::type_name::<F>(),
             waiting: AtomicBool::new(false),
             cancelling: AtomicU32::new(0),
         })
@@ -44,6 +51,19 @@ impl Work {
     /// Whether it waits to be run.
     pub fn is_waiting(&self) -> bool {
         self.waiting.load(Ordering::SeqCst)
+    }
+
+    fn pointer(&self) -> Pointer {
+        Pointer::to(core::ptr::from_ref(self).addr())
+    }
+
+    /// Runs it in the worker's thread.
+    fn execute(&self) {
+        let record =
+            || SchedKthreadWorkExecute { work: self.pointer(), function: Symbol::of(self.name) };
+        SCHED_KTHREAD_WORK_EXECUTE_START.record(record);
+        (self.function)();
+        SCHED_KTHREAD_WORK_EXECUTE_END.record(record);
     }
 }
 
@@ -78,6 +98,11 @@ impl Shared {
         {
             return false;
         }
+        SCHED_KTHREAD_WORK_QUEUE_WORK.record(|| SchedKthreadWorkQueueWork {
+            work: work.pointer(),
+            function: Symbol::of(work.name),
+            worker: Pointer::to(core::ptr::from_ref(self).addr()),
+        });
         work.waiting.store(true, Ordering::SeqCst);
         queue.waiting.push_back(work.clone());
         drop(queue);
@@ -140,7 +165,7 @@ impl Worker {
                 this.park_if_asked();
                 this.try_to_freeze();
                 if let Some(work) = theirs.take() {
-                    (work.function)();
+                    work.execute();
                     theirs.finish();
                 } else if this.should_stop() {
                     return 0;

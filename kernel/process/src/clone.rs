@@ -239,7 +239,8 @@ fn copy_process_boxed(
         let (child_comm, child_pid, _) = task.trace_identity();
         SchedProcessFork { parent_comm, parent_pid, child_comm, child_pid }
     };
-    SCHED_PROCESS_FORK.record_and_observe(record, || crate::events::forked(&task));
+    let made = || crate::tracepoints::made(&task, args.flags, args.exit_signal);
+    SCHED_PROCESS_FORK.record_and_observe(made, record, || crate::events::forked(&task));
     Ok(NewTask { task, vfork })
 }
 

@@ -25,7 +25,7 @@ const KTHREADD: u32 = 2;
 pub fn daemonize(name: &[u8]) {
     let me = sched::current_ref();
     assert!(me.flags().contains(TaskFlags::KTHREAD), "{me:?} is not a kernel thread");
-    me.set_comm(name);
+    crate::set_comm(&me, name);
     let thread = Thread::of(&me);
     exit::release_memory(thread);
     let initial = initial_resources();

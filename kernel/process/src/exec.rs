@@ -58,7 +58,7 @@ pub fn begin_new_exec(program: NewProgram<'_>) -> Result<()> {
     crate::credentials::set_credentials(program.credentials);
     process.set_exit_signal(Signal::SIGCHLD.number());
     process.set_executed();
-    me.set_comm(program.comm);
+    crate::set_comm(&me, program.comm);
     me.remove_flags(
         TaskFlags::FORKNOEXEC
             | TaskFlags::KTHREAD

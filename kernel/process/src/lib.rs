@@ -59,6 +59,7 @@ mod session;
 pub mod signal;
 mod table;
 mod thread;
+mod tracepoints;
 mod usage;
 mod user;
 mod uts;
@@ -107,6 +108,7 @@ pub use signal::{
 };
 pub use table::processes;
 pub use thread::{ExitState, Resources, Thread};
+pub use tracepoints::set_comm;
 pub use usage::{CLOCK_TICK, Usage};
 pub use user::User;
 pub use uts::{MACHINE, RELEASE, SYSNAME, VERSION};

@@ -112,6 +112,9 @@ mod on_this_machine {
         sim::set_reporter(list_tasks);
         sim::set_task_number(|| sched::current().pid().into());
         kthread::oops::set_final_hook(crate::tools::panicked);
+        if sim::is_recorded() {
+            trace::tap(|entry| sim::record(&format_args!("{entry:#}")));
+        }
         start::early();
         start::rest_init(init)
     }

@@ -68,7 +68,7 @@ fn own_threads() -> Result<(), errno::Errno> {
 fn kernel_init() -> i32 {
     KTHREADD_DONE.wait();
     let me = sched::current();
-    me.set_comm(b"kernel_init");
+    process::set_comm(&me, b"kernel_init");
     // Until it executes the init program, the freezer would wait for it in vain.
     me.add_flags(sched::TaskFlags::NOFREEZE);
     if let Err(error) = own_threads() {

@@ -2,6 +2,7 @@
 
 use machine::{Access, Upcalls};
 use sync::Once;
+use trace::{IRQ_HANDLER_ENTRY, IRQ_HANDLER_EXIT, IrqHandlerEntry, IrqHandlerExit, Name};
 
 /// Resolves faults on user addresses; without one, every such fault is an error.
 static USER_FAULT: Once<fn(usize, Access) -> bool> = Once::new();
@@ -43,8 +44,14 @@ fn user_fault(address: usize, access: Access) -> bool {
     USER_FAULT.get().is_some_and(|resolve| resolve(address, access))
 }
 
+/// The console's line, as a PC has it.
+const CONSOLE_IRQ: i32 = 4;
+
 fn console_input() {
     if let Some(take) = CONSOLE_INPUT.get() {
+        let name = || Name::new(b"ttyS0");
+        IRQ_HANDLER_ENTRY.record(|| IrqHandlerEntry { irq: CONSOLE_IRQ, name: name() });
         take();
+        IRQ_HANDLER_EXIT.record(|| IrqHandlerExit { irq: CONSOLE_IRQ, ret: 1 });
     }
 }

@@ -64,7 +64,7 @@ pub(crate) fn prctl(
             let length =
                 machine::user::copy_string_from(second, &mut name).map_err(|_| Errno::EFAULT)?;
             let me = sched::current();
-            me.set_comm(&name[..length]);
+            process::set_comm(&me, &name[..length]);
             process::events::renamed(&me);
         }
         PR_GET_NAME => {

@@ -138,11 +138,20 @@ pub(crate) fn here() -> Option<Place> {
 
 /// Puts a record into this CPU's ring. Interrupts off.
 pub(crate) fn append(id: u16, place: Place, payload: &[u8]) {
-    let Some(hook) = RUNNING.get() else { return };
-    let Running { pid, comm } = hook();
-    let Place { context, irqs_off } = place;
-    let moment = Moment { time: machine::time::now(), id, pid, comm, context, irqs_off };
-    RINGS[machine::cpu::id()].lock_irq().push(&moment, payload);
+    if let Some(running) = RUNNING.get().map(|hook| hook()) {
+        RINGS[machine::cpu::id()].lock_irq().push(&moment_of(id, place, running), payload);
+    }
+}
+
+fn moment_of(id: u16, place: Place, running: Running) -> Moment {
+    let (Place { context, irqs_off }, Running { pid, comm }) = (place, running);
+    Moment { time: machine::time::now(), id, pid, comm, context, irqs_off }
+}
+
+/// What is true now, for a record that is not for the rings.
+#[cfg(not(target_os = "none"))]
+pub(crate) fn moment(id: u16) -> Option<Moment> {
+    Some(moment_of(id, here()?, RUNNING.get()?()))
 }
 
 /// Notes a text (`trace_marker`). May sleep.

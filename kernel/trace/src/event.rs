@@ -17,6 +17,11 @@ pub(crate) const PAYLOAD_MAX: usize = 320;
 const RECORDED: u8 = 1;
 /// Somebody is called.
 const OBSERVED: u8 = 2;
+/// Whoever looks at a simulated run is told.
+#[cfg(not(target_os = "none"))]
+const TAPPED: u8 = 4;
+/// Another event that happens at the same place has a use.
+const FOLLOWED: u8 = 8;
 
 /// The fields of an event, with how they are stored and shown.
 pub trait Record: Sized {
@@ -45,12 +50,24 @@ pub struct Event<R> {
     name: &'static str,
     id: u16,
     uses: AtomicU8,
+    /// The event whose test is this one's, too.
+    leader: Option<&'static AtomicU8>,
     record: PhantomData<fn() -> R>,
 }
 
 impl<R: Record> Event<R> {
     pub(crate) const fn new(system: &'static str, name: &'static str, id: u16) -> Self {
-        Self { system, name, id, uses: AtomicU8::new(0), record: PhantomData }
+        Self { system, name, id, uses: AtomicU8::new(0), leader: None, record: PhantomData }
+    }
+
+    /// One that happens where another does: that one is [told](Event::record_and_observe) when this one is on.
+    pub(crate) const fn after<L>(
+        system: &'static str,
+        name: &'static str,
+        id: u16,
+        leader: &'static Event<L>,
+    ) -> Self {
+        Self { leader: Some(&leader.uses), ..Self::new(system, name, id) }
     }
 
     /// Whether it has a use: for who would rather not have at hand what a record needs while it is off.
@@ -75,19 +92,28 @@ impl<R: Record> Event<R> {
         }
     }
 
-    /// As [`record`](Self::record), and calls `observe` if [somebody wants that](Self::set_observed), with interrupts as they are.
+    /// As [`record`](Self::record), and calls `observe` if [somebody wants that](Self::set_observed), with interrupts as they are; and
+    /// before all that `first`, for another event that happens here, if that is on.
     #[inline(always)]
-    pub fn record_and_observe(&self, make: impl FnOnce() -> R, observe: impl FnOnce()) {
-        // One look for both: a place that is on a hot path costs no more for being observed by nobody.
+    pub fn record_and_observe(
+        &self,
+        first: impl FnOnce(),
+        make: impl FnOnce() -> R,
+        observe: impl FnOnce(),
+    ) {
+        // One look for all: a place that is on a hot path costs no more for being observed by nobody.
         if self.is_on() {
-            self.use_it(make, observe);
+            self.use_it(first, make, observe);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn use_it(&self, make: impl FnOnce() -> R, observe: impl FnOnce()) {
-        if self.has_use(RECORDED) {
+    fn use_it(&self, first: impl FnOnce(), make: impl FnOnce() -> R, observe: impl FnOnce()) {
+        if self.has_use(FOLLOWED) {
+            first();
+        }
+        if self.has_use(!(OBSERVED | FOLLOWED)) {
             self.write(|| Some(make()));
         }
         if self.has_use(OBSERVED) {
@@ -105,15 +131,19 @@ impl<R: Record> Event<R> {
     }
 
     fn set_use(&self, which: u8, wanted: bool) {
-        match wanted {
-            true => self.uses.fetch_or(which, Ordering::Relaxed),
-            false => self.uses.fetch_and(!which, Ordering::Relaxed),
-        };
+        set(&self.uses, which, wanted);
+        if let Some(leader) = self.leader {
+            set(leader, FOLLOWED, self.is_on());
+        }
     }
 
     #[cold]
     #[inline(never)]
     fn write(&self, make: impl FnOnce() -> Option<R>) {
+        #[cfg(not(target_os = "none"))]
+        if self.has_use(TAPPED) {
+            return crate::tap::tell(self.id, |bytes| Some(make()?.encode(bytes)));
+        }
         let Some(place) = control::here() else { return };
         // What `make` looks at may be locked by what an interrupt could look at, too.
         let _irqs_off = sync::IrqGuard::new();
@@ -123,6 +153,13 @@ impl<R: Record> Event<R> {
             control::append(self.id, place, &bytes[..length]);
         }
     }
+}
+
+fn set(uses: &AtomicU8, which: u8, wanted: bool) {
+    match wanted {
+        true => uses.fetch_or(which, Ordering::Relaxed),
+        false => uses.fetch_and(!which, Ordering::Relaxed),
+    };
 }
 
 /// An event, whatever its fields.
@@ -144,6 +181,10 @@ pub trait AnyEvent: Sync {
     /// # Errors
     /// ENOMEM: there are no rings.
     fn set_enabled(&self, enabled: bool) -> Result<()>;
+
+    /// Has whoever looks at a simulated run told of it, in place of the rings.
+    #[cfg(not(target_os = "none"))]
+    fn tap(&self);
 
     /// Shows stored fields.
     ///
@@ -183,6 +224,11 @@ impl<R: Record> AnyEvent for Event<R> {
         Ok(())
     }
 
+    #[cfg(not(target_os = "none"))]
+    fn tap(&self) {
+        self.set_use(TAPPED, true);
+    }
+
     fn print(&self, bytes: &[u8], out: &mut dyn fmt::Write) -> fmt::Result {
         R::print(bytes, out)
     }
@@ -215,7 +261,7 @@ macro_rules! records {
         format $format:literal
         print |$this:ident, $out:ident| $print:expr;
         events {
-            $($(#[$event_doc:meta])* $system:ident $name:literal $number:literal $event:ident;)+
+            $($(#[$event_doc:meta])* $system:ident $name:literal $number:literal $event:ident $(after $leader:ident)?;)+
         }
     )*) => {
         $(
@@ -227,7 +273,7 @@ macro_rules! records {
 
             $(
                 $(#[$event_doc])*
-                pub static $event: Event<$record> = Event::new(stringify!($system), $name, $number);
+                pub static $event: Event<$record> = records!(@new stringify!($system), $name, $number $(, $leader)?);
             )+
 
             impl Record for $record {
@@ -279,6 +325,12 @@ macro_rules! records {
 
         /// The events of this module.
         pub(crate) static TABLE: &[&'static dyn AnyEvent] = &[$($(&$event,)+)*];
+    };
+    (@new $system:expr, $name:literal, $number:literal) => {
+        Event::new($system, $name, $number)
+    };
+    (@new $system:expr, $name:literal, $number:literal, $leader:ident) => {
+        Event::after($system, $name, $number, &$leader)
     };
 }
 

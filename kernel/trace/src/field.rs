@@ -130,6 +130,7 @@ macro_rules! number_field {
 }
 
 number_field! {
+    i16, "short";
     i32, "int";
     u32, "unsigned int";
     i64, "long";

@@ -32,6 +32,9 @@ mod event;
 mod events;
 mod field;
 pub mod line;
+mod names;
+#[cfg(not(target_os = "none"))]
+mod tap;
 
 pub use control::{
     Running, clear, is_on, mark, ring_size, set_on, set_ring_size, set_running_hook, with_ring,
@@ -39,3 +42,6 @@ pub use control::{
 pub use event::{AnyEvent, Event, Record};
 pub use events::*;
 pub use field::{Name, Pointer, Symbol};
+pub use names::set_by_names;
+#[cfg(not(target_os = "none"))]
+pub use tap::tap;

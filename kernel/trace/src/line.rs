@@ -1,6 +1,7 @@
 //! Records as lines of text, in Linux's format.
 
 use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use machine::MAX_CPUS;
 use machine::preempt::{HARDIRQ_MASK, NO_RESCHED, PREEMPT_MASK, SOFTIRQ_MASK, SOFTIRQ_SERVING};
@@ -9,6 +10,19 @@ use crate::buffer::Moment;
 use crate::control::{counts, with_ring};
 use crate::events;
 use crate::field::{COMM_SIZE, Name};
+
+/// Times are shown to the nanosecond, where Linux shows microseconds.
+static NANOSECONDS: AtomicBool = AtomicBool::new(false);
+
+/// Whether lines show nanoseconds.
+pub fn shows_nanoseconds() -> bool {
+    NANOSECONDS.load(Ordering::Relaxed)
+}
+
+/// Says whether lines show nanoseconds.
+pub fn show_nanoseconds(wanted: bool) {
+    NANOSECONDS.store(wanted, Ordering::Relaxed);
+}
 
 /// The number of a record that is a text from user space.
 pub(crate) const MARK: u16 = 5;
@@ -71,6 +85,15 @@ impl Entry {
     pub fn new() -> Self {
         Self { cpu: 0, moment: Moment::default(), payload: [0; MARK_MAX], length: 0 }
     }
+
+    /// One that has just been made on this CPU.
+    #[cfg(not(target_os = "none"))]
+    pub(crate) fn of(moment: Moment, bytes: &[u8]) -> Self {
+        let mut entry =
+            Self { cpu: machine::cpu::id(), moment, length: bytes.len(), ..Self::new() };
+        entry.payload[..bytes.len()].copy_from_slice(bytes);
+        entry
+    }
 }
 
 impl Default for Entry {
@@ -86,10 +109,15 @@ impl fmt::Display for Entry {
             0 => Name::<COMM_SIZE>::new(b"<idle>"),
             _ => Name::new(comm.split(|&byte| byte == 0).next().unwrap_or(&[])),
         };
-        let micros = (time + 500) / 1000;
         write!(f, "{:>16}-{pid:<7} [{:03}] ", Padded(&name).text(), self.cpu)?;
         context(&self.moment, f)?;
-        write!(f, " {:>5}.{:06}: ", micros / 1_000_000, micros % 1_000_000)?;
+        // `{:#}` is for those who do not want to set what all see.
+        if f.alternate() || shows_nanoseconds() {
+            write!(f, " {:>5}.{:09}: ", time / 1_000_000_000, time % 1_000_000_000)?;
+        } else {
+            let micros = (time + 500) / 1000;
+            write!(f, " {:>5}.{:06}: ", micros / 1_000_000, micros % 1_000_000)?;
+        }
         let payload = &self.payload[..self.length];
         if id == MARK {
             f.write_str("tracing_mark_write: ")?;
@@ -210,6 +238,8 @@ mod tests {
             entry.to_string(),
             "              sh-42      [001] d..2.    12.345678: tracing_mark_write: hello"
         );
+        entry.moment.time = 1_000_000_007;
+        assert!(format!("{entry:#}").contains("     1.000000007: "));
         entry.moment.pid = 0;
         entry.moment.context = 0;
         entry.moment.irqs_off = false;

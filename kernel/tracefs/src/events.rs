@@ -20,7 +20,10 @@ pub(crate) fn register(root: &Arc<Directory>) -> Result<()> {
             let mut enabled = trace::all().filter(|event| event.is_enabled());
             enabled.try_for_each(|e| Ok(writeln!(text, "{}:{}", e.system(), e.name())?))
         })
-        .store(set_by_names)
+        .store(|bytes| {
+            let text = core::str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
+            trace::set_by_names(text.split_ascii_whitespace())
+        })
         .truncate(|| {
             for event in trace::all() {
                 // Turning one off takes nothing.
@@ -68,55 +71,4 @@ fn switch_of(is_meant: impl Fn(&dyn AnyEvent) -> bool + Copy + Send + Sync + 'st
         let enabled = crate::switch(bytes)?;
         meant().try_for_each(|event| event.set_enabled(enabled))
     })
-}
-
-/// Words that name events, each with a `!` before it if they are to be off.
-fn set_by_names(bytes: &[u8]) -> Result<()> {
-    let text = core::str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
-    for word in text.split_ascii_whitespace() {
-        let (word, enabled) = match word.strip_prefix('!') {
-            Some(rest) => (rest, false),
-            None => (word, true),
-        };
-        let mut any = false;
-        for event in trace::all().filter(|event| is_named(*event, word)) {
-            event.set_enabled(enabled)?;
-            any = true;
-        }
-        if !any {
-            return Err(Errno::EINVAL);
-        }
-    }
-    Ok(())
-}
-
-/// `SYSTEM:EVENT`, where either may be `*` or missing, or the name of a system or of an event.
-fn is_named(event: &dyn AnyEvent, word: &str) -> bool {
-    let fits = |pattern: &str, name: &str| pattern == "*" || pattern.is_empty() || pattern == name;
-    match word.split_once(':') {
-        Some((system, name)) => fits(system, event.system()) && fits(name, event.name()),
-        None => word == event.system() || word == event.name() || word == "*",
-    }
-}
-
-/// As `available_events` lists it.
-#[cfg(test)]
-fn full_name(event: &dyn AnyEvent) -> alloc::string::String {
-    alloc::format!("{}:{}", event.system(), event.name())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn c06_events_are_found_by_name() {
-        for event in trace::all() {
-            let named = |word: &str| is_named(event, word);
-            assert!(named(&full_name(event)) && named("*:*") && named("*"));
-            assert!(named(event.name()) && named(event.system()));
-            assert!(!named("sched:nothing") && !named("nothing:*"));
-        }
-        assert_eq!(set_by_names(b"sched:nothing"), Err(Errno::EINVAL));
-    }
 }

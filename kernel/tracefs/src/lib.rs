@@ -9,6 +9,7 @@
 //! | `events/SYSTEM/EVENT/` | `enable`, `format` and `id` of one; `enable` of a system, and of all |
 //! | `trace_marker` | what is written here is recorded |
 //! | `buffer_size_kb`, `per_cpu/cpuN/stats` | the rings |
+//! | `options/nanoseconds` | whether times are shown to the nanosecond, which Linux's are not |
 //!
 //! There is one tracer, `nop`, which records events and nothing else.
 #![cfg_attr(not(test), no_std)]
@@ -48,6 +49,16 @@ pub fn init() -> Result<()> {
     )?;
     root.add_file("trace_clock", Attribute::shown(|text| text.push(b"[mono]\n")))?;
     root.add_file("trace_marker", Attribute::new().store(mark))?;
+    root.subdirectory("options")?.add_file(
+        "nanoseconds",
+        Attribute::shown(|text| {
+            Ok(writeln!(text, "{}", u8::from(trace::line::shows_nanoseconds()))?)
+        })
+        .store(|bytes| {
+            trace::line::show_nanoseconds(switch(bytes)?);
+            Ok(())
+        }),
+    )?;
     records::register(&root)?;
     events::register(&root)?;
     root.add("trace_pipe", pipe::node(root.tree()))

@@ -46,11 +46,12 @@ struct State {
     cursor: Cursor,
     line: String,
     done: usize,
+    has_read: bool,
 }
 
 impl State {
     const fn new() -> Self {
-        Self { cursor: Cursor::new(true), line: String::new(), done: 0 }
+        Self { cursor: Cursor::new(true), line: String::new(), done: 0, has_read: false }
     }
 
     /// Has a line at hand, if there is one.
@@ -64,6 +65,7 @@ impl State {
         }
         self.line.clear();
         self.done = 0;
+        self.has_read = true;
         writeln!(self.line, "{entry}").map_err(|_| Errno::ENOMEM)?;
         Ok(true)
     }
@@ -97,9 +99,15 @@ impl OpenPipe {
 impl FileOperations for OpenPipe {
     fn read(&self, file: &File, to: &mut dyn Sink, _position: &mut u64) -> Result<usize> {
         loop {
+            // Asked first: what is recorded before tracing ends is read before the end is.
+            let goes_on = trace::is_on();
             let taken = self.take(to)?;
             if taken > 0 || to.remaining() == 0 {
                 return Ok(taken);
+            }
+            // As on Linux: when tracing is off that is the end, for who has read something.
+            if !goes_on && self.state.lock().has_read {
+                return Ok(0);
             }
             if file.is_nonblocking() {
                 return Err(Errno::EAGAIN);

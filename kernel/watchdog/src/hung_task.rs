@@ -19,6 +19,7 @@ use errno::{Errno, Result};
 use kthread::{Builder, Handle, This, backtrace};
 use sched::{Mutex, Task, TaskRef, WaitQueue, state};
 use sync::LockClass;
+use trace::{SCHED_PROCESS_HANG, SchedProcessHang};
 
 /// Outermost: the thread is made and stopped by one at a time.
 static THREAD_LOCK: LockClass = LockClass::new("khungtaskd");
@@ -203,6 +204,10 @@ fn report_all(hung: &[Hung]) {
     let panic = PANIC.load(Relaxed) != 0;
     let mut shown = false;
     for hung in hung {
+        SCHED_PROCESS_HANG.record(|| {
+            let (comm, pid, _) = hung.task.trace_identity();
+            SchedProcessHang { comm, pid }
+        });
         if take_warning() || panic {
             print(hung);
             shown = true;

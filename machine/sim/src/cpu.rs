@@ -77,13 +77,13 @@ pub fn is_running(cpu: CpuId) -> bool {
 /// One turn of a spin loop: most often another CPU goes on.
 ///
 /// # Panics
-/// In a reporter ([`crate::sim::set_reporter`]), where nobody goes on.
+/// In a reporter ([`crate::sim::set_reporter`]) and [aside](crate::sim::aside), where nobody goes on.
 #[inline]
 pub fn relax() {
     let machine = here();
     if machine.active.get() {
         schedule::relax(machine);
-    } else if crate::run::is_over() {
+    } else if crate::run::is_over() || machine.aside.get() {
         panic!("who is waited for will not go on");
     } else {
         std::thread::yield_now();

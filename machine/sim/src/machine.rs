@@ -109,6 +109,8 @@ pub(crate) struct Machine {
     /// A run is on: the scheduler below works. Otherwise this is the machine of a host thread
     /// outside of a run.
     pub(crate) active: Cell<bool>,
+    /// A run is on, and what is done now is no part of it: see [`crate::sim::aside`].
+    pub(crate) aside: Cell<bool>,
     pub(crate) seed: u64,
     pub(crate) command_line: &'static str,
     pub(crate) initial_ramdisk: &'static [u8],
@@ -139,6 +141,8 @@ pub(crate) struct Machine {
     pub(crate) live: Cell<crate::sim::Live>,
 
     pub(crate) trace: Trace,
+    /// Where [`crate::sim::record`] writes: a descriptor of the host's.
+    pub(crate) records: Option<i32>,
     pub(crate) console: RefCell<crate::console::Console>,
     pub(crate) input: RefCell<VecDeque<u8>>,
     pub(crate) faults: Cell<crate::sim::Faults>,
@@ -222,6 +226,8 @@ impl Machine {
         let strategy = Strategy::draw(&schedule, config.cpus);
         let machine = Self {
             active: Cell::new(active),
+            aside: Cell::new(false),
+            records: config.records,
             seed: config.seed,
             command_line: config.command_line,
             initial_ramdisk: config.initial_ramdisk,

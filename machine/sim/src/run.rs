@@ -269,5 +269,5 @@ pub(crate) fn running() -> Option<&'static Machine> {
 
 /// The run has ended, and the report is being made: no other context goes on any more.
 pub(crate) fn is_over() -> bool {
-    HANDOVER.get().is_some() && !here().active.get()
+    HANDOVER.get().is_some() && !here().active.get() && !here().aside.get()
 }

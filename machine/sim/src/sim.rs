@@ -67,6 +67,8 @@ pub struct Config {
     pub initial_ramdisk: &'static [u8],
     /// Write events, log and console to the host's standard error while the run goes on.
     pub trace: bool,
+    /// Where [`record`] writes: a file of the host's that is open for writing, by its descriptor.
+    pub records: Option<i32>,
     /// When the machine's own fault points fail (`stack`, `cpu_start`), and those that ask
     /// [`should_fail`].
     pub faults: Faults,
@@ -84,6 +86,7 @@ impl Default for Config {
             command_line: "",
             initial_ramdisk: &[],
             trace: false,
+            records: None,
             faults: Faults::Never,
             limits: Limits::default(),
         }
@@ -157,6 +160,37 @@ pub fn event(text: &str, value: u64) {
     if machine.active.get() {
         machine.trace.record(machine, Event::Note, text, value);
     }
+}
+
+/// Runs what looks at a run and is no part of it: meanwhile no time passes, nobody else goes on, no interrupt is taken, and
+/// nothing is drawn from what the seed decides. It must not wait for anybody.
+pub fn aside<R>(body: impl FnOnce() -> R) -> R {
+    let machine = here();
+    let (active, aside) = (machine.active.replace(false), machine.aside.replace(true));
+    let result = body();
+    machine.active.set(active);
+    machine.aside.set(aside);
+    result
+}
+
+/// Whether anybody reads what [`record`] writes.
+#[must_use]
+pub fn is_recorded() -> bool {
+    here().records.is_some()
+}
+
+/// Writes a line for whoever looks at the run from outside. It takes no memory: where objects lie stays as it is.
+pub fn record(line: &dyn fmt::Display) {
+    use std::io::Write;
+    let Some(descriptor) = here().records else { return };
+    let mut buffer = [0; 2048];
+    let mut rest = &mut buffer[..];
+    // What does not fit is cut: the reader will say that it does not understand the line.
+    let _ = writeln!(rest, "{line}");
+    let left = rest.len();
+    let length = buffer.len() - left;
+    // SAFETY: the bytes are the buffer's; the descriptor is the configuration's, and a wrong one is an error.
+    unsafe { libc::write(descriptor, buffer.as_ptr().cast(), length) };
 }
 
 /// Gives the number of the task that runs on this CPU. It must not take locks.

@@ -49,16 +49,64 @@ impl Marked {
     }
 }
 
+/// Tells what comes before some bytes from what comes after them.
+#[derive(Default)]
+pub(crate) struct Divided {
+    /// None: everything comes before.
+    divider: Option<Vec<u8>>,
+    /// Bytes with which the divider may begin; after it, everything.
+    held: Vec<u8>,
+    passed: bool,
+}
+
+impl Divided {
+    /// Nothing has come.
+    pub(crate) fn new(divider: Option<&[u8]>) -> Self {
+        Self { divider: divider.map(<[u8]>::to_vec), ..Self::default() }
+    }
+
+    /// What of these bytes, and of those that were held, comes before.
+    pub(crate) fn pass(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        let Some(divider) = &self.divider else { return bytes };
+        self.held.extend(bytes);
+        if self.passed {
+            return Vec::new();
+        }
+        if let Some(place) = self.held.windows(divider.len()).position(|window| window == divider) {
+            self.passed = true;
+            let rest = self.held.split_off(place + divider.len());
+            let mut before = std::mem::replace(&mut self.held, rest);
+            before.truncate(place);
+            return before;
+        }
+        let begun =
+            (1..divider.len()).rev().find(|&length| self.held.ends_with(&divider[..length]));
+        let rest = self.held.split_off(self.held.len() - begun.unwrap_or(0));
+        std::mem::replace(&mut self.held, rest)
+    }
+
+    /// What came after; nothing if the divider never came.
+    pub(crate) fn into_rest(self) -> Vec<u8> {
+        if self.passed { self.held } else { Vec::new() }
+    }
+}
+
 /// Passes the console on to standard output.
 pub(crate) struct Output {
     console: Marked,
+    divided: Divided,
 }
 
 impl Output {
-    /// `marked`: the ready mark will come.
-    pub(crate) fn new(marked: bool) -> Self {
+    /// `marked`: the ready mark will come. `divider`: what comes after it is not for standard output.
+    pub(crate) fn new(marked: bool, divider: Option<&[u8]>) -> Self {
         let console = if marked { Marked::new() } else { Marked::without_mark() };
-        Self { console }
+        Self { console, divided: Divided::new(divider) }
+    }
+
+    /// What was not for standard output.
+    pub(crate) fn into_rest(self) -> Vec<u8> {
+        self.divided.into_rest()
     }
 
     /// Whether the guest is ready for input.
@@ -68,7 +116,7 @@ impl Output {
 
     /// Takes bytes from the console.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let passed = self.console.pass(bytes);
+        let passed = self.divided.pass(self.console.pass(bytes));
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(&passed).and_then(|()| stdout.flush()).context("standard output")
     }
@@ -93,6 +141,19 @@ mod tests {
         assert_eq!(output.pass(b"dy\x1eone"), b"one");
         assert!(output.is_ready());
         assert_eq!(output.pass(b"two\x1eready\x1e"), b"two\x1eready\x1e");
+    }
+
+    #[test]
+    fn r04_a_divider_may_come_in_pieces() {
+        let mut divided = Divided::new(Some(b"#trace#"));
+        let mut before = Vec::new();
+        for piece in [&b"one #tr"[..], b"ee #", b"tra", b"ce#two", b"#trace#"] {
+            before.extend(divided.pass(piece.to_vec()));
+        }
+        assert_eq!((&*before, &*divided.into_rest()), (&b"one #tree "[..], &b"two#trace#"[..]));
+        let mut divided = Divided::new(Some(b"#trace#"));
+        assert_eq!(divided.pass(b"all#".to_vec()), b"all");
+        assert_eq!(divided.into_rest(), b"");
     }
 
     #[test]

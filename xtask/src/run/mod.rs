@@ -33,6 +33,7 @@ pub(crate) const TOOL_FAILED: u8 = 125;
 /// be executed, 127: there is no such command, 128+N: killed by signal N, 124: time-out, 125: kernel
 /// panic, or something is wrong with the machine).
 #[derive(clap::Args)]
+#[group(skip)]
 pub(crate) struct Arguments {
     /// Number of CPUs
     #[arg(long, default_value_t = 2, value_name = "N")]
@@ -95,8 +96,31 @@ pub(crate) struct Arguments {
     command: Vec<String>,
 }
 
+/// What somebody wants of a run besides the command's output.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watch {
+    /// Kernel parameters.
+    pub parameters: String,
+    /// What runs the command: its words follow these.
+    pub wrapper: Vec<String>,
+    /// What comes over the console after these bytes is not the command's.
+    pub divider: Vec<u8>,
+}
+
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    boot(arguments, None).map(|(status, _)| status)
+}
+
+/// Runs the command, and returns what came after the divider, too.
+pub(crate) fn watched(arguments: &Arguments, watch: &Watch) -> Result<(ExitCode, Vec<u8>)> {
+    if arguments.command.is_empty() {
+        bail!("which command? Name it after --");
+    }
+    boot(arguments, Some(watch))
+}
+
+fn boot(arguments: &Arguments, watch: Option<&Watch>) -> Result<(ExitCode, Vec<u8>)> {
     let additions = Additions {
         packages: arguments.packages.clone(),
         binaries: arguments.binaries.clone(),
@@ -104,6 +128,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     additions.check()?;
     let mut options = arguments.options();
+    let mut order = arguments.order();
+    if let Some(watch) = watch {
+        options.append = format!("{} {}", watch.parameters, options.append);
+        order.command.splice(0..0, watch.wrapper.iter().cloned());
+        // The rest of the output is bytes.
+        order.raw_output = true;
+    }
     options.check()?;
     let qemu = qemu::find()?;
     let image = match &arguments.kernel {
@@ -112,7 +143,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         None if arguments.checked => kernel::build(Kind::Checked)?,
         None => kernel::build(Kind::Fast)?,
     };
-    let archive = initramfs::pack(&additions, &arguments.order())?;
+    let archive = initramfs::pack(&additions, &order)?;
     if arguments.memory.is_none() {
         options.memory = Memory::mebibytes(initramfs::memory_for(archive.len()));
     }
@@ -130,13 +161,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         vm,
         symbols,
         verbose: arguments.verbose,
-        output: Output::new(arguments.starts_our_init()),
+        output: Output::new(arguments.starts_our_init(), watch.map(|watch| &*watch.divider)),
         deadline,
     }
-    .run()
+    .run(watch.is_none())
 }
 
 impl Arguments {
+    /// The command, as a person would write it.
+    pub(crate) fn words(&self) -> String {
+        self.command.join(" ")
+    }
+
     fn options(&self) -> Options {
         let mut append = "panic=-1".to_owned();
         if self.kernel.is_some() {
@@ -209,10 +245,11 @@ struct Session {
 }
 
 impl Session {
-    fn run(mut self) -> Result<ExitCode> {
+    /// `person`: a terminal is handed through to the guest, if there is one.
+    fn run(mut self, person: bool) -> Result<(ExitCode, Vec<u8>)> {
         let mut input = Some(Input::new(&self.vm)?);
         // Restores the terminal when it goes away.
-        let _raw = terminal::enter_raw_mode()?;
+        let _raw = if person { terminal::enter_raw_mode()? } else { None };
         loop {
             if self.output.is_ready()
                 && let Some(input) = input.take()
@@ -226,11 +263,11 @@ impl Session {
                         self.show(&line);
                     }
                 }
-                Event::Leave => return Ok(ExitCode::SUCCESS),
+                Event::Leave => return Ok((ExitCode::SUCCESS, Vec::new())),
                 Event::Deadline => {
                     self.output.show_held_back();
                     terminal::report("xtask: time-out");
-                    return Ok(ExitCode::from(TIMED_OUT));
+                    return Ok((ExitCode::from(TIMED_OUT), self.output.into_rest()));
                 }
                 Event::End => break,
             }
@@ -238,7 +275,7 @@ impl Session {
         self.end()
     }
 
-    fn end(self) -> Result<ExitCode> {
+    fn end(self) -> Result<(ExitCode, Vec<u8>)> {
         self.output.show_held_back();
         if !self.verbose && self.vm.ended_badly() {
             for line in last_part(self.vm.lines()) {
@@ -251,10 +288,11 @@ impl Session {
             false => self.vm.lines().iter().rev().find_map(|line| log::own_words(line)),
         };
         let refusal = refusal.map(str::to_owned);
+        let rest = self.output.into_rest();
         match self.vm.end()? {
             Ending::Exit(1..) if let Some(refusal) = refusal => bail!("the kernel: {refusal}"),
-            Ending::Exit(status) => Ok(ExitCode::from(status)),
-            Ending::Off => Ok(ExitCode::SUCCESS),
+            Ending::Exit(status) => Ok((ExitCode::from(status), rest)),
+            Ending::Off => Ok((ExitCode::SUCCESS, rest)),
             Ending::Panic => bail!("kernel panic"),
             Ending::Lost(how) => bail!("{how}"),
         }

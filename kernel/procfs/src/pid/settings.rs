@@ -28,7 +28,7 @@ pub(super) fn set_comm(_subject: &Subject, task: &TaskRef, bytes: &[u8]) -> Resu
         return Err(Errno::EINVAL);
     }
     let end = bytes.iter().position(|&byte| byte == 0 || byte == b'\n').unwrap_or(bytes.len());
-    task.set_comm(&bytes[..end]);
+    process::set_comm(task, &bytes[..end]);
     process::events::renamed(task);
     Ok(())
 }

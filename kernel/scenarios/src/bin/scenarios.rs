@@ -5,7 +5,10 @@
 //! machine has follows from the seed, too, so a seed alone is enough to go through a failure again.
 #![forbid(unsafe_code)]
 
+use std::fs::File;
 use std::io::{IsTerminal, Write, stderr, stdout};
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -60,6 +63,9 @@ enum Command {
         /// Write every event to standard error as it happens
         #[arg(long)]
         trace: bool,
+        /// Write the kernel's trace events into this file
+        #[arg(long, value_name = "FILE")]
+        records: Option<PathBuf>,
     },
 }
 
@@ -71,7 +77,18 @@ fn main() -> ExitCode {
             let jobs = jobs.unwrap_or_else(processors);
             run(&filter, Batch { first, count: seeds, jobs }, cpus)
         }
-        Command::Replay { name, seed, cpus, trace } => replay(&name, seed, cpus, trace),
+        Command::Replay { name, seed, cpus, trace, records } => {
+            match records.map(File::create).transpose() {
+                Ok(records) => {
+                    let records = records.as_ref().map(AsRawFd::as_raw_fd);
+                    replay(&name, Config { trace, records, ..config(seed, cpus) }, cpus)
+                }
+                Err(error) => {
+                    let _ = writeln!(stderr(), "the file for the records: {error}");
+                    ExitCode::from(2)
+                }
+            }
+        }
     }
 }
 
@@ -135,7 +152,8 @@ fn report(scenario: &Scenario, failure: &Failure, cpus: Option<u8>) {
     say!("    again: cargo xtask sim {} --seed {seed}{chosen}", scenario.name);
 }
 
-fn replay(name: &str, seed: u64, cpus: Option<u8>, trace: bool) -> ExitCode {
+fn replay(name: &str, config: Config, cpus: Option<u8>) -> ExitCode {
+    let seed = config.seed;
     let Some(scenario) = scenarios::all().iter().find(|scenario| scenario.name == name) else {
         let mut complaint = format!("there is no scenario {name}; ");
         let like: Vec<_> = scenarios::all().iter().filter(|one| one.name.contains(name)).collect();
@@ -147,7 +165,6 @@ fn replay(name: &str, seed: u64, cpus: Option<u8>, trace: bool) -> ExitCode {
         let _ = writeln!(stderr(), "{complaint}");
         return ExitCode::from(2);
     };
-    let config = Config { trace, ..config(seed, cpus) };
     match sim::run(&config, || scenarios::boot_and_run(scenario)) {
         Outcome::Passed(summary) => {
             say!(

@@ -1,9 +1,9 @@
-//! The events of softirqs.
+//! The events of interrupts and softirqs.
 
 use core::fmt;
 
 use crate::event::{AnyEvent, COMMON_SIZE, Event, PAYLOAD_MAX, Record, records};
-use crate::field::Field;
+use crate::field::{Field, Name};
 
 /// The names of the softirq vectors.
 const VECTORS: [&str; 10] =
@@ -14,6 +14,36 @@ fn vector_name(vector: u32) -> &'static str {
 }
 
 records! {
+    /// An interrupt that a device's driver is asked about.
+    IrqHandlerEntry {
+        /// Its number.
+        irq: i32,
+        /// The driver's name.
+        name: Name<16>,
+    }
+    format "\"irq=%d name=%s\", REC->irq, REC->name"
+    print |e, out| write!(out, "irq={} name={}", e.irq, e.name);
+    events {
+        /// The driver's handler is about to be called.
+        irq "irq_handler_entry" 152 IRQ_HANDLER_ENTRY;
+    }
+
+    /// What the driver has said.
+    IrqHandlerExit {
+        /// The interrupt's number.
+        irq: i32,
+        /// Not 0: it was the device's.
+        ret: i32,
+    }
+    format "\"irq=%d ret=%s\", REC->irq, REC->ret ? \"handled\" : \"unhandled\""
+    print |e, out| write!(
+        out, "irq={} ret={}", e.irq, if e.ret == 0 { "unhandled" } else { "handled" }
+    );
+    events {
+        /// The driver's handler has returned.
+        irq "irq_handler_exit" 151 IRQ_HANDLER_EXIT;
+    }
+
     /// A vector of softirqs.
     Softirq {
         /// The vector.

@@ -1,12 +1,18 @@
 //! The events that there are, with the names, fields and texts that Linux gives them.
 
+mod cpuhp;
 mod irq;
+mod kthread;
 mod sched;
+mod task;
 mod timer;
 mod workqueue;
 
+pub use cpuhp::*;
 pub use irq::*;
+pub use kthread::*;
 pub use sched::*;
+pub use task::*;
 pub use timer::*;
 pub use workqueue::*;
 
@@ -20,7 +26,16 @@ pub type Text = Name<256>;
 
 /// Every event.
 pub fn all() -> impl Iterator<Item = &'static dyn AnyEvent> {
-    [sched::TABLE, irq::TABLE, timer::TABLE, workqueue::TABLE].into_iter().flatten().copied()
+    let tables = [
+        sched::TABLE,
+        kthread::TABLE,
+        task::TABLE,
+        irq::TABLE,
+        timer::TABLE,
+        workqueue::TABLE,
+        cpuhp::TABLE,
+    ];
+    tables.into_iter().flatten().copied()
 }
 
 #[cfg(test)]
@@ -68,6 +83,55 @@ mod tests {
             "prev_comm=sh prev_pid=7 prev_prio=120 prev_state=D ==> next_comm=swapper/0 next_pid=0 next_prio=120"
         );
     }
+
+    #[test]
+    fn c06_who_follows_uses_the_leaders_test() {
+        assert!(!SCHED_PROCESS_FORK.is_on());
+        SCHED_PROCESS_FORK.record_and_observe(|| panic!("it is off"), || panic!(), || panic!());
+        TASK_NEWTASK.set_enabled(true).unwrap();
+        assert!(SCHED_PROCESS_FORK.is_on() && !SCHED_PROCESS_FORK.is_enabled());
+        let mut told = false;
+        SCHED_PROCESS_FORK.record_and_observe(
+            || told = true,
+            || panic!("nobody records it"),
+            || panic!("nobody looks"),
+        );
+        assert!(told);
+        TASK_NEWTASK.set_enabled(false).unwrap();
+        assert!(!SCHED_PROCESS_FORK.is_on());
+    }
+
+    #[test]
+    fn c06_tasks_and_cpus_are_shown_as_on_linux() {
+        fn text<R: Record>(record: R) -> String {
+            let (mut bytes, mut text) = ([0; PAYLOAD_MAX], String::new());
+            let length = record.encode(&mut bytes);
+            R::print(&bytes[..length], &mut text).unwrap();
+            text
+        }
+        let comm = Comm::new(b"life");
+        assert_eq!(
+            text(TaskNewtask { pid: 7, comm, clone_flags: 0x80_0711, oom_score_adj: -5 }),
+            "pid=7 comm=life clone_flags=800711 oom_score_adj=-5"
+        );
+        assert_eq!(
+            text(TaskRename { pid: 7, oldcomm: comm, newcomm: Comm::new(b"x"), oom_score_adj: 0 }),
+            "pid=7 oldcomm=life newcomm=x oom_score_adj=0"
+        );
+        let fun = Symbol::of("f");
+        assert_eq!(
+            text(CpuhpEnter { cpu: 1, target: 239, idx: 170, fun }),
+            "cpu: 0001 target: 239 step: 170 (f)"
+        );
+        assert_eq!(
+            text(CpuhpExit { cpu: 1, state: 239, idx: 170, ret: -12 }),
+            " cpu: 0001  state: 239 step: 170 ret: -12"
+        );
+        let name = Name::new(b"ttyS0");
+        assert_eq!(text(IrqHandlerEntry { irq: 4, name }), "irq=4 name=ttyS0");
+        assert_eq!(text(IrqHandlerExit { irq: 4, ret: 1 }), "irq=4 ret=handled");
+    }
+
     #[test]
     fn c06_timers_and_work_are_shown_as_on_linux() {
         let text =

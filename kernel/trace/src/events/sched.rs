@@ -198,4 +198,18 @@ records! {
         /// The running task executes a program.
         sched "sched_process_exec" 315 SCHED_PROCESS_EXEC;
     }
+
+    /// A task that waits for too long.
+    SchedProcessHang {
+        /// Its name.
+        comm: Comm,
+        /// Its number.
+        pid: i32,
+    }
+    format "\"comm=%s pid=%d\", REC->comm, REC->pid"
+    print |e, out| write!(out, "comm={} pid={}", e.comm, e.pid);
+    events {
+        /// A task has been uninterruptible for as long as `hung_task_timeout_secs` says.
+        sched "sched_process_hang" 308 SCHED_PROCESS_HANG;
+    }
 }

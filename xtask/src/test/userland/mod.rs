@@ -21,6 +21,7 @@ mod reports;
 mod scheduling;
 mod terminal;
 mod tool;
+mod traces;
 mod watchers;
 mod workers;
 
@@ -76,6 +77,7 @@ fn cases() -> Vec<Case> {
         ("watchers", watchers::cases()),
         ("reports", reports::cases()),
         ("workers", workers::cases()),
+        ("traces", traces::cases()),
         ("corners", corners::cases()),
         ("bad_input", bad_input::cases()),
         (TOOL, tool::cases()),

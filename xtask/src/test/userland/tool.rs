@@ -3,7 +3,8 @@
 use super::Case;
 use crate::build::programs::{self, Program};
 use crate::test::guest::lab::Lab;
-use anyhow::{Context, Result, bail};
+use crate::trace::schema;
+use anyhow::{Context, Result, bail, ensure};
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
@@ -55,6 +56,8 @@ pub(super) fn cases() -> Vec<Case> {
                 .status(125)?
                 .complains("unknown kernel parameter \"no_such_parameter\"")
         }),
+        Case::new("r04_trace_writes_its_files", trace_writes_its_files),
+        Case::new("r04_sim_is_the_same_when_looked_at", sim_is_the_same_when_looked_at),
         Case::new("missing_qemu_is_named", missing_qemu_is_named),
         Case::new("impossible_machines_are_refused", impossible_machines_are_refused),
     ]
@@ -243,6 +246,64 @@ fn root_is_laid_over(_: &Lab) -> Result<()> {
     let root = directory.path().display().to_string();
     run(&["--root", &root, "--", "cat", "/etc/motd"])?.status(0)?.prints("laid over\n")?;
     run(&["--root", "/no/such", "--", "true"])?.status(125)?.complains("No such file")
+}
+
+/// The command's output and status are its own, and what is asked for is written.
+fn trace_writes_its_files(_: &Lab) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let [json, html, svg, txt] =
+        ["t.json", "t.html", "t.svg", "t.txt"].map(|name| directory.path().join(name));
+    let mut command = tool()?;
+    command.arg("trace").args(["--kthread", "kworker/1"]);
+    for file in [&json, &html, &svg, &txt] {
+        command.arg("--out").arg(file);
+    }
+    let output =
+        command.args(["--", "sh", "-c", "echo hello; exit 3"]).stdin(Stdio::null()).output()?;
+    let ended = Ended(output).status(3)?;
+    if ended.errors().contains("events") {
+        return ended.wrong("events were lost, or contradict each other");
+    }
+    ended.prints("hello\n")?;
+    let file: serde_json::Value = serde_json::from_slice(&std::fs::read(&json)?)?;
+    schema::check(&file)?;
+    for (file, words) in [
+        (&html, "\"name\":\"kthreadd\""),
+        (&svg, ">[kworker/1:0]<"),
+        (&txt, "tracing_mark_write: end"),
+    ] {
+        let text = std::fs::read_to_string(file)?;
+        ensure!(text.contains(words), "{words} is not in {}", file.display());
+    }
+    let wrong = tool()?.args(["trace", "--out", "t.gif", "--", "true"]).output()?;
+    Ended(wrong).status(125)?.complains("what shall it be")
+}
+
+/// A run that is looked at makes the same points and the same switches; and what is seen of it is whole.
+fn sim_is_the_same_when_looked_at(_: &Lab) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let json = directory.path().join("run.json");
+    for scenario in [
+        "k05_stop_against_park",
+        "k14_work_never_runs_twice_at_once",
+        "s06_hotplug_under_load",
+        "w03_never_early_never_lost",
+        "w06_taken_back_in_a_series",
+    ] {
+        for seed in ["3", "14"] {
+            let words = ["sim", scenario, "--seed", seed];
+            let alone = tool()?.args(words).output()?;
+            let looked_at = tool()?.args(words).arg("--timeline").arg(&json).output()?;
+            let expected = String::from_utf8_lossy(&alone.stdout).into_owned();
+            ensure!(expected.contains("passes with seed"), "{expected}");
+            Ended(looked_at).status(0)?.prints(&expected)?;
+            let file: serde_json::Value = serde_json::from_slice(&std::fs::read(&json)?)?;
+            schema::check(&file).with_context(|| format!("{scenario}, seed {seed}"))?;
+            let odd = &file["otherData"]["contradictions"];
+            ensure!(*odd == 0, "{scenario}, seed {seed}: {odd} events contradict others");
+        }
+    }
+    Ok(())
 }
 
 fn missing_qemu_is_named(_: &Lab) -> Result<()> {
