@@ -31,6 +31,9 @@ points! {
     AddressSpace = "address_space", "A page-table root. ENOMEM.";
     Mapping = "mapping", "A description of a user mapping. ENOMEM.";
     PoolWorkqueue = "pool_workqueue", "A queue's row in a pool of workers. ENOMEM.";
+    Inode = "inode", "A file in a file system in memory. ENOSPC.";
+    KernelEntry = "kernel_entry", "A name in a directory that the kernel fills, as those of sysfs are. ENOMEM.";
+    Device = "device", "The description of a device. ENOMEM.";
     File = "file", "An open file's description. ENFILE.";
 }
 

@@ -12,7 +12,7 @@ use crate::operations::FileOperations;
 use crate::poll::{PollEvents, PollTable};
 use crate::stat::DeviceNumber;
 use crate::tmpfs::{Content, Instance};
-use crate::{char_device, devtmpfs, random};
+use crate::{char_device, random};
 
 /// `RNDGETENTCNT`: how many bits of entropy there are.
 const RNDGETENTCNT: u32 = 0x8004_5200;
@@ -140,15 +140,15 @@ impl FileOperations for Device {
     }
 }
 
-/// Makes the devices known, and their nodes in devtmpfs.
+/// Their names and numbers.
+pub fn all() -> impl Iterator<Item = (&'static str, DeviceNumber)> {
+    Kind::ALL.into_iter().map(|(kind, name)| (name, DeviceNumber::new(1, kind as u32)))
+}
+
+/// Says who opens them.
 ///
 /// # Errors
-/// EBUSY: done already. As [`devtmpfs::create_node`].
-pub fn register() -> Result<()> {
-    for (kind, name) in Kind::ALL {
-        let device = DeviceNumber::new(1, kind as u32);
-        char_device::register(device, "mem", open)?;
-        devtmpfs::create_node(name.as_bytes(), device, 0o666)?;
-    }
-    Ok(())
+/// EBUSY: done already.
+pub(crate) fn register() -> Result<()> {
+    all().try_for_each(|(_, device)| char_device::register(device, "mem", open))
 }

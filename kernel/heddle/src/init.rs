@@ -48,6 +48,7 @@ fn subsystems() -> Result<()> {
     watchdog::init()?;
     workqueue::watchdog::start();
     fs::init()?;
+    device::init()?;
     kmsg::init()?;
     tty::init()?;
     procfs::init()?;
@@ -55,6 +56,7 @@ fn subsystems() -> Result<()> {
     tracefs::init()?;
     cgroupfs::init()?;
     ipc::posix::init()?;
+    softdog::init()?;
     #[cfg(feature = "scenarios")]
     crate::crash::register()?;
     crate::vdso::install()?;

@@ -6,7 +6,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::sync::atomic::{AtomicI64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 
 use sched::CpuMask;
 use sync::Once;
@@ -139,6 +139,17 @@ fn set<'a>(
             let threshold = Some(number(name, value)?);
             lockup::preset(Preset { threshold, ..Preset::default() });
         }
+        "softdog.soft_margin" => store(name, value, &softdog::parameters::SOFT_MARGIN)?,
+        "softdog.nowayout" => flag(name, value, &softdog::parameters::NOWAYOUT)?,
+        "softdog.soft_noboot" => flag(name, value, &softdog::parameters::SOFT_NOBOOT)?,
+        "softdog.soft_panic" => flag(name, value, &softdog::parameters::SOFT_PANIC)?,
+        "softdog.soft_active_on_boot" => {
+            flag(name, value, &softdog::parameters::SOFT_ACTIVE_ON_BOOT)?;
+        }
+        "watchdog.open_timeout" => store(name, value, &softdog::parameters::OPEN_TIMEOUT)?,
+        "watchdog.handle_boot_enabled" => {
+            flag(name, value, &softdog::parameters::HANDLE_BOOT_ENABLED)?;
+        }
         "quiet" => {
             klog::set_console_level(4);
         }
@@ -184,6 +195,20 @@ fn trace_buf_size<'a>(name: &'a str, value: &'a str) -> Result<(), Bad<'a>> {
     };
     let bytes = digits.parse::<usize>().ok().and_then(|size| size.checked_mul(1 << shift));
     trace::set_ring_size(bytes.ok_or_else(bad)?).map_err(|_| bad())
+}
+
+/// A number of seconds.
+fn store<'a>(name: &'a str, value: &'a str, setting: &AtomicU32) -> Result<(), Bad<'a>> {
+    setting.store(number(name, value)?, Ordering::Relaxed);
+    Ok(())
+}
+
+/// A parameter of a module that is on or off; without a value it is on.
+fn flag<'a>(name: &'a str, value: &'a str, setting: &AtomicBool) -> Result<(), Bad<'a>> {
+    let word = if value.is_empty() { "1" } else { value };
+    let on = kernfs::parse_bool(word.as_bytes());
+    setting.store(on.map_err(|_| Bad::Value { name, value, wanted: "0 or 1" })?, Ordering::Relaxed);
+    Ok(())
 }
 
 /// `panic_on_taint=MASK[,nousertaint]`, with the mask in hexadecimal.

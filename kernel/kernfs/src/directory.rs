@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use errno::{Errno, Result};
+use fault::Point;
 use fs::{DirectorySink, File, FileOperations, FileType, Inode, LinkTarget, OpenFlags, Stat};
 use sync::{LockClass, SpinLock};
 
@@ -64,6 +65,9 @@ impl Directory {
     /// # Errors
     /// EEXIST: the name is taken. ENOMEM.
     pub fn add(&self, name: impl AsRef<[u8]>, node: Arc<dyn Inode>) -> Result<()> {
+        if fault::should_fail(Point::KernelEntry) {
+            return Err(Errno::ENOMEM);
+        }
         let name = Box::from(name.as_ref());
         let mut entries = self.entries.lock();
         if entries.list.iter().any(|entry| entry.name == name) {

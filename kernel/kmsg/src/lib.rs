@@ -13,8 +13,9 @@ mod syslog;
 
 use alloc::sync::Arc;
 
+use ::device::Builder;
 use errno::{Errno, Result};
-use fs::{DeviceNumber, PollEvents, PollTable, char_device, devtmpfs};
+use fs::{DeviceNumber, PollEvents, PollTable, char_device};
 use sched::{Sleep, WaitQueue};
 use sync::Once;
 
@@ -55,7 +56,7 @@ pub fn poll_for_news(next: u64, table: &mut PollTable<'_>) -> PollEvents {
     if klog::next_sequence() > next { PollEvents::READABLE } else { PollEvents::empty() }
 }
 
-/// Makes the device, and its node in devtmpfs. Once.
+/// Adds the device. Once, after `device::init`.
 ///
 /// # Errors
 /// EBUSY, EEXIST: called twice. ENOMEM.
@@ -68,5 +69,5 @@ pub fn init() -> Result<()> {
         }
     });
     char_device::register(KMSG, "mem", device::open)?;
-    devtmpfs::create_node(b"kmsg", KMSG, 0o644)
+    Builder::new("mem", "kmsg").number(KMSG).mode(0o644).add().map(drop)
 }

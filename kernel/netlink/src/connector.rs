@@ -31,8 +31,8 @@ const IGNORE: u32 = 2;
 /// How many events a CPU has told of: who listens sees by the numbers whether some are lost.
 static TOLD: PerCpu<AtomicU32> = per_cpu!(AtomicU32::new(0));
 
-/// Ties this crate to the processes; once, before the first user task.
-pub fn init() {
+/// Ties this crate to the processes.
+pub(crate) fn init() {
     events::set_hook(|numbers, event| {
         let (cpu, sequence) = {
             let _stays_here = PreemptGuard::new();

@@ -4,6 +4,7 @@
 //!    send ──> connector ──> begins or ends listening ──> acknowledgement to group 1
 //!         └─> generic ────> nlctrl, TASKSTATS ─────────> answer to the sender's port
 //!                  fork, exec, exit, … ────────────────> event to group 1
+//!                  a device comes, goes ───────────────> message to group 1
 //! ```
 //!
 //! A message is handled while it is sent, and its answer is in the sender's [inbox](inbox::Inbox) when `send` returns. The
@@ -26,6 +27,12 @@ mod ports;
 mod socket;
 mod taskstats;
 mod transfer;
+mod uevent;
 
-pub use connector::init;
 pub use family::FAMILY;
+
+/// Ties this crate to the processes and the devices; once, before the first user task.
+pub fn init() {
+    connector::init();
+    uevent::init();
+}

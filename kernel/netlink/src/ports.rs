@@ -51,6 +51,26 @@ pub(crate) fn remove(socket: &Socket) {
     PORTS.lock().remove(&(socket.protocol(), socket.port()));
 }
 
+/// Whether a group (1 to 32) has members. Any context.
+pub(crate) fn has_members(protocol: Protocol, group: u32) -> bool {
+    let groups = 1 << (group - 1);
+    let ports = PORTS.lock();
+    let mut all = ports.range((protocol, 0)..=(protocol, u32::MAX));
+    all.any(|(_, socket)| socket.upgrade().is_some_and(|socket| socket.groups() & groups != 0))
+}
+
+/// Says to all members of a group that a message to them is lost.
+pub(crate) fn lose(protocol: Protocol, group: u32) {
+    let groups = 1 << (group - 1);
+    let ports = PORTS.lock();
+    let all = ports.range((protocol, 0)..=(protocol, u32::MAX));
+    for socket in all.filter_map(|(_, socket)| socket.upgrade()) {
+        if socket.groups() & groups != 0 {
+            socket.note_loss();
+        }
+    }
+}
+
 /// Sends a message to all members of a group (1 to 32). Any context that may use memory.
 pub(crate) fn multicast(protocol: Protocol, group: u32, bytes: &Arc<[u8]>) {
     let groups = 1 << (group - 1);

@@ -20,6 +20,8 @@ const GROUPS_MAX: u32 = 32;
 pub(crate) enum Protocol {
     /// `NETLINK_CONNECTOR`: what happens to processes.
     Connector,
+    /// `NETLINK_KOBJECT_UEVENT`: devices that come and go.
+    Uevent,
     /// `NETLINK_GENERIC`: families that are found by name.
     Generic,
 }
@@ -29,6 +31,7 @@ impl Protocol {
     pub(crate) const fn from_number(number: i32) -> Option<Self> {
         match number {
             11 => Some(Self::Connector),
+            15 => Some(Self::Uevent),
             16 => Some(Self::Generic),
             _ => None,
         }
@@ -38,6 +41,7 @@ impl Protocol {
     pub(crate) const fn number(self) -> i32 {
         match self {
             Self::Connector => 11,
+            Self::Uevent => 15,
             Self::Generic => 16,
         }
     }
@@ -46,7 +50,7 @@ impl Protocol {
     fn check_may_join(self, credentials: &Credentials) -> Result<()> {
         match self {
             Self::Connector => credentials.require(Capabilities::NET_ADMIN),
-            Self::Generic => Ok(()),
+            Self::Generic | Self::Uevent => Ok(()),
         }
     }
 }

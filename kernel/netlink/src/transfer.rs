@@ -48,6 +48,8 @@ impl Socket {
         match self.protocol() {
             Protocol::Connector => connector::handle(self, &bytes, credentials),
             Protocol::Generic => generic::handle(self, &bytes, credentials),
+            // Messages of programs' own making would go to those in other network namespaces, of which there are none.
+            Protocol::Uevent => {}
         }
         Ok(size)
     }

@@ -2,10 +2,11 @@
 
 use alloc::sync::Arc;
 
+use device::Builder;
 use errno::{Errno, Result};
-use fs::{DeviceNumber, FileOperations, OpenFlags, char_device, devtmpfs};
+use fs::{DeviceNumber, FileOperations, OpenFlags, char_device};
+use kernfs::Attribute;
 
-use crate::class;
 use crate::console::{self, SERIAL};
 use crate::file::TerminalFile;
 use crate::{job, pty};
@@ -15,8 +16,10 @@ const TTY: DeviceNumber = DeviceNumber::new(5, 0);
 /// `/dev/console`: the kernel's.
 const CONSOLE: DeviceNumber = DeviceNumber::new(5, 1);
 
-/// Makes the terminals, their devices and their nodes in devtmpfs. Once, when kernel threads can be
-/// made.
+/// The class of all of them.
+const CLASS: &str = "tty";
+
+/// Makes the terminals and adds their devices. Once, after `device::init`.
 ///
 /// # Errors
 /// ENOMEM; EBUSY: called twice. As making a kernel thread.
@@ -25,11 +28,18 @@ pub fn init() -> Result<()> {
     char_device::register(TTY, "/dev/tty", open_own)?;
     char_device::register(CONSOLE, "/dev/console", open_console)?;
     char_device::register(SERIAL, "ttyS", open_serial)?;
-    devtmpfs::create_node(b"tty", TTY, 0o666)?;
-    devtmpfs::create_node(b"console", CONSOLE, 0o600)?;
-    devtmpfs::create_node(b"ttyS0", SERIAL, 0o660)?;
-    class::register("ttyS0", SERIAL)?;
-    pty::init()
+    add(Builder::new(CLASS, "tty").number(TTY).mode(0o666))?;
+    // Where programs look up which terminal is the console.
+    let active = Attribute::shown(|text| text.push(b"ttyS0\n"));
+    add(Builder::new(CLASS, "console").number(CONSOLE).attribute("active", active))?;
+    add(Builder::new(CLASS, "ttyS0").number(SERIAL).parent("platform/serial8250"))?;
+    pty::init()?;
+    add(Builder::new(CLASS, "ptmx").number(pty::PTMX).mode(0o666))
+}
+
+/// A terminal's device stays for ever.
+fn add(device: Builder) -> Result<()> {
+    device.add().map(drop)
 }
 
 fn open_own(_device: DeviceNumber, _flags: OpenFlags) -> Result<Arc<dyn FileOperations>> {

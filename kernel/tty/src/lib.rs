@@ -22,13 +22,11 @@
 //! | `console` | the serial console |
 //! | `pty` | pseudo terminals, `/dev/ptmx` and devpts |
 //! | `devices` | the character devices |
-//! | `class` | `/sys/class/tty` |
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
-mod class;
 mod console;
 mod control;
 mod devices;

@@ -12,22 +12,18 @@ mod master;
 mod pair;
 
 use errno::Result;
-use fs::{DeviceNumber, char_device, devtmpfs};
+use fs::{DeviceNumber, char_device};
 
 /// `/dev/ptmx`.
-const PTMX: DeviceNumber = DeviceNumber::new(5, 2);
+pub(crate) const PTMX: DeviceNumber = DeviceNumber::new(5, 2);
 /// The major number of slaves.
 const SLAVE_MAJOR: u32 = 136;
-/// How many pairs there may be (Linux's default is 4096; each is a device number here).
+/// How many pairs there may be (Linux's default is 4096).
 const MAX_PAIRS: usize = 64;
 
-/// Makes the devices, and devpts.
+/// Says who opens the devices, and makes devpts known.
 pub(crate) fn init() -> Result<()> {
     char_device::register(PTMX, "/dev/ptmx", master::open)?;
-    devtmpfs::create_node(b"ptmx", PTMX, 0o666)?;
-    devtmpfs::create_directory(b"pts")?;
-    for index in 0..MAX_PAIRS {
-        char_device::register(pair::number_of(index), "pts", pair::open_slave)?;
-    }
+    char_device::register_range(pair::number_of(0), MAX_PAIRS as u32, "pts", pair::open_slave)?;
     fs::register_filesystem(&devpts::DEVPTS)
 }

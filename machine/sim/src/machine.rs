@@ -102,6 +102,7 @@ pub(crate) struct Hooks {
     pub(crate) upcalls: OnceCell<&'static Upcalls>,
     pub(crate) reporter: Cell<Option<Reporter>>,
     pub(crate) task_number: Cell<Option<TaskNumber>>,
+    pub(crate) reset: Cell<Option<fn()>>,
 }
 
 /// A simulated machine. One host thread uses it.

@@ -209,6 +209,11 @@ pub fn set_reporter(reporter: Reporter) {
     here().hooks.reporter.set(Some(reporter));
 }
 
+/// Says that the test means the kernel to reset the machine: `look` is called then, and if it returns, the run has passed.
+pub fn expect_reset(look: fn()) {
+    here().hooks.reset.set(Some(look));
+}
+
 /// Whether the fault point called `name` fails this time.
 #[must_use]
 pub fn should_fail(name: &str) -> bool {

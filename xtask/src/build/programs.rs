@@ -48,6 +48,8 @@ pub(crate) enum Program {
     Percpu,
     /// Message queues and shared memory.
     Queues,
+    /// A watchdog's commands, and what is told of devices.
+    Dogs,
 }
 
 impl Program {
@@ -66,6 +68,7 @@ impl Program {
             Self::Clocks => "clocks",
             Self::Percpu => "percpu",
             Self::Queues => "queues",
+            Self::Dogs => "dogs",
             Self::Debuggee => "debuggee",
         }
     }
@@ -85,6 +88,7 @@ impl Program {
             | Self::Tracer
             | Self::Clones
             | Self::Debuggee
+            | Self::Dogs
             | Self::Queues => &["-Ctarget-feature=+crt-static"],
             // With no C library and no C start-up: `runtime` brings `_start`.
             Self::Init

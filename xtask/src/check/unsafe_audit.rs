@@ -26,6 +26,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("user/clones", "system calls about control groups, through the C library"),
     ("user/tracer", "system calls of a debugger, through the C library"),
     ("user/timers", "timers, by system call and through the C library"),
+    ("user/dogs", "a watchdog's commands and a socket, through the C library"),
     ("user/queues", "the C library's queues and shared memory, called as they are"),
     ("models/weak", "`Arc` by addresses, as the kernel uses it; what exists in one execution"),
     ("xtask", "ties child processes to itself; reads the processor's counter"),

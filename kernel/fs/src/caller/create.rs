@@ -59,10 +59,23 @@ impl Caller<'_> {
     }
 
     fn make(&self, start: &Start, path: &[u8], kind: NodeKind<'_>, permissions: u32) -> Result<()> {
+        self.make_with(start, path, kind, permissions, &|directory, name, node| {
+            directory.create(name, node)
+        })
+    }
+
+    /// As the calls above, for who makes a node in another way than the directory does.
+    pub(crate) fn make_with(
+        &self,
+        start: &Start,
+        path: &[u8],
+        kind: NodeKind<'_>,
+        permissions: u32,
+        make: Make<'_>,
+    ) -> Result<()> {
         let mut walker = Walker::new(self, start, path)?;
         let Last::Name { range, slash } = walker.go_to_last()? else { return Err(Errno::EEXIST) };
         let slash = slash && kind != NodeKind::Directory;
-        let make: Make<'_> = &|directory, name, node| directory.create(name, node);
         self.make_in(walker.at(), walker.name(&range), slash, kind, permissions, make)?;
         Ok(())
     }

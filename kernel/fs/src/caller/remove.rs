@@ -7,6 +7,7 @@ use errno::{Errno, Result};
 use super::{Caller, Start};
 use crate::credentials::{Access, Capabilities};
 use crate::dentry::Dentry;
+use crate::inode::Inode;
 use crate::inotify::{self, Events};
 use crate::path::Path;
 use crate::stat::{FileType, S_ISVTX};
@@ -19,6 +20,17 @@ impl Caller<'_> {
     /// As [`lookup`](Self::lookup); EISDIR, EACCES, EPERM (sticky directory), EROFS, EBUSY (a mount
     /// point).
     pub fn unlink(&self, start: &Start, path: &[u8]) -> Result<()> {
+        self.unlink_if(start, path, |_| Ok(true)).map(drop)
+    }
+
+    /// As [`unlink`](Self::unlink), if `wanted` says so of what has the name; nobody else changes that in between. Returns
+    /// whether it was wanted.
+    pub(crate) fn unlink_if(
+        &self,
+        start: &Start,
+        path: &[u8],
+        wanted: impl FnOnce(&Arc<dyn Inode>) -> Result<bool>,
+    ) -> Result<bool> {
         let mut walker = Walker::new(self, start, path)?;
         let Last::Name { range, slash } = walker.go_to_last()? else { return Err(Errno::EISDIR) };
         let (directory, name) = (walker.at(), walker.name(&range));
@@ -32,11 +44,14 @@ impl Caller<'_> {
         if is_directory {
             return Err(Errno::EISDIR);
         }
+        if !wanted(victim.inode())? {
+            return Ok(false);
+        }
         directory.inode().unlink(name)?;
         names.removed(&victim);
         drop(names);
         tell_removed(directory, name, &victim, Events::empty());
-        Ok(())
+        Ok(true)
     }
 
     /// Removes an empty directory.
@@ -45,6 +60,16 @@ impl Caller<'_> {
     /// As [`lookup`](Self::lookup); ENOTDIR, ENOTEMPTY, EINVAL (`.`), EACCES, EPERM (sticky
     /// directory), EROFS, EBUSY (a mount point).
     pub fn remove_directory(&self, start: &Start, path: &[u8]) -> Result<()> {
+        self.remove_directory_if(start, path, |_| true).map(drop)
+    }
+
+    /// As [`remove_directory`](Self::remove_directory), if `wanted` says so of what has the name. Returns whether it was wanted.
+    pub(crate) fn remove_directory_if(
+        &self,
+        start: &Start,
+        path: &[u8],
+        wanted: impl FnOnce(&Arc<dyn Inode>) -> bool,
+    ) -> Result<bool> {
         let mut walker = Walker::new(self, start, path)?;
         let range = match walker.go_to_last()? {
             Last::Name { range, .. } => range,
@@ -59,11 +84,14 @@ impl Caller<'_> {
         if victim.inode().file_type() != FileType::Directory {
             return Err(Errno::ENOTDIR);
         }
+        if !wanted(victim.inode()) {
+            return Ok(false);
+        }
         directory.inode().rmdir(name)?;
         names.removed(&victim);
         drop(names);
         tell_removed(directory, name, &victim, Events::ISDIR);
-        Ok(())
+        Ok(true)
     }
 
     /// Whether the caller may take a name out of a directory.

@@ -3,8 +3,10 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use errno::{Errno, Result};
+use fault::Point;
 use memory::PAGE_SIZE;
 use sync::{LockClass, SpinGuard, SpinLock};
 
@@ -50,6 +52,8 @@ pub(crate) struct Node {
     created: u64,
     attributes: SpinLock<Attributes>,
     pub(super) kind: Kind,
+    /// The keeper of devtmpfs has made it, and may remove it.
+    kept: AtomicBool,
 }
 
 impl Node {
@@ -58,6 +62,9 @@ impl Node {
     /// # Errors
     /// ENOSPC: the instance has no inode left.
     pub(super) fn new(instance: &Arc<Instance>, new: &NewNode<'_>) -> Result<Arc<Self>> {
+        if fault::should_fail(Point::Inode) {
+            return Err(Errno::ENOSPC);
+        }
         instance.inodes.charge(1)?;
         let kind = match new.kind {
             NodeKind::Regular => Kind::Regular(Content::new(instance.pages.clone(), 0)),
@@ -77,7 +84,18 @@ impl Node {
             created: attributes.changed,
             attributes: SpinLock::new(&ATTRIBUTES_LOCK, attributes),
             kind,
+            kept: AtomicBool::new(false),
         }))
+    }
+
+    /// Says that the keeper of devtmpfs has made it. Before it has a name that others can find.
+    pub(crate) fn set_kept(&self) {
+        self.kept.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the keeper of devtmpfs has made it.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept.load(Ordering::Relaxed)
     }
 
     pub(super) fn directory(&self) -> Result<SpinGuard<'_, Directory>> {

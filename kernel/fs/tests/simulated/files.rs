@@ -188,6 +188,13 @@ fn the_devices_behave() {
         let world = World::new();
         world.mkdir("/dev").unwrap();
         world.caller().mount(b"dev", b"/dev", b"devtmpfs", 0, b"").unwrap();
+        let keeper = fs::devtmpfs::Keeper::new().unwrap();
+        for (name, device) in fs::devices::all() {
+            let path = name.as_bytes();
+            let node =
+                fs::devtmpfs::DeviceNode { path, device, permissions: 0o666, uid: 0, gid: 0 };
+            keeper.create(&node).unwrap();
+        }
         let open = |name: &str| world.open(&format!("/dev/{name}"), OpenFlags::RDWR).unwrap();
         let mut buffer = [1; 3000];
         assert_eq!(read(&open("null"), &mut buffer), Ok(0));
@@ -204,6 +211,9 @@ fn the_devices_behave() {
         world.caller().make_node(&Start::Cwd, b"/none", node, 0o666).unwrap();
         let opened = world.caller().open(&Start::Cwd, b"/none", options);
         assert_eq!(opened.err(), Some(Errno::ENXIO));
+        for (name, device) in fs::devices::all() {
+            keeper.remove(name.as_bytes(), device).unwrap();
+        }
     });
 }
 

@@ -44,11 +44,20 @@ pub(super) fn cgroups(text: &mut Text) -> Result<()> {
 pub(super) fn devices(text: &mut Text) -> Result<()> {
     text.push(b"Character devices:\n")?;
     let mut outcome = Ok(());
-    fs::char_device::for_each_major(|major, name| {
+    fs::char_device::for_each_driver(|major, name| {
         outcome = outcome.and_then(|()| writeln!(text, "{major:>3} {name}"));
     });
     outcome?;
     text.push(b"\nBlock devices:\n")
+}
+
+/// `misc`: the devices of major number 10.
+pub(super) fn misc(text: &mut Text) -> Result<()> {
+    let mut outcome = Ok(());
+    device::misc::for_each(|minor, name| {
+        outcome = outcome.and_then(|()| writeln!(text, "{minor:>3} {name}"));
+    });
+    Ok(outcome?)
 }
 
 /// `partitions`: a heading, as there are no disks.

@@ -23,6 +23,7 @@ const FILES: &[(&str, Show)] = &[
     ("cpuinfo", identity::cpuinfo),
     ("filesystems", identity::filesystems),
     ("devices", identity::devices),
+    ("misc", identity::misc),
     ("cgroups", identity::cgroups),
     ("partitions", identity::partitions),
     ("diskstats", nothing),

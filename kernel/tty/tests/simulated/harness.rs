@@ -39,9 +39,11 @@ fn make_devices() {
     fs::init().unwrap();
     workqueue::early_init();
     workqueue::init().unwrap();
+    device::init().unwrap();
     tty::init().unwrap();
     let namespace = MountNamespace::new(devtmpfs::superblock().unwrap(), "devtmpfs");
     process::set_root(&FsContext::new(namespace));
+    with_caller(|caller| caller.make_directory(&Start::Cwd, b"/pts", 0o755)).unwrap();
     with_caller(|caller| caller.mount(b"devpts", b"/pts", b"devpts", 0, b"")).unwrap();
     give_user_memory();
 }

@@ -11,6 +11,7 @@ mod corners;
 mod debian;
 mod debuggers;
 mod deferred;
+mod devices;
 mod faults;
 mod fuzz;
 mod ipc;
@@ -69,6 +70,7 @@ fn cases() -> Vec<Case> {
         ("clocks", clocks::cases()),
         ("debuggers", debuggers::cases()),
         ("deferred", deferred::cases()),
+        ("devices", devices::cases()),
         ("terminal", terminal::cases()),
         ("procfs", procfs::cases()),
         ("cgroups", cgroups::cases()),

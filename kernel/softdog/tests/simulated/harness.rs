@@ -1,0 +1,206 @@
+//! A kernel that is just enough for `/dev/watchdog`: PID 1 runs the test at the root of devtmpfs, with sysfs on `/sys` and a page
+//! of user memory for the arguments of `ioctl`; PID 2 is kthreadd.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use contract::{Access, Upcalls};
+use errno::Result;
+use fixture::processes;
+use fs::{
+    Caller, Credentials, File, FsContext, MountNamespace, OpenFlags, OpenOptions, Start, devtmpfs,
+};
+use kthread::Handle;
+use process::Thread;
+use time::SECOND;
+use vm::Mm;
+
+static REAP: sync::Once<workqueue::Work<fn(&workqueue::Running<'_>)>> = sync::Once::new();
+
+/// Where the device is.
+pub(crate) const DOG: &str = "/watchdog";
+/// And what `/sys` has of it.
+pub(crate) const CLASS: &str = "/sys/class/watchdog/watchdog0";
+pub(crate) const DRIVER: &str = "/sys/bus/platform/drivers/softdog";
+
+/// Runs a test as PID 1 of a fresh kernel, over some seeds. `prepare` is the command line.
+pub(crate) fn over_seeds(seeds: u64, cpus: usize, prepare: fn(), test: fn()) {
+    fixture::over_seeds(seeds, cpus, || {
+        processes::boot(&UPCALLS, kthread::kthreadd, move || {
+            kthread::reaper::install(|| {
+                if let Some(reap) = REAP.get() {
+                    workqueue::schedule_work(reap);
+                }
+            });
+            workqueue::early_init();
+            workqueue::init().unwrap();
+            let reap: fn(&workqueue::Running<'_>) = |_| kthread::reaper::reap();
+            assert!(REAP.set(workqueue::Work::from_fn("reap", reap)).is_ok());
+            fs::init().unwrap();
+            device::init().unwrap();
+            sysfs::init().unwrap();
+            prepare();
+            softdog::init().unwrap();
+            World::new().with(|caller| caller.make_directory(&Start::Cwd, b"/sys", 0o755)).unwrap();
+            give_user_memory();
+            test();
+        });
+    });
+}
+
+/// A command line that says nothing.
+pub(crate) fn plain() {}
+
+static UPCALLS: Upcalls = Upcalls { user_fault, ..fixture::UPCALLS };
+
+fn user_fault(address: usize, access: Access) -> bool {
+    let mm = Thread::of(&sched::current()).mm();
+    mm.is_some_and(|mm| mm.handle_fault(address, access).is_ok())
+}
+
+fn give_user_memory() {
+    let mm = Mm::new().unwrap();
+    let address = mm.mmap(&fixture::anonymous(1)).unwrap();
+    let space = mm.address_space().clone();
+    let mut layout = mm.layout();
+    layout.start_brk = address;
+    mm.set_layout(layout);
+    process::set_current_mm(Some(mm));
+    sched::use_address_space(Some(space));
+}
+
+fn user_page() -> usize {
+    Thread::of(&sched::current()).mm().unwrap().layout().start_brk
+}
+
+/// A program's view of devtmpfs.
+pub(crate) struct World {
+    fs: Arc<FsContext>,
+    credentials: Arc<Credentials>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let superblock = devtmpfs::superblock().unwrap();
+        let fs = FsContext::new(MountNamespace::new(superblock, "devtmpfs"));
+        let world = Self { fs, credentials: Credentials::root() };
+        // The first of all comes before the directory.
+        let _ = world.with(|caller| caller.mount(b"sys", b"/sys", b"sysfs", 0, b""));
+        world
+    }
+
+    fn with<R>(&self, body: impl FnOnce(&Caller<'_>) -> R) -> R {
+        body(&Caller { fs: &self.fs, credentials: &self.credentials })
+    }
+
+    pub(crate) fn open(&self, path: &str, flags: OpenFlags) -> Result<Arc<File>> {
+        let options = OpenOptions { flags, mode: 0 };
+        self.with(|caller| caller.open(&Start::Cwd, path.as_bytes(), options))
+    }
+
+    /// Opens the watchdog.
+    pub(crate) fn dog(&self) -> Result<Arc<File>> {
+        self.open(DOG, OpenFlags::RDWR)
+    }
+
+    pub(crate) fn read(&self, path: &str) -> Result<String> {
+        let file = self.open(path, OpenFlags::empty())?;
+        let mut bytes = [0; 1000];
+        let mut buffer = &mut bytes[..];
+        let count = file.read(&mut buffer)?;
+        Ok(String::from_utf8(bytes[..count].to_vec()).unwrap())
+    }
+
+    pub(crate) fn store(&self, path: &str, value: &str) -> Result<()> {
+        write(&*self.open(path, OpenFlags::WRONLY)?, value.as_bytes())
+    }
+
+    /// What `/sys` says of the watchdog.
+    pub(crate) fn shown(&self, name: &str) -> String {
+        self.read(&format!("{CLASS}/{name}")).unwrap().trim_end().to_owned()
+    }
+}
+
+/// Writes all.
+pub(crate) fn write(file: &File, mut bytes: &[u8]) -> Result<()> {
+    let length = bytes.len();
+    assert_eq!(file.write(&mut bytes)?, length);
+    Ok(())
+}
+
+/// A command whose argument goes in and comes out.
+pub(crate) fn ioctl(file: &File, command: u32, argument: u32) -> Result<u32> {
+    let address = user_page();
+    machine::user::copy_to(address, &argument.to_ne_bytes()).unwrap();
+    file.ioctl(command, address)?;
+    let mut result = [0; 4];
+    machine::user::copy_from(address, &mut result).unwrap();
+    Ok(u32::from_ne_bytes(result))
+}
+
+/// Starts a thread of the kernel.
+pub(crate) fn spawn(body: impl FnOnce() + Send + 'static) -> Handle {
+    let run = move |_: &kthread::This| {
+        body();
+        0
+    };
+    kthread::Builder::new(format_args!("test")).run(run).unwrap()
+}
+
+/// Waits for a thread that must not have failed.
+pub(crate) fn join(thread: Handle) {
+    assert_eq!(thread.join(), kthread::Exit::Returned(0));
+}
+
+/// Lets others go on, or not, as the seed has it.
+pub(crate) fn dawdle() {
+    match machine::sim::random(4) {
+        0 => {}
+        1 => sched::yield_now(),
+        2 => sched::sleep_for(machine::sim::random(20_000)),
+        _ => (0..machine::sim::random(20)).for_each(|_| machine::cpu::relax()),
+    }
+}
+
+pub(crate) fn sleep(seconds: u64) {
+    sched::sleep_for(seconds * SECOND);
+}
+
+/// When the machine is to end.
+static END: AtomicU64 = AtomicU64::new(0);
+/// The simulated machine's timers fire late, by less.
+const LATE: u64 = SECOND / 2;
+/// So much goes by at most between what counts and the call that says so.
+const EARLY: u64 = SECOND / 1000;
+
+fn look_at_the_time() {
+    let (now, end) = (time::monotonic(), END.load(Ordering::SeqCst));
+    let in_time = (end - EARLY..end + LATE).contains(&now);
+    if !in_time {
+        machine::sim::fail(&format!("the end came at {now}, not at {end}"));
+    }
+}
+
+/// The machine is to be reset in so many seconds from now on; the test has failed if it goes on.
+pub(crate) fn reset_in(seconds: u64) -> ! {
+    END.store(time::monotonic() + seconds * SECOND, Ordering::SeqCst);
+    machine::sim::expect_reset(look_at_the_time);
+    sleep(seconds + 2);
+    panic!("the machine was not reset");
+}
+
+/// The kernel is to panic in so many seconds from now on, with these words.
+pub(crate) fn panic_in(seconds: u64, words: &'static str) -> ! {
+    static WORDS: sync::Once<&str> = sync::Once::new();
+    END.store(time::monotonic() + seconds * SECOND, Ordering::SeqCst);
+    assert!(WORDS.set(words).is_ok());
+    kthread::oops::set_final_hook(|message| {
+        look_at_the_time();
+        match message.contains(WORDS.get().unwrap()) {
+            true => machine::sim::pass(),
+            false => machine::sim::fail(message),
+        }
+    });
+    sleep(seconds + 2);
+    panic!("the kernel did not panic");
+}
