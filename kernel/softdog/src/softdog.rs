@@ -1,6 +1,6 @@
 //! The software watchdog: a timer that nobody but its master moves on, and whose end is the machine's.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use alloc::sync::Arc;
 
 use errno::Result;
 use time::HrTimer;
@@ -14,23 +14,12 @@ pub(crate) const TIMER_MARGIN: u32 = 60;
 /// The software watchdog. There is one.
 pub(crate) struct SoftDog {
     timer: HrTimer,
-    /// How often its time was up, which it survives only with `soft_noboot`.
-    expired: AtomicU64,
 }
 
 impl SoftDog {
     /// One that does not count.
-    pub(crate) fn new() -> alloc::sync::Arc<Self> {
-        alloc::sync::Arc::new_cyclic(|me: &alloc::sync::Weak<Self>| {
-            let me = me.clone();
-            let expire = move || {
-                if let Some(dog) = me.upgrade() {
-                    dog.expired.fetch_add(1, Ordering::Relaxed);
-                }
-                expired();
-            };
-            Self { timer: HrTimer::new(expire), expired: AtomicU64::new(0) }
-        })
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { timer: HrTimer::new(expired) })
     }
 }
 
