@@ -18,7 +18,7 @@ use alloc::sync::Arc;
 
 use errno::{Errno, Result};
 use fs::devtmpfs::{DeviceNode, Keeper};
-use kthread::{Builder, This};
+use kthread::Builder;
 use sched::{Completion, Sleep, TaskRef};
 use sync::{Linked, Links, List, LockClass, Once, SpinLock};
 
@@ -96,14 +96,14 @@ pub(crate) fn start() -> Result<()> {
     }
     let ready = Arc::new((Completion::new(), Once::new()));
     let theirs = ready.clone();
-    let thread = Builder::new(format_args!("kdevtmpfs")).run(move |this| {
+    let thread = Builder::new(format_args!("kdevtmpfs")).run(move |_| {
         let keeper = settle();
         let outcome = keeper.as_ref().map(drop).map_err(|&error| error);
         // Nobody else answers.
         let _ = theirs.1.set(outcome);
         theirs.0.complete();
         drop(theirs);
-        keeper.map_or(0, |keeper| serve(this, &keeper))
+        keeper.map_or(0, |keeper| serve(&keeper))
     })?;
     ready.0.wait();
     (*ready.1.get().unwrap_or(&Err(Errno::EIO)))?;
@@ -120,7 +120,7 @@ fn settle() -> Result<Keeper> {
 }
 
 /// The thread's life. It is never stopped.
-fn serve(_this: &This, keeper: &Keeper) -> i32 {
+fn serve(keeper: &Keeper) -> i32 {
     loop {
         // Interruptible, though no signal reaches it: idle, it must not count in the load average.
         if let Ok(identity) = sched::wait_to_be_woken(Sleep::Interruptible, None, take) {
