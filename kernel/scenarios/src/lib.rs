@@ -23,6 +23,9 @@ mod failure;
 mod freeze;
 mod harness;
 mod hotplugging;
+mod inheritance;
+#[cfg(not(target_os = "none"))]
+mod inversion;
 mod killed;
 mod lazy_tlb;
 mod lockup_windows;
@@ -171,6 +174,17 @@ scenarios! {
     s01_deadline_admission: "what is admitted, what is refused, and when bandwidth is there again" = deadlines::admission;
     s01_deadline_against_hotplug / 4: "a CPU goes only if what was promised can be kept, and throttled tasks go on elsewhere" = deadlines::against_hotplug;
     s01_deadline_against_everything: "tasks come into the class and leave it at any moment, and no bandwidth is lost" = deadlines::against_everything;
+    s01_pi_chain_of_three: "what a waiter lends goes through a chain of three, and is taken back link by link" = inheritance::chain_of_three;
+    s01_pi_waiters_give_up: "a time-out and a signal take back what was lent" = inheritance::waiters_give_up;
+    s01_pi_deadlock_is_found: "who would close a ring is refused, and only one is" = inheritance::deadlock_is_found;
+    s01_pi_holder_ends: "what a task holds at its end goes to the most urgent" = inheritance::holder_ends;
+    s01_pi_urgency_changes: "attributes that change while one waits, or is lent more" = inheritance::urgency_changes;
+    s01_pi_stolen: "one more urgent comes before who was granted it and has not run" = inheritance::stolen;
+    #[cfg(not(target_os = "none"))]
+    s01_pi_no_inversion / 4: "one in the middle does not keep an urgent one waiting" = inversion::none;
+    #[cfg(not(target_os = "none"))]
+    s01_pi_deadline_is_lent / 4: "who holds what a deadline task waits for runs with its parameters, and is not throttled" = inversion::deadline_is_lent;
+    s01_pi_against_everything: "taken in any order, with time-outs, while attributes change" = inheritance::against_everything;
     s02_a_spinner_starves_nobody: "a CPU-hungry thread shares with its class" = schedule::spinner_starves_nobody;
     s03_affinity_moves_a_running_thread: "set_allowed moves a running thread and returns when it has moved" = migration::moves_a_running_thread;
     s03_affinity_moves_what_is_on_its_way: "tasks that are being woken or pulled do not escape set_allowed" = migration::moves_what_is_on_its_way;

@@ -8,10 +8,11 @@ use core::sync::atomic::{
 use errno::Errno;
 use sync::Once;
 
-use crate::deadline::{self, Server};
+use crate::deadline;
 use crate::runqueue;
 use crate::state::WAKING;
 use crate::task::TaskRef;
+use crate::urgency::{self, Rare};
 
 /// How a task is scheduled, with Linux's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,8 +202,8 @@ pub fn weight_of_nice(nice: i8) -> u32 {
 /// that this needs no `unsafe`, not because they are raced for.
 pub(crate) struct Entity {
     ///
-    /// Attributes, packed, in the lower half; in the upper a number that changes with all that has to do with the deadline class, so that
-    /// what is wanted is seen to differ from what is in force if only its parameters do.
+    /// Attributes, packed, in the lower half; in the upper a number that changes with all that has to do with the deadline class, and with what the
+    /// task is lent, so that what is wanted is seen to differ from what is in force if only these do.
     wanted: AtomicU64,
     /// What is in force, packed like what is wanted; the next four follow from it.
     in_force: AtomicU64,
@@ -216,8 +217,8 @@ pub(crate) struct Entity {
     pub(crate) placed: AtomicBool,
     /// Round robin: what is left of the turn, in nanoseconds.
     pub(crate) turn_left: AtomicU64,
-    /// Deadline: made when the task first comes into that class.
-    pub(crate) server: Once<Box<Server>>,
+    /// What few tasks have: the deadline class's part, and what others lend.
+    pub(crate) rare: Once<Box<Rare>>,
 }
 
 impl Entity {
@@ -232,7 +233,7 @@ impl Entity {
             lag: AtomicI64::new(0),
             placed: AtomicBool::new(false),
             turn_left: AtomicU64::new(crate::class::TURN),
-            server: Once::new(),
+            rare: Once::new(),
         }
     }
 
@@ -251,6 +252,11 @@ impl Entity {
         self.wanted.store(number << 32 | u64::from(attributes.pack()), SeqCst);
     }
 
+    /// Has what is wanted put in force once more: what the task is lent has changed, with the admission of deadline tasks locked.
+    pub(crate) fn want_same_anew(&self) {
+        self.wanted.fetch_add(1 << 32, SeqCst);
+    }
+
     /// Puts what is wanted in force; under the lock of the task's queue, while it is on none.
     #[inline]
     pub(crate) fn adopt(&self) {
@@ -261,20 +267,21 @@ impl Entity {
     }
 
     #[cold]
-    fn put_in_force(&self, mut packed: u64) {
-        if let Some(server) = self.server() {
-            packed = self.adopt_parameters(server);
-        }
-        self.take_as_in_force(packed);
+    fn put_in_force(&self, wanted: u64) {
+        let (wanted, raised) = match self.rare.get() {
+            Some(rare) => self.adopt_parameters(rare),
+            None => (wanted, Attributes::unpack(wanted as u32)),
+        };
+        self.take_as_in_force(wanted, raised);
     }
 
-    pub(crate) fn take_as_in_force(&self, packed: u64) {
-        let wanted = Attributes::unpack(packed as u32);
-        self.in_force.store(packed, Relaxed);
-        self.class.store(wanted.policy.class() as u8, Relaxed);
-        self.policy.store(wanted.policy as u8, Relaxed);
-        self.priority.store(wanted.priority, Relaxed);
-        self.weight.store(wanted.weight(), Relaxed);
+    /// `raised`: what is wanted, with what the task is lent.
+    pub(crate) fn take_as_in_force(&self, wanted: u64, raised: Attributes) {
+        self.in_force.store(wanted, Relaxed);
+        self.class.store(raised.policy.class() as u8, Relaxed);
+        self.policy.store(raised.policy as u8, Relaxed);
+        self.priority.store(raised.priority, Relaxed);
+        self.weight.store(raised.weight(), Relaxed);
     }
 
     /// Whether its policy is this one.
@@ -349,6 +356,7 @@ fn change_attributes(task: &TaskRef, attributes: Attributes) -> Result<(), Errno
         }
     }
     put_in_force(task);
+    urgency::attributes_changed(task);
     Ok(())
 }
 

@@ -36,6 +36,7 @@ pub(crate) mod timers;
 
 pub use admission::{deadline_bandwidth, set_inactive};
 pub use change::set_deadline;
-pub(crate) use change::{allow_from_user, change_class, close, leave_at_end};
+pub(crate) use change::{allow_from_user, change_class, close, leave_at_end, with_admission};
+pub(crate) use parameters::SharedParameters;
 pub use parameters::{DeadlineParameters, deadline_period_bounds, set_deadline_period_bounds};
 pub(crate) use server::{Phase, Server};

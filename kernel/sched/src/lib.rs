@@ -55,6 +55,7 @@ mod task;
 mod tick;
 mod tracepoints;
 mod upcalls;
+mod urgency;
 mod wait;
 mod wake;
 pub mod watch;
@@ -94,6 +95,7 @@ pub use task::{
 };
 pub use tick::{TICK, set_tick_hook};
 pub use upcalls::{interrupt_exit, reschedule_interrupt};
+pub use urgency::{Urgency, inheritance, keep_inheritance, lend, set_urgency_hook};
 pub use wait::{Notify, PollSleeper, WaitError, WaitQueue, Watch, wait_to_be_woken};
 pub use wake::{kick, wake_up, wake_up_new_task, wake_up_state};
 pub use worker::{WORK_LENGTH, WorkerHooks, set_worker_hooks, work_of};

@@ -53,6 +53,8 @@ bitflags! {
         const EXITING = 1 << 4;
         /// Has not executed a program since it was forked.
         const FORKNOEXEC = 1 << 5;
+        /// Has seen to its futexes, on its way out.
+        const FUTEXES_RELEASED = 1 << 7;
         /// Killed by a signal.
         const SIGNALED = 1 << 8;
     }

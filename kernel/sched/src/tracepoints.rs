@@ -16,7 +16,7 @@ impl Task {
     pub fn trace_identity(&self) -> (Comm, i32, i32) {
         let name = self.try_comm();
         let name = name.as_ref().map_or(&b"?"[..], |comm| comm.as_bytes());
-        (Comm::new(name), self.pid() as i32, self.attributes().internal_priority())
+        (Comm::new(name), self.pid() as i32, self.priority_in_force())
     }
 }
 

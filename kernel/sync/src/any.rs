@@ -64,6 +64,12 @@ impl AnyOnce {
         (held.type_id == TypeId::of::<T>()).then_some(held.data.cast())
     }
 
+    /// Whether there is a value, of whatever type.
+    #[inline]
+    pub fn is_set(&self) -> bool {
+        self.held.get().is_some()
+    }
+
     /// The value, if there is one of this type.
     #[inline]
     pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {

@@ -31,7 +31,7 @@ impl Waiter {
     /// The running task, with what it wants to send.
     pub(super) fn new(hand: Option<Message>) -> Arc<Self> {
         let task = sched::current_ref();
-        let priority = task.attributes().internal_priority();
+        let priority = task.priority_in_force();
         let hand = SpinLock::new(&HAND_LOCK, hand);
         Arc::new(Self { task, priority, hand, served: AtomicBool::new(false) })
     }

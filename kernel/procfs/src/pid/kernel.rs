@@ -80,7 +80,7 @@ pub(super) fn sched(subject: &Subject, task: &TaskRef, text: &mut Text) -> Resul
         writeln!(text, "{name:<width$}:{value:>21}")?;
     }
     let name = "prio";
-    writeln!(text, "{name:<width$}:{:>21}", attributes.internal_priority())?;
+    writeln!(text, "{name:<width$}:{:>21}", task.priority_in_force())?;
     if let Some((left, deadline)) = task.deadline_budget() {
         writeln!(text, "{:<width$}:{left:>21}", "dl.runtime")?;
         writeln!(text, "{:<width$}:{deadline:>21}", "dl.deadline")?;

@@ -5,7 +5,7 @@ use core::fmt::Write;
 use errno::Result;
 use kernfs::Text;
 use process::{ExitState, Process, Resource, Thread, Usage};
-use sched::{Attributes, Task, TaskFlags, TaskRef};
+use sched::{Task, TaskFlags, TaskRef};
 use vm::Layout;
 
 use super::subject::{Scope, Subject, may_inspect};
@@ -47,7 +47,7 @@ pub(super) fn stat(subject: &Subject, task: &TaskRef, text: &mut Text) -> Result
     text.push_fields(&used)?;
 
     let attributes = task.attributes();
-    text.push_signed_field(priority(&attributes).into())?;
+    text.push_signed_field(priority(task).into())?;
     text.push_signed_field(attributes.nice.into())?;
     text.push_fields(&[process.thread_count() as u64, 0, ticks(thread.start_time())])?;
 
@@ -125,9 +125,9 @@ fn usage(subject: &Subject, task: &TaskRef) -> (Usage, Usage) {
     }
 }
 
-/// Field 18: 20 plus nice, or for real-time tasks -1 minus their priority, and for deadline tasks -101.
-fn priority(attributes: &Attributes) -> i32 {
-    attributes.internal_priority() - 100
+/// Field 18: 20 plus nice, or for real-time tasks -1 minus their priority, and for deadline tasks -101; what a task is lent shows here.
+fn priority(task: &Task) -> i32 {
+    task.priority_in_force() - 100
 }
 
 /// Field 38: threads other than the leader end without a signal.

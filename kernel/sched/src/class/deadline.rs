@@ -91,7 +91,7 @@ impl DeadlineQueue {
         let server = server(&task);
         if server.budget().is_used_up() {
             let when = server.next_period();
-            if when > now {
+            if when > now && !server.is_lent() {
                 self.throttle(task, when);
                 return NEVER;
             }

@@ -9,16 +9,17 @@ use errno::Errno;
 
 use super::admission::{self, Admission};
 use super::parameters::DeadlineParameters;
-use super::server::{Phase, Server};
+use super::server::Server;
 use crate::affinity;
 use crate::attributes::{Attributes, Entity, Policy};
 use crate::cpumask::CpuMask;
 use crate::runqueue;
 use crate::task::{Task, TaskFlags, TaskRef};
+use crate::urgency::{self, Rare};
 
 impl Entity {
     pub(crate) fn server(&self) -> Option<&Server> {
-        self.server.get().map(|server| &**server)
+        self.rare.get().map(|rare| &rare.server)
     }
 
     /// The server of a task that is wanted to be of the class. Looked for first: most tasks never get one.
@@ -27,31 +28,40 @@ impl Entity {
         self.server().filter(|_| self.wanted().policy == Policy::Deadline)
     }
 
-    /// Puts the parameters that are wanted in force along with the attributes. Returns the attributes that are wanted at that moment. Under
-    /// the lock of the task's queue.
-    pub(crate) fn adopt_parameters(&self, server: &Server) -> u64 {
+    /// Puts the parameters that are wanted or lent in force along with the attributes. Returns the attributes that are wanted at that moment,
+    /// and what comes of them with what is lent. Under the lock of the task's queue, while it is on none.
+    pub(crate) fn adopt_parameters(&self, rare: &Rare) -> (u64, Attributes) {
         let _admission = admission::lock();
-        // Once more, with what belongs to it: both change under this lock.
+        // Once more, with what belongs to it: all change under this lock.
         let wanted = self.wanted_word();
-        if Attributes::unpack(wanted as u32).policy == Policy::Deadline {
+        let own = Attributes::unpack(wanted as u32);
+        let (raised, lent) = rare.lent.raise(own);
+        let server = &rare.server;
+        if let Some(lent) = lent {
+            server.borrow(&lent);
+        } else if own.policy == Policy::Deadline {
             server.adopt(&server.wanted.load());
         } else {
-            server.enter(Phase::Inactive);
+            server.leave();
         }
-        wanted
+        (wanted, raised)
     }
 
     /// For a task that the deadline class has on a queue: puts in force what is wanted of it, if it is to stay in the class. Under the lock
     /// of the queue.
     pub(crate) fn stays_in_deadline_class(&self) -> bool {
-        let Some(server) = self.server() else { return false };
+        let Some(rare) = self.rare.get() else { return false };
         let _admission = admission::lock();
         let wanted = self.wanted_word();
-        if Attributes::unpack(wanted as u32).policy != Policy::Deadline {
+        let own = Attributes::unpack(wanted as u32);
+        let (raised, lent) = rare.lent.raise(own);
+        let server = &rare.server;
+        // What is lent, or not any more, brings another deadline, and with it another place.
+        if own.policy != Policy::Deadline || lent.is_some() || server.is_lent() {
             return false;
         }
         server.adopt(&server.wanted.load());
-        self.take_as_in_force(wanted);
+        self.take_as_in_force(wanted, raised);
         true
     }
 }
@@ -65,7 +75,7 @@ fn give_back(admission: &mut Admission, server: &Server) {
 }
 
 /// Does something with the admission locked, and the account of `task` up to date.
-fn with_admission<T>(task: &Task, change: impl FnOnce(&mut Admission) -> T) -> T {
+pub(crate) fn with_admission<T>(task: &Task, change: impl FnOnce(&mut Admission) -> T) -> T {
     let mut queue = runqueue::lock_of(task);
     queue.charge_if_running(task);
     let mut admission = admission::lock();
@@ -84,7 +94,7 @@ pub fn set_deadline(
 ) -> Result<(), Errno> {
     sync::might_sleep();
     let parameters = parameters.checked()?;
-    let server = server_of(task)?;
+    let server = &Rare::of(task)?.server;
     with_admission(task, |admission| {
         let old = task.entity.wanted();
         let held = if old.policy == Policy::Deadline {
@@ -109,16 +119,8 @@ pub fn set_deadline(
         Ok(())
     })?;
     crate::attributes::put_in_force(task);
+    urgency::attributes_changed(task);
     Ok(())
-}
-
-/// The task's server, made if there is none.
-fn server_of(task: &TaskRef) -> Result<&Server, Errno> {
-    if task.entity.server.get().is_none() {
-        // Somebody else may have been quicker, whose server then counts.
-        let _ = task.entity.server.set(Server::new()?);
-    }
-    task.entity.server().ok_or(Errno::ENOMEM)
 }
 
 /// For a change of attributes of which the deadline class is one side: leaves the class, or changes what has nothing to do with it.

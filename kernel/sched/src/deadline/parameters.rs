@@ -77,7 +77,7 @@ impl DeadlineParameters {
 
 /// Parameters in a place that is shared. A lock, which the owner names, keeps them together; that the fields are atomic only spares `unsafe`.
 #[derive(Debug, Default)]
-pub(super) struct SharedParameters {
+pub(crate) struct SharedParameters {
     runtime: AtomicU64,
     deadline: AtomicU64,
     period: AtomicU64,
@@ -85,7 +85,7 @@ pub(super) struct SharedParameters {
 }
 
 impl SharedParameters {
-    pub(super) fn load(&self) -> DeadlineParameters {
+    pub(crate) fn load(&self) -> DeadlineParameters {
         DeadlineParameters {
             runtime: self.runtime.load(Relaxed),
             deadline: self.deadline.load(Relaxed),
@@ -94,7 +94,7 @@ impl SharedParameters {
         }
     }
 
-    pub(super) fn store(&self, parameters: &DeadlineParameters) {
+    pub(crate) fn store(&self, parameters: &DeadlineParameters) {
         self.runtime.store(parameters.runtime, Relaxed);
         self.deadline.store(parameters.deadline, Relaxed);
         self.period.store(parameters.period, Relaxed);

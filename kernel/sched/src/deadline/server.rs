@@ -1,7 +1,6 @@
 //! A task's server: what the deadline class keeps with a task.
 
-use alloc::boxed::Box;
-use core::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use errno::Errno;
 
@@ -33,6 +32,8 @@ pub(crate) struct Server {
     left: AtomicI64,
     deadline: AtomicU64,
     phase: AtomicU8,
+    /// What is in force is lent by somebody who waits for the task. It is never throttled then: who waits would be, too.
+    lent: AtomicBool,
 }
 
 impl Server {
@@ -40,15 +41,16 @@ impl Server {
     ///
     /// # Errors
     /// ENOMEM.
-    pub(super) fn new() -> Result<Box<Self>, Errno> {
+    pub(crate) fn new() -> Result<Self, Errno> {
         places::reserve_deadline_place()?;
-        Ok(Box::new(Self {
+        Ok(Self {
             wanted: SharedParameters::default(),
             in_force: SharedParameters::default(),
             left: AtomicI64::new(0),
             deadline: AtomicU64::new(0),
             phase: AtomicU8::new(Phase::Inactive as u8),
-        }))
+            lent: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -79,8 +81,36 @@ impl Server {
 
     /// Puts parameters in force. What is left is cut to the new runtime; the deadline stays.
     pub(super) fn adopt(&self, parameters: &DeadlineParameters) {
+        if self.lent.swap(false, Relaxed) {
+            // By the rule of wake-ups, what is left of the loan counts as far as the task could have had it by itself.
+            self.enter(Phase::Inactive);
+        }
         self.in_force.store(parameters);
         self.left.fetch_min(parameters.runtime as i64, Relaxed);
+    }
+
+    /// Puts lent parameters in force: with others than before the task begins anew.
+    pub(super) fn borrow(&self, parameters: &DeadlineParameters) {
+        let parameters = DeadlineParameters { signals_overrun: false, ..*parameters };
+        if self.lent.swap(true, Relaxed) && self.in_force.load() == parameters {
+            return;
+        }
+        self.in_force.store(&parameters);
+        self.set_budget(Budget::default());
+        self.enter(Phase::Inactive);
+    }
+
+    /// The task is not of the class any more.
+    pub(super) fn leave(&self) {
+        self.enter(Phase::Inactive);
+        if self.lent.swap(false, Relaxed) {
+            self.set_budget(Budget::default());
+        }
+    }
+
+    /// Whether it goes by parameters that are lent.
+    pub(crate) fn is_lent(&self) -> bool {
+        self.lent.load(Relaxed)
     }
 
     /// The task begins to contend.
