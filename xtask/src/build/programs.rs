@@ -50,6 +50,8 @@ pub(crate) enum Program {
     Queues,
     /// A watchdog's commands, and what is told of devices.
     Dogs,
+    /// Futexes with owners.
+    Inherit,
 }
 
 impl Program {
@@ -69,6 +71,7 @@ impl Program {
             Self::Percpu => "percpu",
             Self::Queues => "queues",
             Self::Dogs => "dogs",
+            Self::Inherit => "inherit",
             Self::Debuggee => "debuggee",
         }
     }
@@ -89,6 +92,7 @@ impl Program {
             | Self::Clones
             | Self::Debuggee
             | Self::Dogs
+            | Self::Inherit
             | Self::Queues => &["-Ctarget-feature=+crt-static"],
             // With no C library and no C start-up: `runtime` brings `_start`.
             Self::Init

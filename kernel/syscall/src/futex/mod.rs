@@ -2,11 +2,13 @@
 //!
 //! User mode does the locking; the kernel is asked only to sleep while a word has a value, and to
 //! wake those who sleep. [`key`] says when two addresses are the same futex, [`queue`] who waits,
-//! [`operation`] is the system call, [`vector`] waits for any of several, and [`robust`] is what
+//! [`operation`] is the system call, [`vector`] waits for any of several, [`pi`] is about those
+//! with an owner that inherits the priority of who waits, and [`robust`] is what
 //! happens to the locks of a thread that ends.
 
 mod key;
 mod operation;
+mod pi;
 mod queue;
 mod robust;
 mod vector;

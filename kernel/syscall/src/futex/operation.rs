@@ -6,6 +6,7 @@ use sched::WaitError;
 use time::Moment;
 
 use super::key::{Key, Sharing};
+use super::pi;
 use super::queue::{self, Place};
 use crate::abi::time::Timespec;
 use crate::call::{Call, Restart};
@@ -16,8 +17,14 @@ const FUTEX_WAKE: u32 = 1;
 const FUTEX_REQUEUE: u32 = 3;
 const FUTEX_CMP_REQUEUE: u32 = 4;
 const FUTEX_WAKE_OP: u32 = 5;
+const FUTEX_LOCK_PI: u32 = 6;
+const FUTEX_UNLOCK_PI: u32 = 7;
+const FUTEX_TRYLOCK_PI: u32 = 8;
 const FUTEX_WAIT_BITSET: u32 = 9;
 const FUTEX_WAKE_BITSET: u32 = 10;
+const FUTEX_WAIT_REQUEUE_PI: u32 = 11;
+const FUTEX_CMP_REQUEUE_PI: u32 = 12;
+const FUTEX_LOCK_PI2: u32 = 13;
 
 pub(super) const FUTEX_PRIVATE_FLAG: u32 = 128;
 const FUTEX_CLOCK_REALTIME: u32 = 256;
@@ -48,9 +55,20 @@ pub fn futex(
         if operation & FUTEX_PRIVATE_FLAG != 0 { Sharing::Private } else { Sharing::AsMapped };
     let realtime = operation & FUTEX_CLOCK_REALTIME != 0;
     let command = operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
-    if realtime && command != FUTEX_WAIT_BITSET && command != FUTEX_WAIT {
+    let may_be_a_date = [FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAIT_REQUEUE_PI, FUTEX_LOCK_PI2];
+    if realtime && !may_be_a_date.contains(&command) {
         return Err(Errno::ENOSYS);
     }
+    let moment = || -> Result<Option<Moment>> {
+        match timeout.non_null() {
+            None => Ok(None),
+            Some(timeout) => {
+                let time = timeout.read()?.to_nanoseconds()?;
+                let is_date = realtime || command == FUTEX_LOCK_PI;
+                Ok(Some(deadline(time, command == FUTEX_WAIT, is_date)))
+            }
+        }
+    };
     // Where there is no time-out, its place holds a second number.
     let second_count = timeout.address() as u32;
     match command {
@@ -59,19 +77,19 @@ pub fn futex(
             if bitset == 0 {
                 return Err(Errno::EINVAL);
             }
-            let deadline = match timeout.non_null() {
-                None => None,
-                Some(timeout) => {
-                    let time = timeout.read()?.to_nanoseconds()?;
-                    Some(deadline(time, command == FUTEX_WAIT, realtime))
-                }
-            };
-            wait(call, FutexWait { address, sharing, value, bitset, deadline })
+            wait(call, FutexWait { address, sharing, value, bitset, deadline: moment()? })
         }
         FUTEX_WAKE => wake(address, sharing, value, ANY_BIT),
         FUTEX_WAKE_BITSET => wake(address, sharing, value, third),
         FUTEX_REQUEUE => requeue(address, second, sharing, value, second_count, None),
         FUTEX_CMP_REQUEUE => requeue(address, second, sharing, value, second_count, Some(third)),
+        FUTEX_LOCK_PI | FUTEX_LOCK_PI2 => pi::lock(address, sharing, moment()?),
+        FUTEX_TRYLOCK_PI => pi::try_lock(address, sharing),
+        FUTEX_UNLOCK_PI => pi::unlock(address, sharing),
+        FUTEX_WAIT_REQUEUE_PI => pi::wait_to_be_moved(address, second, sharing, value, moment()?),
+        FUTEX_CMP_REQUEUE_PI => {
+            pi::move_waiters(address, second, sharing, value, second_count, third)
+        }
         FUTEX_WAKE_OP => wake_op(address, second, sharing, value, second_count, third),
         _ => Err(Errno::ENOSYS),
     }
@@ -103,7 +121,10 @@ impl From<Errno> for Refusal {
 }
 
 /// Runs `attempt`, and brings the word's page in whenever that is what it lacks.
-fn with_page<T>(address: usize, mut attempt: impl FnMut() -> Result<T, Refusal>) -> Result<T> {
+pub(super) fn with_page<T>(
+    address: usize,
+    mut attempt: impl FnMut() -> Result<T, Refusal>,
+) -> Result<T> {
     loop {
         match attempt() {
             Ok(value) => return Ok(value),
@@ -148,15 +169,15 @@ fn wake(address: usize, sharing: Sharing, count: u32, bitset: u32) -> Result<usi
     }
     // Linux wakes one where it is told to wake none.
     let count = (count as i32).max(1) as usize;
-    Ok(queue::wake(&Key::new(address, sharing)?, count, bitset))
+    queue::wake(&Key::new(address, sharing)?, count, bitset)
 }
 
 /// Wakes one waiter of an address, for the kernel's own use (a thread's end).
 pub fn wake_address(address: usize) {
     // An address that is no futex has no waiters.
-    if let Ok(key) = Key::new(address, Sharing::AsMapped) {
-        queue::wake(&key, 1, ANY_BIT);
-    }
+    let woken = Key::new(address, Sharing::AsMapped).and_then(|key| queue::wake(&key, 1, ANY_BIT));
+    // Nor has one with an owner any who wait to be woken.
+    let _ = woken;
 }
 
 fn requeue(
@@ -195,9 +216,9 @@ fn wake_op(
     let operation = WordOperation::decode(encoded)?;
     let old = exchange(second, |old| operation.apply(old))?;
     let count = |number: u32| (number as i32).max(1) as usize;
-    let mut woken = queue::wake(&first_key, count(wake_first), ANY_BIT);
+    let mut woken = queue::wake(&first_key, count(wake_first), ANY_BIT)?;
     if operation.compares(old) {
-        woken += queue::wake(&second_key, count(wake_second), ANY_BIT);
+        woken += queue::wake(&second_key, count(wake_second), ANY_BIT)?;
     }
     Ok(woken)
 }

@@ -9,13 +9,14 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use errno::{Errno, Result};
+use rtmutex::RtMutex;
 use sched::{Sleep, TaskRef, WaitError};
 use sync::{LockClass, PreemptGuard, SpinIrqGuard, SpinLock};
 use time::Moment;
 
 use super::key::Key;
 
-/// Wait-queue locks are taken inside. Two buckets are locked in the order of their numbers.
+/// Run queues are taken inside, and before those the chains of futexes with owners. Two buckets are locked in the order of their numbers.
 static BUCKET_LOCK: LockClass = LockClass::new("futex_bucket");
 /// A leaf, taken inside.
 static WOKEN_LOCK: LockClass = LockClass::new("futex_woken");
@@ -25,20 +26,49 @@ const BUCKETS: usize = 256;
 /// What [`Waiter::bucket`] says of a waiter that has been woken.
 const WOKEN: usize = usize::MAX;
 
-static TABLE: [SpinLock<Vec<Queued>>; BUCKETS] =
-    [const { SpinLock::new(&BUCKET_LOCK, Vec::new()) }; BUCKETS];
+static TABLE: [SpinLock<Bucket>; BUCKETS] =
+    [const { SpinLock::new(&BUCKET_LOCK, Bucket::new()) }; BUCKETS];
 
-struct Queued {
-    key: Key,
+/// What is known of the futexes with one hash.
+pub(super) struct Bucket {
+    /// Who waits to be woken.
+    pub(super) waiting: Vec<Queued>,
+    /// Futexes with owners that others wait for.
+    pub(super) owned: Vec<Owned>,
+}
+
+impl Bucket {
+    const fn new() -> Self {
+        Self { waiting: Vec::new(), owned: Vec::new() }
+    }
+
+    /// Where a futex with an owner is among them.
+    pub(super) fn find_owned(&self, key: &Key) -> Option<usize> {
+        self.owned.iter().position(|owned| owned.key == *key)
+    }
+}
+
+pub(super) struct Queued {
+    pub(super) key: Key,
     bitset: u32,
-    waiter: Arc<Waiter>,
+    /// It waits to be moved to this futex, which has an owner, and for nothing else.
+    pub(super) target: Option<Key>,
+    pub(super) waiter: Arc<Waiter>,
+}
+
+/// A futex that has an owner, and for which somebody waits: see `pi`.
+pub(super) struct Owned {
+    pub(super) key: Key,
+    pub(super) mutex: Arc<RtMutex>,
+    /// How many tasks wait for it, or have been granted it and have not run since.
+    pub(super) users: usize,
 }
 
 /// A task that waits.
 pub(super) struct Waiter {
     /// The bucket it is in, or [`WOKEN`]. Changed with that bucket locked.
     bucket: AtomicUsize,
-    task: TaskRef,
+    pub(super) task: TaskRef,
     /// Of those whom the same call has woken, the one before: see [`Woken`].
     before: SpinLock<Option<Arc<Waiter>>>,
 }
@@ -76,6 +106,11 @@ impl Drop for Woken {
 pub(super) struct Place(Arc<Waiter>);
 
 impl Waiter {
+    /// It is in no bucket any more, and sleeps on.
+    pub(super) fn leaves(&self) {
+        self.bucket.store(WOKEN, Ordering::SeqCst);
+    }
+
     fn wake(&self) {
         // SeqCst, before the look at the task's state: the sleeper sets its state before it looks here.
         self.bucket.store(WOKEN, Ordering::SeqCst);
@@ -94,16 +129,29 @@ impl Place {
         bitset: u32,
         check: impl FnOnce() -> Result<(), E>,
     ) -> Result<Self, E> {
+        Self::take_for(key, bitset, None, check)
+    }
+
+    /// As [`take`](Self::take), to be moved to `target`, if there is one.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn take_for<E: From<Errno>>(
+        key: &Key,
+        bitset: u32,
+        target: Option<Key>,
+        check: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Self, E> {
         let number = bucket_of(key);
         let bucket = AtomicUsize::new(number);
         let before = SpinLock::new(&WOKEN_LOCK, None);
         let waiter = Arc::new(Waiter { bucket, task: sched::current_ref(), before });
-        let queued = Queued { key: key.clone(), bitset, waiter: waiter.clone() };
+        let queued = Queued { key: key.clone(), bitset, target, waiter: waiter.clone() };
         let _no_page_faults = PreemptGuard::new();
         let mut bucket = TABLE[number].lock_irq();
-        bucket.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        bucket.waiting.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         check()?;
-        bucket.push(queued);
+        bucket.waiting.push(queued);
         Ok(Self(waiter))
     }
 
@@ -130,7 +178,7 @@ impl Place {
     }
 
     /// Leaves the queue and returns whether it was still on it.
-    fn leave(&self) -> bool {
+    pub(super) fn leave(&self) -> bool {
         loop {
             let number = self.0.bucket.load(Ordering::SeqCst);
             if number == WOKEN {
@@ -141,8 +189,9 @@ impl Place {
             if self.0.bucket.load(Ordering::SeqCst) != number {
                 continue;
             }
-            let place = bucket.iter().position(|queued| Arc::ptr_eq(&queued.waiter, &self.0));
-            let removed = place.map(|place| bucket.remove(place));
+            let waiting = &mut bucket.waiting;
+            let place = waiting.iter().position(|queued| Arc::ptr_eq(&queued.waiter, &self.0));
+            let removed = place.map(|place| waiting.remove(place));
             self.0.bucket.store(WOKEN, Ordering::SeqCst);
             drop(bucket);
             return removed.is_some();
@@ -204,23 +253,33 @@ impl Places {
 }
 
 /// Wakes at most `count` of those who wait on `key` with a bit of `bitset`; returns how many.
-pub(super) fn wake(key: &Key, count: usize, bitset: u32) -> usize {
-    let woken = wake_in(&mut TABLE[bucket_of(key)].lock_irq(), key, count, bitset);
-    woken.count
+///
+/// # Errors
+/// EINVAL: the futex has an owner, or its waiters are to get one.
+pub(super) fn wake(key: &Key, count: usize, bitset: u32) -> Result<usize> {
+    let (woken, outcome) = wake_in(&mut TABLE[bucket_of(key)].lock_irq(), key, count, bitset);
+    outcome.map(|()| woken.count)
 }
 
 #[must_use = "to be dropped without the lock"]
-fn wake_in(bucket: &mut Vec<Queued>, key: &Key, count: usize, bitset: u32) -> Woken {
+fn wake_in(bucket: &mut Bucket, key: &Key, count: usize, bitset: u32) -> (Woken, Result<()>) {
     let mut woken = Woken::default();
+    if bucket.find_owned(key).is_some() {
+        return (woken, Err(Errno::EINVAL));
+    }
+    let waiting = &mut bucket.waiting;
     let mut index = 0;
-    while index < bucket.len() && woken.count < count {
-        if bucket[index].key == *key && bucket[index].bitset & bitset != 0 {
-            woken.add(bucket.remove(index).waiter);
+    while index < waiting.len() && woken.count < count {
+        if waiting[index].key == *key && waiting[index].target.is_some() {
+            return (woken, Err(Errno::EINVAL));
+        }
+        if waiting[index].key == *key && waiting[index].bitset & bitset != 0 {
+            woken.add(waiting.remove(index).waiter);
         } else {
             index += 1;
         }
     }
-    woken
+    (woken, Ok(()))
 }
 
 /// If `check` allows it, wakes at most `wake` waiters of `from` and moves at most `move_` others to
@@ -237,29 +296,34 @@ pub(super) fn requeue<E: From<Errno>>(
 ) -> Result<(usize, usize), E> {
     let (source, target) = (bucket_of(from), bucket_of(to));
     // Dropped after all guards.
-    let woken;
+    let (woken, outcome);
     let _no_page_faults = PreemptGuard::new();
     let (mut bucket, mut other) = lock_two(source, target);
     check()?;
-    woken = wake_in(&mut bucket, from, wake, u32::MAX);
+    (woken, outcome) = wake_in(&mut bucket, from, wake, u32::MAX);
+    outcome?;
+    let waiting = &mut bucket.waiting;
     let mut moved = 0;
     let mut index = 0;
-    while index < bucket.len() && moved < move_ {
-        if bucket[index].key != *from {
+    while index < waiting.len() && moved < move_ {
+        if waiting[index].key != *from {
             index += 1;
             continue;
         }
+        if waiting[index].target.is_some() {
+            return Err(Errno::EINVAL.into());
+        }
         match &mut other {
             None => {
-                bucket[index].key = to.clone();
+                waiting[index].key = to.clone();
                 index += 1;
             }
             Some(other) => {
-                other.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-                let mut queued = bucket.remove(index);
+                other.waiting.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                let mut queued = waiting.remove(index);
                 queued.key = to.clone();
                 queued.waiter.bucket.store(target, Ordering::SeqCst);
-                other.push(queued);
+                other.waiting.push(queued);
             }
         }
         moved += 1;
@@ -267,10 +331,19 @@ pub(super) fn requeue<E: From<Errno>>(
     Ok((woken.count, moved))
 }
 
-type Bucket = SpinIrqGuard<'static, Vec<Queued>>;
+pub(super) type Locked = SpinIrqGuard<'static, Bucket>;
 
-/// Locks the first bucket, and the second if it is another one.
-fn lock_two(first: usize, second: usize) -> (Bucket, Option<Bucket>) {
+/// Locks the bucket of a key.
+pub(super) fn lock(key: &Key) -> Locked {
+    TABLE[bucket_of(key)].lock_irq()
+}
+
+/// Locks the buckets of two keys; the second one only if it is another.
+pub(super) fn lock_both(first: &Key, second: &Key) -> (Locked, Option<Locked>) {
+    lock_two(bucket_of(first), bucket_of(second))
+}
+
+fn lock_two(first: usize, second: usize) -> (Locked, Option<Locked>) {
     if first == second {
         return (TABLE[first].lock_irq(), None);
     }

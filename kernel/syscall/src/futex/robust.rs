@@ -11,12 +11,9 @@ use process::Thread;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::operation::{exchange, wake_address};
+use super::pi::{self, FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS};
 use crate::current;
 use crate::user::UserPtr;
-
-const FUTEX_WAITERS: u32 = 0x8000_0000;
-const FUTEX_OWNER_DIED: u32 = 0x4000_0000;
-const FUTEX_TID_MASK: u32 = 0x3fff_ffff;
 
 /// So many locks are looked at, as in Linux: a list without an end must not hold a thread up.
 const LIST_MAX: usize = 2048;
@@ -68,6 +65,7 @@ pub fn release_current_thread() {
         // A list that cannot be read any further is let be.
         let _ = release_list(head, tid);
     }
+    pi::release_at_end(&me);
     let address = thread.clear_child_tid();
     if address != 0 {
         thread.set_clear_child_tid(0);
@@ -89,23 +87,32 @@ fn release_list(head: usize, tid: u32) -> Result<()> {
         // Read before the lock is let go: then the entry may be used again by another thread.
         let next = UserPtr::<usize>::new(entry & !1).read();
         if entry & !1 != list.pending & !1 {
-            release_lock(futex_of(entry), tid, false)?;
+            release_lock(futex_of(entry), tid, Entry { is_pi: entry & 1 != 0, pending: false })?;
         }
         entry = next?;
     }
     if list.pending & !1 != 0 {
-        release_lock(futex_of(list.pending), tid, true)?;
+        let entry = Entry { is_pi: list.pending & 1 != 0, pending: true };
+        release_lock(futex_of(list.pending), tid, entry)?;
     }
     Ok(())
 }
 
-/// `pending`: the thread may have died between letting go of the lock and waking its next owner.
-fn release_lock(address: usize, tid: u32, pending: bool) -> Result<()> {
+/// What an entry says of its lock.
+#[derive(Clone, Copy)]
+struct Entry {
+    /// Its waiters wait for an owner: they are seen to by [`pi::release_at_end`].
+    is_pi: bool,
+    /// The thread may have died between letting go of the lock and waking its next owner.
+    pending: bool,
+}
+
+fn release_lock(address: usize, tid: u32, entry: Entry) -> Result<()> {
     if !address.is_multiple_of(size_of::<u32>()) {
         return Err(Errno::EFAULT);
     }
     let word = user::load_u32(address).map_err(|_| Errno::EFAULT)?;
-    if pending && word == 0 {
+    if entry.pending && !entry.is_pi && word == 0 {
         wake_address(address);
         return Ok(());
     }
@@ -113,7 +120,7 @@ fn release_lock(address: usize, tid: u32, pending: bool) -> Result<()> {
     let old = exchange(address, |word| {
         if owned(word) { (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED } else { word }
     })?;
-    if owned(old) && old & FUTEX_WAITERS != 0 {
+    if owned(old) && old & FUTEX_WAITERS != 0 && !entry.is_pi {
         wake_address(address);
     }
     Ok(())

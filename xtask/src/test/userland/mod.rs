@@ -14,6 +14,7 @@ mod deferred;
 mod devices;
 mod faults;
 mod fuzz;
+mod inheritance;
 mod ipc;
 mod processes;
 mod procfs;
@@ -76,6 +77,7 @@ fn cases() -> Vec<Case> {
         ("cgroups", cgroups::cases()),
         ("faults", faults::cases()),
         ("ipc", ipc::cases()),
+        ("inheritance", inheritance::cases()),
         ("watchers", watchers::cases()),
         ("reports", reports::cases()),
         ("workers", workers::cases()),
