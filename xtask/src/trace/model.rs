@@ -8,7 +8,7 @@
 //! ```
 //!
 //! At each moment a CPU runs one task or is not known to run any, and a thread is in one state. What a CPU runs and what a thread
-//! is `Running` on are the same spans: both are made in one place ([`Builder::leave`]). Where records are missing, the
+//! is `Running` on are the same spans: both are made in one place (`leave` in `build`). Where records are missing, the
 //! state is `Unknown` until the next one tells.
 
 use super::event::{Kind, State};
