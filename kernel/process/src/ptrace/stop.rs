@@ -40,6 +40,9 @@ pub(super) struct Release {
     pub(super) info: Option<SigInfo>,
 }
 
+/// What a thread is in that is stopped for its tracer.
+const STATE: u32 = state::TRACED | state::WAKEKILL;
+
 /// Stops the running thread for its tracer and sleeps until it may go on. None: it has no tracer
 /// any more, or is being killed, and has not stopped. May sleep; no lock held.
 pub(super) fn stop(me: &TaskRef, context: &mut UserContext, reason: Reason) -> Option<Release> {
@@ -61,6 +64,8 @@ pub(super) fn stop(me: &TaskRef, context: &mut UserContext, reason: Reason) -> O
             trace.must_notify = false;
         }
         let tracer = trace.tracer.clone();
+        // Before the stop can be seen: whoever has waited for it finds the thread in this state.
+        sched::set_current_state(STATE);
         signals.trace_stop = Some(Box::new(Stop {
             code: reason.code,
             reported: false,
@@ -98,7 +103,7 @@ pub(super) fn stop(me: &TaskRef, context: &mut UserContext, reason: Reason) -> O
 fn sleep_until_released(me: &TaskRef, thread: &Thread) {
     loop {
         // The state comes before the look; whoever releases the stop changes it before the wake-up.
-        sched::set_current_state(state::TRACED | state::WAKEKILL);
+        sched::set_current_state(STATE);
         let released = {
             let signals = thread.signals.lock_irq();
             signals.trace_stop.as_ref().is_none_or(|stop| matches!(stop.phase, Phase::Released(_)))

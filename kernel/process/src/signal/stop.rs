@@ -98,9 +98,12 @@ pub(crate) fn admit(group: &mut GroupSignals, creator: &Task, new: &TaskRef) -> 
 /// The running thread takes part in the stop of its process, and sleeps until that is over. May
 /// sleep.
 pub(crate) fn take_part(me: &TaskRef, mut group: SpinIrqGuard<'_, GroupSignals>) {
+    const STATE: u32 = state::STOPPED | state::WAKEKILL;
     let thread = Thread::of(me);
     {
         let mut signals = thread.signals.lock_irq();
+        // Before the stop can be seen: whoever has waited for it finds the thread in this state.
+        sched::set_current_state(STATE);
         signals.stopped = true;
         count_stopped(&mut signals, &mut group);
     }
@@ -112,7 +115,7 @@ pub(crate) fn take_part(me: &TaskRef, mut group: SpinIrqGuard<'_, GroupSignals>)
     loop {
         // The state comes before the look, SIGCONT and SIGKILL clear the mark before they look at
         // the state.
-        sched::set_current_state(state::STOPPED | state::WAKEKILL);
+        sched::set_current_state(STATE);
         if !thread.signals.lock_irq().stopped {
             break;
         }

@@ -26,6 +26,8 @@ fn c07_stop_continue_kill() {
         kill(child as i32, Some(Signal::SIGSTOP)).unwrap();
         let waited = wait_for(all);
         assert_eq!((waited.pid, waited.event), (child, ChildEvent::Stopped(Signal::SIGSTOP)));
+        let state = process::find_task(child).unwrap().state();
+        assert_eq!(sched::state::letter(state), 'T', "it is told before it has stopped");
         // It is told once.
         let again = wait_for_child(&WaitFor::Any, all | WaitOptions::NOHANG);
         assert!(matches!(again, Ok(None)));

@@ -78,6 +78,8 @@ fn c04_a_tracee_stops_for_a_signal() {
         let nothing = wait_for_child(&WaitFor::Any, ALL | WaitOptions::NOHANG).unwrap();
         assert!(nothing.is_none(), "a stop is told once");
         let tracee = task(child);
+        let letter = sched::state::letter(tracee.state());
+        assert_eq!(letter, 't', "it is told before it has stopped");
         assert_eq!(ptrace::signal_info(&tracee).unwrap().signal, Signal::SIGUSR1);
         ptrace::with_snapshot(&tracee, |snapshot| {
             let stack = UserRegisters::STACK_POINTER;
