@@ -5,12 +5,15 @@
 //! ```text
 //!   set_allowed                          waker
 //!   writes the new mask                  claims the task: state = WAKING
-//!   looks for the task: state, queue     reads the mask, chooses, locks that queue,
-//!                                        reads the mask again, queues the task
+//!   looks at the state, then the queue   reads the mask, chooses, queues the task
 //! ```
 //!
 //! All four are SeqCst. If the waker claims after the mask was written it reads the new mask; if before, `set_allowed` sees
-//! WAKING and looks again until the task is queued, and then moves it like any queued task.
+//! WAKING and looks again until the task is queued, and then moves it like any queued task. So neither looks twice: who claims after
+//! `set_allowed` has seen no WAKING has read the new mask, whatever becomes of the task then.
+//!
+//! A CPU that goes is like a change of all masks. A waker has interrupts off from its claim to the end, and a CPU is taken out of the masks
+//! before `stop_machine` has all others stand still: when that empties the CPU's queue, whoever had chosen it has queued its task there.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -189,10 +192,7 @@ pub(crate) fn leave_forbidden_cpu(task: &TaskRef) -> Result<(), Errno> {
         let queue = runqueue::lock_of(task);
         let cpu = task.cpu();
         if !task.is_queued() {
-            // A waker that has claimed it since the test above has read the new mask.
-            if task.state() & WAKING != 0 {
-                continue;
-            }
+            // It sleeps, or a waker has claimed it since the test above, and has read the new mask.
             return Ok(());
         }
         if may_run_on(task, cpu) {

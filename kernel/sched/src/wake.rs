@@ -78,30 +78,23 @@ fn queue_woken<const WAKER: u8>(task: TaskRef, slept_as: u32) -> bool {
     while task.on_cpu.load(Ordering::Acquire) {
         machine::cpu::relax();
     }
-    loop {
-        let (cpu, takes_over) = choose_cpu::<WAKER>(&task);
-        let mut queue = RUN_QUEUES.of(cpu).queue.lock_irqs_off();
-        // Its affinity or the CPU may have changed since: see `affinity.rs`.
-        if !affinity::may_run_on(&task, cpu) {
-            drop(queue);
-            machine::cpu::relax();
-            continue;
-        }
-        if slept_as & (UNINTERRUPTIBLE | NOLOAD) == UNINTERRUPTIBLE {
-            queue.uninterruptible -= 1;
-        }
-        tracepoints::wakeup(&task, slept_as, cpu);
-        // The CPU first: who sees it no longer waking looks for it on that queue, and waits there for the lock.
-        task.cpu.store(cpu, Ordering::Relaxed);
-        task.state.set_running();
-        let preempts = queue.enqueue_woken(cpu, task, time::sched_clock());
-        drop(queue);
-        // A CPU that is given away chooses anew in a moment.
-        if preempts && !(takes_over && WAKER == LEAVES_NEXT) {
-            reschedule(cpu);
-        }
-        return takes_over;
+    // Its affinity or the CPU may change from here on: see `affinity.rs`.
+    let (cpu, takes_over) = choose_cpu::<WAKER>(&task);
+    let mut queue = RUN_QUEUES.of(cpu).queue.lock_irqs_off();
+    if slept_as & (UNINTERRUPTIBLE | NOLOAD) == UNINTERRUPTIBLE {
+        queue.uninterruptible -= 1;
     }
+    tracepoints::wakeup(&task, slept_as, cpu);
+    // The CPU first: who sees it no longer waking looks for it on that queue, and waits there for the lock.
+    task.cpu.store(cpu, Ordering::Relaxed);
+    task.state.set_running();
+    let preempts = queue.enqueue_woken(cpu, task, time::sched_clock());
+    drop(queue);
+    // A CPU that is given away chooses anew in a moment.
+    if preempts && !(takes_over && WAKER == LEAVES_NEXT) {
+        reschedule(cpu);
+    }
+    takes_over
 }
 
 /// Asks a CPU to choose again. Interrupts or preemption off.

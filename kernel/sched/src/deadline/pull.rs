@@ -22,15 +22,13 @@ impl RunQueue {
     /// This CPU chooses, and somewhere a deadline task waits in vain: takes it, if it is due before all that wait here. Who cannot be had right
     /// now is looked for again: the CPU is to choose once more.
     fn pull_deadline(&mut self, cpu: CpuId) {
-        if !affinity::active().contains(cpu) {
-            return;
-        }
         let ours = self.deadline.earliest_waiting();
         let Some(from) = spread::most_urgent_other(cpu, ours) else { return };
         let Some(mut source) = RUN_QUEUES.of(from).queue.try_lock_irq() else {
             machine::cpu::set_need_resched();
             return;
         };
+        // Nobody's is a CPU that is about to go.
         let fits = |task: &TaskRef| affinity::may_run_on(task, cpu);
         match source.deadline.excess_before(ours, &fits) {
             Excess::Task(found) => {
