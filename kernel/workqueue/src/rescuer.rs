@@ -189,10 +189,6 @@ fn rescue(queue: &Arc<Queue>, part: &Part, tag: &Tag) {
     {
         queue.rescuer.calls.fetch_or(1 << part.index(), SeqCst);
     }
-    // The rescuer may have made what kept the pool waiting go on.
-    if held.need_more_workers() {
-        held.wake_worker();
-    }
 }
 
 /// The running rescuer dies: of the item that it runs for a part of its queue, or of what goes with an item's last reference. The item has
