@@ -9,7 +9,7 @@ use machine::CpuId;
 use machine::memory::AddressSpace;
 use sched::Completion;
 
-use crate::tools::cpus;
+use crate::tools::{PATIENCE, cpus};
 
 /// What the CPU's threads share.
 struct Stage {
@@ -48,7 +48,7 @@ fn ask_for_barrier() {
     for (&cpu, before) in all.iter().zip(before) {
         if users.contains(&cpu) {
             // Who answers while it spins takes the interrupt when it can.
-            let deadline = time::monotonic() + time::SECOND;
+            let deadline = time::monotonic() + time::SECOND + PATIENCE;
             while interrupts(cpu) == before {
                 assert!(time::monotonic() < deadline, "CPU {cpu} was not interrupted");
                 sched::sleep_for(10_000);

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::tools::PATIENCE;
+
 /// A count of everything that a scenario could leave behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Census {
@@ -19,13 +21,14 @@ pub(crate) struct Census {
 }
 
 impl Census {
-    /// What is alive when nothing is on its way any more.
+    /// What is alive when nothing is on its way any more: no work, and no bandwidth of deadline tasks that have had more than their rate.
     pub(crate) fn settled() -> Self {
+        let deadline = time::monotonic() + 10 * time::SECOND + PATIENCE;
         let mut last = Self::take();
-        for _ in 0..1000 {
+        while time::monotonic() < deadline {
             sched::sleep_for(time::MILLISECOND);
             let now = Self::take();
-            if now == last && now.items == 0 {
+            if now == last && now.items == 0 && sched::deadline_bandwidth().1 == 0 {
                 break;
             }
             last = now;
@@ -60,7 +63,7 @@ impl Census {
     /// # Errors
     /// What is there instead, after a second.
     pub(crate) fn wait_for_return(&self) -> Result<(), Self> {
-        let deadline = time::monotonic() + time::SECOND;
+        let deadline = time::monotonic() + time::SECOND + PATIENCE;
         loop {
             let now = Self::take();
             if now == *self {

@@ -6,9 +6,10 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use errno::Errno;
 use kthread::{Builder, Exit};
-use sched::{CpuMask, TaskFlags};
+use sched::{CpuMask, TaskFlags, TaskRef};
+use sync::Once;
 
-use crate::tools::{cpus, dawdle, join_all, random, spawn};
+use crate::tools::{Meeting, cpus, dawdle, join_all, random, spawn};
 
 pub(crate) fn no_run_before_wake() {
     let ran = Arc::new(AtomicBool::new(false));
@@ -122,4 +123,36 @@ pub(crate) fn stacks_go_round() {
         0
     });
     assert_eq!(maker.expect("a thread can be made").join(), Exit::Returned(0));
+}
+
+/// A program gives a thread other CPUs as it is bound to those that it has: it stays bound to them, whoever was first.
+pub(crate) fn bound_as_a_program_moves_it() {
+    const TURNS: u64 = 8;
+    if cpus().len() == 1 {
+        return;
+    }
+    let meeting = Arc::new(Meeting::default());
+    let tasks: Arc<[Once<TaskRef>]> = (0..TURNS).map(|_| Once::new()).collect();
+    let (theirs, theirs_too) = (meeting.clone(), tasks.clone());
+    let program = spawn("program", move |_| {
+        for turn in 0..TURNS {
+            theirs.of_two(2 * turn);
+            let task = theirs_too[turn as usize].get().expect("it was made before");
+            // Refused if it is bound, which is all right.
+            let _ = sched::set_allowed_from_user(task, CpuMask::of(0));
+            theirs.of_two(2 * turn + 1);
+        }
+        0
+    });
+    for turn in 0..TURNS {
+        let made = Builder::new(format_args!("bound")).create(|_| 0).expect("a thread can be made");
+        let mask = made.task().allowed();
+        assert!(tasks[turn as usize].set(made.task().clone()).is_ok());
+        meeting.of_two(2 * turn);
+        made.bind_mask(mask).expect("there are such CPUs");
+        meeting.of_two(2 * turn + 1);
+        assert_eq!(made.task().allowed(), mask, "a program has moved a bound thread");
+        assert_eq!(made.stop(), Exit::NeverRan);
+    }
+    join_all(alloc::vec![program]);
 }

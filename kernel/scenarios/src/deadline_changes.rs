@@ -9,12 +9,15 @@ use errno::Errno;
 use kthread::{Exit, Handle};
 use sched::{Attributes, Completion, CpuMask, Policy};
 
-use crate::deadlines::{LATE, MS, Unlimited, implicit, set, sleeper, stop, wish};
+#[cfg(not(target_os = "none"))]
+use crate::deadlines::LATE;
+use crate::deadlines::{MS, Unlimited, implicit, set, sleeper, stop, wish};
 #[cfg(not(target_os = "none"))]
 use crate::tools::spin_until;
 use crate::tools::{Meeting, cpus, spawn};
 
 /// One that goes aside for a short time is back in time, though another one of its CPU is away for longer.
+#[cfg(not(target_os = "none"))]
 pub(crate) fn back_before_others() {
     const SHORT: u64 = 50 * MS;
     const LONG: u64 = 2000 * MS;

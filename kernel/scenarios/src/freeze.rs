@@ -6,8 +6,10 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use kthread::freezer::{self, Scope};
 use kthread::{Builder, Exit};
+use sched::WaitQueue;
+use sched::state::FROZEN;
 
-use crate::tools::{dawdle, spawn, wait_for_progress};
+use crate::tools::{PATIENCE, dawdle, random, spawn, wait_for_progress};
 
 fn count(turns: &Arc<AtomicU64>, freezable: bool) -> kthread::Handle {
     let turns = turns.clone();
@@ -53,7 +55,7 @@ pub(crate) fn against_create() {
     let (seen, counted) = (over.clone(), turns.clone());
     let creator = spawn("maker", move |_| {
         let mut made = Vec::new();
-        for _ in 0..4 {
+        for _ in 0..6 {
             dawdle();
             if seen.load(Ordering::SeqCst) {
                 break;
@@ -70,10 +72,13 @@ pub(crate) fn against_create() {
         }
         0
     });
-    dawdle();
-    freezer::freeze(Scope::All).expect("everybody comes");
-    dawdle();
-    freezer::thaw();
+    // One that is made just then comes to the freezer as the others go on.
+    for _ in 0..3 {
+        dawdle();
+        freezer::freeze(Scope::All).expect("everybody comes");
+        dawdle();
+        freezer::thaw();
+    }
     over.store(true, Ordering::SeqCst);
     assert_eq!(creator.join(), Exit::Returned(0));
 }
@@ -81,12 +86,16 @@ pub(crate) fn against_create() {
 pub(crate) fn against_park() {
     let turns = Arc::new(AtomicU64::new(0));
     let counted = turns.clone();
+    // Where it parks and where it sleeps it comes to the freezer anyway.
+    let asks_itself = random(2) == 0;
     let thread = Builder::new(format_args!("freeze_test"))
         .freezable()
         .run(move |this| {
             while !this.should_stop() {
                 this.park_if_asked();
-                this.try_to_freeze();
+                if asks_itself {
+                    this.try_to_freeze();
+                }
                 counted.fetch_add(1, Ordering::SeqCst);
                 this.sleep(1_000);
             }
@@ -110,4 +119,39 @@ pub(crate) fn against_park() {
         wait_for_progress(&turns);
     }
     assert_eq!(thread.stop(), Exit::Returned(0));
+}
+
+/// Threads that wait for work, or for a time that is far away, are frozen where they are, and wait on afterwards. One that waits for its first
+/// wake-up holds up no freeze.
+pub(crate) fn who_waits() {
+    const FAR: u64 = 100_000 * time::SECOND;
+    static QUEUE: WaitQueue = WaitQueue::new();
+    let has_work = Arc::new(AtomicBool::new(false));
+    let theirs = has_work.clone();
+    let waits = Builder::new(format_args!("waits")).freezable().run(move |this| {
+        while !this.should_stop() && !this.wait(&QUEUE, || theirs.load(Ordering::SeqCst)) {}
+        0
+    });
+    let sleeps = Builder::new(format_args!("sleeps")).freezable().run(|this| {
+        while !this.should_stop() && !this.sleep(FAR) {}
+        0
+    });
+    let threads = [waits, sleeps].map(|thread| thread.expect("a thread can be made"));
+    let unwoken = Builder::new(format_args!("unwoken")).freezable().create(|_| 0);
+    for _ in 0..3 {
+        dawdle();
+        freezer::freeze(Scope::All).expect("everybody comes");
+        for thread in &threads {
+            assert_ne!(thread.task().state() & FROZEN, 0, "{:?} is not frozen", thread.task());
+        }
+        freezer::thaw();
+    }
+    has_work.store(true, Ordering::SeqCst);
+    QUEUE.wake_all();
+    assert_eq!(unwoken.expect("a thread can be made").stop(), Exit::NeverRan);
+    let [waits, sleeps] = threads;
+    assert_eq!(waits.join(), Exit::Returned(0));
+    let asked = time::monotonic();
+    assert!(matches!(sleeps.stop(), Exit::Returned(0) | Exit::NeverRan));
+    assert!(time::monotonic() - asked < time::SECOND + PATIENCE, "it slept on");
 }

@@ -7,7 +7,7 @@ use errno::Errno;
 use kthread::{Builder, Exit};
 use sched::{SIGNAL_FATAL, state};
 
-use crate::tools::{dawdle, spawn};
+use crate::tools::{dawdle, random, spawn};
 
 /// Counts its owners: if the thread's function is freed, so is this.
 struct Token(Arc<AtomicUsize>);
@@ -16,6 +16,13 @@ impl Drop for Token {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+/// Whether there is a task for the thread that is being made.
+fn is_born() -> bool {
+    let mut is_there = false;
+    process::for_each_task(|task| is_there |= task.comm().as_bytes() == b"orphan");
+    is_there
 }
 
 pub(crate) fn at_any_point() {
@@ -35,7 +42,15 @@ pub(crate) fn at_any_point() {
             Err(other) => panic!("creation failed with {other}"),
         }
     });
-    dawdle();
+    if random(2) == 0 {
+        dawdle();
+    } else {
+        // About when the newborn answers.
+        while !is_born() && !creator.has_ended() {
+            sched::yield_now();
+        }
+        (0..random(40)).for_each(|_| machine::cpu::relax());
+    }
     // What SIGKILL does to a task that takes it.
     creator.task().add_signal(SIGNAL_FATAL);
     sched::wake_up_state(creator.task(), state::WAKEKILL | state::INTERRUPTIBLE);

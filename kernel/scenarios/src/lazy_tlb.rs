@@ -6,9 +6,10 @@ use kthread::{Builder, Exit, Handle};
 use machine::memory::AddressSpace;
 use machine::{CpuId, Protection, user};
 use memory::{Page, alloc_page};
+use sched::state::OFF_QUEUE;
 use sched::{Completion, Sleep};
 
-use crate::tools::{SLACK, cpus, dawdle, random};
+use crate::tools::{PATIENCE, cpus, dawdle, random};
 
 const DATA: Protection = Protection { write: true, execute: false };
 /// Where the two threads' pages are.
@@ -70,16 +71,18 @@ pub(crate) fn borrowers_are_left_alone() {
     });
     map(&shared.space, BASE, 0);
     let reader = reader(second, ROUNDS, shared.clone());
+    let task = reader.task().clone();
     let changer = Builder::new(format_args!("changer")).cpu(first).run(move |_| {
         with_space(&shared, || {
             let mut left_alone = 0;
             for round in 1..=ROUNDS {
-                let deadline = Some(time::monotonic() + 10 * time::SECOND);
+                let deadline = Some(time::monotonic() + 10 * time::SECOND + PATIENCE);
                 let seen = shared.seen.wait_as(Sleep::Uninterruptible, deadline);
                 assert!(seen.is_ok(), "the reader has ended");
                 if round % 2 == 0 {
-                    // Time enough for it to fall asleep.
-                    sched::sleep_for(50_000 * SLACK);
+                    while task.state() & OFF_QUEUE == 0 || task.is_on_cpu() {
+                        sched::sleep_for(10_000);
+                    }
                 } else {
                     dawdle();
                 }

@@ -99,6 +99,7 @@ scenarios! {
     k03_stacks_go_round / 4: "stacks of threads that end on another CPU than they are made on are used again" = create::stacks_go_round;
     k03_memory_from_the_node / 10: "stack memory comes from the node asked for" = create::memory_from_the_node;
     k04_bound_before_first_wake: "a thread bound before its first wake-up runs there from its first step" = create::bound_before_first_wake;
+    k04_bound_as_a_program_moves_it: "a program does not take a thread from the CPUs that it is being bound to" = create::bound_as_a_program_moves_it;
     k05_stop_returns_the_result: "stop asks, waits and returns what the function returned" = stop::returns_the_result;
     k05_stop_of_an_unwoken_thread: "a thread stopped before it was woken never runs" = stop::of_an_unwoken_thread;
     k05_stop_against_first_wake: "stop right after the first wake-up, at any interleaving" = stop::against_first_wake;
@@ -110,6 +111,7 @@ scenarios! {
     k06_parked_by_a_real_time_thread: "who parks leaves the CPU to the one who is to park" = park::by_a_real_time_thread;
     k06_stop_of_a_thread_parked_from_the_start: "a thread stopped in its first parking place never runs" = park::stop_before_first_unpark;
     k06_park_against_hotplug: "per-CPU threads park and come back while the CPU goes and comes" = park::against_hotplug;
+    k06_unparked_before_it_parks: "who waits for a thread to park does not wait when that is not wanted any more" = park::unparked_before_it_parks;
     k07_creator_killed_at_any_point: "a creator that is killed while it waits leaves nothing behind" = killed::at_any_point;
     k08_every_failure_reaches_the_creator: "each allocation on the way fails in turn, with the right error" = failure::every_point_in_turn;
     k08_allocations_fail_by_chance: "creators at work while any allocation may fail" = failure::by_chance;
@@ -118,6 +120,7 @@ scenarios! {
     k11_freeze_and_thaw: "freezing stops freezable threads and no others; thawing lets them go on" = freeze::freeze_and_thaw;
     k11_freeze_against_create: "threads made during a freeze are frozen as well" = freeze::against_create;
     k11_freeze_against_park: "a frozen thread parks, and a parked one counts as frozen" = freeze::against_park;
+    k11_freeze_of_who_waits: "threads that wait or sleep for long are frozen there" = freeze::who_waits;
     k13_daemonize / 4: "a thread made by kernel_thread moves under kthreadd" = misc::daemonize;
     k14_worker_does_its_work: "queue, flush, cancel, delay and destroy" = work::worker;
     k14_work_never_runs_twice_at_once: "work queued from everywhere runs one at a time" = work::never_twice_at_once;
@@ -163,6 +166,7 @@ scenarios! {
     s01_deadline_idle_takes_it / 10: "an idle CPU takes a deadline task that would wait for a more urgent one" = deadline_spread::idle_one_takes_it;
     #[cfg(not(target_os = "none"))]
     s01_deadline_pushed_by_interrupt: "one that loses its CPU while no tick can see it is taken by another CPU at once" = deadline_spread::pushed_by_interrupt;
+    #[cfg(not(target_os = "none"))]
     s01_deadline_back_before_others: "one that is throttled for a short time does not wait for one that is for long" = deadline_changes::back_before_others;
     #[cfg(not(target_os = "none"))]
     s01_deadline_between_ticks / 4: "a budget shorter than a tick ends when it is used up" = deadline_changes::budget_between_ticks;
@@ -188,6 +192,7 @@ scenarios! {
     s02_a_spinner_starves_nobody: "a CPU-hungry thread shares with its class" = schedule::spinner_starves_nobody;
     s03_affinity_moves_a_running_thread: "set_allowed moves a running thread and returns when it has moved" = migration::moves_a_running_thread;
     s03_affinity_moves_what_is_on_its_way: "tasks that are being woken or pulled do not escape set_allowed" = migration::moves_what_is_on_its_way;
+    s03_affinity_moves_what_is_being_preempted: "a task is not taken to another CPU while its own leaves its stack" = migration::moves_what_is_being_preempted;
     s04_who_asks_a_bound_thread_stays: "who waits for a per-CPU thread is not sent from CPU to CPU" = schedule::who_asks_a_bound_thread_stays;
     s04_who_makes_way_is_followed: "tasks that wake each other and sleep stay on one CPU, and interrupt no other" = placement::who_makes_way_is_followed;
     s04_who_waits_for_an_end_follows: "a parent that waits for its child's end goes on where the child has ended" = placement::who_waits_for_an_end_follows;
@@ -203,7 +208,9 @@ scenarios! {
     d01_hung_task_is_reported_once / 4: "a task that sleeps too long in state D is reported with its backtrace, once an interval" = watchers::hung_task_is_reported_once;
     d01_sleep_that_is_right / 4: "short sleeps, other sleeps, and a timeout of 0 are not reported" = watchers::sleep_that_is_right_is_not_reported;
     d01_warnings_are_counted / 4: "hung_task_warnings limits the reports" = watchers::warnings_are_counted;
+    #[cfg(not(target_os = "none"))]
     d01_interval_count_and_backtraces / 10: "hung_task_check_interval_secs, hung_task_check_count and hung_task_all_cpu_backtrace" = watchers::interval_count_and_backtraces;
+    #[cfg(not(target_os = "none"))]
     d01_long_run_is_no_sleep / 20: "one that has run for long and falls asleep is not reported" = watcher_windows::long_run_is_no_sleep;
     d01_on_its_way_is_not_asleep / 20: "one that is preempted on its way to sleep is not reported" = watcher_windows::on_its_way_is_not_asleep;
     d01_settings_change_during_a_look / 4: "a timeout that is set during a look counts" = watcher_windows::settings_change_during_a_look;
@@ -252,6 +259,8 @@ scenarios! {
     w06_delayed_work_is_never_early / 4: "a timer that is started anew does not fire by its last start" = self::workqueue::windows::never_early;
     w06_an_item_that_panics / 4: "its worker dies alone, and nobody waits for it" = self::workqueue::items::panicking;
     w06_work_on_cpu / 4: "a function called on each CPU" = self::workqueue::items::work_on_cpu;
+    #[cfg(not(target_os = "none"))]
+    w06_an_item_returns_in_atomic / 20: "an item that leaves preemption or interrupts off ends the kernel by name" = self::workqueue::items::returns_in_atomic;
     w06_flush_waits_for_what_was_before / 4: "flush returns when all that was queued before is done" = self::workqueue::flush::what_was_before;
     w06_flush_waits_for_nothing_else / 4: "what is queued after a flush has begun is not waited for" = self::workqueue::flush::not_what_comes_after;
     w06_more_flushes_than_colours / 4: "eighteen flushes at once" = self::workqueue::flush::many_at_once;
@@ -300,6 +309,8 @@ scenarios! {
     w06_first_worker_cannot_be_made / 4: "a queue that is made has a worker" = self::workqueue::windows::first_worker_cannot_be_made;
     w07_the_rescuer_goes_on / 4: "all workers block, none can be made, and the rescuer does it" = self::workqueue::rescuers::goes_on;
     w07_a_rescuer_ends_its_queue / 4: "the last owner of a queue is an item that its rescuer runs" = self::workqueue::rescuers::goes_with_its_queue;
+    #[cfg(not(target_os = "none"))]
+    w07_a_rescuers_item_returns_in_atomic / 20: "so does one that a rescuer runs" = self::workqueue::rescuers::returns_in_atomic;
     w07_a_rescuer_dies / 4: "an item that panics takes the rescuer along, and its queue gets another" = self::workqueue::rescuers::dies;
     w07_a_rescuer_dies_as_its_queue_ends / 4: "a queue that ends while it gets another rescuer leaves none" = self::workqueue::rescuers::dies_as_its_queue_ends;
     w07_rescued_in_one_go / 4: "what becomes active behind an item that is rescued is not left for the next call" = self::workqueue::rescuers::in_one_go;

@@ -14,7 +14,7 @@ use crate::lockups::{
     LockupWatch, PERIOD, THRESHOLD, soft_lockup, spin_uninterrupted, spin_unpreempted, stuck,
     victim,
 };
-use crate::tools::{cpus, random};
+use crate::tools::{cpus, ensure, in_one_of_some_tries, random};
 use crate::watchers::LogTail;
 
 /// Until all have seen that there is nothing to do.
@@ -29,9 +29,10 @@ fn hard_lockup(cpu: CpuId) -> String {
 }
 
 /// Says how many reports there are of CPUs that take no interrupts, and that none is of another CPU than this one.
-fn assert_hard_lockups(log: &LogTail, cpu: CpuId, expected: usize) {
-    assert_eq!(log.count(&hard_lockup(cpu)), expected, "{:#?}", log.lines());
-    assert_eq!(log.count("hard LOCKUP"), expected, "{:#?}", log.lines());
+fn expect_hard_lockups(log: &LogTail, cpu: CpuId, expected: usize) -> Result<(), String> {
+    ensure!(log.count(&hard_lockup(cpu)) == expected, "{:#?}", log.lines());
+    ensure!(log.count("hard LOCKUP") == expected, "{:#?}", log.lines());
+    Ok(())
 }
 
 /// Keeps this CPU from switching, and if it is to be `hard` from its interrupts, for as long as it takes to be reported.
@@ -41,11 +42,10 @@ fn get_stuck(hard: bool) {
 }
 
 /// Says that this CPU, which got stuck, has been reported, if there is another to do so, and no other.
-fn assert_lockup(log: &LogTail, cpu: CpuId, hard: bool) {
-    assert_hard_lockups(log, cpu, usize::from(hard && cpus().len() > 1));
-    if !hard {
-        assert_eq!(log.count(&soft_lockup(cpu)), 1, "{:#?}", log.lines());
-    }
+fn expect_lockup(log: &LogTail, cpu: CpuId, hard: bool) -> Result<(), String> {
+    expect_hard_lockups(log, cpu, usize::from(hard && cpus().len() > 1))?;
+    ensure!(hard || log.count(&soft_lockup(cpu)) == 1, "{:#?}", log.lines());
+    Ok(())
 }
 
 /// A thread on the boot CPU, which stays online.
@@ -72,6 +72,10 @@ fn out_of_rest(cpu: CpuId, function: impl FnOnce() + Send + 'static) -> Handle {
 
 /// All CPUs rest, and one of them leaves that and gets stuck at once.
 pub(crate) fn lockup_out_of_rest() {
+    in_one_of_some_tries(stuck_out_of_rest);
+}
+
+fn stuck_out_of_rest() -> Result<(), String> {
     let log = LogTail::from_now();
     let watch = LockupWatch::start();
     let all = cpus();
@@ -79,12 +83,17 @@ pub(crate) fn lockup_out_of_rest() {
     let hard = random(2) == 0;
     let thread = out_of_rest(cpu, move || get_stuck(hard));
     assert_eq!(thread.join(), Exit::Returned(0));
-    assert_lockup(&log, cpu, hard);
+    expect_lockup(&log, cpu, hard)?;
     drop(watch);
+    Ok(())
 }
 
 /// All CPUs rest, and a softirq that comes to one of them does not end.
 pub(crate) fn softirq_out_of_rest() {
+    in_one_of_some_tries(softirq_stuck_out_of_rest);
+}
+
+fn softirq_stuck_out_of_rest() -> Result<(), String> {
     let log = LogTail::from_now();
     let watch = LockupWatch::start();
     let all = cpus();
@@ -106,12 +115,13 @@ pub(crate) fn softirq_out_of_rest() {
         })
         .expect("a thread can be made");
     assert_eq!(thread.join(), Exit::Returned(0));
-    assert_lockup(&log, cpu, hard);
+    expect_lockup(&log, cpu, hard)?;
     if !hard {
         let idle = alloc::format!("s! [swapper/{cpu}:0]");
-        assert_eq!(log.count(&idle), 1, "{:#?}", log.lines());
+        ensure!(log.count(&idle) == 1, "{:#?}", log.lines());
     }
     drop(watch);
+    Ok(())
 }
 
 /// How often the next one tries to hit its moment, and the time from one try to the next.
@@ -120,8 +130,12 @@ const TRY: u64 = REST + PERIOD + HARD + REST;
 
 /// A CPU begins to work, and is stuck, just when its watcher, which somebody had called a period before, is about to rest.
 pub(crate) fn lockup_as_its_watcher_looks() {
+    in_one_of_some_tries(stuck_as_its_watcher_looks);
+}
+
+fn stuck_as_its_watcher_looks() -> Result<(), String> {
     if cpus().len() < 3 {
-        return;
+        return Ok(());
     }
     let (watcher, cpu, caller) = (0, 1, 2);
     let log = LogTail::from_now();
@@ -145,12 +159,17 @@ pub(crate) fn lockup_as_its_watcher_looks() {
     for thread in [calls, stuck] {
         assert_eq!(thread.expect("a thread can be made").join(), Exit::Returned(0));
     }
-    assert_hard_lockups(&log, cpu, TRIES as usize);
+    expect_hard_lockups(&log, cpu, TRIES as usize)?;
     drop(watch);
+    Ok(())
 }
 
 /// A CPU comes while those next to it rest, and is stuck at once.
 pub(crate) fn lockup_as_its_cpu_comes() {
+    in_one_of_some_tries(stuck_as_its_cpu_comes);
+}
+
+fn stuck_as_its_cpu_comes() -> Result<(), String> {
     let log = LogTail::from_now();
     let watch = LockupWatch::start();
     // With four, neither its watcher nor whom that watched before is the CPU that this runs on.
@@ -163,16 +182,21 @@ pub(crate) fn lockup_as_its_cpu_comes() {
             stopper::run_on(cpu, || spin_uninterrupted(time::monotonic() + HARD))
                 .expect("its stopper is there");
         });
-        assert_hard_lockups(&log, cpu, 1);
+        expect_hard_lockups(&log, cpu, 1)?;
     }
     drop(watch);
+    Ok(())
 }
 
 /// Whoever watches a CPU that is stuck leaves: it is reported once.
 pub(crate) fn watcher_goes_during_a_lockup() {
+    in_one_of_some_tries(watcher_goes);
+}
+
+fn watcher_goes() -> Result<(), String> {
     let all = cpus();
     if all.len() < 3 {
-        return;
+        return Ok(());
     }
     let log = LogTail::from_now();
     let watch = LockupWatch::start();
@@ -192,12 +216,17 @@ pub(crate) fn watcher_goes_during_a_lockup() {
         lockup::set_cpus(others).expect("nothing is made");
         assert_eq!(thread.join(), Exit::Returned(0));
     });
-    assert_hard_lockups(&log, cpu, 1);
+    expect_hard_lockups(&log, cpu, 1)?;
     drop(watch);
+    Ok(())
 }
 
 /// A CPU that is not watched, or not there, is not reported, and is watched again when it is to be.
 pub(crate) fn left_out_is_not_reported() {
+    in_one_of_some_tries(left_out);
+}
+
+fn left_out() -> Result<(), String> {
     let log = LogTail::from_now();
     let watch = LockupWatch::start();
     let cpu = victim();
@@ -218,35 +247,44 @@ pub(crate) fn left_out_is_not_reported() {
             lockup::set_cpus(CpuMask::ALL).expect("nothing is made");
         }
     });
-    assert_eq!(log.count("ockup"), 0, "{:#?}", log.lines());
-    assert_hard_lockups(&log, cpu, 0);
+    ensure!(log.count("ockup") == 0, "{:#?}", log.lines());
+    expect_hard_lockups(&log, cpu, 0)?;
     assert_eq!(stuck(HARD, spin_uninterrupted).join(), Exit::Returned(0));
-    assert_hard_lockups(&log, cpu, usize::from(cpu != 0));
+    expect_hard_lockups(&log, cpu, usize::from(cpu != 0))?;
     drop(watch);
+    Ok(())
 }
 
 /// With one of the two watches off, the other goes on alone.
 pub(crate) fn each_watch_alone() {
+    in_one_of_some_tries(one_watch_then_the_other);
+}
+
+fn one_watch_then_the_other() -> Result<(), String> {
     let log = LogTail::from_now();
     let watch = LockupWatch::start();
     let cpu = victim();
+    // A try before this one may have ended anywhere.
+    for watch in [Watch::Soft, Watch::Hard] {
+        lockup::set(watch, true).expect("its threads can be made");
+    }
     lockup::set(Watch::Soft, false).expect("nothing is made");
     assert_eq!(stuck(SOFT, spin_unpreempted).join(), Exit::Returned(0));
     assert_eq!(stuck(HARD, spin_uninterrupted).join(), Exit::Returned(0));
-    assert_hard_lockups(&log, cpu, usize::from(cpu != 0));
-    assert_eq!(log.count("soft lockup"), 0, "{:#?}", log.lines());
+    expect_hard_lockups(&log, cpu, usize::from(cpu != 0))?;
+    ensure!(log.count("soft lockup") == 0, "{:#?}", log.lines());
     lockup::set(Watch::Soft, true).expect("nothing is made");
     lockup::set(Watch::Hard, false).expect("nothing is made");
     assert_eq!(stuck(HARD, spin_uninterrupted).join(), Exit::Returned(0));
-    assert_hard_lockups(&log, cpu, usize::from(cpu != 0));
+    expect_hard_lockups(&log, cpu, usize::from(cpu != 0))?;
     sched::sleep_for(2 * PERIOD);
     let (before, asked) = (log.count("soft lockup"), log.count("NMI backtrace for cpu "));
     lockup::SOFTLOCKUP_ALL_CPU_BACKTRACE.store(1, Ordering::SeqCst);
     assert_eq!(stuck(SOFT, spin_unpreempted).join(), Exit::Returned(0));
     lockup::SOFTLOCKUP_ALL_CPU_BACKTRACE.store(0, Ordering::SeqCst);
-    assert_eq!(log.count("soft lockup"), before + 1, "{:#?}", log.lines());
+    ensure!(log.count("soft lockup") == before + 1, "{:#?}", log.lines());
     let asked = log.count("NMI backtrace for cpu ") - asked;
-    assert_eq!(asked, cpus().len() - 1, "{:#?}", log.lines());
+    ensure!(asked == cpus().len() - 1, "{:#?}", log.lines());
     // All but the two that have to do with it are shown, beside the one that is stuck.
     lockup::set(Watch::Hard, true).expect("nothing is made");
     let asked = log.count("NMI backtrace for cpu ");
@@ -254,6 +292,7 @@ pub(crate) fn each_watch_alone() {
     assert_eq!(stuck(HARD, spin_uninterrupted).join(), Exit::Returned(0));
     lockup::HARDLOCKUP_ALL_CPU_BACKTRACE.store(0, Ordering::SeqCst);
     let asked = log.count("NMI backtrace for cpu ") - asked;
-    assert_eq!(asked, cpus().len() - 1, "{:#?}", log.lines());
+    ensure!(asked == cpus().len() - 1, "{:#?}", log.lines());
     drop(watch);
+    Ok(())
 }

@@ -9,7 +9,7 @@ use sync::{IrqGuard, PreemptGuard};
 use time::SECOND;
 use watchdog::lockup;
 
-use crate::tools::{cpus, random, spin_until};
+use crate::tools::{cpus, ensure, in_one_of_some_tries, random, spin_until};
 #[cfg(not(target_os = "none"))]
 use crate::watchers::panic_on;
 use crate::watchers::{LogTail, has_address};
@@ -73,6 +73,10 @@ pub(crate) fn soft_lockup(cpu: CpuId) -> String {
 }
 
 pub(crate) fn soft_lockup_is_reported() {
+    in_one_of_some_tries(soft_lockup_once);
+}
+
+fn soft_lockup_once() -> Result<(), String> {
     let log = LogTail::from_now();
     let tainted = taint::Shown::now();
     let watch = LockupWatch::start();
@@ -82,19 +86,24 @@ pub(crate) fn soft_lockup_is_reported() {
     let pid = thread.task().pid();
     assert_eq!(thread.join(), Exit::Returned(0));
     let line = soft_lockup(victim());
-    assert_eq!(log.count("soft lockup"), 1, "{:#?}", log.lines());
+    ensure!(log.count("soft lockup") == 1, "{:#?}", log.lines());
     let report = log.report(&line);
-    assert!(report[0].ends_with(&alloc::format!("s! [stuck:{pid}]")), "{report:#?}");
+    ensure!(report[0].ends_with(&alloc::format!("s! [stuck:{pid}]")), "{report:#?}");
     let header = alloc::format!("Comm: stuck {tainted} ");
-    assert!(report.iter().any(|line| line.contains(&header)), "{report:#?}");
-    assert_ne!(taint::mask() & taint::Flag::SoftLockup.bit(), 0, "not remembered");
+    ensure!(report.iter().any(|line| line.contains(&header)), "{report:#?}");
+    ensure!(taint::mask() & taint::Flag::SoftLockup.bit() != 0, "not remembered");
     // Code for the host may keep no frame pointers.
     let named = has_address(&report) || cfg!(not(target_os = "none"));
-    assert!(named, "no backtrace: {report:#?}");
+    ensure!(named, "no backtrace: {report:#?}");
     drop(watch);
+    Ok(())
 }
 
 pub(crate) fn busy_cpu_is_no_lockup() {
+    in_one_of_some_tries(busy_is_fine);
+}
+
+fn busy_is_fine() -> Result<(), String> {
     let log = LogTail::from_now();
     let watch = LockupWatch::start();
     // Preempted, it spins as long as it likes; unpreempted, for as long as no look can find too long; and longer, if it says so.
@@ -122,12 +131,17 @@ pub(crate) fn busy_cpu_is_no_lockup() {
     })
     .expect("all stoppers are there");
     sched::sleep_for(2 * PERIOD);
-    assert_eq!(log.count("LOCKUP"), 0, "{:#?}", log.lines());
-    assert_eq!(log.count("soft lockup"), 0, "{:#?}", log.lines());
+    ensure!(log.count("LOCKUP") == 0, "{:#?}", log.lines());
+    ensure!(log.count("soft lockup") == 0, "{:#?}", log.lines());
     drop(watch);
+    Ok(())
 }
 
 pub(crate) fn hard_lockup_is_reported() {
+    in_one_of_some_tries(hard_lockup_once);
+}
+
+fn hard_lockup_once() -> Result<(), String> {
     let log = LogTail::from_now();
     let watch = LockupWatch::start();
     sched::sleep_for(random(4 * PERIOD));
@@ -138,16 +152,17 @@ pub(crate) fn hard_lockup_is_reported() {
     // A CPU that is alone has nobody to notice.
     let expected = usize::from(cpus().len() > 1);
     let line = alloc::format!("Watchdog detected hard LOCKUP on cpu {}", victim());
-    assert_eq!(log.count("LOCKUP"), expected, "{:#?}", log.lines());
-    assert_eq!(log.count(&line), expected, "{:#?}", log.lines());
+    ensure!(log.count("LOCKUP") == expected, "{:#?}", log.lines());
+    ensure!(log.count(&line) == expected, "{:#?}", log.lines());
     if expected == 1 {
         let report = log.report(&line);
         let named = alloc::format!("CPU: {} PID: ", victim());
         let header = alloc::format!(" Comm: stuck {taint} ");
         let named = report.iter().any(|line| line.starts_with(&named) && line.contains(&header));
-        assert!(named, "{report:#?}");
+        ensure!(named, "{report:#?}");
     }
     drop(watch);
+    Ok(())
 }
 
 #[cfg(not(target_os = "none"))]
@@ -165,6 +180,10 @@ pub(crate) fn idle_cpus_are_not_woken() {
 }
 
 pub(crate) fn watch_against_hotplug() {
+    in_one_of_some_tries(watched_after_all);
+}
+
+fn watched_after_all() -> Result<(), String> {
     let log = LogTail::from_now();
     let watch = LockupWatch::start();
     for _ in 0..4 {
@@ -184,7 +203,7 @@ pub(crate) fn watch_against_hotplug() {
         }
         sched::sleep_for(random(2 * PERIOD));
     }
-    assert_eq!(log.count("ockup"), 0, "{:#?}", log.lines());
+    ensure!(log.count("ockup") == 0, "{:#?}", log.lines());
     // Whoever watches whom now: all are watched.
     for cpu in cpus() {
         let thread = Builder::new(format_args!("stuck"))
@@ -195,9 +214,10 @@ pub(crate) fn watch_against_hotplug() {
             })
             .expect("a thread can be made");
         assert_eq!(thread.join(), Exit::Returned(0));
-        assert_eq!(log.count(&soft_lockup(cpu)), 1, "CPU {cpu}: {:#?}", log.lines());
+        ensure!(log.count(&soft_lockup(cpu)) == 1, "CPU {cpu}: {:#?}", log.lines());
     }
     drop(watch);
+    Ok(())
 }
 
 #[cfg(not(target_os = "none"))]

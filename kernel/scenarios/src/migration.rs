@@ -83,6 +83,33 @@ pub(crate) fn moves_what_is_on_its_way() {
     join_all(threads);
 }
 
+/// Tasks that switch all the time are moved in the middle of it: one that has been preempted, and whose CPU still leaves its stack, waits on a
+/// queue and is not to be taken from there.
+pub(crate) fn moves_what_is_being_preempted() {
+    let all = cpus();
+    let over = Arc::new(AtomicBool::new(false));
+    let threads: Vec<_> = (0..3)
+        .map(|_| {
+            let over = over.clone();
+            spawn("switching", move |_| {
+                while !over.load(Ordering::SeqCst) {
+                    sched::yield_now();
+                }
+                0
+            })
+        })
+        .collect();
+    for _ in 0..40 {
+        let cpu = all[random(all.len() as u64) as usize];
+        // To one CPU, so that there is somebody to switch to.
+        for thread in &threads {
+            sched::set_allowed(thread.task(), CpuMask::of(cpu)).expect("the CPU is online");
+        }
+    }
+    over.store(true, Ordering::SeqCst);
+    join_all(threads);
+}
+
 pub(crate) fn against_exit() {
     let all = cpus();
     let threads: Vec<_> = (0..4)

@@ -3,12 +3,14 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use errno::Errno;
 use kthread::smpboot::{self, PerCpuThread};
 use kthread::{Builder, Exit, Handle};
 use machine::{CpuId, MAX_CPUS};
+use sched::state::OFF_QUEUE;
 use sched::{Attributes, Policy};
 
-use crate::tools::{cpus, dawdle, random, spawn, wait_for_progress};
+use crate::tools::{PATIENCE, cpus, dawdle, random, spawn, wait_for_progress};
 
 fn counting_thread(turns: &Arc<AtomicU64>) -> Handle {
     let turns = turns.clone();
@@ -134,7 +136,7 @@ pub(crate) fn against_hotplug() {
 
 /// A real-time thread parks a fair one on its own CPU, which needs that CPU to get to its parking place.
 pub(crate) fn by_a_real_time_thread() {
-    const LONG: u64 = 300 * time::MILLISECOND;
+    const LONG: u64 = 300 * time::MILLISECOND + PATIENCE;
     let took = Arc::new(AtomicU64::new(0));
     let said = took.clone();
     let fifo = Attributes { policy: Policy::Fifo, priority: 50, ..Attributes::NORMAL };
@@ -158,4 +160,34 @@ pub(crate) fn by_a_real_time_thread() {
     thread.expect("a thread can be made").join();
     let took = took.load(Ordering::SeqCst);
     assert!(took < LONG, "parking took {} us", took / time::MICROSECOND);
+}
+
+/// Somebody waits for a thread to park, which never looks, and somebody else does not want it any more: the wait is over.
+pub(crate) fn unparked_before_it_parks() {
+    let thread = Arc::new(spawn("deaf", |this| {
+        while !this.should_stop() {
+            sched::sleep_for(random(20_000));
+        }
+        0
+    }));
+    for _ in 0..4 {
+        let (theirs, asks) = (thread.clone(), Arc::new(AtomicBool::new(false)));
+        let says = asks.clone();
+        let parker = spawn("parker", move |_| {
+            says.store(true, Ordering::SeqCst);
+            // Asked to park before its first step, it does that; otherwise it never does.
+            let parked = theirs.park();
+            i32::from(!matches!(parked, Ok(()) | Err(Errno::ESRCH)))
+        });
+        // From then on it sleeps until it has what it wants, or is told that nobody wants it any more.
+        let sleeps = || parker.task().state() & OFF_QUEUE != 0;
+        while !(parker.has_ended() || asks.load(Ordering::SeqCst) && sleeps()) {
+            sched::yield_now();
+        }
+        dawdle();
+        thread.unpark();
+        assert_eq!(parker.join(), Exit::Returned(0));
+    }
+    let thread = Arc::into_inner(thread).expect("the parkers are gone");
+    assert!(matches!(thread.stop(), Exit::Returned(0) | Exit::NeverRan));
 }

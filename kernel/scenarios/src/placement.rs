@@ -1,5 +1,6 @@
 //! Where woken tasks go: to the CPU of a waker that leaves it, and to whoever gets there first.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
@@ -11,10 +12,10 @@ use sched::{Attributes, Completion, CpuMask, Policy, Sleep, state};
 use sync::IrqGuard;
 use time::HrTimer;
 
-use crate::tools::{Meeting, SLACK, cpus, random, spawn};
+use crate::tools::{Meeting, PATIENCE, SLACK, cpus, ensure, in_one_of_some_tries, random, spawn};
 
 /// How long something may take that takes no time.
-const SOON: u64 = SLACK * 20 * time::MILLISECOND;
+const SOON: u64 = 20 * time::MILLISECOND + PATIENCE;
 
 fn sleeper() -> Created {
     Builder::new(format_args!("newborn")).create(|_| 0).expect("a thread can be made")
@@ -26,6 +27,10 @@ fn reschedule_interrupts() -> u64 {
 
 /// Creator, kthreadd, newborn and joiner take turns: each wakes the next one and sleeps, so all stay on one CPU and no other is interrupted.
 pub(crate) fn who_makes_way_is_followed() {
+    in_one_of_some_tries(nobody_is_interrupted);
+}
+
+fn nobody_is_interrupted() -> Result<(), String> {
     const ROUNDS: u64 = 24;
     let maker = spawn("maker", |_| {
         // What the start of this thread has to do elsewhere is done.
@@ -37,22 +42,30 @@ pub(crate) fn who_makes_way_is_followed() {
         (reschedule_interrupts() - before) as i32
     });
     let Exit::Returned(interrupts) = maker.join() else { panic!("it has not come to an end") };
-    assert!(interrupts < ROUNDS as i32, "CPUs were interrupted {interrupts} times for nothing");
+    ensure!(interrupts < ROUNDS as i32, "CPUs were interrupted {interrupts} times for nothing");
+    Ok(())
 }
 
 /// A parent that waits for its child's end goes on where the child has ended.
 pub(crate) fn who_waits_for_an_end_follows() {
+    in_one_of_some_tries(follows_its_child);
+}
+
+fn follows_its_child() -> Result<(), String> {
     const ROUNDS: usize = 16;
     let follows = |_: &usize| {
         let ended_on = Arc::new(AtomicUsize::new(CpuId::MAX));
-        let theirs = ended_on.clone();
+        let (theirs, parent) = (ended_on.clone(), sched::current_ref());
         let child = process::kernel_thread(KernelThread {
             name: b"child",
             node: None,
             flags: CloneFlags::FS | CloneFlags::FILES,
             function: move || {
-                // Until its parent waits.
-                sched::sleep_for(SLACK * 50 * time::MICROSECOND);
+                // Until its parent waits, and not as soon as it does.
+                while !is_asleep(&parent) {
+                    sched::sleep_for(10 * time::MICROSECOND);
+                }
+                sched::sleep_for(50 * time::MICROSECOND);
                 theirs.store(machine::cpu::id(), SeqCst);
                 0
             },
@@ -64,15 +77,19 @@ pub(crate) fn who_waits_for_an_end_follows() {
         sched::current().cpu() == ended_on.load(SeqCst)
     };
     let followed = (0..ROUNDS).filter(follows).count();
-    assert!(followed >= ROUNDS * 3 / 4, "it followed {followed} times of {ROUNDS}");
+    ensure!(followed >= ROUNDS * 3 / 4, "it followed {followed} times of {ROUNDS}");
+    Ok(())
 }
 
 /// Where somebody else waits for the CPU, a woken task goes to an idle one, though its waker makes way.
 pub(crate) fn no_place_where_another_waits() {
-    const ROUNDS: usize = 12;
-    if cpus().len() == 1 {
-        return;
+    if cpus().len() > 1 {
+        in_one_of_some_tries(goes_elsewhere);
     }
+}
+
+fn goes_elsewhere() -> Result<(), String> {
+    const ROUNDS: usize = 12;
     let over = Arc::new(AtomicBool::new(false));
     let (seen, spins) = (over.clone(), Arc::new(AtomicBool::new(false)));
     let says = spins.clone();
@@ -100,7 +117,8 @@ pub(crate) fn no_place_where_another_waits() {
     over.store(true, SeqCst);
     assert_eq!(spinner.map(kthread::Handle::join), Ok(Exit::Returned(0)));
     let Ok(Exit::Returned(made_here)) = made_here else { panic!("it has not come to an end") };
-    assert!(made_here <= ROUNDS as i32 / 2, "{made_here} of {ROUNDS} were made beside a spinner");
+    ensure!(made_here <= ROUNDS as i32 / 2, "{made_here} of {ROUNDS} were made beside a spinner");
+    Ok(())
 }
 
 /// What a real-time waker, who wakes that one, and the woken task tell each other.
@@ -206,17 +224,17 @@ pub(crate) fn who_waits_for_an_idle_cpu_is_taken() {
         sched::sleep_for(10_000);
     }
     // An interrupt that comes to the idle task and lasts until the other one has run.
+    let over = Arc::new(Completion::new());
     let (running, seen, waited) = (begun.clone(), ran_on.clone(), in_vain.clone());
+    let ends = over.clone();
     let timer = HrTimer::new(move || {
         running.store(true, SeqCst);
         let deadline = time::monotonic() + SOON;
-        while seen.load(SeqCst) == CpuId::MAX {
-            if time::monotonic() > deadline {
-                waited.store(true, SeqCst);
-                return;
-            }
+        while seen.load(SeqCst) == CpuId::MAX && !waited.load(SeqCst) {
+            waited.store(time::monotonic() > deadline, SeqCst);
             machine::cpu::relax();
         }
+        ends.complete();
     });
     let waker = Builder::new(format_args!("waker"))
         .bound_to(CpuMask::of(all[0]))
@@ -233,7 +251,7 @@ pub(crate) fn who_waits_for_an_idle_cpu_is_taken() {
     let starter =
         Builder::new(format_args!("starter")).bound_to(CpuMask::of(resting)).run(move |_| {
             timer.start(time::monotonic() + SLACK * 100 * time::MICROSECOND);
-            sched::sleep_for(2 * SOON);
+            over.wait();
             timer.cancel_sync();
             0
         });

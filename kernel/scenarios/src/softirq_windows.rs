@@ -11,7 +11,7 @@ use softirq::Vector;
 use sync::{IrqGuard, Once, PreemptGuard};
 
 use crate::softirqs::{SERVED_OURS, WANTED, open, raise_ours, wait_for};
-use crate::tools::{SLACK, any_but_the_first, cpus, join_all, random};
+use crate::tools::{PATIENCE, any_but_the_first, cpus, join_all, random};
 
 /// A task with interrupts off raises, and goes to sleep: that is served at once, and not when some interrupt comes by. What a CPU's
 /// timer was last set to may come at any moment, so one wait says nothing; of several, most are short.
@@ -34,7 +34,10 @@ pub(crate) fn raised_with_nobody_about() {
         })
         .collect();
     waits.sort_unstable();
-    assert!(waits[12] < SLACK * time::MILLISECOND, "served when an interrupt came by: {waits:?}");
+    assert!(
+        waits[12] < time::MILLISECOND + PATIENCE,
+        "served when an interrupt came by: {waits:?}"
+    );
 }
 
 /// A CPU goes while a task there raises with preemption off, so that ksoftirqd, which is parked already, cannot serve it.
@@ -56,7 +59,7 @@ pub(crate) fn raised_as_its_cpu_goes() {
 /// the interrupt that tells the CPU to go serves it there: hence so many turns.
 pub(crate) fn taken_over_with_nobody_about() {
     // The next tick would serve it, after four.
-    const LATEST: u64 = 2 * time::MILLISECOND * SLACK;
+    const LATEST: u64 = 2 * time::MILLISECOND + PATIENCE;
     open();
     let all = cpus();
     let Some(cpu) = any_but_the_first(&all) else { return };

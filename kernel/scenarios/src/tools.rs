@@ -1,5 +1,6 @@
 //! What several scenarios use.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,7 +23,7 @@ pub(crate) fn expected_oopses() -> u64 {
 #[cfg(not(target_os = "none"))]
 static EXPECTED_PANIC: sync::Once<&str> = sync::Once::new();
 
-/// Says that the scenario means to end the kernel by a panic, with this in its message.
+/// Says that the scenario means to end the kernel by a panic, with this in its message or in what was said before it.
 #[cfg(not(target_os = "none"))]
 pub(crate) fn expect_panic(message: &'static str) {
     assert!(EXPECTED_PANIC.set(message).is_ok(), "a kernel panics once");
@@ -31,10 +32,23 @@ pub(crate) fn expect_panic(message: &'static str) {
 /// How a panic of the kernel ends the run.
 #[cfg(not(target_os = "none"))]
 pub(crate) fn panicked(message: &str) -> ! {
-    if EXPECTED_PANIC.get().is_some_and(|expected| message.contains(expected)) {
+    let is_said = |expected: &&str| message.contains(*expected) || was_logged(expected);
+    if EXPECTED_PANIC.get().is_some_and(is_said) {
         machine::sim::pass();
     }
     machine::sim::fail(message)
+}
+
+#[cfg(not(target_os = "none"))]
+fn was_logged(part: &str) -> bool {
+    let mut next = 0;
+    while let Some(record) = klog::read(next) {
+        if record.text.as_str().contains(part) {
+            return true;
+        }
+        next = record.sequence + 1;
+    }
+    false
 }
 
 /// A number below `bound`: the seed's on the simulated machine, anybody's guess on a real one.
@@ -45,9 +59,36 @@ pub(crate) fn random(bound: u64) -> u64 {
     draw() % bound
 }
 
-/// How many times longer things may take than the kernel needs: on a real machine whose host has other
-/// things to do, a virtual CPU can stand still for a while.
+/// How many times longer something gets to happen by itself than the kernel needs for it, where nothing can be waited for.
 pub(crate) const SLACK: u64 = if cfg!(target_os = "none") { 20 } else { 1 };
+
+/// How much longer than the kernel needs something may take: a real machine's host may have other things to do and hold any CPU up for any
+/// time, so that only what never comes is late there.
+pub(crate) const PATIENCE: u64 = if cfg!(target_os = "none") { 60 * time::SECOND } else { 0 };
+
+/// Fails a story that is told [in one of some tries](in_one_of_some_tries).
+macro_rules! ensure {
+    ($condition:expr, $($why:tt)+) => {
+        if !$condition {
+            return Err(alloc::format!($($why)+));
+        }
+    };
+}
+pub(crate) use ensure;
+
+/// Tells a story whose outcome is decided by how much time CPUs get and when. That is the kernel's affair on the simulated machine, where it must be
+/// right the first time. On a real one it is also the host's: there it must be right in one of some tries.
+pub(crate) fn in_one_of_some_tries(mut story: impl FnMut() -> Result<(), String>) {
+    const TRIES: usize = if cfg!(target_os = "none") { 10 } else { 1 };
+    let mut wrong = Vec::new();
+    for _ in 0..TRIES {
+        match story() {
+            Ok(()) => return,
+            Err(why) => wrong.push(why),
+        }
+    }
+    panic!("it was wrong each time: {wrong:#?}");
+}
 
 #[cfg(not(target_os = "none"))]
 fn draw() -> u64 {

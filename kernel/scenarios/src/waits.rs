@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use sched::{Completion, Sleep, WaitQueue};
 use time::HrTimer;
 
-use crate::tools::{SLACK, dawdle, join_all, random, spawn};
+use crate::tools::{PATIENCE, dawdle, join_all, random, spawn};
 
 /// Events come just when the time of those who wait is up: each is taken by one, or is still there.
 pub(crate) fn completion_against_deadlines() {
@@ -59,7 +59,7 @@ pub(crate) fn completion_against_deadlines() {
 
 /// Two things come one right after the other for several who wait for one each: whoever is woken in vain wakes another.
 pub(crate) fn the_woken_one_passes_on() {
-    const LATEST: u64 = SLACK * 20 * time::MILLISECOND;
+    const LATEST: u64 = 20 * time::MILLISECOND;
     let queue = Arc::new(WaitQueue::new());
     let available = Arc::new(AtomicU64::new(0));
     let over = Arc::new(AtomicBool::new(false));
@@ -91,7 +91,7 @@ pub(crate) fn the_woken_one_passes_on() {
             (0..random(16)).for_each(|_| machine::cpu::relax());
         }
         // All of them are taken, although nothing else comes.
-        let deadline = time::monotonic() + LATEST;
+        let deadline = time::monotonic() + LATEST + PATIENCE;
         while available.load(SeqCst) != 0 {
             assert!(time::monotonic() < deadline, "a wake-up was spent on who did not need it");
             sched::sleep_for(random(20_000));

@@ -10,7 +10,9 @@ use sched::{Completion, Sleep};
 use time::SECOND;
 use watchdog::hung_task;
 
-use crate::tools::{cpus, random};
+#[cfg(not(target_os = "none"))]
+use crate::tools::cpus;
+use crate::tools::{ensure, in_one_of_some_tries, random};
 
 /// Seconds of sleep after which a task counts as hung: on a real machine nobody waits for two minutes.
 pub(crate) const TIMEOUT: u64 = if cfg!(target_os = "none") { 2 } else { 120 };
@@ -90,10 +92,19 @@ impl Drop for HungTaskWatch {
     }
 }
 
+/// Releases a sleeper when it is dropped.
+pub(crate) struct Release(Arc<Completion>);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        self.0.complete_all();
+    }
+}
+
 /// A thread that sleeps so until it is released.
-pub(crate) fn sleeper(sleep: Sleep) -> (Handle, Arc<Completion>) {
-    let release = Arc::new(Completion::new());
-    let theirs = release.clone();
+pub(crate) fn sleeper(sleep: Sleep) -> (Handle, Release) {
+    let release = Release(Arc::new(Completion::new()));
+    let theirs = release.0.clone();
     let thread = Builder::new(format_args!("sleeper"))
         .run(move |_| {
             // It ends by its release only.
@@ -104,8 +115,8 @@ pub(crate) fn sleeper(sleep: Sleep) -> (Handle, Arc<Completion>) {
     (thread, release)
 }
 
-pub(crate) fn release((thread, release): (Handle, Arc<Completion>)) {
-    release.complete_all();
+pub(crate) fn release((thread, release): (Handle, Release)) {
+    drop(release);
     assert_eq!(thread.join(), Exit::Returned(0));
 }
 
@@ -114,30 +125,39 @@ pub(crate) fn blocked(thread: &Handle) -> String {
 }
 
 pub(crate) fn hung_task_is_reported_once() {
+    in_one_of_some_tries(hung_task_once);
+}
+
+fn hung_task_once() -> Result<(), String> {
     let log = LogTail::from_now();
     let watch = HungTaskWatch::start(TIMEOUT, -1);
     sched::sleep_for(random(TIMEOUT * SECOND));
     let sleeping = sleeper(Sleep::Uninterruptible);
     sched::sleep_for((TIMEOUT + 1) * SECOND);
     let line = blocked(&sleeping.0);
-    assert_eq!(log.count(&line), 1, "{:#?}", log.lines());
+    ensure!(log.count(&line) == 1, "{:#?}", log.lines());
     let report = log.report(&line);
-    assert!(report[0].ends_with(&alloc::format!("{TIMEOUT} seconds.")), "{report:#?}");
+    ensure!(report[0].ends_with(&alloc::format!("{TIMEOUT} seconds.")), "{report:#?}");
     let kernel = alloc::format!("      {} {} #1", taint::Shown::now(), process::RELEASE);
-    assert_eq!(report[1], kernel, "{report:#?}");
-    assert!(report[2].contains("hung_task_timeout_secs"), "{report:#?}");
-    assert!(report[3].starts_with("task:sleeper         state:D stack:0     pid:"), "{report:#?}");
-    assert!(has_address(&report), "no backtrace: {report:#?}");
+    ensure!(report[1] == kernel, "{report:#?}");
+    ensure!(report[2].contains("hung_task_timeout_secs"), "{report:#?}");
+    ensure!(report[3].starts_with("task:sleeper         state:D stack:0     pid:"), "{report:#?}");
+    ensure!(has_address(&report), "no backtrace: {report:#?}");
     // Once more for each interval that it goes on.
     sched::sleep_for(TIMEOUT * SECOND);
-    assert_eq!(log.count(&line), 2, "{:#?}", log.lines());
+    ensure!(log.count(&line) == 2, "{:#?}", log.lines());
     release(sleeping);
     sched::sleep_for(2 * TIMEOUT * SECOND);
-    assert_eq!(log.count(&line), 2, "reported after its end");
+    ensure!(log.count(&line) == 2, "reported after its end");
     drop(watch);
+    Ok(())
 }
 
 pub(crate) fn sleep_that_is_right_is_not_reported() {
+    in_one_of_some_tries(sleep_is_right);
+}
+
+fn sleep_is_right() -> Result<(), String> {
     let log = LogTail::from_now();
     let watch = HungTaskWatch::start(TIMEOUT, -1);
     // As long as it may, again and again.
@@ -152,28 +172,35 @@ pub(crate) fn sleep_that_is_right_is_not_reported() {
     hung_task::set_timeout(0);
     let unwatched = sleeper(Sleep::Uninterruptible);
     sched::sleep_for(5 * TIMEOUT * SECOND / 2);
-    assert_eq!(log.count("INFO: task sleeper"), 0, "{:#?}", log.lines());
+    ensure!(log.count("INFO: task sleeper") == 0, "{:#?}", log.lines());
     // It is looked at again as soon as somebody does.
     hung_task::set_timeout(TIMEOUT as i64);
     sched::sleep_for(SECOND / 2);
-    assert_eq!(log.count(&blocked(&unwatched.0)), 1, "{:#?}", log.lines());
-    assert_eq!(log.count("INFO: task sleeper"), 1, "{:#?}", log.lines());
+    ensure!(log.count(&blocked(&unwatched.0)) == 1, "{:#?}", log.lines());
+    ensure!(log.count("INFO: task sleeper") == 1, "{:#?}", log.lines());
     [killable, idle, interruptible, unwatched].into_iter().for_each(release);
     drop(watch);
+    Ok(())
 }
 
 pub(crate) fn warnings_are_counted() {
+    in_one_of_some_tries(counted_warnings);
+}
+
+fn counted_warnings() -> Result<(), String> {
     let log = LogTail::from_now();
     let watch = HungTaskWatch::start(TIMEOUT, 3);
     let hung: Vec<_> = (0..4).map(|_| sleeper(Sleep::Uninterruptible)).collect();
     sched::sleep_for((TIMEOUT + 1) * SECOND);
     // PID 1 may be among them: it waits for this scenario.
-    assert_eq!(log.count(" blocked for more than "), 3, "{:#?}", log.lines());
-    assert_eq!(hung_task::WARNINGS.load(Ordering::SeqCst), 0);
+    ensure!(log.count(" blocked for more than ") == 3, "{:#?}", log.lines());
+    ensure!(hung_task::WARNINGS.load(Ordering::SeqCst) == 0, "warnings are left");
     hung.into_iter().for_each(release);
     drop(watch);
+    Ok(())
 }
 
+#[cfg(not(target_os = "none"))]
 pub(crate) fn interval_count_and_backtraces() {
     let log = LogTail::from_now();
     let watch = HungTaskWatch::start(TIMEOUT, -1);

@@ -12,7 +12,7 @@ use workqueue::{Running, Work, WorkItem, WqFlags, watchdog};
 
 use super::series::{any_cpu, gate, quick, yield_until};
 use super::{queue, wait_until};
-use crate::tools::{SLACK, cpus, dawdle, join_all, random, spawn, spin_until};
+use crate::tools::{PATIENCE, cpus, dawdle, join_all, random, spawn, spin_until};
 use crate::watchers::LogTail;
 
 /// An item blocks until one behind it has run.
@@ -214,7 +214,7 @@ pub(crate) fn one_waits_behind_a_hog() {
     let (gate, open) = gate();
     let theirs = log.clone();
     let hog = Work::from_fn("hog", move |_| {
-        let deadline = time::monotonic() + 4 * time::SECOND * SLACK;
+        let deadline = time::monotonic() + 4 * time::SECOND + PATIENCE;
         while theirs.count(LISTED) == 0 && time::monotonic() < deadline {
             spin_until(time::monotonic() + time::MILLISECOND);
             sched::yield_now();

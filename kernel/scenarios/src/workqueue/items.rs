@@ -147,6 +147,8 @@ pub(crate) fn come_back() {
 }
 
 pub(crate) fn delayed() {
+    // Longer than any host may hold this up.
+    const LONG: u64 = 1000 * time::SECOND;
     let runs = Arc::new(AtomicU64::new(0));
     let counted = runs.clone();
     let work = DelayedWork::from_fn("delayed", move |_| {
@@ -160,18 +162,18 @@ pub(crate) fn delayed() {
     work.flush();
     // Sooner, later, at once.
     let start = time::monotonic();
-    assert!(system_wq().queue_delayed(&work, time::SECOND));
+    assert!(system_wq().queue_delayed(&work, LONG));
     assert!(system_unbound_wq().mod_delayed(&work, 2 * time::MILLISECOND));
     wait_until(|| runs.load(SeqCst) == 2);
     let took = time::monotonic() - start;
-    assert!((2 * time::MILLISECOND..time::SECOND).contains(&took), "it took {took}");
+    assert!((2 * time::MILLISECOND..LONG).contains(&took), "it took {took}");
     work.flush();
-    assert!(!system_wq().mod_delayed(&work, time::SECOND), "it was idle");
+    assert!(!system_wq().mod_delayed(&work, LONG), "it was idle");
     let start = time::monotonic();
     assert!(work.flush(), "what the timer would queue is queued at once");
     assert_eq!(runs.load(SeqCst), 3);
-    assert!(time::monotonic() - start < time::SECOND);
-    assert!(system_wq().queue_delayed(&work, time::SECOND));
+    assert!(time::monotonic() - start < LONG);
+    assert!(system_wq().queue_delayed(&work, LONG));
     assert!(work.cancel() && !work.cancel());
     assert!(!work.is_busy());
     assert!(system_wq().queue_delayed(&work, 0), "no delay: queued at once");
@@ -179,7 +181,7 @@ pub(crate) fn delayed() {
     assert_eq!(runs.load(SeqCst), 4);
     // For a CPU.
     let cpu = crate::tools::cpus()[0];
-    assert!(system_wq().queue_delayed_on(cpu, &work, time::SECOND));
+    assert!(system_wq().queue_delayed_on(cpu, &work, LONG));
     assert!(system_wq().mod_delayed_on(cpu, &work, time::MILLISECOND));
     wait_until(|| runs.load(SeqCst) == 5);
     work.flush();
@@ -257,4 +259,28 @@ pub(crate) fn work_on_cpu() {
         assert_eq!(seen, Ok((cpu, cpu, true)));
     }
     assert_eq!(workqueue::work_on_cpu(machine::MAX_CPUS, || ()), Err(Errno::EINVAL));
+}
+
+/// An item returns with preemption or interrupts off. That ends the kernel by name: whatever its worker did next would fail for it.
+#[cfg(not(target_os = "none"))]
+pub(crate) fn returns_in_atomic() {
+    crate::tools::expect_panic(RETURNED_IN_ATOMIC);
+    let careless = Work::from_fn("careless", |_| leave_a_section_open());
+    schedule_work(&careless);
+    careless.flush();
+    machine::sim::fail("the worker went on");
+}
+
+/// What the kernel says of an item of this name that returns so.
+#[cfg(not(target_os = "none"))]
+pub(super) const RETURNED_IN_ATOMIC: &str =
+    "workqueue: careless returned with preemption or interrupts off";
+
+#[cfg(not(target_os = "none"))]
+pub(super) fn leave_a_section_open() {
+    if random(2) == 0 {
+        core::mem::forget(sync::PreemptGuard::new());
+    } else {
+        core::mem::forget(sync::IrqGuard::new());
+    }
 }

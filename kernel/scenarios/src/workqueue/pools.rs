@@ -10,7 +10,7 @@ use sched::Completion;
 use workqueue::{Work, schedule_work, system_highpri_wq, system_unbound_wq, system_wq, watchdog};
 
 use super::{Count, wait_until};
-use crate::tools::{SLACK, cpus, dawdle, random};
+use crate::tools::{PATIENCE, cpus, dawdle, random};
 
 /// The first item blocks until the second, on the same CPU, has run.
 pub(crate) fn blocked_worker_is_replaced() {
@@ -106,7 +106,7 @@ pub(crate) fn workers_come_and_go() {
     works.iter().for_each(|work| {
         work.flush();
     });
-    let deadline = time::monotonic() + 3 * timeout * SLACK;
+    let deadline = time::monotonic() + 3 * timeout + PATIENCE;
     while workqueue::workers_of(cpu) > before.max(4) {
         assert!(time::monotonic() < deadline, "{} workers stay", workqueue::workers_of(cpu));
         sched::sleep_for(timeout / 10);
@@ -212,7 +212,7 @@ pub(crate) fn stall_is_reported() {
     let cpu = cpus()[0];
     let hog = Work::from_fn("hog", move |_| {
         // Three looks, and on a real machine for as long as it takes.
-        let deadline = time::monotonic() + 4 * time::SECOND * SLACK;
+        let deadline = time::monotonic() + 4 * time::SECOND + PATIENCE;
         while watchdog::reports() == before && time::monotonic() < deadline {
             crate::tools::spin_until(time::monotonic() + time::MILLISECOND);
             sched::yield_now();

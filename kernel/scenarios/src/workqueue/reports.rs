@@ -15,7 +15,7 @@ use workqueue::{Work, WorkItem, WorkQueue, WqFlags, system_wq};
 
 use super::rescuers::begin_shortage;
 use super::{queue, wait_until};
-use crate::tools::{SLACK, cpus, expect_oopses};
+use crate::tools::{PATIENCE, cpus, expect_oopses};
 use crate::watchers::{HungTaskWatch, LogTail, TIMEOUT};
 
 /// The line that begins so, and those behind it.
@@ -49,7 +49,7 @@ pub(crate) fn busy_ones_are_shown() {
         .collect();
     let theirs = log.clone();
     let hog = Work::from_fn("hog", move |_| {
-        let deadline = time::monotonic() + 4 * time::SECOND * SLACK;
+        let deadline = time::monotonic() + 4 * time::SECOND + PATIENCE;
         while theirs.count(" hung=") == 0 && time::monotonic() < deadline {
             crate::tools::spin_until(time::monotonic() + time::MILLISECOND);
             sched::yield_now();
@@ -103,7 +103,7 @@ pub(crate) fn rescuers_are_shown() {
     let theirs = log.clone();
     let saver = Work::from_fn("saver", move |_| {
         kthread::warn::warn(format_args!("meant"));
-        let deadline = time::monotonic() + time::SECOND * SLACK;
+        let deadline = time::monotonic() + time::SECOND + PATIENCE;
         while theirs.count(" MAYDAY") == 0 && time::monotonic() < deadline {
             workqueue::show_workqueue_state();
             sched::sleep_for(50 * time::MILLISECOND);

@@ -11,7 +11,7 @@ use sched::Completion;
 use workqueue::{Work, WorkItem, WorkQueue, WqFlags, system_wq};
 
 use super::queue;
-use crate::tools::{SLACK, cpus, dawdle, expect_oopses, random};
+use crate::tools::{PATIENCE, cpus, dawdle, expect_oopses, random};
 
 /// Waits for what takes a second, as the next try to make a thread does.
 fn wait_long_until(condition: impl Fn() -> bool) {
@@ -165,7 +165,7 @@ pub(crate) fn in_one_go() {
     own.flush();
     let span = time::monotonic() - first.load(SeqCst);
     shortage.end();
-    assert!(span < SLACK * CALLS, "{ITEMS} items, one after the other, took {span} ns");
+    assert!(span < CALLS + PATIENCE, "{ITEMS} items, one after the other, took {span} ns");
 }
 
 /// The last owner of a queue is an item that the queue's rescuer runs: that does not wait for its own end.
@@ -194,4 +194,16 @@ pub(crate) fn goes_with_its_queue() {
     wait_long_until(|| by_rescuer.load(SeqCst));
     shortage.end();
     assert_eq!(runs.load(SeqCst), behind.len() as u64);
+}
+
+/// An item that a rescuer runs returns with preemption or interrupts off.
+#[cfg(not(target_os = "none"))]
+pub(crate) fn returns_in_atomic() {
+    crate::tools::expect_panic(super::items::RETURNED_IN_ATOMIC);
+    let own = queue(WqFlags::MEM_RECLAIM, 0);
+    let shortage = begin_shortage();
+    let careless = Work::from_fn("careless", |_| super::items::leave_a_section_open());
+    own.queue_on(shortage.cpu, &careless);
+    careless.flush();
+    machine::sim::fail("the rescuer went on");
 }
