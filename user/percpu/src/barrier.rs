@@ -70,6 +70,7 @@ static OVER: AtomicBool = AtomicBool::new(false);
 
 /// A thread in a sequence that only an interruption ends is alone on its CPU, and is got out of it.
 pub(crate) fn sequence_starts_over() -> Outcome {
+    const TURNS: u32 = 10_000;
     extern "C" fn wait(_: usize) {
         let area = Area::new();
         if sched::run_on(1).and(area.register()).is_ok() {
@@ -81,12 +82,12 @@ pub(crate) fn sequence_starts_over() -> Outcome {
     let (mut stack, number) = (Stack::new().map_err(|_| "no stack")?, AtomicU32::new(0));
     let thread = Thread::start(&mut stack, &number, wait, 0).map_err(|_| "no thread")?;
     let mut turns = 0;
-    while !OVER.load(Acquire) && turns < 100 {
+    while !OVER.load(Acquire) && turns < TURNS {
         process::sleep(5);
         membarrier(PRIVATE_EXPEDITED_RSEQ, 0, 0).map_err(|_| "no barrier")?;
         turns += 1;
     }
-    if turns == 100 {
+    if turns == TURNS {
         return Err("a sequence does not start over");
     }
     drop(thread);

@@ -55,9 +55,15 @@ pub(crate) fn as_somebody(body: impl FnOnce()) {
     }));
 }
 
-/// Long enough for another process to get to where it waits.
-pub(crate) fn linger() {
-    std::thread::sleep(Duration::from_millis(200));
+/// Waits until another process waits, which one that has just been woken does not.
+pub(crate) fn until_it_waits(pid: pid_t) {
+    let waits = || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
+        status.contains("State:\tS")
+    };
+    while !waits() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Sends a signal.

@@ -5,6 +5,7 @@ use libc::{
     EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, EPERM, IPC_CREAT, IPC_EXCL, IPC_PRIVATE, IPC_RMID,
     IPC_STAT, SHM_RDONLY, SHM_REMAP, SHM_RND, c_int,
 };
+use std::io::{Read, Write, pipe};
 use std::mem::zeroed;
 use std::ptr;
 
@@ -109,12 +110,11 @@ pub(crate) fn removal() {
     let again = attach(segment, 0, 0).unwrap();
     assert_eq!(load(again, 0), 5);
     detach(again).unwrap();
-    let child = calls::fork(|| {
-        calls::linger();
-        calls::linger();
-    });
+    let (mut reader, mut writer) = pipe().unwrap();
+    let child = calls::fork(|| reader.read_exact(&mut [0]).unwrap());
     detach(place).unwrap();
     assert_eq!(attached(segment), 1, "the child has it");
+    writer.write_all(b"x").unwrap();
     calls::wait(child);
     assert_eq!(status(segment).err(), Some(EINVAL));
     println!("memory removed");

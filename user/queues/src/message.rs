@@ -173,13 +173,13 @@ pub(crate) fn waiting() {
         assert_eq!(wait_to_receive(queue, 0), Err(EINTR), "SA_RESTART does not count");
         assert_eq!(wait_to_receive(queue, 7), Err(EIDRM));
     });
-    calls::linger();
+    calls::until_it_waits(child);
     send(queue, 6, b"another", 0).unwrap();
     send(queue, 7, b"it!", 0).unwrap();
     receive(queue, 6, 10, 0).unwrap();
-    calls::linger();
+    calls::until_it_waits(child);
     calls::kill(child, SIGUSR1);
-    calls::linger();
+    calls::until_it_waits(child);
     remove(queue).unwrap();
     calls::wait(child);
     let queue = get(IPC_PRIVATE, 0o600).unwrap();
@@ -190,15 +190,15 @@ pub(crate) fn waiting() {
         assert_eq!(send(queue, 2, &[0; TEXT_MAX], 0), Err(EINTR));
         assert_eq!(send(queue, 2, &[0; TEXT_MAX], 0), Err(EIDRM));
     });
-    calls::linger();
+    calls::until_it_waits(child);
     receive(queue, 1, TEXT_MAX, 0).unwrap();
-    calls::linger();
+    calls::until_it_waits(child);
     // First: without it there would be room for what the child waits to send.
     send(queue, 1, b"fills it", 0).unwrap();
     assert_eq!(receive(queue, 2, 4, 0), Ok((2, b"more".to_vec())));
-    calls::linger();
+    calls::until_it_waits(child);
     calls::kill(child, SIGUSR1);
-    calls::linger();
+    calls::until_it_waits(child);
     remove(queue).unwrap();
     calls::wait(child);
     println!("message waits");

@@ -198,19 +198,19 @@ pub(crate) fn waiting() {
     let sender = calls::fork(|| {
         open("/waited", O_WRONLY).unwrap().send(b"second", 3, None).unwrap();
     });
-    calls::linger();
+    calls::until_it_waits(sender);
     calls::kill(sender, SIGUSR1);
-    calls::linger();
+    calls::until_it_waits(sender);
     assert_eq!(queue.receive(10, None), Ok((1, "first".into())));
     assert_eq!(queue.receive(10, None), Ok((3, "second".into())));
     calls::wait(sender);
     let receiver = calls::fork(|| {
         let queue = open("/waited", O_RDONLY).unwrap();
-        assert_eq!(queue.receive(10, Some(soon(10_000))), Ok((9, "straight".into())));
+        assert_eq!(queue.receive(10, Some(soon(1_000_000))), Ok((9, "straight".into())));
     });
-    calls::linger();
+    calls::until_it_waits(receiver);
     calls::kill(receiver, SIGUSR1);
-    calls::linger();
+    calls::until_it_waits(receiver);
     queue.send(b"straight", 9, None).unwrap();
     calls::wait(receiver);
     assert_eq!(queue.status().mq_curmsgs, 0);

@@ -91,7 +91,7 @@ fn timer_files() {
     assert!(!file.is_readable(0));
     let start = Instant::now();
     file.set(0, milli(5), 0);
-    assert!(file.is_readable(2_000), "poll did not see it");
+    assert!(file.is_readable(60_000), "poll did not see it");
     assert!(start.elapsed() >= Duration::from_millis(5), "it was early");
     assert_eq!(file.expirations(), Ok(1));
     assert_eq!(file.expirations(), Err(EAGAIN), "it expired twice");
@@ -107,7 +107,7 @@ fn timer_files() {
     assert_eq!(file.expirations(), Err(EAGAIN), "it was switched off");
     // A time that has passed.
     file.set(TFD_TIMER_ABSTIME, 1, 0);
-    assert!(file.is_readable(2_000));
+    assert!(file.is_readable(60_000));
     let date = TimerFile::new(CLOCK_REALTIME, 0);
     date.set(TFD_TIMER_ABSTIME, calls::now(CLOCK_REALTIME) + milli(3), 0);
     assert_eq!(date.expirations(), Ok(1));
@@ -172,7 +172,7 @@ fn interval_timers() {
     let start = Instant::now();
     calls::set_interval(ITIMER_REAL, milli(4), milli(4));
     for turn in 1..=3 {
-        assert!(comes(SIGALRM, milli(2_000)).is_some(), "no SIGALRM");
+        assert!(comes(SIGALRM, milli(60_000)).is_some(), "no SIGALRM");
         assert!(start.elapsed() >= Duration::from_millis(4 * turn), "SIGALRM {turn} was early");
     }
     let (left, interval) = calls::interval(ITIMER_REAL);
@@ -185,11 +185,11 @@ fn interval_timers() {
 
 fn cpu_interval_timers() {
     for (which, signal) in [(ITIMER_VIRTUAL, SIGVTALRM), (ITIMER_PROF, SIGPROF)] {
-        calls::set_interval(which, milli(60), 0);
-        assert!(comes(signal, milli(150)).is_none(), "a sleeper's CPU time passed");
+        calls::set_interval(which, milli(300), 0);
+        assert!(comes(signal, milli(400)).is_none(), "a sleeper's CPU time passed");
         // CPU time is counted in ticks of at most 10 ms, and the one that goes on counts for none.
         let (left, _) = calls::interval(which);
-        assert!(left > milli(55) && left <= milli(70), "{left} ns are left of 60 ms");
+        assert!(left > 0 && left <= milli(310), "{left} ns are left of 300 ms");
         let start = calls::now(CLOCK_PROCESS_CPUTIME_ID);
         let mut turns = 0;
         while comes(signal, 0).is_none() {
@@ -221,7 +221,7 @@ fn posix_timers() {
     let (send, receive) = std::sync::mpsc::channel();
     let thread = thread::spawn(move || {
         send.send(calls::thread_id()).unwrap();
-        comes(SIGUSR1, milli(2_000)).is_some()
+        comes(SIGUSR1, milli(60_000)).is_some()
     });
     let timer = Id::new(CLOCK_MONOTONIC, SIGUSR1, 0, Some(receive.recv().unwrap())).unwrap();
     timer.set(false, milli(2), 0);
@@ -232,7 +232,7 @@ fn posix_timers() {
     // What a thread of the C library is to be told of is an ordinary signal here.
     let timer = Id::notifying(CLOCK_MONOTONIC, SIGEV_THREAD, SIGUSR1).unwrap();
     timer.set(false, milli(1), 0);
-    assert!(comes(SIGUSR1, milli(2_000)).is_some(), "SIGEV_THREAD is not known");
+    assert!(comes(SIGUSR1, milli(60_000)).is_some(), "SIGEV_THREAD is not known");
     // One that is switched off forgets its interval.
     timer.set(false, 0, milli(5));
     assert_eq!(timer.get(), (0, 0));
@@ -256,16 +256,16 @@ fn overruns() {
 fn cpu_timers() {
     for clock in [CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, calls::own_cpu_clock()] {
         let timer = Id::new(clock, SIGRTMIN(), 1, None).unwrap();
-        timer.set(false, milli(20), milli(20));
-        assert!(comes(SIGRTMIN(), milli(60)).is_none(), "a sleeper's CPU time passed");
+        timer.set(false, milli(200), milli(200));
+        assert!(comes(SIGRTMIN(), milli(300)).is_none(), "a sleeper's CPU time passed");
         let mut signals = 0;
         let start = calls::now(clock);
         while signals < 3 {
             compute(milli(4));
             signals += u64::from(comes(SIGRTMIN(), 0).is_some());
-            assert!(calls::now(clock) - start < milli(2_000), "no signal");
+            assert!(calls::now(clock) - start < milli(20_000), "no signal");
         }
-        assert!(calls::now(clock) - start >= milli(40), "three signals too early");
+        assert!(calls::now(clock) - start >= milli(400), "three signals too early");
     }
     println!("CPU timers");
 }

@@ -70,6 +70,14 @@ pub(crate) fn wait_untraced(pid: pid_t) -> c_int {
     }
 }
 
+/// Waits for something to read, for an hour at most, by a call that is begun anew with what is left of that.
+pub(crate) fn wait_for_input(file: c_int) -> c_int {
+    const HOUR: c_int = 3_600_000;
+    let mut entry = libc::pollfd { fd: file, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry, which is there.
+    unsafe { libc::poll(&raw mut entry, 1, HOUR) }
+}
+
 /// Whether a process sleeps in the kernel.
 pub(crate) fn sleeps(pid: pid_t) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");

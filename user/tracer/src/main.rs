@@ -10,7 +10,9 @@ use libc::{
     PTRACE_O_TRACESYSGOOD, PTRACE_SINGLESTEP, PTRACE_SYSCALL, SIGSTOP, SIGTRAP, SIGUSR1,
 };
 use std::hint::black_box;
+use std::io::{Write, pipe};
 use std::mem::offset_of;
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
@@ -203,24 +205,23 @@ fn attach() {
     println!("attached, and detached with a signal");
 }
 
-/// A program that sleeps is attached to: the rest of its call is a call that its tracer sees.
+/// A program that waits for something is attached to: the rest of its call is a call that its tracer sees.
 fn interrupted_call() {
-    let child = fork(|| {
-        thread::sleep(Duration::from_millis(500));
-        0
-    });
+    let (reader, mut writer) = pipe().expect("a pipe");
+    let child = fork(|| i32::from(calls::wait_for_input(reader.as_raw_fd()) != 1));
     while !calls::sleeps(child) {
         thread::sleep(Duration::from_millis(1));
     }
     go_on(PTRACE_ATTACH, child, 0);
     assert_eq!(wait(child), Event::Stopped(SIGSTOP));
     calls::set_options(child, PTRACE_O_TRACESYSGOOD);
-    for expected in [-i64::from(libc::ENOSYS), 0] {
+    for expected in [-i64::from(libc::ENOSYS), 1] {
         go_on(PTRACE_SYSCALL, child, 0);
         assert_eq!(wait(child), Event::Stopped(SIGTRAP | 0x80));
         let registers = Registers::of(child);
         assert_eq!(registers.0.orig_rax as i64, libc::SYS_restart_syscall);
         assert_eq!(registers.0.rax as i64, expected);
+        writer.write_all(b"x").expect("there is room");
     }
     go_on(PTRACE_CONT, child, 0);
     assert_eq!(wait(child), Event::Exited(0));

@@ -31,13 +31,13 @@ fn an_initramfs_that_is_cut_short(lab: &Lab) -> Result<()> {
     let name =
         whole.windows(5).position(|bytes| bytes == b"init\0").context("there is no init in it")?;
     let cut = whole[..name + 1000].to_vec();
-    lab.guest().archive(cut).seconds(30).run(&[])?.panic("nitramfs").map(drop)
+    lab.guest().archive(cut).seconds(300).run(&[])?.panic("nitramfs").map(drop)
 }
 
 fn an_initramfs_that_is_none(lab: &Lab) -> Result<()> {
     lab.guest()
         .archive(b"no archive at all".to_vec())
-        .seconds(30)
+        .seconds(300)
         .run(&[])?
         .panic("nitramfs")
         .map(drop)
@@ -45,11 +45,11 @@ fn an_initramfs_that_is_none(lab: &Lab) -> Result<()> {
 
 fn no_init_at_all(lab: &Lab) -> Result<()> {
     let empty = cpio::archive(&Tree::new());
-    lab.guest().archive(empty).seconds(30).run(&[])?.panic("No working init found").map(drop)
+    lab.guest().archive(empty).seconds(300).run(&[])?.panic("No working init found").map(drop)
 }
 
 fn an_init_that_is_missing(lab: &Lab) -> Result<()> {
-    lab.guest().append("rdinit=/no/such").seconds(30).run(&[])?.panic("/no/such").map(drop)
+    lab.guest().append("rdinit=/no/such").seconds(300).run(&[])?.panic("/no/such").map(drop)
 }
 
 fn an_init_that_crashes(lab: &Lab) -> Result<()> {
@@ -57,21 +57,21 @@ fn an_init_that_crashes(lab: &Lab) -> Result<()> {
     lab.guest()
         .with(Program::Faults)?
         .append("rdinit=/bin/faults")
-        .seconds(30)
+        .seconds(300)
         .run(&[])?
         .panic("Attempted to kill init! exitcode=0x0000000b")
         .map(drop)
 }
 
 fn an_init_that_is_no_program(lab: &Lab) -> Result<()> {
-    lab.guest().append("rdinit=/etc/passwd").seconds(30).run(&[])?.panic("/etc/passwd").map(drop)
+    lab.guest().append("rdinit=/etc/passwd").seconds(300).run(&[])?.panic("/etc/passwd").map(drop)
 }
 
 fn too_little_memory(lab: &Lab, board: Board) -> Result<()> {
     lab.guest()
         .board(board)
         .memory(8)
-        .seconds(30)
+        .seconds(300)
         .run(&["true"])?
         .status(2)?
         .logged("not enough memory")
@@ -81,7 +81,7 @@ fn too_little_memory(lab: &Lab, board: Board) -> Result<()> {
 fn an_unknown_parameter_is_named(lab: &Lab) -> Result<()> {
     lab.guest()
         .append("no_such_parameter=1")
-        .seconds(30)
+        .seconds(300)
         .run(&["true"])?
         .status(2)?
         .logged("unknown kernel parameter \"no_such_parameter=1\"")

@@ -96,7 +96,7 @@ fn b3_pid_1_is_an_ordinary_process(lab: &Lab) -> Result<()> {
 
 fn b3_pid_1_adopts_orphans(lab: &Lab) -> Result<()> {
     lab.guest()
-        .sh("(sleep 2 & echo $! > /tmp/pid); sleep 0.2; cut -d ' ' -f 2,4 /proc/$(cat /tmp/pid)/stat")?
+        .sh("(sleep 60 & echo $! > /tmp/pid); p=$(cat /tmp/pid); until grep -qx sleep /proc/$p/comm; do :; done; cut -d ' ' -f 2,4 /proc/$p/stat")?
         .prints("(sleep) 1\n")
 }
 

@@ -56,7 +56,7 @@ y'
         rmdir a/b; rmdir a; echo 0 > cgroup.procs; echo 2 > a/cgroup.kill; echo 1 > a/cgroup.kill
         wait $! 2> /dev/null; echo $?; grep populated a/cgroup.events
         echo 1 > a/cgroup.max.depth; mkdir a/b/c; cat a/cgroup.max.depth a/cgroup.max.descendants
-        sh -c 'echo $$ > a/b/cgroup.procs; exec sleep 0.2' & sleep 0.1; rmdir a/b; wait
+        sh -c 'echo $$ > a/b/cgroup.procs; exec sleep 60' & until grep -q . a/b/cgroup.procs; do :; done; rmdir a/b; kill $!; wait $! 2> /dev/null
         sh -c 'echo 0 > a/b/cgroup.procs; cd a/b; sleep 60 & echo 0 > /mnt/cgroup.procs; kill -9 $!; wait $!
             exec 5> cgroup.procs; rmdir ../b; cat /mnt/cgroup.stat; ls; echo 0 >&5' 2> /dev/null
         grep nr_desc cgroup.stat; rmdir a; [ -d a ] || echo gone
@@ -97,7 +97,8 @@ fn groups_come_and_go_under_load(lab: &Lab) -> Result<()> {
                 echo 1 > g$turn/cgroup.kill; rmdir g$turn
             done) &
         done; wait
-        for kill in g*/cgroup.kill; do echo 1 > $kill; done; sleep 0.5; rmdir g*
+        for kill in g*/cgroup.kill; do echo 1 > $kill; done
+        for i in $(seq 300); do rmdir g*; ls -d g* > /dev/null || grep -lx sleep /proc/[0-9]*/comm > /dev/null || break; sleep 0.1; done
         ls -d g* | wc -l; cat cgroup.stat; grep -lx sleep /proc/[0-9]*/comm | wc -l";
     let guest = lab.guest().cpus(4).seconds(300);
     guest

@@ -24,7 +24,7 @@ fn strace(lab: &Lab) -> Result<()> {
         done
         grep -o '+++ killed .*' log; strace -f -c dash traced 2>&1 | grep -cE ' (vfork|clone|execve|wait4)$'
         strace -e inject=getcwd:error=EMLINK /usr/bin/env pwd 2>&1 | grep -o 'EMLINK .*INJ.*'
-        sleep 60 & slept=$!; strace -o log -p $slept & sleep 1; kill $!; wait $!; kill $slept && echo goes on
+        sleep 60 & slept=$!; strace -o log -p $slept & until ! grep -qx 'TracerPid:.0' /proc/$slept/status; do sleep 0.1; done; sleep 1; kill $!; wait $!; kill $slept && echo goes on
         wait; grep -o '.*resuming.*' log";
     let outcome = run_counted(lab.guest().packages(&["strace", "dash"]), script)?;
     let expected = "3\nthrough a pipe\n137\n1\n3\n2\n4\n4\n+++ killed by SIGKILL +++\n4\n\

@@ -154,7 +154,8 @@ fn default_actions(lab: &Lab) -> Result<()> {
         exec 2> /dev/null
         for s in HUP TERM KILL USR1 ALRM PIPE; do sleep 60 & kill -$s $!; wait $!; echo $s $?; done
         for s in CHLD WINCH CONT URG; do sleep 0.3 & kill -$s $!; wait $!; echo $s $?; done
-        sleep 0.5 & kill -STOP $!; sleep 0.1
+        sleep 0.5 & kill -STOP $!
+        for i in $(seq 300); do [ $(cut -d ' ' -f 3 /proc/$!/stat) = T ] && break; sleep 0.1; done
         cut -d ' ' -f 3 /proc/$!/stat; kill -CONT $!; wait $!; echo $?";
     let expected = "HUP 129\nTERM 143\nKILL 137\nUSR1 138\nALRM 142\nPIPE 141\n\
         CHLD 0\nWINCH 0\nCONT 0\nURG 0\nT\n0\n";
@@ -176,9 +177,9 @@ fn wait_knows_each_child(lab: &Lab) -> Result<()> {
 fn background_children_are_reaped(lab: &Lab) -> Result<()> {
     let script = "\
         for n in 1 2 3 4 5 6 7 8; do (sleep 0.1 &); done
-        sleep 1
-        grep -l '^State:.Z' /proc/[0-9]*/status | wc -l";
-    lab.guest().sh(script)?.prints("0\n")
+        for i in $(seq 300); do grep -lx sleep /proc/[0-9]*/comm > /dev/null 2>&1 || break; sleep 0.1; done
+        grep -l '^State:.Z' /proc/[0-9]*/status | wc -l; grep -lx sleep /proc/[0-9]*/comm | wc -l";
+    lab.guest().sh(script)?.prints("0\n0\n")
 }
 
 fn deep_recursion_of_processes(lab: &Lab) -> Result<()> {

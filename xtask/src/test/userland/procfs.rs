@@ -62,7 +62,7 @@ fn self_is_the_reader(lab: &Lab) -> Result<()> {
 
 fn links_of_a_process(lab: &Lab) -> Result<()> {
     let script = "\
-        cd /tmp; sleep 60 < /dev/null > /tmp/out & sleep 0.2; cd /proc/$!
+        cd /tmp; sleep 60 < /dev/null > /tmp/out & cd /proc/$!; until grep -qx sleep comm; do :; done
         for link in exe cwd root fd/0 fd/1; do readlink $link; done; kill $!";
     lab.guest().sh(script)?.prints("/usr/bin/busybox\n/tmp\n/\n/dev/null\n/tmp/out\n")
 }
@@ -84,8 +84,9 @@ fn sys_kernel(lab: &Lab) -> Result<()> {
 
 fn cpu_time_is_counted(lab: &Lab) -> Result<()> {
     let script = "\
-        (while :; do :; done) & sleep 2; t=$(cut -d ' ' -f 14 /proc/$!/stat); kill $!
-        [ $t -ge 50 ] && [ $t -le 400 ] && echo user || echo $t
+        up() { cut -d ' ' -f 1 /proc/uptime | tr -d .; }
+        a=$(up); (while :; do :; done) & sleep 2; t=$(cut -d ' ' -f 14 /proc/$!/stat); b=$(up); kill $!
+        [ $t -ge 50 ] && [ $t -le $((b - a + 1)) ] && echo user || echo $t of $((b - a))
         grep '^cpu ' /proc/stat | awk '{ print ($2 + $4 > 50), ($5 > 0) }'";
     lab.guest().sh(script)?.prints("user\n1 1\n")
 }
@@ -102,7 +103,9 @@ fn interrupts_are_counted(lab: &Lab) -> Result<()> {
 fn wchan_says_where_a_task_sleeps(lab: &Lab) -> Result<()> {
     let script = "\
         mkfifo /tmp/p; sleep 60 > /tmp/p & writer=$!; cat /tmp/p & reader=$!; sh -c 'sleep 60; true' & parent=$!
-        sleep 0.5; for p in $writer $reader $parent 2 self; do cat /proc/$p/wchan; echo; done
+        there() { for i in $(seq 300); do [ \"$(cat /proc/$1/wchan)\" = $2 ] && break; sleep 0.1; done; }
+        there $writer sleep::sleep_until; there $reader pipe::read; there $parent wait::wait_for_child
+        for p in $writer $reader $parent 2 self; do cat /proc/$p/wchan; echo; done
         for name in migration/1 ksoftirqd/0 khungtaskd; do
             for p in $(grep -lx $name /proc/[0-9]*/comm); do echo $name $(cat ${p%comm}wchan); done
         done

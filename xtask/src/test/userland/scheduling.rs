@@ -61,7 +61,7 @@ wait
 for i in 1 2 3 4; do read -r n < /tmp/load.$i && [ $n -gt 0 ] || exit 1; done
 cat /sys/devices/system/cpu/online
 ";
-    lab.guest().cpus(2).seconds(120).sh(&script(body))?.status(0)?.prints("0-1\n")
+    lab.guest().cpus(2).seconds(300).sh(&script(body))?.status(0)?.prints("0-1\n")
 }
 
 fn nice_values_share_by_weight(lab: &Lab) -> Result<()> {
@@ -77,7 +77,7 @@ echo zero $(($(ran $zero) - a))
 echo high $(($(ran $high) - b))
 kill $zero $high
 ";
-    let outcome = lab.guest().seconds(60).sh(&script(body))?;
+    let outcome = lab.guest().seconds(300).sh(&script(body))?;
     let (zero, high) = (number(&outcome, "zero")?, number(&outcome, "high")?);
     let share = zero / (zero + high);
     let expected = 1024.0 / (1024.0 + 15.0);
@@ -99,7 +99,7 @@ echo fifo $(($(ran $fifo) - b))
 kill $fair $fifo
 cat /proc/sys/kernel/sched_rt_period_us /proc/sys/kernel/sched_rt_runtime_us
 ";
-    let guest = lab.guest().cpus(2).seconds(60).with(Program::Chrt)?;
+    let guest = lab.guest().cpus(2).seconds(300).with(Program::Chrt)?;
     let outcome = guest.sh(&script(body))?;
     let (fair, fifo) = (number(&outcome, "fair")?, number(&outcome, "fifo")?);
     let share = fair / (fair + fifo);
@@ -152,7 +152,7 @@ for one in max min; do cat /proc/sys/kernel/sched_deadline_period_${one}_us; don
     let expected = "scheduling policy: SCHED_DEADLINE\nscheduling priority: 0\n\
         runtime/deadline/period parameters: 20000000/50000000/100000000\n\
         DLN\n-101 0 0 6\nstays\nTS\nrefused\n4194304\n100\n";
-    let guest = lab.guest().cpus(2).seconds(60).packages(&["util-linux", "procps"]);
+    let guest = lab.guest().cpus(2).seconds(300).packages(&["util-linux", "procps"]);
     let outcome = guest.run(&["sh", "-c", &format!("exec 2> /dev/null\n{}", script(body))])?;
     let span = number(&outcome, "to")? - number(&outcome, "from")?;
     let share = number(&outcome, "ran")? / (span * 1e9);
@@ -177,7 +177,7 @@ told EINVAL (48, 6, 0, 0, 0, 1000000, 10000000, 10000000) \
 others 6 0 0.0\nsetparam EINVAL\nnarrowed EBUSY\nfork EAGAIN ok 0\nleft ok 0\nsetscheduler EINVAL\n\
 holder ok\ntoo much EBUSY ok ok\nlimit EBUSY\nhotplug EBUSY\nhotplug ok ok\nbound EPERM\n\
 overrun ok 4\nsignals 3\nwithout ok\nsignals 0\nuser ok EPERM\n";
-    let guest = lab.guest().cpus(2).seconds(60).packages(&["python3"]);
+    let guest = lab.guest().cpus(2).seconds(300).packages(&["python3"]);
     guest.run(&["python3", "-c", include_str!("scripts/deadline.py")])?.prints(expected)
 }
 
@@ -245,7 +245,7 @@ sleep 12
 cut -d ' ' -f 1 /proc/loadavg | sed 's/^/load /'
 kill $a $b
 ";
-    let outcome = lab.guest().seconds(60).sh(&script(body))?;
+    let outcome = lab.guest().seconds(300).sh(&script(body))?;
     let load = number(&outcome, "load")?;
     outcome.holds((0.1..2.5).contains(&load), &format!("two spinners for 12 s: {load}")).map(drop)
 }

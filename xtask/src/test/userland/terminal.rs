@@ -140,9 +140,15 @@ fn ctrl_z_stops(lab: &Lab) -> Result<()> {
 fn background_readers_stop(lab: &Lab) -> Result<()> {
     let mut terminal = shell(lab)?;
     terminal.command("cat &")?;
-    terminal.command("sleep 0.5")?;
-    let jobs = terminal.command("jobs")?;
-    if !jobs.contains("Stopped") {
+    let mut is_stopped = || -> Result<bool> {
+        terminal.command("sleep 0.5")?;
+        Ok(terminal.command("jobs")?.contains("Stopped"))
+    };
+    let mut stopped = is_stopped()?;
+    for _ in 0..60 {
+        stopped = stopped || is_stopped()?;
+    }
+    if !stopped {
         return terminal.wrong("a background job that reads the terminal is not stopped");
     }
     terminal.send("fg\n")?;

@@ -98,10 +98,7 @@ fn d2_soft_lockup_is_reported(lab: &Lab) -> Result<()> {
     );
     let outcome = lab.guest().cpus(2).sh(&script)?;
     let right = outcome.output() == "2\n";
-    outcome
-        .holds(right, "not a whole report")?
-        .logged("soft lockup - CPU#1 stuck for 2s! [sh:")
-        .map(drop)
+    outcome.holds(right, "not a whole report")?.logged("soft lockup - CPU#1 stuck for ").map(drop)
 }
 
 fn d2_hard_lockup_is_reported(lab: &Lab) -> Result<()> {

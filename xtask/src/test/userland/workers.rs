@@ -25,9 +25,9 @@ fn w4_workers_grow_and_fall(lab: &Lab) -> Result<()> {
     let script = format!(
         "{NAMES}; workers() {{ names | grep -c '^kworker/0:[0-9]*\\([-+].*\\)*$'; }}
         [ $(workers) -le 3 ] || names
-        echo BLOCKED_WORK > {PROVOKE}; sleep 1
+        echo BLOCKED_WORK > {PROVOKE}; for i in $(seq 300); do [ $(workers) -ge 9 ] && break; sleep 0.1; done
         [ $(workers) -ge 9 ] && echo grown; names | grep -c '^kworker/0:[0-9]*+events$'
-        for i in $(seq 30); do [ $(workers) -le 3 ] && break; sleep 1; done
+        for i in $(seq 120); do [ $(workers) -le 3 ] && break; sleep 1; done
         [ $(workers) -le 3 ] && echo fallen"
     );
     let outcome = lab.guest().cpus(2).append("workqueue.idle_timeout=1").sh(&script)?;
@@ -38,7 +38,7 @@ fn w4_workers_grow_and_fall(lab: &Lab) -> Result<()> {
 fn w4_a_stuck_pool_is_reported(lab: &Lab) -> Result<()> {
     let script = format!(
         "echo WORKQUEUE_LOCKUP > {PROVOKE}
-        for i in $(seq 60); do dmesg | grep -q 'pool 0: .* idle:' && break; sleep 0.2; done
+        for i in $(seq 300); do dmesg | grep -q 'pool 0: .* idle:' && break; sleep 0.2; done
         dmesg | sed 's/^[^]]*] //' | grep -A 20 lockup | grep -v '^  *pwq [^0]' | sed \
             -e 's/stuck for [0-9]*s/stuck/' -e 's/in-flight: [0-9]*:/in-flight: /' \
             -e 's/hung=[1-9][0-9]*s workers=[0-9]* idle:.*/hung/'"
@@ -61,7 +61,7 @@ fn w5_names_of_workers(lab: &Lab) -> Result<()> {
     // Each kind of worker of a machine with two CPUs, in `ps`, too; the queue behind one that works, in all three files, and behind
     // one that has worked; nothing in the command line; the nice value of high priority; none of the threads that workers replace.
     let script = format!(
-        "{NAMES}; echo BLOCKED_WORK > {PROVOKE}; sleep 0.5
+        "{NAMES}; echo BLOCKED_WORK > {PROVOKE}; for i in $(seq 300); do names | grep -q '^kworker/0:.*+events$' && break; sleep 0.1; done
         for kind in 0:0 0:0H 1:0 1:0H u4:0; do
             names | grep -q \"^kworker/$kind\\([-+].*\\)*$\" || echo \"no $kind\"
             ps -o args | grep -q \"^.kworker/$kind\" || echo \"no $kind in ps\"
