@@ -11,7 +11,7 @@ use core::any::Any;
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 
 use errno::Errno;
-use sync::{AnyOnce, Once};
+use sync::{AnyOnce, Once, PreemptGuard};
 
 use crate::attributes::{self, Attributes, Policy};
 use crate::deadline::{self, DeadlineParameters, Server, SharedParameters};
@@ -74,16 +74,23 @@ impl Rare {
     /// ENOMEM.
     pub(crate) fn of(task: &Task) -> Result<&Self, Errno> {
         if task.entity.rare.get().is_none() {
+            let rare = Self::new()?;
+            // Not preempted in the middle: somebody may wait for it, below.
+            let _stay = PreemptGuard::new();
             // Somebody else may have been quicker, whose one then counts.
-            let _ = task.entity.rare.set(Self::new()?);
+            let _ = task.entity.rare.set(rare);
         }
-        loop {
-            // Whoever is quicker has still to write it.
-            if let Some(rare) = task.entity.rare.get() {
-                return Ok(rare);
-            }
-            machine::cpu::relax();
+        Ok(written(|| task.entity.rare.get().map(|rare| &**rare)))
+    }
+}
+
+/// What somebody has written, or is just writing on another CPU.
+fn written<'a, T: ?Sized>(get: impl Fn() -> Option<&'a T>) -> &'a T {
+    loop {
+        if let Some(value) = get() {
+            return value;
         }
+        machine::cpu::relax();
     }
 }
 
@@ -170,16 +177,13 @@ pub fn keep_inheritance<T: Any + Send + Sync>(
     make: impl FnOnce() -> T,
 ) -> Result<&T, Errno> {
     let rare = Rare::of(task)?;
-    loop {
-        if let Some(kept) = rare.inheritance.get() {
-            return Ok(kept);
-        }
-        if !rare.inheritance.is_set() {
-            // Somebody else may have been quicker.
-            let _ = rare.inheritance.set(Arc::new(make()));
-            return rare.inheritance.get().ok_or(Errno::ENOMEM);
-        }
+    if !rare.inheritance.is_set() {
+        let made = Arc::new(make());
+        // As above.
+        let _stay = PreemptGuard::new();
+        let _ = rare.inheritance.set(made);
     }
+    Ok(written(|| rare.inheritance.get()))
 }
 
 /// What [`keep_inheritance`] has kept with a task. Costs one load for a task that has nothing.

@@ -156,7 +156,7 @@ fn leap_seconds() {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         // A busy machine may miss one of them.
-        let is_right = |state| *state == TIME_OK || states.contains(state);
+        let is_right = |state: &_| *state == TIME_OK || states.contains(state);
         assert!(seen.iter().all(is_right), "{seen:?}");
         let (after, error) = ahead();
         assert!(
