@@ -83,9 +83,10 @@ impl Setting {
         self.given.unwrap_or(0) + u64::from(self.has_expired())
     }
 
-    /// Says how many there have been.
-    fn set_ticks(&mut self, ticks: u64) {
-        self.given = Some(ticks - u64::from(self.has_expired()));
+    /// Says how many there have been by `now`, at least one.
+    fn set_ticks(&mut self, ticks: u64, now: u64) {
+        let has_expired = self.next.is_some_and(|next| next.value() <= now);
+        self.given = Some(ticks - u64::from(has_expired));
     }
 }
 
@@ -246,7 +247,8 @@ impl FileOperations for TimerFd {
             if setting.take_cancellation() {
                 return Err(Errno::ECANCELED);
             }
-            setting.set_ticks(ticks);
+            let now = setting.now();
+            setting.set_ticks(ticks, now);
         }
         self.shared.expired.wake_all();
         Ok(0)
@@ -344,9 +346,9 @@ mod tests {
         assert_eq!(once.take_expirations(u64::MAX), 0);
         // What somebody says there have been is in place of those that have been noticed.
         let mut told = at(100, 10);
-        told.set_ticks(5);
+        told.set_ticks(5, 99);
         assert_eq!((told.take_expirations(99), told.take_expirations(99)), (5, 0));
-        told.set_ticks(5);
+        told.set_ticks(5, 99);
         assert_eq!(told.take_expirations(110), 7);
         let mut hostile = at(1, 1);
         assert_eq!(hostile.take_expirations(u64::MAX), u64::MAX);

@@ -117,8 +117,8 @@ impl Mm {
         Ok(range.start)
     }
 
-    /// Where mappings that take `length` bytes in all can go, in pages: at an address, or where there is room if that is 0. It is
-    /// kept for nobody: this is for the program loader, whose address space nobody else knows. May sleep.
+    /// Where mappings that take `length` bytes in all, whole pages, can go: at an address, or where there is room. It is kept for
+    /// nobody: this is for the program loader, whose address space nobody else knows. May sleep.
     ///
     /// # Errors
     /// ENOMEM: no room, or over the limit of addresses. EEXIST: something is there. EPERM: below the lowest address that may be

@@ -27,10 +27,13 @@ struct Cache {
 impl Cache {
     const EMPTY: Self = Self { frames: ArrayVec::new_const(), zeroed: ArrayVec::new_const() };
 
+    #[inline(always)]
     fn take(&mut self, zone: &Zone, reserve: Reserve) -> Option<u32> {
-        if let Some(frame) = self.frames.pop() {
-            return Some(frame);
-        }
+        self.frames.pop().or_else(|| self.refill(zone, reserve))
+    }
+
+    #[cold]
+    fn refill(&mut self, zone: &Zone, reserve: Reserve) -> Option<u32> {
         zone.allocate_frames(BATCH, reserve, |frame| self.frames.push(frame));
         self.frames.pop()
     }

@@ -8,9 +8,13 @@ use std::sync::Arc;
 use errno::Errno;
 use memory::Page;
 use sync::{LockClass, SpinLock};
-use vm::{Backing, Force, MapFlags, MapRequest, MapSource, Mm, Prot, SharedMemory, SyncFlags};
+use vm::{
+    Advice, Backing, Force, MapFlags, MapRequest, MapSource, Mm, Prot, SharedMemory, SyncFlags,
+};
 
-use crate::harness::{PAGE, in_user, load, once, store};
+use crate::harness::{
+    Body, PAGE, borrow_another, in_user, load, once, over_seeds, store, together,
+};
 
 static FILE: LockClass = LockClass::new("test file");
 
@@ -130,6 +134,37 @@ fn private_stores_stay_private() {
             assert_eq!(load(at + 20 * PAGE), Ok(99));
             assert_eq!(load(at + 21 * PAGE), Ok(21));
         });
+    });
+}
+
+/// Several find the same neighbours at once, while others make copies of some and let go of some: each page is mapped, counted and
+/// given back once.
+#[test]
+fn neighbours_are_found_by_many() {
+    const PAGES: usize = 20;
+    over_seeds(200, 3, || {
+        let file = TestFile::new(PAGES as u64);
+        let mm = Mm::new().unwrap();
+        let at = mm.mmap(&map(&file, PAGES, 0, MapFlags::PRIVATE)).unwrap();
+        let load_all = move |first: usize| {
+            for page in (0..PAGES).map(|number| (first + 7 * number) % PAGES) {
+                assert_eq!(load(at + page * PAGE), Ok(page as u8));
+            }
+        };
+        let storing: Body = Box::new(move || {
+            [3, 18, 5].into_iter().for_each(|page| store(at + page * PAGE + 1, 99).unwrap());
+        });
+        let letting_go: Body = {
+            let mm = mm.clone();
+            Box::new(move || mm.madvise(at + 4 * PAGE, 14 * PAGE, Advice::Discard).unwrap())
+        };
+        let reading = [0, 9].map(|first| -> Body { Box::new(move || load_all(first)) });
+        together(&mm, reading.into_iter().chain([storing, letting_go]).collect());
+        in_user(&mm, move || load_all(0));
+        let statistics = mm.statistics();
+        assert_eq!(statistics.file + statistics.anonymous, PAGES);
+        drop(mm);
+        borrow_another();
     });
 }
 
