@@ -182,8 +182,12 @@ impl Chains {
     /// [`is_granted`](crate::is_granted).
     ///
     /// # Errors
-    /// EDEADLK: the holder waits for the task, directly or through others. ENOMEM.
+    /// ESRCH: nobody holds it any more, and nobody would ever hand it over. EDEADLK: the holder waits for the task, directly or
+    /// through others. ENOMEM.
     pub fn block(&mut self, mutex: &Arc<RtMutex>, task: &TaskRef) -> Result<(), Errno> {
+        if self.holder(mutex).is_none() {
+            return Err(Errno::ESRCH);
+        }
         self.look_for_deadlock(mutex, task)?;
         mutex.state.get_mut(&mut self.0).waiters.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         Party::of(task).granted.store(false, SeqCst);

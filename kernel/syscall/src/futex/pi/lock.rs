@@ -107,8 +107,12 @@ impl Attempt {
         } else {
             drop_if_unused(&mut bucket, place);
         }
-        outcome?;
-        Ok(Taken::Later)
+        match outcome {
+            Ok(()) => Ok(Taken::Later),
+            // The owner has ended since it was found: that takes the chains, and no bucket.
+            Err(Errno::ESRCH) => Err(Hurdle::Changed),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Looks whether the futex was granted to the running task, which is one of its users.

@@ -128,13 +128,17 @@ impl Source<'_> {
         if moved == 1 {
             from.waiting.remove(first).waiter.leaves();
         }
-        let mut outcome = Ok(());
+        let mut outcome: Result<(), Hurdle> = Ok(());
         while moved <= move_ {
             match self.move_one(&mut from, other.as_deref_mut(), attempt, place) {
                 Ok(true) => moved += 1,
                 Ok(false) => break,
                 Err(error) => {
-                    outcome = Err(error);
+                    // The owner has ended since it was found: that takes the chains, and no bucket.
+                    outcome = Err(match error {
+                        Errno::ESRCH if moved == 0 => Hurdle::Changed,
+                        error => error.into(),
+                    });
                     break;
                 }
             }
