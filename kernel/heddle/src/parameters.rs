@@ -186,7 +186,7 @@ fn trace_event<'a>(name: &'a str, value: &'a str) -> Result<(), Bad<'a>> {
 
 /// `trace_buf_size=SIZE` of each CPU's ring, in bytes or with K, M or G.
 fn trace_buf_size<'a>(name: &'a str, value: &'a str) -> Result<(), Bad<'a>> {
-    let bad = || Bad::Value { name, value, wanted: "a size such as 512K or 8M" };
+    let bad = || Bad::Value { name, value, wanted: "a size such as 512K, 4M at most" };
     let (digits, shift) = match value.as_bytes().last() {
         Some(b'K' | b'k') => (&value[..value.len() - 1], 10),
         Some(b'M' | b'm') => (&value[..value.len() - 1], 20),

@@ -80,9 +80,14 @@ fn first() -> &'static TaskRef {
 }
 
 /// Gives the first process and all kernel threads that there are their root and working directory,
-/// once there is a root file system; those whom they make inherit it. Called by PID 1.
+/// once there is a root file system; those whom they make inherit it, and who has one of its own keeps that. Called by PID 1.
 pub fn set_root(fs: &Arc<FsContext>) {
-    let give = |task: &TaskRef| drop(Thread::of(task).set_fs(Some(fs.clone())));
+    let give = |task: &TaskRef| {
+        let thread = Thread::of(task);
+        if thread.fs().is_none() {
+            drop(thread.set_fs(Some(fs.clone())));
+        }
+    };
     if let Some(first) = FIRST.get() {
         give(first);
     }

@@ -21,9 +21,9 @@ static ON: AtomicBool = AtomicBool::new(true);
 
 /// The size of each ring in bytes, once there are any.
 static RING_SIZE: AtomicUsize = AtomicUsize::new(256 * 1024);
-/// The least and the most that may be asked for.
+/// The least and the most that may be asked for: what memory has in one piece.
 const SMALLEST: usize = 4096;
-const LARGEST: usize = 64 * 1024 * 1024;
+const LARGEST: usize = 4 * 1024 * 1024;
 
 /// The rings have their room.
 static READY: AtomicBool = AtomicBool::new(false);

@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     events: String,
 
     /// Size of each CPU's ring of events
-    #[arg(long, value_name = "SIZE", default_value = "8M")]
+    #[arg(long, value_name = "SIZE", default_value = "4M")]
     buffer: String,
 
     #[command(flatten)]

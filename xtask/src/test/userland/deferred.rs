@@ -59,7 +59,7 @@ fn adjtimex_of_debian(lab: &Lab) -> Result<()> {
     let script = "\
         a=/sbin/adjtimex; $a --tick 10002 --frequency 1000000 && $a --print | grep -e frequency -e tick | tr -d ' '
         $a --tick 10000 --frequency 0 --esterror 5 --maxerror 1000 --status 1 && $a --print | grep -e status -e frequency -e tick -e esterr | tr -d ' '
-        $a --singleshot 400; $a --print | grep -c return";
+        $a --singleshot 400; $a --print | grep -c 'raw time'";
     lab.guest()
         .packages(&["adjtimex"])
         .sh(script)?

@@ -165,7 +165,7 @@ zero character special file 666 0:0 1:5
 fn d4_the_thread(lab: &Lab) -> Result<()> {
     // Its own mounts: the device tree, and nothing else.
     let script = format!(
-        "ps -o ppid,args | grep -x ' *2 .kdevtmpfs.'; pid=$(pgrep -x kdevtmpfs); cut -d ' ' -f 1-3 /proc/$pid/mounts
+        "ps -o ppid,args | grep -x ' *2 .kdevtmpfs.'; pid=$(pidof kdevtmpfs); cut -d ' ' -f 1-3 /proc/$pid/mounts
         runs() {{ cut -d ' ' -f 3 /proc/$pid/schedstat; }}
         {DRIVER}; before=$(runs); echo softdog > unbind; echo softdog > bind; [ $(($(runs) - before)) -ge 4 ] && echo it does it"
     );

@@ -17,7 +17,7 @@ const DIVIDER: &str = "#trace#";
 
 /// Workers are made and end while everything from the first task on is recorded.
 fn traced_boot_tells_lives(lab: &Lab) -> Result<()> {
-    let events = Events { names: EVENTS, buffer: "8M" };
+    let events = Events { names: EVENTS, buffer: "4M" };
     let script = "\
         workers() { ps -o comm | grep -c kworker/0:; }
         echo WORKQUEUE_ACTIVE > /sys/kernel/debug/provoke-crash/DIRECT
