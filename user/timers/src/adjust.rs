@@ -136,8 +136,9 @@ fn leap_seconds() {
     ] {
         calls::set_date(midnight - 3_500_000_000).expect("root sets the date");
         let (_, known) = adjust(|timex| {
-            timex.modes = ADJ_STATUS | ADJ_TAI;
-            (timex.status, timex.constant) = (status | STA_PLL, 37);
+            // How wrong it is, too: a date that nobody keeps has no other state.
+            timex.modes = ADJ_STATUS | ADJ_TAI | ADJ_MAXERROR;
+            (timex.status, timex.constant, timex.maxerror) = (status | STA_PLL, 37, 1000);
         });
         assert_eq!(known.tai, 37);
         let (before, other) = ahead();
