@@ -6,6 +6,7 @@ use std::sync::Arc;
 use device::Builder;
 use errno::{Errno, Result};
 use fixture::processes;
+pub(crate) use fixture::processes::dawdle;
 use fs::{
     Caller, Credentials, DeviceNumber, DirectorySink, File, FileOperations, FileType, FsContext,
     LookupFlags, MountNamespace, NodeKind, OpenFlags, OpenOptions, Start, Stat, char_device,
@@ -185,14 +186,4 @@ pub(crate) fn spawn(body: impl FnOnce() + Send + 'static) -> Handle {
 /// Waits for a thread that must not have failed.
 pub(crate) fn join(thread: Handle) {
     assert_eq!(thread.join(), kthread::Exit::Returned(0));
-}
-
-/// Lets others go on, or not, as the seed has it.
-pub(crate) fn dawdle() {
-    match machine::sim::random(4) {
-        0 => {}
-        1 => sched::yield_now(),
-        2 => sched::sleep_for(machine::sim::random(20_000)),
-        _ => (0..machine::sim::random(20)).for_each(|_| machine::cpu::relax()),
-    }
 }

@@ -4,16 +4,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use contract::{Access, Upcalls};
+use contract::Upcalls;
 use errno::Result;
-use fixture::processes;
+pub(crate) use fixture::processes::dawdle;
+use fixture::{processes, user_page};
 use fs::{
     Caller, Credentials, File, FsContext, MountNamespace, OpenFlags, OpenOptions, Start, devtmpfs,
 };
 use kthread::Handle;
-use process::Thread;
 use time::SECOND;
-use vm::Mm;
 
 static REAP: sync::Once<workqueue::Work<fn(&workqueue::Running<'_>)>> = sync::Once::new();
 
@@ -42,7 +41,7 @@ pub(crate) fn over_seeds(seeds: u64, cpus: usize, prepare: fn(), test: fn()) {
             prepare();
             softdog::init().unwrap();
             World::new().with(|caller| caller.make_directory(&Start::Cwd, b"/sys", 0o755)).unwrap();
-            give_user_memory();
+            user_page::give();
             test();
         });
     });
@@ -51,27 +50,7 @@ pub(crate) fn over_seeds(seeds: u64, cpus: usize, prepare: fn(), test: fn()) {
 /// A command line that says nothing.
 pub(crate) fn plain() {}
 
-static UPCALLS: Upcalls = Upcalls { user_fault, ..fixture::UPCALLS };
-
-fn user_fault(address: usize, access: Access) -> bool {
-    let mm = Thread::of(&sched::current()).mm();
-    mm.is_some_and(|mm| mm.handle_fault(address, access).is_ok())
-}
-
-fn give_user_memory() {
-    let mm = Mm::new().unwrap();
-    let address = mm.mmap(&fixture::anonymous(1)).unwrap();
-    let space = mm.address_space().clone();
-    let mut layout = mm.layout();
-    layout.start_brk = address;
-    mm.set_layout(layout);
-    process::set_current_mm(Some(mm));
-    sched::use_address_space(Some(space));
-}
-
-fn user_page() -> usize {
-    Thread::of(&sched::current()).mm().unwrap().layout().start_brk
-}
+static UPCALLS: Upcalls = Upcalls { user_fault: user_page::user_fault, ..fixture::UPCALLS };
 
 /// A program's view of devtmpfs.
 pub(crate) struct World {
@@ -130,7 +109,7 @@ pub(crate) fn write(file: &File, mut bytes: &[u8]) -> Result<()> {
 
 /// A command whose argument goes in and comes out.
 pub(crate) fn ioctl(file: &File, command: u32, argument: u32) -> Result<u32> {
-    let address = user_page();
+    let address = user_page::address();
     machine::user::copy_to(address, &argument.to_ne_bytes()).unwrap();
     file.ioctl(command, address)?;
     let mut result = [0; 4];
@@ -150,16 +129,6 @@ pub(crate) fn spawn(body: impl FnOnce() + Send + 'static) -> Handle {
 /// Waits for a thread that must not have failed.
 pub(crate) fn join(thread: Handle) {
     assert_eq!(thread.join(), kthread::Exit::Returned(0));
-}
-
-/// Lets others go on, or not, as the seed has it.
-pub(crate) fn dawdle() {
-    match machine::sim::random(4) {
-        0 => {}
-        1 => sched::yield_now(),
-        2 => sched::sleep_for(machine::sim::random(20_000)),
-        _ => (0..machine::sim::random(20)).for_each(|_| machine::cpu::relax()),
-    }
 }
 
 pub(crate) fn sleep(seconds: u64) {

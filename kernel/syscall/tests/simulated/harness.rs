@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use contract::Upcalls;
 use errno::Errno;
+pub(crate) use fixture::processes::dawdle;
 use fixture::processes::{self, registers};
-use machine::{sim, user};
+use machine::user;
 use process::CloneFlags;
 use syscall::call::Call;
 use syscall::user::UserPtr;
@@ -91,14 +92,4 @@ pub(crate) fn write_moment(address: usize, nanoseconds: u64) {
     let parts = [time / time::SECOND, time % time::SECOND];
     let bytes: Vec<u8> = parts.iter().flat_map(|part| part.to_ne_bytes()).collect();
     user::copy_to(address, &bytes).unwrap();
-}
-
-/// A random wait, or none.
-pub(crate) fn dawdle() {
-    match sim::random(4) {
-        0 => {}
-        1 => sched::yield_now(),
-        2 => (0..sim::random(20)).for_each(|_| machine::cpu::relax()),
-        _ => sched::sleep_for(sim::random(20_000)),
-    }
 }

@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use contract::{Access as MemoryAccess, Upcalls};
+use contract::Upcalls;
 use errno::{Errno, Result};
 pub(crate) use fixture::processes::wait_for;
 use fixture::processes::{self, registers};
+use fixture::user_page;
 use fs::{
     Caller, Credentials, File, FsContext, MountNamespace, OpenFlags, OpenOptions, Start, devtmpfs,
 };
 use process::{CloneFlags, Thread};
 use tty::termios::Termios;
-use vm::Mm;
 
 const TCGETS: u32 = 0x5401;
 const TCSETS: u32 = 0x5402;
@@ -27,13 +27,11 @@ pub(crate) fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
     fixture::over_seeds(seeds, cpus, || processes::boot(&UPCALLS, kthread::kthreadd, test));
 }
 
-static UPCALLS: Upcalls =
-    Upcalls { console_input: tty::input_interrupt, user_fault, ..fixture::UPCALLS };
-
-fn user_fault(address: usize, access: MemoryAccess) -> bool {
-    let mm = Thread::of(&sched::current()).mm();
-    mm.is_some_and(|mm| mm.handle_fault(address, access).is_ok())
-}
+static UPCALLS: Upcalls = Upcalls {
+    console_input: tty::input_interrupt,
+    user_fault: user_page::user_fault,
+    ..fixture::UPCALLS
+};
 
 fn make_devices() {
     fs::init().unwrap();
@@ -45,24 +43,7 @@ fn make_devices() {
     process::set_root(&FsContext::new(namespace));
     with_caller(|caller| caller.make_directory(&Start::Cwd, b"/pts", 0o755)).unwrap();
     with_caller(|caller| caller.mount(b"devpts", b"/pts", b"devpts", 0, b"")).unwrap();
-    give_user_memory();
-}
-
-/// A page of user memory, for the arguments of `ioctl`.
-fn give_user_memory() {
-    let mm = Mm::new().unwrap();
-    let address = mm.mmap(&fixture::anonymous(1)).unwrap();
-    let space = mm.address_space().clone();
-    let mut layout = mm.layout();
-    layout.start_brk = address;
-    mm.set_layout(layout);
-    process::set_current_mm(Some(mm));
-    sched::use_address_space(Some(space));
-}
-
-/// Where the page is.
-fn user_page() -> usize {
-    Thread::of(&sched::current()).mm().unwrap().layout().start_brk
+    user_page::give();
 }
 
 fn with_caller<R>(body: impl FnOnce(&Caller<'_>) -> R) -> R {
@@ -106,7 +87,7 @@ pub(crate) fn ioctl<const N: usize>(
     command: u32,
     argument: [u8; N],
 ) -> Result<[u8; N]> {
-    let address = user_page();
+    let address = user_page::address();
     machine::user::copy_to(address, &argument).unwrap();
     file.ioctl(command, address)?;
     let mut result = [0; N];
