@@ -294,5 +294,7 @@ mod tests {
         assert_eq!(trimmed_length(1_654_321_987, second), 1_654_321_987);
         // A tenth more.
         assert_eq!(trimmed_length(1_000_000_000, second / 10 * 11), 1_100_000_000);
+        // To the nearest: 3.3, and 3.6.
+        assert_eq!([11, 12].map(|tenths| trimmed_length(3, second / 10 * tenths)), [3, 4]);
     }
 }

@@ -1,7 +1,7 @@
 //! Small traces written by hand, and many by chance.
 
 use super::*;
-use crate::trace::text;
+use crate::trace::{chrome, schema, text};
 use proptest::prelude::*;
 
 fn timeline(lines: &str) -> Timeline {
@@ -251,6 +251,12 @@ fn check(timeline: &Timeline) {
     }
 }
 
+/// What becomes of it is a file as viewers want it.
+fn check_file(timeline: &Timeline) {
+    let file = serde_json::from_str(&chrome::json(timeline, "chance")).unwrap();
+    schema::check(&file).unwrap();
+}
+
 /// Each lies inside of the one that it is deeper than.
 fn check_slices(slices: &[Slice]) {
     let mut outer: Vec<&Slice> = Vec::new();
@@ -333,6 +339,7 @@ proptest! {
         let (text, used) = simulate(&steps);
         let timeline = timeline(&text);
         check(&timeline);
+        check_file(&timeline);
         prop_assert_eq!(timeline.odd, 0);
         for thread in &timeline.threads {
             let running = thread.spans.iter().filter(|span| matches!(span.state, State::Running(_)));
@@ -348,6 +355,8 @@ proptest! {
     ) {
         let (text, _) = simulate(&steps);
         let kept = text.lines().zip(gaps).filter(|(_, kept)| *kept);
-        check(&timeline(&kept.map(|(line, _)| format!("{line}\n")).collect::<String>()));
+        let timeline = timeline(&kept.map(|(line, _)| format!("{line}\n")).collect::<String>());
+        check(&timeline);
+        check_file(&timeline);
     }
 }

@@ -59,7 +59,9 @@ pub(crate) fn json(timeline: &Timeline, title: &str) -> String {
         thread.slices.iter().for_each(|one| events.push(named(WORK, row, one)));
     }
     for (number, arrow) in timeline.arrows.iter().enumerate() {
-        flow(timeline, number, arrow, &mut events);
+        if has_slices(timeline, arrow) {
+            flow(timeline, number, arrow, &mut events);
+        }
     }
     let all = json!({
         "displayTimeUnit": "ns",
@@ -165,6 +167,25 @@ fn names(timeline: &Timeline, events: &mut Vec<Map<String, Value>>) {
     }
 }
 
+/// Whether there is a slice at each end of an arrow, which viewers tie it to. Where records are missing there may be none.
+fn has_slices(timeline: &Timeline, arrow: &Arrow) -> bool {
+    let is_seen = |thread: usize, time: u64| {
+        let spans = &timeline.threads[thread].spans;
+        let place = spans.partition_point(|span| span.to < time);
+        spans.get(place).is_some_and(|span| span.from <= time)
+    };
+    let is_busy = |cpu: usize, time: u64| {
+        let runs = &timeline.cpus[cpu].runs;
+        let place = runs.partition_point(|run| run.to < time);
+        runs.get(place).is_some_and(|run| run.from <= time)
+    };
+    let begins = match arrow.waker {
+        Some(waker) => is_seen(waker, arrow.from),
+        None => is_busy(arrow.cpu, arrow.from),
+    };
+    begins && is_seen(arrow.woken, arrow.to)
+}
+
 fn flow(timeline: &Timeline, number: usize, arrow: &Arrow, events: &mut Vec<Map<String, Value>>) {
     let name = match arrow.cause {
         Cause::Wake => "wakes",
@@ -201,30 +222,69 @@ mod tests {
         schema::check(&life()).unwrap();
     }
 
+    /// What is said of a file in which the first event of a kind has been changed.
+    fn refusal(phase: &str, change: impl FnOnce(&mut Map<String, Value>)) -> String {
+        let mut file = life();
+        let events = file["traceEvents"].as_array_mut().unwrap();
+        let event = events.iter_mut().find(|event| event["ph"] == phase).unwrap();
+        change(event.as_object_mut().unwrap());
+        schema::check(&file).err().map_or_else(|| "nothing".to_owned(), |error| format!("{error:#}"))
+    }
+
     #[test]
     fn r04_what_viewers_would_refuse_is_found() {
-        let spoil = |change: &dyn Fn(&mut Vec<Value>)| {
-            let mut file = life();
-            change(file["traceEvents"].as_array_mut().unwrap());
-            format!("{:#}", schema::check(&file).unwrap_err())
+        let set = |phase, key: &str, value: Value| {
+            refusal(phase, |event| _ = event.insert(key.to_owned(), value))
         };
-        let first = |events: &[Value], phase: &str| {
-            events.iter().position(|event| event["ph"] == phase).unwrap()
-        };
-        let longer = spoil(&|events| {
-            let place = first(events, "X");
-            events[place]["dur"] = json!(events[place]["dur"].as_f64().unwrap() + 1.0);
-        });
-        assert!(longer.contains("overlap"), "{longer}");
-        let lonely = spoil(&|events| {
-            events.remove(first(events, "f"));
-        });
-        assert!(lonely.contains("arrow"), "{lonely}");
-        let timeless = spoil(&|events| {
-            let place = first(events, "X");
-            events[place].as_object_mut().unwrap().remove("ts");
-        });
-        assert!(timeless.contains("ts"), "{timeless}");
+        for phase in ["M", "X", "i", "s", "f"] {
+            for key in ["ph", "pid", "tid", "name", "cat", "ts"] {
+                let said = refusal(phase, |event| _ = event.remove(key).unwrap());
+                assert!(said.contains(&format!("no {key}")), "{phase} without {key}: {said}");
+            }
+            for (key, value) in [("ts", json!(-1.0)), ("ts", json!("7")), ("name", json!(""))] {
+                let said = set(phase, key, value);
+                assert!(said.contains(&format!("no {key}")), "{phase}: {said}");
+            }
+            let said = set(phase, "args", json!([7]));
+            assert!(said.contains("args"), "{phase}: {said}");
+        }
+        for (phase, key, said) in [
+            ("X", "dur", "no dur"),
+            ("i", "s", "no s"),
+            ("s", "id", "no id"),
+            ("f", "id", "no id"),
+            ("f", "bp", "the next slice"),
+            ("M", "args", "no name"),
+        ] {
+            let found = refusal(phase, |event| _ = event.remove(key).unwrap());
+            assert!(found.contains(said), "{phase} without {key}: {found}");
+        }
+        for (phase, key, value, said) in [
+            ("X", "dur", json!(-0.5), "no dur"),
+            ("X", "dur", json!(5.0), "overlap"),
+            ("X", "ph", json!("B"), "unknown kind"),
+            ("X", "ph", json!("E"), "unknown kind"),
+            ("X", "tid", json!(4711), "no name"),
+            ("X", "cname", json!("mauve"), "colour"),
+            ("i", "s", json!("x"), "scope"),
+            ("f", "ph", json!("t"), "unknown kind"),
+            ("f", "id", json!(4711), "one end only"),
+            ("f", "ts", json!(0.0), "back in time"),
+            ("f", "name", json!("other"), "two names"),
+            ("f", "ts", json!(1e6), "no slice"),
+            ("s", "ts", json!(0.0), "no slice"),
+            ("s", "id", json!(1), "one number"),
+            ("M", "args", json!({ "name": 7 }), "no name"),
+            ("M", "name", json!("nickname"), "nothing of this name"),
+        ] {
+            let found = set(phase, key, value.clone());
+            assert!(found.contains(said), "{phase} with {key} {value}: {found}");
+        }
+        let mut file = life();
+        let events = file["traceEvents"].as_array_mut().unwrap();
+        events.insert(1, events[0].clone());
+        let twice = format!("{:#}", schema::check(&file).unwrap_err());
+        assert!(twice.contains("second name"), "{twice}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A kernel that is just enough for `/dev/watchdog`: PID 1 runs the test at the root of devtmpfs, with sysfs on `/sys` and a page
 //! of user memory for the arguments of `ioctl`; PID 2 is kthreadd.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use contract::Upcalls;
@@ -129,6 +129,36 @@ pub(crate) fn spawn(body: impl FnOnce() + Send + 'static) -> Handle {
 /// Waits for a thread that must not have failed.
 pub(crate) fn join(thread: Handle) {
     assert_eq!(thread.join(), kthread::Exit::Returned(0));
+}
+
+/// A thread of one CPU, and what it will have found.
+pub(crate) struct Finding<T> {
+    thread: Handle,
+    found: Arc<Mutex<Option<T>>>,
+}
+
+impl<T> Finding<T> {
+    /// Waits for it.
+    pub(crate) fn take(self) -> T {
+        join(self.thread);
+        self.found.lock().unwrap().take().unwrap()
+    }
+}
+
+/// Starts a thread of the kernel on a CPU.
+pub(crate) fn spawn_on<T: Send + 'static>(
+    cpu: usize,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Finding<T> {
+    let found = Arc::new(Mutex::new(None));
+    let theirs = found.clone();
+    let run = move |_: &kthread::This| {
+        let result = body();
+        *theirs.lock().unwrap() = Some(result);
+        0
+    };
+    let thread = kthread::Builder::new(format_args!("test/{cpu}")).cpu(cpu).run(run).unwrap();
+    Finding { thread, found }
 }
 
 pub(crate) fn sleep(seconds: u64) {

@@ -244,3 +244,6 @@ impl Discipline {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
