@@ -300,12 +300,16 @@ fn all_is_given_back() {
     }
 }
 
-/// A thread that sleeps until it is stopped.
+/// A thread that sleeps until it is stopped; and does sleep: of what it runs on its way there nothing counts.
 pub(crate) fn sleeper(name: &str) -> Handle {
-    spawn(name, |this| {
+    let thread = spawn(name, |this| {
         let stopped = || this.should_stop().then_some(());
         sched::wait_to_be_woken(sched::Sleep::Idle, None, stopped).map_or(1, |()| 0)
-    })
+    });
+    while thread.task().is_queued() || thread.task().is_on_cpu() {
+        sched::sleep_for(10_000);
+    }
+    thread
 }
 
 /// What may be asked for, what is refused, and when what was given is there again.

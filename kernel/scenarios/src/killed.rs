@@ -7,7 +7,7 @@ use errno::Errno;
 use kthread::{Builder, Exit};
 use sched::{SIGNAL_FATAL, state};
 
-use crate::tools::{dawdle, random, spawn};
+use crate::tools::{PATIENCE, dawdle, random, spawn};
 
 /// Counts its owners: if the thread's function is freed, so is this.
 struct Token(Arc<AtomicUsize>);
@@ -57,7 +57,7 @@ pub(crate) fn at_any_point() {
     let exit = creator.join();
     assert!(matches!(exit, Exit::Returned(0 | 1)), "{exit:?}");
     // An abandoned thread may still be on its way out.
-    let deadline = time::monotonic() + time::SECOND;
+    let deadline = time::monotonic() + time::SECOND + PATIENCE;
     while tokens.load(Ordering::SeqCst) != 0 && time::monotonic() < deadline {
         sched::sleep_for(10_000);
     }

@@ -117,17 +117,22 @@ fn wait_for_rest() {
 }
 
 pub(crate) fn raised_from_everywhere() {
+    // A host that stops the CPU in a softirq has ksoftirqd woken, which then serves what comes.
+    in_one_of_some_tries(served_from_everywhere);
+}
+
+fn served_from_everywhere() -> Result<(), String> {
     open();
     let before: u64 = served();
     // In a task that could be preempted: at once, if ksoftirqd is asleep.
     wait_for_rest();
     raise_ours();
-    assert_eq!(DONE.load(SeqCst), 1, "it was not served where it was raised");
+    ensure!(DONE.load(SeqCst) == 1, "it was not served where it was raised");
     // With interrupts off: by ksoftirqd, or by an interrupt after that.
     {
         let _irqs_off = IrqGuard::new();
         raise_ours();
-        assert_eq!(DONE.load(SeqCst), 1, "it was served with interrupts off");
+        ensure!(DONE.load(SeqCst) == 1, "it was served with interrupts off");
     }
     wait_for("raised with interrupts off", || DONE.load(SeqCst) == 2);
     // In an interrupt: at its end, before the task that was interrupted goes on.
@@ -147,7 +152,7 @@ pub(crate) fn raised_from_everywhere() {
         }
         assert_eq!(DONE.load(SeqCst), 3, "it was served with softirqs off");
     }
-    assert!(DONE.load(SeqCst) >= 4, "it was not served when the section ended");
+    ensure!(DONE.load(SeqCst) >= 4, "it was not served when the section ended");
     wait_for("raised with softirqs off", || DONE.load(SeqCst) == 5);
     timer.cancel_sync();
     assert_eq!(
@@ -156,6 +161,7 @@ pub(crate) fn raised_from_everywhere() {
         "a handler ran outside of a softirq, or with interrupts off"
     );
     assert!(served() - before >= 4, "what was served was not counted");
+    Ok(())
 }
 
 fn served() -> u64 {

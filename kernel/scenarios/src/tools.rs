@@ -79,7 +79,7 @@ pub(crate) use ensure;
 /// Tells a story whose outcome is decided by how much time CPUs get and when. That is the kernel's affair on the simulated machine, where it must be
 /// right the first time. On a real one it is also the host's: there it must be right in one of some tries.
 pub(crate) fn in_one_of_some_tries(mut story: impl FnMut() -> Result<(), String>) {
-    const TRIES: usize = if cfg!(target_os = "none") { 10 } else { 1 };
+    const TRIES: usize = if cfg!(target_os = "none") { 30 } else { 1 };
     let mut wrong = Vec::new();
     for _ in 0..TRIES {
         match story() {

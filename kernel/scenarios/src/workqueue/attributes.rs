@@ -12,7 +12,7 @@ use workqueue::attributes::{self, Observer, Shown};
 use workqueue::{Work, WqFlags, alloc_workqueue, system_unbound_wq};
 
 use super::{Count, wait_until};
-use crate::tools::{cpus, random};
+use crate::tools::{PATIENCE, cpus, random};
 
 static SHOWN_LOCK: LockClass = LockClass::new("scenario.shown");
 static SHOWN: SpinLock<Vec<Shown>> = SpinLock::new(&SHOWN_LOCK, Vec::new());
@@ -76,6 +76,11 @@ pub(crate) fn shown_queues() {
                 let count = count.clone();
                 Work::from_fn("sleeps", move |_| {
                     count.enter();
+                    // Until as many are there as may be, and then a while for one too many.
+                    let deadline = time::monotonic() + time::SECOND + PATIENCE;
+                    while count.most() < wanted && time::monotonic() < deadline {
+                        sched::sleep_for(100 * time::MICROSECOND);
+                    }
                     sched::sleep_for(time::MILLISECOND + random(1000));
                     count.leave();
                 })

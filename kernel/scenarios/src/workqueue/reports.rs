@@ -202,7 +202,16 @@ pub(crate) fn hung_workers_say_what_they_are_at() {
     let theirs = release.clone();
     let sleeper = Work::from_fn("sleeper", move |_| theirs.wait());
     assert!(queue.queue(&sleeper));
-    sched::sleep_for((TIMEOUT + 1) * time::SECOND);
+    let deadline = time::monotonic() + (TIMEOUT + 1) * time::SECOND + PATIENCE;
+    // Up to the end of its report, with a line about where it sleeps.
+    let is_told = || {
+        let lines = log.lines();
+        let from = lines.iter().position(|line| line.starts_with("INFO: task kworker/"));
+        from.is_some_and(|from| lines[from..].iter().any(|line| line == "Call Trace:"))
+    };
+    while !is_told() && time::monotonic() < deadline {
+        sched::sleep_for(time::SECOND / 4);
+    }
     release.complete_all();
     sleeper.flush();
     drop(watch);

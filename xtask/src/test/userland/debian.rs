@@ -51,7 +51,7 @@ fn procps(lab: &Lab) -> Result<()> {
         ps -efL | grep -c ' \\[kthreadd\\]$'; pgrep -x kthreadd; pstree | grep -o '^init'
         free | grep -c ^Mem:; vmstat 1 2 | wc -l; top -b -n 1 | grep -c ' kthreadd$'; uptime | grep -c load
         slabtop -o | grep -c 'OBJS'; pmap $$ | grep -c '^ total '; pwdx $$ | cut -d ' ' -f 2
-        sleep 60 & pkill -x sleep; wait; w -h | wc -l; sysctl -n kernel.ostype";
+        sleep 60 & until pkill -x sleep; do sleep 0.1; done; wait; w -h | wc -l; sysctl -n kernel.ostype";
     let outcome = run_counted(lab.guest().packages(&["procps", "psmisc"]), script)?;
     outcome.prints("1\n2\ninit\n1\n4\n1\n1\n1\n1\n/\n0\nLinux\nnothing left\n")
 }

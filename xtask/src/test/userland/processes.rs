@@ -154,8 +154,8 @@ fn default_actions(lab: &Lab) -> Result<()> {
         exec 2> /dev/null
         for s in HUP TERM KILL USR1 ALRM PIPE; do sleep 60 & kill -$s $!; wait $!; echo $s $?; done
         for s in CHLD WINCH CONT URG; do sleep 0.3 & kill -$s $!; wait $!; echo $s $?; done
-        sleep 0.5 & kill -STOP $!
-        for i in $(seq 300); do [ $(cut -d ' ' -f 3 /proc/$!/stat) = T ] && break; sleep 0.1; done
+        sh -c 'until [ -e /tmp/go ]; do sleep 0.1; done' & kill -STOP $!
+        for i in $(seq 300); do [ $(cut -d ' ' -f 3 /proc/$!/stat) = T ] && break; sleep 0.1; done; touch /tmp/go
         cut -d ' ' -f 3 /proc/$!/stat; kill -CONT $!; wait $!; echo $?";
     let expected = "HUP 129\nTERM 143\nKILL 137\nUSR1 138\nALRM 142\nPIPE 141\n\
         CHLD 0\nWINCH 0\nCONT 0\nURG 0\nT\n0\n";

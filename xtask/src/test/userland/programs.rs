@@ -178,8 +178,8 @@ fn small_tools_of_the_system(lab: &Lab) -> Result<()> {
 fn killall_and_pidof(lab: &Lab) -> Result<()> {
     let script = "\
         exec 2> /dev/null
-        sleep 100 & sleep 100 & sleep 100 & sleep 0.2
-        pidof sleep | wc -w; killall sleep && wait; pidof sleep || echo gone
+        sleep 100 & sleep 100 & sleep 100 & until [ $(pidof sleep | wc -w) = 3 ]; do sleep 0.1; done
+        echo three; killall sleep && wait; pidof sleep || echo gone
         pidof kthreadd; ps -o comm | grep -c '^kthreadd$'";
-    lab.guest().sh(script)?.prints("3\ngone\n2\n1\n")
+    lab.guest().sh(script)?.prints("three\ngone\n2\n1\n")
 }

@@ -74,14 +74,13 @@ fn limits_can_be_set(lab: &Lab) -> Result<()> {
 fn reports_show_the_taint(lab: &Lab) -> Result<()> {
     let script = format!(
         "exec 2>&-
-        echo 1 > /proc/sys/kernel/watchdog_thresh
         shown() {{ cat /proc/sys/kernel/tainted; dmesg -c | sed -n 's/^.* Comm: \\(.*\\) 6.1.0.*$/\\1|/p' | head -n $1; }}
         echo WARNING > {PROVOKE}; shown 1
         echo WARNING_MESSAGE > {PROVOKE}; dmesg | grep -c -e 'WARNING: CPU: [01] PID: '$$' at kernel/heddle/src/crash.rs:[0-9]* [^ ]*+0x[0-9a-f]*/0x[0-9a-f]*$' -e 'Warning message trigger count: 1$'; shown 1
         faults provoke BUG; shown 1
         faults provoke BUG; shown 1
-        taskset 2 sh -c 'echo SOFTLOCKUP > {PROVOKE}' &
-        until [ $(dmesg | grep -c 'BUG: soft lockup') -ge 2 ]; do sleep 0.1; done; sleep 0.1; shown 2
+        echo 1 > /proc/sys/kernel/watchdog_thresh; taskset 2 sh -c 'echo SOFTLOCKUP > {PROVOKE}' &
+        until [ $(dmesg | grep -c ' Comm: ') -ge 2 ]; do sleep 0.1; done; shown 2
         cat /sys/kernel/oops_count /sys/kernel/warn_count"
     );
     let outcome = lab.guest().cpus(2).with(Program::Faults)?.sh(&script)?;

@@ -38,6 +38,14 @@ fn script(body: &str) -> String {
     format!("{TOOLS}{body}")
 }
 
+/// A shell function: `in_range LOW HIGH`, of the `share` that a function `measure` finds, in thousandths. The host may hold a CPU up for some
+/// time, which whoever ran there has got; so it is measured again, up to ten times.
+const IN_RANGE: &str = "
+in_range() { for turn in 1 2 3 4 5 6 7 8 9 10; do
+    measure; echo share $share; [ $share -ge $1 ] && [ $share -lt $2 ] && echo right && return
+done; }
+";
+
 /// The number after a word at the start of a line of the output.
 fn number(outcome: &Outcome, word: &str) -> Result<f64> {
     outcome
@@ -71,18 +79,19 @@ spin & zero=$!
 spin & high=$!
 renice -n 19 -p $high > /dev/null
 sleep 1
-a=$(ran $zero); b=$(ran $high)
-sleep 6
-echo zero $(($(ran $zero) - a))
-echo high $(($(ran $high) - b))
+measure() {
+    a=$(ran $zero); b=$(ran $high)
+    sleep 6
+    zeros=$(($(ran $zero) - a)); highs=$(($(ran $high) - b))
+    share=$((zeros * 1000 / (zeros + highs)))
+}
+# 1024 of 1024 + 15 are 985, and not all.
+in_range 935 1000
 kill $zero $high
 ";
-    let outcome = lab.guest().seconds(300).sh(&script(body))?;
-    let (zero, high) = (number(&outcome, "zero")?, number(&outcome, "high")?);
-    let share = zero / (zero + high);
-    let expected = 1024.0 / (1024.0 + 15.0);
-    outcome.holds((share - expected).abs() < 0.05 && high > 0.0, &format!("nice 0 got {share}"))?;
-    Ok(())
+    let outcome = lab.guest().seconds(300).sh(&script(&format!("{IN_RANGE}{body}")))?;
+    let right = outcome.output().ends_with("right\n");
+    outcome.holds(right, "nice 0 beside nice 19 got other shares").map(drop)
 }
 
 fn fifo_leaves_five_per_cent(lab: &Lab) -> Result<()> {
@@ -92,21 +101,20 @@ spin & fair=$!
 chrt -f 10 sh -c 'while :; do :; done' & fifo=$!
 taskset -p 1 $$ > /dev/null
 sleep 1
-a=$(ran $fair); b=$(ran $fifo)
-sleep 5
-echo fair $(($(ran $fair) - a))
-echo fifo $(($(ran $fifo) - b))
+measure() {
+    a=$(ran $fair); b=$(ran $fifo)
+    sleep 5
+    fairs=$(($(ran $fair) - a)); fifos=$(($(ran $fifo) - b))
+    share=$((fairs * 1000 / (fairs + fifos)))
+}
+in_range 20 100
 kill $fair $fifo
 cat /proc/sys/kernel/sched_rt_period_us /proc/sys/kernel/sched_rt_runtime_us
 ";
     let guest = lab.guest().cpus(2).seconds(300).with(Program::Chrt)?;
-    let outcome = guest.sh(&script(body))?;
-    let (fair, fifo) = (number(&outcome, "fair")?, number(&outcome, "fifo")?);
-    let share = fair / (fair + fifo);
-    let outcome = outcome
-        .holds((0.02..0.10).contains(&share), &format!("the fair one got {share} of the CPU"))?;
-    let has_limits = outcome.output().ends_with("1000000\n950000\n");
-    outcome.holds(has_limits, "the limits are not as on Linux").map(drop)
+    let outcome = guest.sh(&script(&format!("{IN_RANGE}{body}")))?;
+    let right = outcome.output().ends_with("right\n1000000\n950000\n");
+    outcome.holds(right, "the fair one got another share, or the limits are not as on Linux").map(drop)
 }
 
 fn policies_are_set_and_shown(lab: &Lab) -> Result<()> {
@@ -115,7 +123,7 @@ chrt -f 42 sleep 60 & a=$!
 chrt -r 7 sleep 60 & b=$!
 chrt -b 0 sleep 60 & c=$!
 chrt -n 5 sleep 60 & d=$!
-sleep 1
+for pid in $a $b $c $d; do until grep -qx sleep /proc/$pid/comm; do sleep 0.1; done; done
 for pid in $a $b $c $d; do chrt -p $pid; done
 # Fields 18 and 19: priority and nice; 40 and 41: real-time priority and policy.
 for pid in $a $b $d; do cut -d ' ' -f 18,19,40,41 /proc/$pid/stat; done
@@ -136,14 +144,19 @@ fn deadline_is_kept_and_shown(lab: &Lab) -> Result<()> {
 chrt -d --sched-runtime 20000000 --sched-deadline 50000000 --sched-period 100000000 0 \
     sh -c 'while :; do :; done' & pid=$!
 sh -c 'while :; do :; done' & fair=$!
-sleep 1
+until [ $(cut -d ' ' -f 41 /proc/$pid/stat) = 6 ]; do sleep 0.1; done; sleep 1
 chrt -p $pid | sed 's/.*current //'
 ps -o cls= -p $pid
 # Fields 18 and 19: priority and nice; 40 and 41: real-time priority and policy.
 cut -d ' ' -f 18,19,40,41 /proc/$pid/stat
 taskset -p 1 $pid > /dev/null 2>&1 || echo stays
-read -r from rest < /proc/uptime; a=$(ran $pid); sleep 5; b=$(ran $pid); read -r to rest < /proc/uptime
-echo ran $((b - a)); echo from $from; echo to $to
+# Hundredths of a second, without the zeros in front that would make them octal.
+up() { cut -d ' ' -f 1 /proc/uptime | tr -d . | sed 's/^0*//'; }
+measure() {
+    from=$(up); a=$(ran $pid); sleep 5; b=$(ran $pid); to=$(up)
+    share=$(((b - a) / 10000 / (to - from)))
+}
+in_range 180 220
 chrt -o -p 0 $pid; ps -o cls= -p $pid
 kill $pid $fair
 chrt -d --sched-runtime 1000 --sched-deadline 50000000 --sched-period 100000000 0 true || echo refused
@@ -151,21 +164,17 @@ for one in max min; do cat /proc/sys/kernel/sched_deadline_period_${one}_us; don
 ";
     let expected = "scheduling policy: SCHED_DEADLINE\nscheduling priority: 0\n\
         runtime/deadline/period parameters: 20000000/50000000/100000000\n\
-        DLN\n-101 0 0 6\nstays\nTS\nrefused\n4194304\n100\n";
+        DLN\n-101 0 0 6\nstays\nright\nTS\nrefused\n4194304\n100\n";
     let guest = lab.guest().cpus(2).seconds(300).packages(&["util-linux", "procps"]);
-    let outcome = guest.run(&["sh", "-c", &format!("exec 2> /dev/null\n{}", script(body))])?;
-    let span = number(&outcome, "to")? - number(&outcome, "from")?;
-    let share = number(&outcome, "ran")? / (span * 1e9);
+    let whole = format!("exec 2> /dev/null\n{}", script(&format!("{IN_RANGE}{body}")));
+    let outcome = guest.run(&["sh", "-c", &whole])?;
     let shown: String = outcome
         .output()
         .lines()
-        .filter(|line| !["ran ", "from ", "to "].iter().any(|word| line.starts_with(word)))
+        .filter(|line| !line.starts_with("share "))
         .map(|line| format!("{}\n", line.trim()))
         .collect();
-    outcome
-        .holds((0.18..0.22).contains(&share), &format!("it got {share} of a CPU"))?
-        .holds(shown == expected, &format!("expected:\n{expected}"))
-        .map(drop)
+    outcome.holds(shown == expected, &format!("expected:\n{expected}")).map(drop)
 }
 
 fn deadline_calls(lab: &Lab) -> Result<()> {
@@ -225,12 +234,16 @@ fn per_cpu_threads_as_on_linux(lab: &Lab) -> Result<()> {
     let body = "
 echo 0 > /sys/devices/system/cpu/cpu1/online
 cat /sys/devices/system/cpu/online
-cut -d ' ' -f 3 /proc/$(thread cpuhp/1)/stat
-cut -d ' ' -f 3 /proc/$(thread migration/1)/stat
+# What it is at for a moment yet is not what is meant.
+state() { for i in $(seq 300); do
+    seen=$(cut -d ' ' -f 3 /proc/$(thread $1)/stat); [ $seen = $2 ] && break; sleep 0.1
+done; echo $seen; }
+state cpuhp/1 P
+state migration/1 P
 (echo 0 > /sys/devices/system/cpu/cpu0/online) 2> /dev/null || echo last one stays
 echo 1 > /sys/devices/system/cpu/cpu1/online
 cat /sys/devices/system/cpu/online
-cut -d ' ' -f 3 /proc/$(thread cpuhp/1)/stat
+state cpuhp/1 S
 grep Cpus_allowed_list /proc/$(thread cpuhp/1)/status
 ";
     let expected = "0\nP\nP\nlast one stays\n0-1\nS\nCpus_allowed_list:\t1\n";

@@ -105,7 +105,7 @@ fn d2_hard_lockup_is_reported(lab: &Lab) -> Result<()> {
     let script = format!(
         "{WAIT}
         echo 1 > /proc/sys/kernel/watchdog_thresh
-        taskset 2 sh -c 'echo HARDLOCKUP > {PROVOKE}' & pid=$!; seen 1 'hard LOCKUP on cpu 1'; sleep 0.5
+        taskset 2 sh -c 'echo HARDLOCKUP > {PROVOKE}' & pid=$!; seen 1 'hard LOCKUP on cpu 1'; seen 1 'Call Trace:'
         dmesg | grep -A 4 'LOCKUP on' | grep -c -e 'CPU: 1 PID: '$pid' Comm: sh' -e 'Call Trace:'
         awk '$1 == \"NMI:\" {{ print $3 }}' /proc/interrupts"
     );

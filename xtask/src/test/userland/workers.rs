@@ -24,9 +24,13 @@ const NAMES: &str = "names() { cat /proc/[0-9]*/comm 2>&-; }";
 fn w4_workers_grow_and_fall(lab: &Lab) -> Result<()> {
     let script = format!(
         "{NAMES}; workers() {{ names | grep -c '^kworker/0:[0-9]*\\([-+].*\\)*$'; }}
-        [ $(workers) -le 3 ] || names
-        echo BLOCKED_WORK > {PROVOKE}; for i in $(seq 300); do [ $(workers) -ge 9 ] && break; sleep 0.1; done
-        [ $(workers) -ge 9 ] && echo grown; names | grep -c '^kworker/0:[0-9]*+events$'
+        for i in $(seq 120); do [ $(workers) -le 3 ] && break; sleep 1; done; [ $(workers) -le 3 ] || names
+        blocked() {{ names | grep -c '^kworker/0:[0-9]*+events$'; }}
+        for i in $(seq 10); do
+            echo BLOCKED_WORK > {PROVOKE}
+            for i in $(seq 100); do most=$(workers); busy=$(blocked); [ $most -ge 9 ] && [ $busy = 8 ] && break 2; done
+        done
+        [ $most -ge 9 ] && echo grown; echo $busy
         for i in $(seq 120); do [ $(workers) -le 3 ] && break; sleep 1; done
         [ $(workers) -le 3 ] && echo fallen"
     );
@@ -61,22 +65,24 @@ fn w5_names_of_workers(lab: &Lab) -> Result<()> {
     // Each kind of worker of a machine with two CPUs, in `ps`, too; the queue behind one that works, in all three files, and behind
     // one that has worked; nothing in the command line; the nice value of high priority; none of the threads that workers replace.
     let script = format!(
-        "{NAMES}; echo BLOCKED_WORK > {PROVOKE}; for i in $(seq 300); do names | grep -q '^kworker/0:.*+events$' && break; sleep 0.1; done
-        for kind in 0:0 0:0H 1:0 1:0H u4:0; do
+        "{NAMES}; for kind in 0:0 0:0H 1:0 1:0H u4:0; do
             names | grep -q \"^kworker/$kind\\([-+].*\\)*$\" || echo \"no $kind\"
             ps -o args | grep -q \"^.kworker/$kind\" || echo \"no $kind in ps\"
         done
         names | grep -q '^kworker/u4:[0-9]*[-+]events_unbound$' || echo 'no unbound queue'
-        pid=$(cd /proc; grep -l '^kworker/0:.*+events$' [0-9]*/comm | head -n 1); pid=${{pid%/comm}}
-        for file in comm stat status; do
-            grep -q 'kworker/0:[0-9]*+events\\()\\|$\\)' /proc/$pid/$file || cat /proc/$pid/$file
+        works() {{ cd /proc; grep -l '^kworker/0:.*+events$' [0-9]*/comm | head -n 1; }}
+        for i in $(seq 10); do
+            echo BLOCKED_WORK > {PROVOKE}
+            for i in $(seq 100); do pid=$(works); [ -n \"$pid\" ] && break; done; pid=${{pid%/comm}}
+            (cd /proc/$pid; cat comm stat status) > /tmp/shown
+            [ $(grep -c 'kworker/0:[0-9]*+events\\()\\|$\\)' /tmp/shown) = 3 ] && echo three files && break
         done
         wc -c < /proc/$pid/cmdline
         pid=$(cd /proc; grep -l '^kworker/0:0H' [0-9]*/comm)
         cut -d ' ' -f 4,19 /proc/${{pid%/comm}}/stat; names | grep -c -e kreaper -e kttyd"
     );
     let outcome = lab.guest().cpus(2).sh(&script)?;
-    let right = outcome.output() == "0\n2 -20\n0\n";
+    let right = outcome.output() == "three files\n0\n2 -20\n0\n";
     outcome.holds(right, "workers are not named as on Linux").map(drop)
 }
 
@@ -114,15 +120,21 @@ fn attributes_act(lab: &Lab) -> Result<()> {
         "{SHOWN}
         ls -1; ls -1 lkdtm; cat lkdtm/per_cpu lkdtm/max_active lkdtm_unbound/max_active lkdtm_unbound/nice
         for n in 3 1; do
-            echo $n > lkdtm/max_active; echo WORKQUEUE_ACTIVE > /sys/kernel/debug/provoke-crash/DIRECT
-            dmesg | tail -n 1 | grep -o '[0-9]* of 8 items.*'
+            echo $n > lkdtm/max_active
+            for i in $(seq 20); do
+                echo WORKQUEUE_ACTIVE > {PROVOKE}; said=$(dmesg | grep -o '[0-9]* of 8 items.*' | tail -n 1)
+                [ ${{said%% *}} -ge $n ] && break
+            done; echo $said
         done
+        # What is not as it should be becomes so, when the workers of before have gone.
+        soon() {{ for i in $(seq 300); do [ \"$($1)\" = \"$2 \" ] && break; sleep 0.1; done; $1; }}
         where() {{ for p in $(ps -o pid,comm | awk '$2 ~ /^kworker\\/u/ {{ print $1 }}'); do
-            grep Cpus_allowed_list /proc/$p/status; done | sort -u | cut -f 2 | tr '\\n' ' '; echo; }}
-        where; echo 2 > cpumask; where; echo 3 > cpumask; where
+            grep Cpus_allowed_list /proc/$p/status 2>&-; done | sort -u | cut -f 2 | tr '\\n' ' '; echo; }}
+        soon where 0-1; echo 2 > cpumask; soon where 1; echo 3 > cpumask; soon where 0-1
         nices() {{ for p in $(ps -o pid,comm | awk '$2 ~ /^kworker\\/u/ {{ print $1 }}'); do
-            cut -d ' ' -f 19 /proc/$p/stat; done | sort -n | uniq | tr '\\n' ' '; echo; }}
-        cd lkdtm_unbound; nices; echo 5 > nice; echo 1 > cpumask; nices; where; echo -20 > nice; echo 3 > cpumask; nices"
+            cut -d ' ' -f 19 /proc/$p/stat 2>&-; done | sort -n | uniq | tr '\\n' ' '; echo; }}
+        cd lkdtm_unbound; soon nices '-20 0'; echo 5 > nice; echo 1 > cpumask; soon nices '0 5'; soon where '0 0-1'
+        echo -20 > nice; echo 3 > cpumask; soon nices '-20 0'"
     );
     lab.guest().cpus(2).sh(&script)?.prints(
         "cpumask\nlkdtm\nlkdtm_unbound\nuevent\nmax_active\nper_cpu\nsubsystem\nuevent\n1\n256\n7\n-20\n\
