@@ -23,8 +23,10 @@ static ASKING: SpinLock<()> = SpinLock::new(&ASKING_LOCK, ());
 
 /// The deepest backtrace of another CPU.
 const DEPTH: usize = 24;
-/// How long an answer is waited for, in nanoseconds.
-const PATIENCE: u64 = 100 * time::MILLISECOND;
+/// How long an answer is waited for, in nanoseconds: on a virtual machine the host may have held the CPU up.
+const PATIENCE: u64 = 10 * time::SECOND;
+/// As long as an answer takes that nothing holds up.
+const SOON: u64 = 100 * time::MILLISECOND;
 
 /// The kernel as reports name it: what is known to be wrong with it, its release, and the number of its build.
 pub struct KernelName;
@@ -212,7 +214,7 @@ static ANSWERS: PerCpu<Answer> = per_cpu!(Answer {
     addresses: [const { AtomicUsize::new(0) }; DEPTH],
 });
 
-/// Prints what other CPUs do, or that they do not say. Spins for up to 100 ms for each. Any context but a non-maskable interrupt,
+/// Prints what other CPUs do, or that they do not say. Spins for up to 10 s for each. Any context but a non-maskable interrupt,
 /// with preemption off.
 pub fn print_cpus(cpus: CpuMask) {
     if !cpus.is_empty() {
@@ -227,12 +229,17 @@ fn print_cpu(cpu: CpuId) {
     let answer = ANSWERS.of(cpu);
     answer.progress.store(Progress::Asked as u32, Ordering::Relaxed);
     machine::irq::send_nmi(cpu);
-    let deadline = machine::time::now() + PATIENCE;
+    let asked = machine::time::now();
     // Acquire pairs with the Release in `nmi`: the rest of the answer is there.
     while answer.progress.load(Ordering::Acquire) != Progress::Given as u32 {
-        if machine::time::now() > deadline {
+        let waited = machine::time::now() - asked;
+        if waited > PATIENCE {
             log::error!("CPU: {cpu} does not answer");
             return;
+        }
+        if waited > SOON {
+            // That is no lockup of this CPU.
+            sched::watch::touch_nmi_watchdog();
         }
         machine::cpu::relax();
     }

@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::*};
 /// Pages of the stacks for double fault, NMI, machine check and debug exception. The first also carries the report.
 const OWN_STACK_PAGES: [usize; 4] = [4, 2, 1, 1];
 /// How long a CPU is waited for before it counts as silent, and between the start-up interrupts.
-const START_LIMIT: u64 = 1_000_000_000;
+const START_LIMIT: u64 = 10_000_000_000;
 const STARTUP_REPEAT: u64 = 10_000_000;
 
 /// What the starting CPU takes: its data, a stack for its set-up, the kernel's page tables.

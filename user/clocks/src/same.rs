@@ -36,7 +36,7 @@ pub(crate) fn between_two_calls(vdso: Vdso) -> Outcome {
             if !times.is_sorted() || times[0] < 0 {
                 return Err("a clock goes back");
             }
-            if times[3] - times[0] > 2_000_000_000 {
+            if times[3] - times[0] > 100_000_000_000 {
                 return Err("a clock is far from itself");
             }
         }

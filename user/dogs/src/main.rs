@@ -1,7 +1,7 @@
 //! A watchdog and the devices around it, as programs see them. All of this holds on Linux 6.1 with `softdog` as well.
 //!
 //! - `dogs control`: every command of `/dev/watchdog`; stops it in the end.
-//! - `dogs listen MILLISECONDS`: prints what is told of devices, until nothing has been told for so long.
+//! - `dogs listen ACTION`: prints what is told of devices, up to something with this action.
 
 use libc::{
     AF_NETLINK, EBUSY, EFAULT, EINVAL, ENOTTY, EOPNOTSUPP, ESPIPE, POLLIN, SOCK_DGRAM, c_int,
@@ -32,7 +32,7 @@ fn main() {
     let arguments: Vec<_> = std::env::args().collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[1..] {
         ["control"] => control(),
-        ["listen", patience] => listen(patience.parse().expect("milliseconds")),
+        ["listen", last] => listen(last),
         _ => panic!("what is to be done?"),
     }
 }
@@ -128,7 +128,7 @@ fn control() {
     println!("stopped");
 }
 
-fn listen(patience: c_int) {
+fn listen(last: &str) {
     // SAFETY: plain numbers.
     let socket = unsafe { libc::socket(AF_NETLINK, SOCK_DGRAM, UEVENTS) };
     assert!(socket >= 0, "{}", io::Error::last_os_error());
@@ -144,9 +144,7 @@ fn listen(patience: c_int) {
     loop {
         let mut ready = pollfd { fd: socket, events: POLLIN, revents: 0 };
         // SAFETY: one descriptor, as the call says.
-        if unsafe { libc::poll(&raw mut ready, 1, patience) } == 0 {
-            return;
-        }
+        assert_eq!(unsafe { libc::poll(&raw mut ready, 1, -1) }, 1);
         let mut from = address;
         let mut size = length;
         let sender = (&raw mut from).cast::<sockaddr>();
@@ -161,5 +159,8 @@ fn listen(patience: c_int) {
         let (number, told) = lines.split_last().expect("a message has lines");
         assert!(number.starts_with("SEQNUM="), "{number}");
         println!("{}", told.join(" "));
+        if told[0].split('@').next() == Some(last) {
+            return;
+        }
     }
 }

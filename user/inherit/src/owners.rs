@@ -130,7 +130,7 @@ pub(crate) fn chain() {
     let (first, second) = (AtomicU32::new(0), AtomicU32::new(0));
     lock(&first);
     let me = number();
-    let middle = AtomicU32::new(0);
+    let (middle, seen) = (AtomicU32::new(0), AtomicU32::new(0));
     thread::scope(|scope| {
         scope.spawn(|| {
             lock(&second);
@@ -142,13 +142,18 @@ pub(crate) fn chain() {
         until(|| first.load(SeqCst) & WAITERS != 0);
         scope.spawn(|| {
             set_priority(number(), 20);
-            let until = Some(soon(CLOCK_REALTIME, 3000));
-            assert_eq!(futex(&second, LOCK | PRIVATE, 0, until), Err(ETIMEDOUT));
+            // Gives up when it has been seen.
+            while seen.load(SeqCst) == 0 {
+                let until = Some(soon(CLOCK_REALTIME, 1000));
+                assert_eq!(futex(&second, LOCK | PRIVATE, 0, until), Err(ETIMEDOUT));
+            }
         });
-        until(|| shown_priority(me) == -21);
-        assert_eq!(shown_priority(middle.load(SeqCst)), -21);
-        until(|| shown_priority(me) == 20);
-        assert_eq!(shown_priority(middle.load(SeqCst)), 20);
+        let both = |priority| {
+            shown_priority(me) == priority && shown_priority(middle.load(SeqCst)) == priority
+        };
+        until(|| both(-21));
+        seen.store(1, SeqCst);
+        until(|| both(20));
         unlock(&first);
     });
     println!("chain");

@@ -65,23 +65,36 @@ fn waits() {
         forward(2 * HOUR);
         waiter.join().unwrap();
         assert!(begin.elapsed() < TOO_LONG, "the wait did not follow the date");
-        // It jumps towards the time, but not there, and back: it is not over before its time.
-        let until = date() + HOUR;
-        let waiter = thread::spawn(move || {
-            wait(until);
-            assert!(date() >= until, "over before its time");
-        });
-        thread::sleep(Duration::from_millis(20));
-        forward(HOUR - milli(1_000));
-        thread::sleep(Duration::from_millis(20));
-        back(milli(1_000));
-        let begin = Instant::now();
-        waiter.join().unwrap();
-        let rest = begin.elapsed();
-        assert!(rest > Duration::from_millis(400), "it was over {rest:?} after the date went back");
-        assert!(rest < TOO_LONG, "the wait did not follow the date");
+        while !goes_back_in_time(wait) {}
     }
     println!("waits");
+}
+
+/// The date jumps towards the time of a wait, but not there, and back: it is not over before its time. Returns false if the host took so long that
+/// the date had come there before it went back.
+fn goes_back_in_time(wait: Wait) -> bool {
+    let until = date() + HOUR;
+    let waiter = thread::spawn(move || {
+        wait(until);
+        date()
+    });
+    thread::sleep(Duration::from_millis(20));
+    forward(HOUR - milli(1_000));
+    thread::sleep(Duration::from_millis(20));
+    let before = Instant::now();
+    let came_there = date() + milli(20) >= until;
+    back(milli(1_000));
+    let held_up = before.elapsed() > Duration::from_millis(20);
+    let begin = Instant::now();
+    let over = waiter.join().unwrap();
+    let rest = begin.elapsed();
+    if came_there || held_up {
+        return false;
+    }
+    assert!(over >= until, "over before its time");
+    assert!(rest > Duration::from_millis(400), "it was over {rest:?} after the date went back");
+    assert!(rest < TOO_LONG, "the wait did not follow the date");
+    true
 }
 
 /// What is to pass passes, whatever the date.
@@ -99,12 +112,15 @@ fn relative_times() {
     timer.set(false, milli(2_000), 0);
     thread::sleep(Duration::from_millis(50));
     forward(HOUR);
-    assert!(comes(SIGUSR1, milli(100)).is_none(), "a relative time followed the date");
+    // A busy host may hold this up for as long as the timer goes.
+    let came = comes(SIGUSR1, milli(100)).is_some();
+    let early = begin.elapsed() < Duration::from_millis(2_000);
+    assert!(!came || !early, "a relative time followed the date");
     back(HOUR);
     for waiter in waiters {
         waiter.join().unwrap();
     }
-    assert!(comes(SIGUSR1, milli(60_000)).is_some());
+    assert!(came || comes(SIGUSR1, milli(60_000)).is_some());
     let passed = begin.elapsed();
     assert!(passed >= Duration::from_millis(2_000) && passed < TOO_LONG, "{passed:?}");
     println!("relative times");
@@ -174,16 +190,23 @@ fn posix_timers() {
     // Every minute: those of an hour are missed.
     timer.set(true, date() + HOUR, 60 * 1_000_000_000);
     forward(2 * HOUR);
-    let overrun = comes(SIGUSR1, milli(20_000)).expect("it did not follow the date").overrun;
+    let overrun = comes(SIGUSR1, milli(60_000)).expect("it did not follow the date").overrun;
     assert!((60..70).contains(&overrun), "{overrun} of an hour were missed");
     let (left, interval) = timer.get();
     assert!(left <= interval && interval == 60 * 1_000_000_000);
     timer.set(true, 0, 0);
-    // Back, and not before its time.
-    let until = date() + milli(1_000);
-    timer.set(true, until, 0);
-    back(milli(1_000));
-    assert!(comes(SIGUSR1, milli(60_000)).is_some());
-    assert!(date() >= until, "it was early");
+    // Back, and not before its time. If the host holds this up, its time comes before the date goes back: again, then.
+    loop {
+        let begin = Instant::now();
+        let until = date() + milli(1_000);
+        timer.set(true, until, 0);
+        back(milli(1_000));
+        let held_up = begin.elapsed() > Duration::from_millis(900);
+        assert!(comes(SIGUSR1, milli(60_000)).is_some());
+        if !held_up {
+            assert!(date() >= until, "it was early");
+            break;
+        }
+    }
     println!("POSIX timers");
 }

@@ -70,14 +70,6 @@ impl<'a> Terminal<'a> {
         }
     }
 
-    /// Lets a moment pass, as between two keys that do not belong together.
-    pub(crate) fn pause(&mut self) -> Result<()> {
-        const MOMENT: Duration = Duration::from_millis(1500);
-        let deadline = Instant::now() + MOMENT;
-        while self.wait(deadline)? {}
-        Ok(())
-    }
-
     /// Waits for the machine to be switched off.
     pub(crate) fn off(mut self) -> Result<()> {
         let deadline = Instant::now() + LIMIT;

@@ -102,7 +102,7 @@ const TRACE: &str = "\
 fn timers_are_traced(lab: &Lab) -> Result<()> {
     let script = "\
         during timer sleep 0.3
-        id=$(sed -n 's/.*hrtimer_start: hrtimer=\\([0-9a-f]*\\) function=[^ ]*sleep.*/\\1/p' trace | tail -n 1)
+        id=$(sed -n 's/^ *sleep-.*hrtimer_start: hrtimer=\\([0-9a-f]*\\) function=[^ ]*sleep.*/\\1/p' trace | tail -n 1)
         grep -c \"hrtimer_start: hrtimer=$id function=[^ ]*sleep[^ ]* expires=[0-9]* softexpires=[0-9]* mode=ABS\" trace
         order hrtimer=$id 4
         grep -q 'hrtimer_expire_entry: hrtimer=[0-9a-f]* function=[^ ]* now=[0-9]*$' trace && echo now
@@ -121,7 +121,7 @@ fn timers_are_traced(lab: &Lab) -> Result<()> {
 /// An item is queued, becomes active, and is run: here the one that takes dead tasks apart.
 fn work_is_traced(lab: &Lab) -> Result<()> {
     let script = "\
-        during workqueue sh -c '(true); (true); sleep 0.2'
+        during workqueue sh -c '(true); (true); until grep -q execute_end trace; do sleep 0.1; done; sleep 0.5'
         id=$(sed -n 's/.*workqueue_queue_work: work struct=\\([0-9a-f]*\\) .*workqueue=events_unbound .*/\\1/p' trace | head -n 1)
         grep -o \"struct=$id function=[^ ]* workqueue=.*\" trace | head -n 1 | sed 's/.*workqueue/workqueue/'
         order \"struct[ =]$id\" 4

@@ -38,6 +38,15 @@ fn shell<'a>(lab: &'a Lab) -> Result<Terminal<'a>> {
     Ok(terminal)
 }
 
+/// Writes a script line by line, as long ones would not fit on the screen.
+fn write_job(terminal: &mut Terminal<'_>, lines: &[&str]) -> Result<()> {
+    terminal.command("rm -f /tmp/job")?;
+    for line in lines {
+        terminal.command(&format!("echo '{line}' >> /tmp/job"))?;
+    }
+    Ok(())
+}
+
 fn the_shell_has_job_control(lab: &Lab) -> Result<()> {
     let mut terminal = shell(lab)?;
     let flags = terminal.command("echo flags=$-")?;
@@ -77,15 +86,20 @@ fn exit_switches_off(lab: &Lab) -> Result<()> {
 
 fn background_jobs_and_fg(lab: &Lab) -> Result<()> {
     let mut terminal = shell(lab)?;
-    terminal.command("sleep 100 &")?;
+    // The shell names the job before it makes it the foreground one: the job itself says when it is that.
+    let lines = [
+        "until read a b c d group e f front g < /proc/$$/stat",
+        "[ $group = $front ]; do sleep 0.1; done",
+        "echo in front; exec sleep 100",
+    ];
+    write_job(&mut terminal, &lines)?;
+    terminal.command("sh /tmp/job &")?;
     let jobs = terminal.command("jobs")?;
-    if !(jobs.contains("Running") && jobs.contains("sleep 100")) {
+    if !(jobs.contains("Running") && jobs.contains("sh /tmp/job")) {
         return terminal.wrong("the job does not run");
     }
     terminal.send("fg\n")?;
-    terminal.expect("sleep 100\r\n")?;
-    // The shell names the job before it makes it the foreground one.
-    terminal.pause()?;
+    terminal.expect("in front\r\n")?;
     terminal.send(CTRL_C)?;
     terminal.prompt()?;
     let after = terminal.command("echo status=$?; jobs")?;
@@ -105,10 +119,14 @@ fn ctrl_c_interrupts(lab: &Lab) -> Result<()> {
     if left.trim() != "0" {
         return terminal.wrong("a part of the pipeline lives on");
     }
-    terminal.send("sh -c 'echo begun; exec sleep 100'\n")?;
+    // Shells ignore SIGQUIT, this one too until the moment of its `exec`: somebody else says when that has come.
+    let lines = [
+        "(until grep -qx sleep /proc/$$/comm; do :; done",
+        "echo begun) & exec sleep 100",
+    ];
+    write_job(&mut terminal, &lines)?;
+    terminal.send("sh /tmp/job\n")?;
     terminal.expect("begun\r\n")?;
-    // Shells ignore SIGQUIT, this one too until the moment of its `exec`.
-    terminal.pause()?;
     terminal.send(CTRL_BACKSLASH)?;
     terminal.prompt()?;
     match terminal.command("echo status=$?")?.trim() {
@@ -119,7 +137,8 @@ fn ctrl_c_interrupts(lab: &Lab) -> Result<()> {
 
 fn ctrl_z_stops(lab: &Lab) -> Result<()> {
     let mut terminal = shell(lab)?;
-    terminal.send("sh -c 'echo begun; exec sleep 1'\n")?;
+    write_job(&mut terminal, &["echo begun; until [ -e /tmp/go ]; do sleep 0.1; done"])?;
+    terminal.send("sh /tmp/job\n")?;
     terminal.expect("begun\r\n")?;
     terminal.send(CTRL_Z)?;
     terminal.expect("Stopped")?;
@@ -128,8 +147,9 @@ fn ctrl_z_stops(lab: &Lab) -> Result<()> {
     if state.trim() != "T" {
         return terminal.wrong("the job is not in state T");
     }
+    terminal.command("touch /tmp/go")?;
     terminal.send("fg\n")?;
-    terminal.expect("sleep 1")?;
+    terminal.expect("sh /tmp/job\r\n")?;
     terminal.prompt()?;
     match terminal.command("echo status=$?; jobs")?.trim() {
         "status=0" => Ok(()),
@@ -201,13 +221,15 @@ fn vi_edits_a_file(lab: &Lab) -> Result<()> {
     terminal.command("printf 'one\\ntwo\\n' > /tmp/f")?;
     terminal.send("vi /tmp/f\n")?;
     terminal.expect("1/2")?;
-    // An escape that other keys follow at once would be taken for a function key. What vi draws does not tell
-    // when it has taken a key: it redraws only what has changed, and not at all while keys are waiting.
-    for keys in ["Anew", ESCAPE, "jA, too", ESCAPE] {
-        terminal.pause()?;
-        terminal.send(keys)?;
+    // An escape that other keys follow at once would be taken for a function key. When vi has taken it, its last line says that
+    // it inserts no more.
+    let (inserts, commands) = ("I /tmp/f", "- /tmp/f");
+    for (line, text) in [("A", "new"), ("jA", ", too")] {
+        terminal.send(line)?;
+        terminal.expect(inserts)?;
+        terminal.send(&format!("{text}{ESCAPE}"))?;
+        terminal.expect(commands)?;
     }
-    terminal.pause()?;
     terminal.send(":wq\n")?;
     terminal.prompt()?;
     match &*terminal.command("cat /tmp/f")? {

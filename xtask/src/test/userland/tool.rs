@@ -187,7 +187,7 @@ impl Ended {
 
 /// The end of the log, with a backtrace in which functions have names and lines.
 fn run_shows_a_panic(_: &Lab) -> Result<()> {
-    let ended = run(&["--append", "rdinit=/bin/true", "--timeout", "60"])?
+    let ended = run(&["--append", "rdinit=/bin/true", "--timeout", "600"])?
         .status(125)?
         .says("Kernel panic - not syncing")?
         .says("Attempted to kill init! exitcode=0x00000000")?;
@@ -202,7 +202,7 @@ fn run_shows_a_panic(_: &Lab) -> Result<()> {
 }
 
 fn run_without_command_is_a_shell(_: &Lab) -> Result<()> {
-    let ended = run_with_input(&["--timeout", "60"], b"echo sum=$((6*7))\nexit\n")?.status(0)?;
+    let ended = run_with_input(&["--timeout", "600"], b"echo sum=$((6*7))\nexit\n")?.status(0)?;
     match String::from_utf8_lossy(&ended.0.stdout).contains("sum=42") {
         true => Ok(()),
         false => ended.wrong("the shell did not do what it was told"),

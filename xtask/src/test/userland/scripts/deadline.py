@@ -46,6 +46,14 @@ def write(path, text):
         return errno.errorcode[error.errno]
 
 
+def soon(what):
+    """What is answered when it is no longer EBUSY: bandwidth is there again when its rate has caught up."""
+    end = time.monotonic() + 60
+    while (said := what()) == "EBUSY" and time.monotonic() < end:
+        time.sleep(0.05)
+    return said
+
+
 for wrong in [(1000, 10 * MS), (20 * MS, 10 * MS), (MS, 10 * MS, 5 * MS), (MS, 5000 * MS), (10000, 90000)]:
     print("wrong", ask(*wrong)[0])
 print("flags", ask(MS, 10 * MS, flags=RECLAIM)[0], ask(MS, 10 * MS, flags=1 << 40)[0])
@@ -59,22 +67,20 @@ print("fork", forked(), ask(MS, 10 * MS, flags=RESET)[0], forked())
 print("left", ordinary(), forked())
 print("setscheduler", answer(libc.syscall(144, 0, 6, ctypes.byref(parameter))))
 
-# More than there is, while a child holds a whole CPU of two. What has been left is there again when its rate has caught up.
-time.sleep(0.2)
+# More than there is, while a child holds a whole CPU of two.
 ready, done = os.pipe(), os.pipe()
 holder = os.fork()
 if holder == 0:
-    os.write(ready[1], ask(100 * MS, 100 * MS)[0].encode())
+    os.write(ready[1], soon(lambda: ask(100 * MS, 100 * MS)[0]).encode())
     os.read(done[0], 1)
     os._exit(0)
 print("holder", os.read(ready[0], 9).decode())
-print("too much", ask(95 * MS, 100 * MS)[0], ask(85 * MS, 100 * MS)[0], ordinary())
+print("too much", ask(95 * MS, 100 * MS)[0], soon(lambda: ask(85 * MS, 100 * MS)[0]), ordinary())
 print("limit", write("/proc/sys/kernel/sched_rt_runtime_us", "400000"))
 print("hotplug", write("/sys/devices/system/cpu/cpu1/online", "0"))
 os.write(done[1], b".")
 os.waitpid(holder, 0)
-time.sleep(0.2)
-print("hotplug", write("/sys/devices/system/cpu/cpu1/online", "0"), write("/sys/devices/system/cpu/cpu1/online", "1"))
+print("hotplug", soon(lambda: write("/sys/devices/system/cpu/cpu1/online", "0")), write("/sys/devices/system/cpu/cpu1/online", "1"))
 
 # Bound to one CPU.
 os.sched_setaffinity(0, {0})
@@ -85,10 +91,10 @@ os.sched_setaffinity(0, {0, 1})
 signals = []
 signal.signal(signal.SIGXCPU, lambda number, frame: signals.append(number))
 print("overrun", ask(10 * MS, 100 * MS, flags=OVERRUN)[0], told(56)[1][2])
-end = time.monotonic() + 2
+end = time.monotonic() + 60
 while len(signals) < 3 and time.monotonic() < end:
     pass
-print("signals", len(signals))
+print("signals", min(len(signals), 3))
 print("without", ask(10 * MS, 100 * MS)[0])
 count, end = len(signals), time.monotonic() + 0.3
 while time.monotonic() < end:
