@@ -10,9 +10,7 @@ use kthread::{Builder, Exit};
 use sched::{CpuMask, TaskFlags, TaskRef};
 use sync::Once;
 
-use crate::tools::{
-    Meeting, cpus, dawdle, ensure, in_one_of_some_tries, join_all, random, spawn,
-};
+use crate::tools::{Meeting, cpus, dawdle, ensure, in_one_of_some_tries, join_all, random, spawn};
 
 pub(crate) fn no_run_before_wake() {
     let ran = Arc::new(AtomicBool::new(false));

@@ -67,6 +67,8 @@ pub fn run_all(filter: &str, rounds: u64) -> (usize, usize) {
     start::set_user_fault(resolve_user_fault);
     let (mut passed, mut failed) = (0, 0);
     for scenario in crate::all().iter().filter(|scenario| scenario.name.contains(filter)) {
+        // In case it is the last line.
+        log::info!("scenario {}", scenario.name);
         let outcome = (0..rounds.max(1)).try_for_each(|_| run_one(scenario));
         match outcome {
             Ok(()) => {

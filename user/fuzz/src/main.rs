@@ -1,9 +1,10 @@
-//! A hostile program: `fuzz SECONDS [SEED [PROCESSES]]`.
+//! A hostile program: `fuzz SECONDS [SEED [PROCESSES [MORE]]]`.
 //!
 //! Its worker processes make system calls that nobody in their right mind would: first every call with
 //! every kind of bad pointer in every place ([`systematic`]), then numbers and arguments by chance. This process only looks after them: it starts
 //! one for each that died and kills those that got stuck. Afterwards the kernel must still be there, and nothing that
-//! it wrote for a worker may have looked like one of its own addresses ([`leak`]).
+//! it wrote for a worker may have looked like one of its own addresses ([`leak`]). On a slow machine, where the first part is not done by the end of
+//! its time, it goes on with that for so many seconds more.
 #![no_std]
 #![no_main]
 
@@ -34,12 +35,13 @@ const SIGKILL: i32 = 9;
 
 fn main(arguments: runtime::Arguments) -> i32 {
     let mut numbers = arguments.skip(1).map(|argument| string::number(argument.to_bytes()));
-    let (Some(seconds), seed, processes) = (
+    let (Some(seconds), seed, processes, more) = (
         numbers.next().unwrap_or(Some(10)),
         numbers.next().unwrap_or(Some(1)).unwrap_or(1),
         numbers.next().unwrap_or(Some(4)).unwrap_or(4),
+        numbers.next().unwrap_or(Some(0)).unwrap_or(0),
     ) else {
-        runtime::eprintln!("usage: fuzz SECONDS [SEED [PROCESSES]]");
+        runtime::eprintln!("usage: fuzz SECONDS [SEED [PROCESSES [MORE]]]");
         return 2;
     };
     let processes = (processes as usize).clamp(1, PROCESSES_MAX);
@@ -52,7 +54,11 @@ fn main(arguments: runtime::Arguments) -> i32 {
     };
     let end = process::seconds() + seconds;
     let mut supervisor = Supervisor { shared, workers: [None; PROCESSES_MAX], seed, started: 0 };
-    while process::seconds() < end && shared.leak().is_none() {
+    let goes_on = || {
+        let now = process::seconds();
+        now < end || now < end + more && !systematic::is_done(shared)
+    };
+    while goes_on() && shared.leak().is_none() {
         supervisor.reap();
         supervisor.kill_stuck();
         if let Err(error) = supervisor.start_missing(processes) {

@@ -39,9 +39,14 @@ pub(crate) fn next(shared: &Shared, good: usize) -> Option<Step> {
     }
 }
 
+/// Whether all steps have been taken.
+pub(crate) fn is_done(shared: &Shared) -> bool {
+    shared.steps() >= STEPS
+}
+
 /// How far it has got.
 pub(crate) fn progress(shared: &Shared) -> &'static str {
-    match shared.steps() >= STEPS {
+    match is_done(shared) {
         true => "every call with every bad pointer",
         false => "not yet every call with every bad pointer",
     }

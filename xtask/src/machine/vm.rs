@@ -13,10 +13,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long QEMU may take to open its channels.
-const START_LIMIT: Duration = Duration::from_secs(30);
+const START_LIMIT: Duration = Duration::from_secs(180);
 
 /// How long the machine may go on after its kernel has panicked or has given its status.
-const LAST_WORDS_LIMIT: Duration = Duration::from_secs(10);
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(90);
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]

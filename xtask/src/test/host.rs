@@ -7,7 +7,8 @@ use crate::{command, project};
 use anyhow::Result;
 use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(30 * 60);
+/// On a busy host, with everything to be built.
+const LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Runs them.
 pub(super) fn run(arguments: &Arguments, report: &Report) -> Result<()> {

@@ -77,20 +77,42 @@ fn run(lab: &Lab, report: &Report, machine: &str, board: Board, cpus: u32, scena
             Ok(()) => report.passed(&name, &format!("{took:.1} s")),
             Err(why) => {
                 failed += 1;
-                report.failed(&name, &format!("{why}\n{}", outcome.quote_log(first..number)));
+                let lines = &outcome.log()[first..number];
+                let why = panic_message(lines).unwrap_or_else(|| why.to_owned());
+                let told = outcome.quote_log(first..number);
+                report.failed(
+                    &name,
+                    &format!("{why}\n{told}  after {took:.1} s; again: {}", again(&name)),
+                );
             }
         }
         first = number + 1;
     }
     // Not `status`: some scenarios make the kernel complain, on purpose.
     let right = outcome.exit() == Some(u8::from(failed > 0));
-    let expected =
-        outcome.holds(right, "the kernel did not end as it should").and_then(|outcome| {
-            outcome.holds(seen > 0 || scenarios != "all", "the kernel ran no scenario")
-        });
+    let begun = |line: &String| log::message(line).strip_prefix("scenario ").map(str::to_owned);
+    let last = outcome.log().iter().rev().find_map(begun).unwrap_or_else(|| "none".to_owned());
+    let otherwise = format!("the kernel did not end as it should; the last scenario was {last}");
+    let expected = outcome.holds(right, &otherwise).and_then(|outcome| {
+        outcome.holds(seen > 0 || scenarios != "all", "the kernel ran no scenario")
+    });
     if let Err(error) = expected {
         report.failed(&full_name(machine, "*"), &format!("{error:#}"));
     }
+}
+
+/// The command that runs a scenario again, on each machine.
+fn again(name: &str) -> String {
+    format!("cargo xtask test --qemu {}", name.rsplit("::").next().unwrap_or(name))
+}
+
+/// What the kernel said of the panic by which a scenario failed: the line behind the place where it was.
+fn panic_message(lines: &[String]) -> Option<String> {
+    let place =
+        lines.iter().rposition(|line| line.contains("kernel code panicked: panicked at"))?;
+    let message = lines.get(place + 1).map_or("", |line| log::message(line));
+    let (_, at) = lines[place].split_once("panicked at ")?;
+    Some(format!("{message} ({})", at.trim_end_matches(':')))
 }
 
 /// A scenario's name and how it went: `test NAME ... ok` or `test NAME ... FAILED: why`.
@@ -106,6 +128,20 @@ fn result(line: &str) -> Option<(&str, Result<(), &str>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_is_named() {
+        let lines = [
+            "[    1.0] Oops: kernel code panicked: panicked at kernel/a.rs:90:5:",
+            "[    1.1] it was late",
+            "[    1.2] CPU: 0 PID: 453 Comm: scenario Not tainted 6.1.0-heddle #1",
+        ]
+        .map(str::to_owned);
+        assert_eq!(panic_message(&lines), Some("it was late (kernel/a.rs:90:5)".to_owned()));
+        assert_eq!(panic_message(&lines[1..]), None);
+        let again = again("kernel::microvm_cpus_2::s01_weights");
+        assert_eq!(again, "cargo xtask test --qemu s01_weights");
+    }
 
     #[test]
     fn results_are_found_in_the_log() {

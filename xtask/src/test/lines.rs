@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn both_outputs_come_in_order() {
         let script = "echo one; echo two >&2; printf three; exit 3";
-        let (status, lines) = follow_shell(script, Duration::from_secs(20));
+        let (status, lines) = follow_shell(script, Duration::from_secs(300));
         assert_eq!(status.unwrap().code(), Some(3));
         assert_eq!(lines, ["one", "two", "three"]);
     }
@@ -69,9 +69,9 @@ mod tests {
     #[test]
     fn what_takes_too_long_is_killed() {
         let start = Instant::now();
-        let (status, lines) = follow_shell("echo one; exec sleep 20", Duration::from_millis(500));
+        let (status, lines) = follow_shell("echo one; exec sleep 600", Duration::from_secs(5));
         assert!(status.is_err());
         assert_eq!(lines, ["one"]);
-        assert!(start.elapsed() < Duration::from_secs(10));
+        assert!(start.elapsed() < Duration::from_secs(300));
     }
 }

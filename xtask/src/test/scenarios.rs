@@ -7,7 +7,8 @@ use crate::command;
 use std::process::Command;
 use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(40 * 60);
+/// They have the processors that others leave, and find by themselves what does not come to an end.
+const LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
 /// The runner, built with the lock checker and optimised.
 pub(crate) fn runner() -> Command {

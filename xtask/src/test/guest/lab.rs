@@ -20,7 +20,7 @@ use tempfile::NamedTempFile;
 /// How long a guest may take on an idle host unless a test says otherwise.
 const LIMIT: Duration = Duration::from_secs(120);
 /// How much slower a busy host may be. Only a guest that hangs takes all of it.
-const BUSY: u32 = 3;
+const BUSY: u32 = 6;
 
 /// What all tests share.
 pub(crate) struct Lab {
@@ -174,6 +174,7 @@ impl<'a> Guest<'a> {
 
     /// Boots it to run a command.
     pub(crate) fn run(self, command: &[&str]) -> Result<Outcome<'a>> {
+        let story = Story::begin(&self.options, command);
         let command = command.iter().map(|&word| word.to_owned()).collect();
         let lab = self.lab;
         let limit = self.limit * BUSY;
@@ -224,16 +225,17 @@ impl<'a> Guest<'a> {
         };
         output.extend_from_slice(console.held_back());
         let output = String::from_utf8_lossy(&output).into_owned();
-        Ok(Outcome { ending, output, log, image: &lab.image })
+        Ok(Outcome { ending, output, log, image: &lab.image, story: story.end() })
     }
 
     /// Boots it into the interactive shell.
     pub(crate) fn terminal(self) -> Result<Terminal<'a>> {
         let image = &self.lab.image;
         let end_by_port = self.lab.foreign;
+        let story = Story::begin(&self.options, &[]);
         let (vm, file) =
             self.start(Order { size: Some((24, 80)), end_by_port, ..Order::default() })?;
-        Ok(Terminal::new(vm, file, image))
+        Ok(Terminal::new(vm, file, image, story))
     }
 
     /// The machine, and the file that it boots from, which must stay until it has.
@@ -251,12 +253,51 @@ impl<'a> Guest<'a> {
     }
 }
 
+/// What was run where and when: what a report of a failure needs besides what came of it.
+#[derive(Clone)]
+pub(crate) struct Story {
+    machine: String,
+    command: Vec<String>,
+    began: Instant,
+    took: Option<Duration>,
+}
+
+impl Story {
+    /// A machine is about to be started.
+    fn begin(options: &Options, command: &[&str]) -> Self {
+        let Options { board, cpus, nodes, icount, append, .. } = options;
+        let counting = if *icount { ", counting instructions" } else { "" };
+        let machine = format!("{board:?}, {cpus} CPUs, {nodes} nodes{counting}, {append:?}");
+        let command = command.iter().map(|&word| word.to_owned()).collect();
+        Self { machine, command, began: Instant::now(), took: None }
+    }
+
+    /// It has ended.
+    fn end(self) -> Self {
+        Self { took: Some(self.began.elapsed()), ..self }
+    }
+
+    /// To be read: the machine, how busy its host is, and the command as it was given, a script line by line.
+    pub(crate) fn tell(&self) -> String {
+        let seconds = self.took.unwrap_or_else(|| self.began.elapsed()).as_secs_f64();
+        let host = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        format!(
+            "  machine: {}, for {seconds:.1} s; its host has {processors} processors and the load {}\n{}",
+            self.machine,
+            host.trim(),
+            quote_all("command", &self.command.join(" "))
+        )
+    }
+}
+
 /// How a guest ended. The methods return it again if it is as expected, and otherwise an error that tells all.
 pub(crate) struct Outcome<'a> {
     ending: Ending,
     output: String,
     log: Vec<String>,
     image: &'a Path,
+    story: Story,
 }
 
 impl Outcome<'_> {
@@ -313,7 +354,7 @@ impl Outcome<'_> {
         let outcome = self.status(0)?;
         match outcome.output == expected {
             true => Ok(()),
-            false => outcome.wrong(&format!("printed other than {expected:?}")),
+            false => outcome.wrong(&difference(&outcome.output, expected)),
         }
     }
 
@@ -335,7 +376,8 @@ impl Outcome<'_> {
 
     /// An error, with everything that may explain it.
     pub(crate) fn wrong<T>(&self, why: &str) -> Result<T> {
-        bail!("{why}\n{}{}", quote("output", &self.output), log_tail(&self.log, self.image))
+        let output = quote("output", &self.output);
+        bail!("{why}\n{output}{}{}", log_tail(&self.log, self.image), self.story.tell())
     }
 
     fn no_complaint(self) -> Result<Self> {
@@ -351,20 +393,63 @@ impl Outcome<'_> {
     }
 }
 
+/// Where an output leaves what was expected.
+fn difference(output: &str, expected: &str) -> String {
+    let (mut seen, mut wanted) = (output.split_inclusive('\n'), expected.split_inclusive('\n'));
+    for line in 1.. {
+        match (seen.next(), wanted.next()) {
+            (None, None) => break,
+            (seen, wanted) if seen == wanted => {}
+            (seen, wanted) => {
+                let word =
+                    |line: Option<&str>| line.map_or("nothing".into(), |it| format!("{it:?}"));
+                let (seen, wanted) = (word(seen), word(wanted));
+                return format!(
+                    "line {line} of the output is {seen} and not {wanted}\n  expected:\n{}",
+                    lines(expected.lines())
+                );
+            }
+        }
+    }
+    "as expected".into()
+}
+
 /// The end of a text, set off from what is around it.
 pub(crate) fn quote(title: &str, text: &str) -> String {
-    const LINES_MAX: usize = 60;
-    let lines: Vec<_> = text.lines().collect();
-    let tail = &lines[lines.len().saturating_sub(LINES_MAX)..];
-    let quoted: String = tail.iter().map(|line| format!("  | {line}\n")).collect();
-    format!("  {title}:\n{quoted}")
+    const LINES_MAX: usize = 100;
+    let all: Vec<_> = text.lines().collect();
+    let tail = &all[all.len().saturating_sub(LINES_MAX)..];
+    format!("  {title}:\n{}", lines(tail.iter().copied()))
+}
+
+/// All of a text, set off.
+fn quote_all(title: &str, text: &str) -> String {
+    format!("  {title}:\n{}", lines(text.lines()))
+}
+
+fn lines<'a>(text: impl Iterator<Item = &'a str>) -> String {
+    text.map(|line| format!("  | {line}\n")).collect()
 }
 
 /// The end of a kernel's log, readable.
 pub(crate) fn log_tail(log: &[String], image: &Path) -> String {
-    const LINES_MAX: usize = 40;
+    const LINES_MAX: usize = 80;
     let symbols = Symbols::load(image);
     let tail = &log[log.len().saturating_sub(LINES_MAX)..];
     let lines: Vec<_> = tail.iter().map(|line| symbols.annotate(line)).collect();
     quote("kernel log", &lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_other_line_is_named() {
+        let told = difference("one\ntwo\n", "one\nthree\n");
+        assert!(told.starts_with("line 2 of the output is \"two\\n\" and not \"three\\n\"\n"));
+        assert!(told.ends_with("expected:\n  | one\n  | three\n"));
+        assert!(difference("one\n", "one\ntwo").starts_with("line 2 of the output is nothing and"));
+        assert!(difference("one", "one\n").starts_with("line 1 of the output is \"one\" and not"));
+    }
 }

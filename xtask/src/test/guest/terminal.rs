@@ -1,6 +1,6 @@
 //! A guest's console with a script in front of it instead of a person.
 
-use super::lab::{log_tail, quote};
+use super::lab::{Story, log_tail, quote};
 use crate::machine::vm::{Ending, Event, Vm};
 use anyhow::{Result, bail};
 use std::io::Write;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 
 /// How long something expected may take to appear on a busy host.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// The shell's prompt, as `/etc/profile` sets it, in root's home.
 const PROMPT: &str = "~ # ";
@@ -20,6 +20,7 @@ pub(crate) struct Terminal<'a> {
     /// What the guest boots from.
     _file: NamedTempFile,
     image: &'a Path,
+    story: Story,
     screen: Vec<u8>,
     /// How much of it has been dealt with.
     seen: usize,
@@ -28,8 +29,8 @@ pub(crate) struct Terminal<'a> {
 
 impl<'a> Terminal<'a> {
     /// The console of a guest that was just started.
-    pub(crate) fn new(vm: Vm, file: NamedTempFile, image: &'a Path) -> Self {
-        Self { vm, _file: file, image, screen: Vec::new(), seen: 0, ended: false }
+    pub(crate) fn new(vm: Vm, file: NamedTempFile, image: &'a Path, story: Story) -> Self {
+        Self { vm, _file: file, image, story, screen: Vec::new(), seen: 0, ended: false }
     }
 
     /// Types keys.
@@ -86,7 +87,8 @@ impl<'a> Terminal<'a> {
     /// An error, with everything that may explain it.
     pub(crate) fn wrong<T>(&self, why: &str) -> Result<T> {
         let screen = String::from_utf8_lossy(&self.screen);
-        bail!("{why}\n{}{}", quote("screen", &screen), log_tail(self.vm.lines(), self.image))
+        let (screen, log) = (quote("screen", &screen), log_tail(self.vm.lines(), self.image));
+        bail!("{why}\n{screen}{log}{}", self.story.tell())
     }
 
     /// Waits for more on the screen; false if there is none until then.

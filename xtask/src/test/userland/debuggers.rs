@@ -7,7 +7,8 @@ use crate::test::guest::lab::Lab;
 use anyhow::Result;
 
 /// A shell function: whether a `sleep` in the background has come as far as its sleep.
-const ASLEEP: &str = "asleep() { grep -qx sleep /proc/$1/comm && grep -q '^State:.S' /proc/$1/status; }\n";
+const ASLEEP: &str =
+    "asleep() { grep -qx sleep /proc/$1/comm && grep -q '^State:.S' /proc/$1/status; }\n";
 
 /// The tests.
 pub(super) fn cases() -> Vec<Case> {

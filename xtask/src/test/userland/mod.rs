@@ -123,7 +123,16 @@ fn job(case: Case) -> Job {
                     let seconds = start.elapsed().as_secs_f64();
                     report.passed(&case.name, &format!("{seconds:.1} s"));
                 }
-                Err(error) => report.failed(&case.name, &format!("{error:#}")),
+                Err(error) => {
+                    let seconds = start.elapsed().as_secs_f64();
+                    let why = format!("{error:#}");
+                    let why = why.trim_end();
+                    let again = format!("cargo xtask test --qemu {}", case.name);
+                    report.failed(
+                        &case.name,
+                        &format!("{why}\n  after {seconds:.1} s; again: {again}"),
+                    );
+                }
             }
         }),
     }

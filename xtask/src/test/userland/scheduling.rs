@@ -114,7 +114,9 @@ cat /proc/sys/kernel/sched_rt_period_us /proc/sys/kernel/sched_rt_runtime_us
     let guest = lab.guest().cpus(2).seconds(300).with(Program::Chrt)?;
     let outcome = guest.sh(&script(&format!("{IN_RANGE}{body}")))?;
     let right = outcome.output().ends_with("right\n1000000\n950000\n");
-    outcome.holds(right, "the fair one got another share, or the limits are not as on Linux").map(drop)
+    outcome
+        .holds(right, "the fair one got another share, or the limits are not as on Linux")
+        .map(drop)
 }
 
 fn policies_are_set_and_shown(lab: &Lab) -> Result<()> {

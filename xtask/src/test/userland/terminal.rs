@@ -120,10 +120,7 @@ fn ctrl_c_interrupts(lab: &Lab) -> Result<()> {
         return terminal.wrong("a part of the pipeline lives on");
     }
     // Shells ignore SIGQUIT, this one too until the moment of its `exec`: somebody else says when that has come.
-    let lines = [
-        "(until grep -qx sleep /proc/$$/comm; do :; done",
-        "echo begun) & exec sleep 100",
-    ];
+    let lines = ["(until grep -qx sleep /proc/$$/comm; do :; done", "echo begun) & exec sleep 100"];
     write_job(&mut terminal, &lines)?;
     terminal.send("sh /tmp/job\n")?;
     terminal.expect("begun\r\n")?;

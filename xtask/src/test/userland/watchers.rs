@@ -138,9 +138,13 @@ fn all_cpus_are_shown(lab: &Lab) -> Result<()> {
         "{WAIT}
         cd /proc/sys/kernel; echo 2 > hung_task_timeout_secs; echo 1 > hung_task_warnings; echo 1 > watchdog_thresh
         echo 1 | tee hung_task_all_cpu_backtrace hardlockup_all_cpu_backtrace > softlockup_all_cpu_backtrace
+        # Of the first report that it is about: a busy host may make for others.
+        asked() {{ awk -v p=\"$1\" '
+            /LOCKUP on|BUG: soft lockup|blocked for more than/ {{ is_it = $0 ~ p && !found; found = found || is_it }}
+            is_it && /NMI backtrace/ {{ c++ }} END {{ print c + 0 }}'; }}
         shown() {{
-            seen 2 'NMI backtrace for cpu'; sleep 0.5
-            dmesg -c | awk -v p=\"$1\" '$0 ~ p {{ n++ }} n == 1 && /NMI backtrace/ {{ c++ }} END {{ print c + 0 }}'
+            for i in $(seq 300); do [ $(dmesg | asked \"$1\") -ge 2 ] && break; sleep 0.2; done
+            sleep 0.5; dmesg -c | asked \"$1\"
         }}"
     );
     let script = format!(
