@@ -1,7 +1,7 @@
 //! The page of the clocks, and the kernel's own copy, read while they are written.
 
 use contract::Counter;
-use models::clock::Clock;
+use models::clock::{Clock, Precise};
 use models::pace::{Pace, PaceCell};
 use models::page::Words;
 use models::reader::Reader;
@@ -39,7 +39,8 @@ fn c7_vdso_date_does_not_go_back_between_page_and_system_call() {
         let mut writer = Writer::new(&kept.page, Some(COUNTER), false, &date(1));
         let read = kept.clone();
         let reader = thread::spawn(move || {
-            let by_page = || Reader::new(&read.page).now(Clock::Realtime, || 1000).unwrap();
+            let by_page =
+                || Reader::new(&read.page).now(Clock::Precise(Precise::Realtime), || 1000).unwrap();
             let first = by_page();
             let second = read.copy.load(Ordering::Acquire);
             let third = by_page();
@@ -80,7 +81,9 @@ fn c7_vdso_page_is_read_as_it_was_written() {
             // The number first: odd.
             word.store(u64::from(place == 0), Ordering::Relaxed);
         }
-        let thread = thread::spawn(move || Reader::new(&read.page).now(Clock::Realtime, || 1500));
+        let thread = thread::spawn(move || {
+            Reader::new(&read.page).now(Clock::Precise(Precise::Realtime), || 1500)
+        });
         Writer::new(&kept.page, Some(COUNTER), false, &date(7));
         let seen = thread.join().unwrap();
         assert!(seen.is_none_or(|seen| seen == 507));

@@ -116,7 +116,7 @@ impl Clock {
             Self::Realtime => Ok(time::realtime()),
             Self::Monotonic => Ok(time::monotonic()),
             Self::Raw => Ok(time::sched_clock()),
-            Self::Tai => Ok(time::show(vvar::Clock::Tai)),
+            Self::Tai => Ok(time::show(vvar::Clock::Precise(vvar::Precise::Tai))),
             Self::Thread => Ok(Usage::of_task(&sched::current()).total()),
             _ => self.base()?.now().ok_or(Errno::EINVAL),
         }

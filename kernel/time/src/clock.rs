@@ -11,7 +11,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
-use vvar::{Clock, PaceCell};
+use vvar::{Clock, PaceCell, Precise};
 
 /// Nanoseconds in a microsecond.
 pub const MICROSECOND: u64 = 1_000;
@@ -118,14 +118,16 @@ pub fn realtime() -> u64 {
 
 /// What a clock shows that programs can read without asking, for those that ask. Any context.
 pub fn show(clock: Clock) -> u64 {
-    let with_tai = |date: u64| date.saturating_add_signed(tai_offset());
+    // A date that somebody has set to the end of time stays there.
+    let ahead = |clock| match clock {
+        Precise::Realtime => realtime_offset(),
+        Precise::Monotonic => 0,
+        Precise::Tai => realtime_offset().saturating_add_signed(tai_offset()),
+    };
     match clock {
-        Clock::Realtime => realtime(),
-        Clock::Monotonic => monotonic(),
-        Clock::Tai => with_tai(realtime_offset()).saturating_add(monotonic()),
-        Clock::RealtimeCoarse => realtime_offset().saturating_add(vvar::at_tick(monotonic())),
-        Clock::MonotonicCoarse => vvar::at_tick(monotonic()),
         Clock::Raw => sched_clock(),
+        Clock::Precise(clock) => ahead(clock).saturating_add(monotonic()),
+        Clock::Coarse(clock) => ahead(clock).saturating_add(vvar::at_tick(monotonic())),
     }
 }
 

@@ -18,7 +18,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use clock::{COARSE_RESOLUTION, Clock, RESOLUTION, at_tick};
+pub use clock::{COARSE_RESOLUTION, Clock, Precise, RESOLUTION, at_tick};
 pub use contract::CPU_NUMBER_BITS;
 pub use pace::{Pace, PaceCell};
 pub use page::Words;

@@ -6,7 +6,7 @@ use core::sync::atomic::AtomicU64;
 pub type Words = [AtomicU64; 512];
 
 /// What is where. Only the kernel that made the page and the vDSO that it maps beside it know this; programs do not.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub(crate) enum Word {
     /// Odd while the page is being written.

@@ -3,7 +3,7 @@
 use contract::Counter;
 use core::sync::atomic::{Ordering, fence};
 
-use crate::clock::{Clock, at_tick};
+use crate::clock::{Clock, Precise, at_tick};
 use crate::page::{COUNTER, CPU_NUMBER, Word, Words, word};
 
 /// Reads the page.
@@ -20,7 +20,25 @@ impl<'a> Reader<'a> {
     /// `None`: the counter is no clock, and the kernel has to be asked.
     #[inline]
     pub fn now(self, clock: Clock, counter: impl Fn() -> u64) -> Option<u64> {
-        let load = |place| word(self.0, place).load(Ordering::Relaxed);
+        match clock {
+            Clock::Precise(clock) => self.now_precise(clock, counter),
+            Clock::Raw => self.settled(counter, |value| self.raw(value)),
+            Clock::Coarse(clock) => self.settled(counter, |value| self.coarse(clock, value)),
+        }
+    }
+
+    /// The same of the clocks that most programs read, without a look at which it is.
+    #[inline(always)]
+    pub fn now_precise(self, clock: Precise, counter: impl Fn() -> u64) -> Option<u64> {
+        self.settled(counter, |value| {
+            // A date that somebody has set to the end of time stays there.
+            self.load(clock.base()).saturating_add(self.since(Word::Start, Word::TickLength, value))
+        })
+    }
+
+    /// What `at` makes of a value of the counter and of words that are all of one write.
+    #[inline(always)]
+    fn settled(self, counter: impl Fn() -> u64, at: impl Fn(u64) -> u64) -> Option<u64> {
         loop {
             // Acquire pairs with the Release by which the writer ends: an even number comes with the words of that write.
             let sequence = word(self.0, Word::Sequence).load(Ordering::Acquire);
@@ -28,36 +46,38 @@ impl<'a> Reader<'a> {
                 core::hint::spin_loop();
                 continue;
             }
-            let usable = load(Word::Abilities) & COUNTER != 0;
-            let time = if usable { self.at(clock, counter()) } else { 0 };
+            let usable = self.load(Word::Abilities) & COUNTER != 0;
+            let time = if usable { at(counter()) } else { 0 };
             // Pairs with the writer's Release fence: who has loaded a word of a newer write loads at least its odd number here.
             fence(Ordering::Acquire);
-            if load(Word::Sequence) == sequence {
+            if self.load(Word::Sequence) == sequence {
                 return usable.then_some(time);
             }
         }
     }
 
-    /// What a clock shows when the counter has this value, by words that may be of two writes.
-    #[inline]
-    fn at(self, clock: Clock, value: u64) -> u64 {
-        let load = |place| word(self.0, place).load(Ordering::Relaxed);
-        let since = |start, tick_length| {
-            Counter { start: load(start), tick_length: load(tick_length) }.time_at(value)
-        };
-        // A date that somebody has set to the end of time stays there.
-        match clock {
-            Clock::Raw => since(Word::RawStart, Word::RawTickLength),
-            Clock::Realtime | Clock::Monotonic | Clock::Tai => {
-                load(clock.base()).saturating_add(since(Word::Start, Word::TickLength))
-            }
-            Clock::RealtimeCoarse | Clock::MonotonicCoarse => {
-                // Both are cut where the monotonic clock has its ticks.
-                let base = load(Word::Base);
-                let monotonic = base.wrapping_add(since(Word::Start, Word::TickLength));
-                load(clock.base()).wrapping_sub(base).saturating_add(at_tick(monotonic))
-            }
-        }
+    /// Words may be of two writes, in this and in what follows.
+    #[inline(always)]
+    fn load(self, place: Word) -> u64 {
+        word(self.0, place).load(Ordering::Relaxed)
+    }
+
+    /// The clock that nobody trims.
+    fn raw(self, value: u64) -> u64 {
+        self.since(Word::RawStart, Word::RawTickLength, value)
+    }
+
+    /// A clock as it was at the last tick: all are cut where the monotonic clock has its ticks.
+    fn coarse(self, clock: Precise, value: u64) -> u64 {
+        let monotonic_base = self.load(Word::Base);
+        let since = self.since(Word::Start, Word::TickLength, value);
+        let monotonic = monotonic_base.wrapping_add(since);
+        self.load(clock.base()).wrapping_sub(monotonic_base).saturating_add(at_tick(monotonic))
+    }
+
+    #[inline(always)]
+    fn since(self, start: Word, tick_length: Word, value: u64) -> u64 {
+        Counter { start: self.load(start), tick_length: self.load(tick_length) }.time_at(value)
     }
 
     /// Whether `RDTSCP` tells the CPU and its node.

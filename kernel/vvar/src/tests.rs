@@ -9,7 +9,7 @@ use std::thread;
 use contract::Counter;
 
 use crate::page::{Word, word};
-use crate::{Clock, Clocks, Pace, PaceCell, Reader, Words, Writer};
+use crate::{Clock, Clocks, Pace, PaceCell, Precise, Reader, Words, Writer};
 
 const COUNTER: Counter = Counter { start: 1000, tick_length: 1 << 32 };
 const PACE: Pace = Pace { counter: COUNTER, base: 0 };
@@ -29,15 +29,26 @@ fn c7_vdso_clocks_are_what_system_calls_make_of_them() {
     let reader = Reader::new(&page);
     let at = |value, clock| reader.now(clock, || value).unwrap();
     let now = |clock| at(1000 + 123_456_789, clock);
-    assert_eq!(now(Clock::Monotonic), 123_456_789);
+    assert_eq!(now(Clock::Precise(Precise::Monotonic)), 123_456_789);
     assert_eq!(now(Clock::Raw), 123_456_789);
-    assert_eq!(now(Clock::Realtime), 1_700_000_000_123_456_789);
-    assert_eq!(now(Clock::Tai), 1_700_000_037_123_456_789);
-    assert_eq!(now(Clock::MonotonicCoarse), 120_000_000);
-    assert_eq!(now(Clock::RealtimeCoarse), 1_700_000_000_120_000_000);
+    assert_eq!(now(Clock::Precise(Precise::Realtime)), 1_700_000_000_123_456_789);
+    assert_eq!(now(Clock::Precise(Precise::Tai)), 1_700_000_037_123_456_789);
+    assert_eq!(now(Clock::Coarse(Precise::Monotonic)), 120_000_000);
+    assert_eq!(now(Clock::Coarse(Precise::Realtime)), 1_700_000_000_120_000_000);
     // A counter that was behind when the clock started: time 0, and not the end of time.
-    assert_eq!(at(900, Clock::Monotonic), 0);
+    assert_eq!(at(900, Clock::Precise(Precise::Monotonic)), 0);
     assert!(reader.knows_cpu());
+    for (number, clock) in [
+        (0, Clock::Precise(Precise::Realtime)),
+        (1, Clock::Precise(Precise::Monotonic)),
+        (4, Clock::Raw),
+        (5, Clock::Coarse(Precise::Realtime)),
+        (6, Clock::Coarse(Precise::Monotonic)),
+        (7, Clock::Precise(Precise::Monotonic)),
+        (11, Clock::Precise(Precise::Tai)),
+    ] {
+        assert_eq!(Clock::from_number(number), Some(clock), "clock {number}");
+    }
     for number in [-1, 2, 3, 8, 9, 10, 12] {
         assert_eq!(Clock::from_number(number), None, "clock {number}");
     }
@@ -46,15 +57,15 @@ fn c7_vdso_clocks_are_what_system_calls_make_of_them() {
     let pace = Pace { counter, base: 1_000_000_000 };
     writer.set(&Clocks { pace, ..date(5_000_000_001) }, || ());
     let now = |clock| at(2_000_001_000 + 1_000_003, clock);
-    assert_eq!(now(Clock::Monotonic), 3_002_000_006);
+    assert_eq!(now(Clock::Precise(Precise::Monotonic)), 3_002_000_006);
     assert_eq!(now(Clock::Raw), 2_001_000_003);
-    assert_eq!(now(Clock::Realtime), 8_002_000_007);
-    assert_eq!(now(Clock::Tai), 45_002_000_007);
-    assert_eq!(now(Clock::MonotonicCoarse), 3_000_000_000);
-    assert_eq!(now(Clock::RealtimeCoarse), 8_000_000_001);
+    assert_eq!(now(Clock::Precise(Precise::Realtime)), 8_002_000_007);
+    assert_eq!(now(Clock::Precise(Precise::Tai)), 45_002_000_007);
+    assert_eq!(now(Clock::Coarse(Precise::Monotonic)), 3_000_000_000);
+    assert_eq!(now(Clock::Coarse(Precise::Realtime)), 8_000_000_001);
     // At the end of time it stays.
     writer.set(&Clocks { realtime_offset: u64::MAX - 5, ..date(0) }, || ());
-    assert_eq!(at(2000, Clock::Realtime), u64::MAX);
+    assert_eq!(at(2000, Clock::Precise(Precise::Realtime)), u64::MAX);
 }
 
 #[test]
@@ -62,7 +73,11 @@ fn c7_vdso_asks_the_kernel_where_the_counter_is_no_clock() {
     let page = page();
     let mut writer = Writer::new(&page, None, false, &date(5));
     let reader = Reader::new(&page);
-    let now = || reader.now(Clock::Realtime, || unreachable!("the counter is not to be read"));
+    let now = || {
+        reader.now(Clock::Precise(Precise::Realtime), || {
+            unreachable!("the counter is not to be read")
+        })
+    };
     assert_eq!(now(), None);
     writer.set(&date(6), || ());
     assert_eq!(now(), None);
@@ -82,7 +97,7 @@ fn c7_vdso_reader_waits_while_the_page_is_written() {
     let mut turns = 0;
     let writer = core::cell::RefCell::new(writer);
     let turn = core::cell::RefCell::new(&mut turns);
-    let time = Reader::new(&page).now(Clock::Realtime, || {
+    let time = Reader::new(&page).now(Clock::Precise(Precise::Realtime), || {
         **turn.borrow_mut() += 1;
         if **turn.borrow() == 1 {
             writer.borrow_mut().set(&date(7), || ());
@@ -104,12 +119,12 @@ fn c7_vdso_date_does_not_go_back_between_page_and_system_call() {
     let mut writer = Writer::new(&page, Some(COUNTER), false, &date(1));
     // The counter stands but for the writer, who moves it before each change.
     let counter = || value.load(Ordering::SeqCst);
-    let by_page = || Reader::new(&page).now(Clock::Monotonic, counter).unwrap();
+    let by_page = || Reader::new(&page).now(Clock::Precise(Precise::Monotonic), counter).unwrap();
     let by_call = || {
         let (pace, value) = cell.read(counter);
         pace.time_at(value)
     };
-    let date_by_page = || Reader::new(&page).now(Clock::Realtime, || 0).unwrap();
+    let date_by_page = || Reader::new(&page).now(Clock::Precise(Precise::Realtime), || 0).unwrap();
     thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
