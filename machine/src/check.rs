@@ -223,7 +223,8 @@ const _: () = {
     let _: fn(&mut UserContext, usize) = UserContext::set_stack_pointer;
     let _: fn(&UserContext) -> usize = UserContext::thread_pointer;
     let _: fn(&mut UserContext, usize) = UserContext::set_thread_pointer;
-    let _: fn(&mut UserContext, &SignalFrame) -> Result<(), Fault> = UserContext::deliver_signal;
+    let _: fn(&mut UserContext, &SignalFrame<'_>) -> Result<(), Fault> =
+        UserContext::deliver_signal;
     let _: fn(&mut UserContext) -> Result<RestoredSignal, Fault> = UserContext::restore_signal;
     let _: fn(&UserContext) -> UserRegisters = UserContext::registers;
     let _: fn(&mut UserContext, &UserRegisters) = UserContext::set_registers;

@@ -25,7 +25,7 @@ fn info_from_me(signal: Signal, code: i32, receiver: &Process) -> SigInfo {
         .pid()
         .namespace()
         .map_or(0, |namespace| sender.process().pid().number_in(namespace));
-    let details = Details::Sender { pid, uid: sender.user().uid() };
+    let details = Details::Sender { pid, uid: sender.uid() };
     SigInfo { signal, errno: 0, code, details }
 }
 
@@ -64,8 +64,11 @@ fn check_with(
 }
 
 fn kill_process(process: &Arc<Process>, signal: Option<Signal>) -> Result<()> {
-    let leader = process.leader().ok_or(Errno::ESRCH)?;
-    check_may_signal(&leader, signal)?;
+    // Nobody has to ask about oneself.
+    if !Arc::ptr_eq(process, Thread::of(&sched::current()).process()) {
+        let leader = process.leader().ok_or(Errno::ESRCH)?;
+        check_may_signal(&leader, signal)?;
+    }
     send_if_any(process, signal)
 }
 

@@ -17,7 +17,7 @@ use crate::itimer::IntervalTimers;
 use crate::list::Place;
 use crate::pid::Pid;
 use crate::rlimit::{Limit, Limits, Resource};
-use crate::signal::{GroupSignals, JobState, Sighand, Signal};
+use crate::signal::{Action, GroupSignals, JobState, Sighand, Signal};
 use crate::thread::{ExitState, Thread};
 use crate::usage::Usage;
 
@@ -160,6 +160,11 @@ impl Process {
     /// What it has chosen to do about signals.
     pub fn sighand(&self) -> Arc<Sighand> {
         self.sighand.lock_irq().clone()
+    }
+
+    /// What it has chosen to do about one signal.
+    pub(crate) fn action(&self, signal: Signal) -> Action {
+        self.sighand.lock_irq().get(signal)
     }
 
     pub(crate) fn set_sighand(&self, sighand: Arc<Sighand>) {

@@ -243,6 +243,11 @@ impl Thread {
         self.held.lock_irq().resources.user.clone()
     }
 
+    /// The number of the user whom it counts against.
+    pub(crate) fn uid(&self) -> u32 {
+        self.held.lock_irq().resources.user.uid()
+    }
+
     /// Its open files; none once it is exiting. Not in interrupts.
     pub fn files(&self) -> Option<Arc<FileTable>> {
         self.files.lock().clone()

@@ -244,12 +244,12 @@ pub(crate) fn selectors() {
     });
 }
 
-fn signal(number: u32) -> SignalFrame {
+fn signal<const NUMBER: u8>() -> SignalFrame<'static> {
     SignalFrame {
-        signal: number,
+        signal: NUMBER.into(),
         handler: address(HANDLER),
         restorer: address(RESTORER),
-        info: [number as u8; 128],
+        info: const { &[NUMBER; 128] },
         saved_mask: 0xabcd,
         stack_top: None,
         alternate_stack: (1, 2, 3),
@@ -262,7 +262,7 @@ pub(crate) fn signal_frames() {
         exchange(&mut context, 0x1234);
         context.set_result(0x5678);
         let (place, stack_pointer) = (context.instruction_pointer(), context.stack_pointer());
-        context.deliver_signal(&signal(10)).expect("there is a stack");
+        context.deliver_signal(&signal::<10>()).expect("there is a stack");
         assert_eq!(context.stack_pointer() % 16, 8, "as if the handler had been called");
         assert_eq!((next_call(&mut context), context.argument(0)), (1, 10));
         let mut info = [0; 128];
@@ -277,7 +277,7 @@ pub(crate) fn signal_frames() {
         assert_eq!(exchange(&mut context, 0), 0x1234, "XMM0 is as it was");
         // No stack, no frame, and nothing has changed.
         context.set_stack_pointer(NOWHERE);
-        assert_eq!(context.deliver_signal(&signal(10)), Err(Fault));
+        assert_eq!(context.deliver_signal(&signal::<10>()), Err(Fault));
         assert_eq!(context.instruction_pointer(), place);
     });
 }
@@ -290,7 +290,7 @@ pub(crate) fn hostile_signal_frames() {
         let mut accepted = 0;
         for _ in 0..100 {
             context.reset(address(SPIN), STACK_TOP - random(64) as usize);
-            context.deliver_signal(&signal(1)).expect("there is a stack");
+            context.deliver_signal(&signal::<1>()).expect("there is a stack");
             let frame = context.stack_pointer();
             // As if the handler had returned.
             context.set_stack_pointer(frame + 8);

@@ -5,7 +5,10 @@ use machine::SignalFrame;
 use machine::user::UserContext;
 use process::Thread;
 use process::ptrace::{self, TraceFlags};
-use process::signal::{self, Action, ActionFlags, Delivery, Handler, SigInfo, SigSet, Signal};
+use process::signal::{
+    self, Action, ActionFlags, AlternateStack, Delivery, Handler, SigInfo, SigSet, Signal,
+};
+use sched::TaskRef;
 
 use crate::rseq;
 
@@ -34,9 +37,8 @@ pub fn is_restart(error: Errno) -> bool {
 /// Deals with all signals that wait. `interrupted` is what the system call said that they may have
 /// interrupted; it has its result, or is about to be made again, when this is done. May sleep,
 /// while the process is stopped.
-pub fn deliver(context: &mut UserContext, mut interrupted: Option<Errno>) -> Next {
-    let me = sched::current_ref();
-    let thread = Thread::of(&me);
+pub fn deliver(me: &TaskRef, context: &mut UserContext, mut interrupted: Option<Errno>) -> Next {
+    let thread = Thread::of(me);
     loop {
         if let Some(error) = interrupted
             && thread.is_traced()
@@ -44,18 +46,18 @@ pub fn deliver(context: &mut UserContext, mut interrupted: Option<Errno>) -> Nex
             // A tracer sees the error, and may make it another result.
             context.set_result(error.as_return());
         }
-        let delivery = signal::next_delivery(context);
+        let delivery = signal::next_delivery(me, context);
         if interrupted.is_some() && thread.is_traced() {
             interrupted = left_interrupted(context);
         }
         match delivery {
             Delivery::Terminate { code } => return Next::End(code),
-            Delivery::Handler { action, info, saved_mask } => {
+            Delivery::Handler { action, info, saved_mask, alternate_stack } => {
                 if let Some(error) = interrupted.take() {
                     settle(context, error, &action);
                 }
-                rseq::before_handler(context);
-                enter_handler(context, &action, &info, saved_mask);
+                rseq::before_handler(thread, context);
+                enter_handler(me, context, &action, &info, saved_mask, &alternate_stack);
                 // With the handler in place it was looked again for what there is to take.
                 if !me.signal_pending() {
                     return Next::Go;
@@ -100,9 +102,16 @@ fn settle(context: &mut UserContext, error: Errno, action: &Action) {
 }
 
 /// Makes user mode go on in the handler.
-fn enter_handler(context: &mut UserContext, action: &Action, info: &SigInfo, saved_mask: SigSet) {
+#[inline]
+fn enter_handler(
+    me: &TaskRef,
+    context: &mut UserContext,
+    action: &Action,
+    info: &SigInfo,
+    saved_mask: SigSet,
+    stack: &AlternateStack,
+) {
     let Handler::User(handler) = action.handler else { return };
-    let stack = signal::alternate_stack();
     let stack_pointer = context.stack_pointer();
     let switches = action.flags.contains(ActionFlags::ONSTACK)
         && stack.size != 0
@@ -111,31 +120,27 @@ fn enter_handler(context: &mut UserContext, action: &Action, info: &SigInfo, sav
         signal: info.signal.number(),
         handler,
         restorer: action.restorer,
-        info: info.to_bytes(),
+        info: &info.to_bytes(),
         saved_mask: saved_mask.bits(),
         stack_top: switches.then(|| stack.top()),
         alternate_stack: (stack.address, stack.user_flags(stack_pointer), stack.size),
     };
     // Without a restorer there is no way back; C libraries always give one.
     // The handler runs without single steps until its entry has been told of.
-    let steps = is_stepping();
+    let steps = Thread::of(me).trace_flags().contains(TraceFlags::STEP);
     if steps {
         context.set_single_step(false);
     }
     let delivered =
         action.flags.contains(ActionFlags::RESTORER) && context.deliver_signal(&frame).is_ok();
     if delivered {
-        signal::handler_entered(info.signal, action);
+        signal::handler_entered(me, info.signal, action);
         if steps {
             ptrace::handler_stop(context);
         }
     } else {
         no_room_for_frame(info.signal);
     }
-}
-
-fn is_stepping() -> bool {
-    Thread::of(&sched::current()).trace_flags().contains(TraceFlags::STEP)
 }
 
 /// The frame could not be written: SIGSEGV, which must not go the same way.

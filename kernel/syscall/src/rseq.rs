@@ -98,10 +98,9 @@ pub(crate) fn bring_up_to_date(context: &mut UserContext) {
 }
 
 /// Before a signal's handler is entered: the frame is to say that the sequence starts over.
-pub(crate) fn before_handler(context: &mut UserContext) {
-    let me = sched::current_ref();
-    let own = Thread::of(&me).rseq();
-    if let Some((area, signature)) = own.registration()
+#[inline]
+pub(crate) fn before_handler(thread: &Thread, context: &mut UserContext) {
+    if let Some((area, signature)) = thread.rseq().registration()
         && leave_sequence(context, area, signature).is_err()
     {
         refuse();

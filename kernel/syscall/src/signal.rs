@@ -144,12 +144,11 @@ pub(crate) fn sigreturn(call: &mut Call<'_>) -> Result<usize> {
         signal::force_signal(SigInfo::kernel(Signal::SIGSEGV));
         return Ok(0);
     };
-    signal::set_mask(SigSet::from_bits(restored.mask));
     let (address, flags, size) = restored.alternate_stack;
     // The frame is user memory: what it says about the stack may be wrong, and is passed over then.
-    if let Ok(stack) = AlternateStack::from_user(address, flags, size) {
-        let _ = signal::set_alternate_stack(stack, call.context.stack_pointer());
-    }
+    let stack = AlternateStack::from_user(address, flags, size).ok();
+    let mask = SigSet::from_bits(restored.mask);
+    signal::handler_left(mask, stack, call.context.stack_pointer());
     Ok(call.context.result() as usize)
 }
 

@@ -38,12 +38,13 @@ fn finish(
     restart: &mut Option<Restart>,
     mut end: Option<u32>,
 ) -> Option<u32> {
+    let me = sched::current_ref();
     loop {
         if end.is_some() {
             return end;
         }
         let interrupted = delivery::left_interrupted(context)?;
-        match delivery::deliver(context, Some(interrupted)) {
+        match delivery::deliver(&me, context, Some(interrupted)) {
             Next::Go => return None,
             Next::End(code) => return Some(code),
             Next::Resume => end = stop_and_resume(context, restart),

@@ -58,7 +58,7 @@ fn run_until_end(context: &mut UserContext) -> u32 {
             }
             if me.signal_pending() {
                 machine::irq::enable();
-                if let Next::End(code) = delivery::deliver(context, None) {
+                if let Next::End(code) = delivery::deliver(&me, context, None) {
                     return code;
                 }
                 continue;
@@ -119,12 +119,13 @@ fn failed(
     restart: &mut Option<Restart>,
     mut error: Errno,
 ) -> Option<u32> {
+    if !delivery::is_restart(error) {
+        context.set_result(error.as_return());
+        return None;
+    }
+    let me = sched::current_ref();
     loop {
-        if !delivery::is_restart(error) {
-            context.set_result(error.as_return());
-            return None;
-        }
-        match delivery::deliver(context, Some(error)) {
+        match delivery::deliver(&me, context, Some(error)) {
             Next::Go => return None,
             Next::End(code) => return Some(code),
             Next::Resume if ptrace::reports_calls(Thread::of(&sched::current())) => {
@@ -135,7 +136,11 @@ fn failed(
                     context.set_result(value as isize);
                     return None;
                 }
-                Err(again) => error = again,
+                Err(again) if delivery::is_restart(again) => error = again,
+                Err(last) => {
+                    context.set_result(last.as_return());
+                    return None;
+                }
             },
         }
     }

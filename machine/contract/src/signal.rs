@@ -2,7 +2,7 @@
 
 /// All that the machine needs to put a signal handler's frame on a user stack.
 #[derive(Clone, Copy, Debug)]
-pub struct SignalFrame {
+pub struct SignalFrame<'a> {
     /// The signal's number, the handler's first argument.
     pub signal: u32,
     /// The address of the handler.
@@ -10,7 +10,7 @@ pub struct SignalFrame {
     /// The address that the handler returns to (`sa_restorer`).
     pub restorer: usize,
     /// `siginfo_t` as user mode sees it.
-    pub info: [u8; 128],
+    pub info: &'a [u8; 128],
     /// The signal mask to restore when the handler returns.
     pub saved_mask: u64,
     /// Put the frame below this address rather than below the stack pointer (the alternate stack).

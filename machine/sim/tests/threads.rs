@@ -267,7 +267,7 @@ fn programs_trap_and_go_on() {
             signal: 10,
             handler: sim::program(&HANDLER),
             restorer: 0,
-            info: [3; 128],
+            info: &[3; 128],
             saved_mask: 0xf0,
             stack_top: None,
             alternate_stack: (1, 2, 3),

@@ -8,9 +8,10 @@ use sched::{TaskFlags, TaskRef};
 use sync::{Once, SpinIrqGuard};
 
 use super::action::{Action, ActionFlags, Handler, Sighand};
-use super::group::{self, GroupSignals};
+use super::group::{self, GroupSignals, ThreadSignals};
 use super::info::{Details, SigInfo};
 use super::number::{DefaultAction, SigSet, Signal};
+use super::stack::AlternateStack;
 use super::stop;
 use crate::ptrace;
 use crate::thread::Thread;
@@ -29,6 +30,8 @@ pub enum Delivery {
         info: SigInfo,
         /// The mask to go back to when it returns.
         saved_mask: SigSet,
+        /// The thread's alternate stack, if it has one.
+        alternate_stack: AlternateStack,
     },
     /// The process ends: return from the task's start function with this exit code.
     Terminate {
@@ -41,9 +44,8 @@ pub enum Delivery {
 /// ones, stops, the end. Sleeps while the process is stopped. For user tasks, on the way to user
 /// mode with [`signal_pending`](sched::Task::signal_pending); called again until it gives
 /// [`Delivery::None`]. A tracer may change `context` meanwhile.
-pub fn next_delivery(context: &mut UserContext) -> Delivery {
-    let me = sched::current_ref();
-    let thread = Thread::of(&me);
+pub fn next_delivery(me: &TaskRef, context: &mut UserContext) -> Delivery {
+    let thread = Thread::of(me);
     let process = thread.process();
     loop {
         let mut group = process.signals().lock_irq();
@@ -55,33 +57,41 @@ pub fn next_delivery(context: &mut UserContext) -> Delivery {
         if let Some(code) = group.exit {
             return Delivery::Terminate { code };
         }
-        if group.gives_way(&me) {
+        if group.gives_way(me) {
             return Delivery::Terminate { code: 0 };
         }
-        if must_trap(&me) {
+        if must_trap(thread) {
             drop(group);
-            ptrace::trap(&me, context);
+            ptrace::trap(me, context);
             continue;
         }
-        if thread.signals.lock_irq().must_stop {
-            stop::take_part(&me, group);
+        let mut signals = thread.signals.lock_irq();
+        if signals.must_stop {
+            drop(signals);
+            stop::take_part(me, group);
             continue;
         }
-        let Some((info, saved_mask)) = take(&me, &mut group, None) else {
-            group::recalculate(&me, &group);
+        let wanted = SigSet::ALL.minus(signals.blocked);
+        let Some(info) = take(&mut signals, &mut group, wanted) else {
+            group::recalculate_locked(me, &group, &signals);
             return Delivery::None;
         };
+        let before = Before {
+            mask: signals.saved_mask.unwrap_or(signals.blocked),
+            alternate_stack: signals.alternate_stack,
+        };
+        drop(signals);
         if !thread.is_traced() || info.signal == Signal::SIGKILL {
-            if let Some(delivery) = act(&me, group, info, saved_mask, Continued::No) {
+            if let Some(delivery) = act(me, group, &info, before, Continued::No) {
                 return delivery;
             }
             continue;
         }
         drop(group);
-        if let Some((info, continued)) = ptrace::signal_stop(&me, context, info) {
+        if let Some((info, continued)) = ptrace::signal_stop(me, context, info) {
             let group = process.signals().lock_irq();
             let continued = if continued { Continued::Yes } else { Continued::No };
-            if let Some(delivery) = act(&me, group, info, saved_mask, continued) {
+            if let Some(delivery) = act(me, group, &info, before, continued) {
                 return delivery;
             }
         }
@@ -90,8 +100,7 @@ pub fn next_delivery(context: &mut UserContext) -> Delivery {
 
 /// Whether the running thread has to stop for its tracer. With a tracer, that is also how it takes
 /// part in a stop of its process. The process's signals are locked.
-fn must_trap(me: &TaskRef) -> bool {
-    let thread = Thread::of(me);
+fn must_trap(thread: &Thread) -> bool {
     if !thread.is_traced() {
         return false;
     }
@@ -107,22 +116,23 @@ enum Continued {
     Yes,
 }
 
+/// What a thread goes back to when a handler returns.
+#[derive(Clone, Copy)]
+struct Before {
+    mask: SigSet,
+    alternate_stack: AlternateStack,
+}
+
 /// Takes a signal out of the queues: the thread's own first. `wanted`: only these, blocked or not.
-fn take(
-    me: &TaskRef,
-    group: &mut GroupSignals,
-    wanted: Option<SigSet>,
-) -> Option<(SigInfo, SigSet)> {
-    let mut signals = Thread::of(me).signals.lock_irq();
-    let wanted = wanted.unwrap_or(SigSet::ALL.minus(signals.blocked));
-    let saved_mask = signals.saved_mask.unwrap_or(signals.blocked);
+#[inline]
+fn take(signals: &mut ThreadSignals, group: &mut GroupSignals, wanted: SigSet) -> Option<SigInfo> {
     let info = signals.pending.take(wanted).or_else(|| group.pending.take(wanted))?;
     if let Details::Timer { id, overrun, .. } = info.details
         && let Some(hook) = TIMER_HOOK.get()
     {
         hook(id, overrun);
     }
-    Some((info, saved_mask))
+    Some(info)
 }
 
 /// Who wants to know of the signals of timers that are taken.
@@ -139,21 +149,22 @@ pub fn set_timer_signal_hook(hook: fn(u32, i32)) {
 fn act(
     me: &TaskRef,
     mut group: SpinIrqGuard<'_, GroupSignals>,
-    info: SigInfo,
-    saved_mask: SigSet,
+    info: &SigInfo,
+    before: Before,
     continued: Continued,
 ) -> Option<Delivery> {
     let signal = info.signal;
     let process = Thread::of(me).process();
-    let sighand = process.sighand();
-    let action = sighand.get(signal);
+    let action = process.action(signal);
     match action.handler {
         Handler::Ignore => None,
         Handler::User(_) => {
             if action.flags.contains(ActionFlags::RESETHAND) {
-                sighand.set(signal, Action { handler: Handler::Default, ..action });
+                let once = Action { handler: Handler::Default, ..action };
+                process.sighand().set(signal, once);
             }
-            Some(Delivery::Handler { action, info, saved_mask })
+            let Before { mask, alternate_stack } = before;
+            Some(Delivery::Handler { action, info: *info, saved_mask: mask, alternate_stack })
         }
         Handler::Default => {
             let protected = group.is_protected(process) && !SigSet::UNMASKABLE.contains(signal);
@@ -198,20 +209,17 @@ fn end(me: &TaskRef, mut group: SpinIrqGuard<'_, GroupSignals>, signal: Signal) 
 }
 
 /// The handler's frame is in place: from here on what its action says is blocked.
-pub fn handler_entered(signal: Signal, action: &Action) {
-    let me = sched::current_ref();
-    let thread = Thread::of(&me);
+pub fn handler_entered(me: &TaskRef, signal: Signal, action: &Action) {
+    let thread = Thread::of(me);
     let group = thread.process().signals().lock_irq();
-    {
-        let mut signals = thread.signals.lock_irq();
-        let mut blocked = signals.blocked.union(action.mask);
-        if !action.flags.contains(ActionFlags::NODEFER) {
-            blocked = blocked.with(signal);
-        }
-        signals.blocked = blocked.minus(SigSet::UNMASKABLE);
-        signals.saved_mask = None;
+    let mut signals = thread.signals.lock_irq();
+    let mut blocked = signals.blocked.union(action.mask);
+    if !action.flags.contains(ActionFlags::NODEFER) {
+        blocked = blocked.with(signal);
     }
-    group::recalculate(&me, &group);
+    signals.blocked = blocked.minus(SigSet::UNMASKABLE);
+    signals.saved_mask = None;
+    group::recalculate_locked(me, &group, &signals);
 }
 
 /// Ends the running process with all its threads. Returns the exit code with which the caller is to
@@ -236,9 +244,11 @@ pub fn dequeue_signal() -> Option<SigInfo> {
 pub fn dequeue(wanted: Option<SigSet>) -> Option<SigInfo> {
     let me = sched::current_ref();
     let mut group = Thread::of(&me).process().signals().lock_irq();
-    let taken = take(&me, &mut group, wanted);
-    group::recalculate(&me, &group);
-    taken.map(|(info, _)| info)
+    let mut signals = Thread::of(&me).signals.lock_irq();
+    let wanted = wanted.unwrap_or(SigSet::ALL.minus(signals.blocked));
+    let taken = take(&mut signals, &mut group, wanted);
+    group::recalculate_locked(&me, &group, &signals);
+    taken
 }
 
 /// `sigaction`: chooses what the running process does about a signal, and returns what it did

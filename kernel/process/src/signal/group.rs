@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use sched::{SIGNAL_FATAL, SIGNAL_PENDING, TaskFlags, TaskRef, state};
+use sched::{SIGNAL_FATAL, SIGNAL_PENDING, Task, TaskFlags, TaskRef, state};
 
 use super::number::{SigSet, Signal};
 use super::pending::Pending;
@@ -195,8 +195,13 @@ impl ThreadSignals {
 }
 
 /// Looks again whether the running thread has a signal to take. Its process's signals are locked.
-pub(crate) fn recalculate(task: &TaskRef, group: &GroupSignals) {
+pub(crate) fn recalculate(task: &Task, group: &GroupSignals) {
     let signals = Thread::of(task).signals.lock_irq();
+    recalculate_locked(task, group, &signals);
+}
+
+/// The same, of a thread whose own signals are locked, too.
+pub(crate) fn recalculate_locked(task: &Task, group: &GroupSignals, signals: &ThreadSignals) {
     let waiting = signals.pending.set().union(group.pending.set());
     let relevant = !waiting.minus(signals.blocked).is_empty()
         || signals.must_stop

@@ -1,10 +1,11 @@
 //! Blocking signals, and waiting for them.
 
 use errno::{Errno, Result};
-use sched::{Sleep, WaitError, WaitQueue};
+use sched::{Sleep, Task, WaitError, WaitQueue};
+use sync::SpinIrqGuard;
 
 use super::deliver::dequeue;
-use super::group;
+use super::group::{self, GroupSignals, ThreadSignals};
 use super::info::SigInfo;
 use super::number::SigSet;
 use super::stack::AlternateStack;
@@ -49,22 +50,51 @@ pub fn blocked() -> SigSet {
 /// Changes what the running thread blocks and returns what it did before. SIGKILL and SIGSTOP
 /// cannot be blocked.
 pub fn change_mask(how: How, set: SigSet) -> SigSet {
-    let me = sched::current_ref();
+    let me = sched::current();
     let thread = Thread::of(&me);
     let group = thread.process().signals().lock_irq();
-    let old = {
-        let mut signals = thread.signals.lock_irq();
-        let new = how.apply(signals.blocked, set).minus(SigSet::UNMASKABLE);
-        core::mem::replace(&mut signals.blocked, new)
-    };
-    // Signals that are newly blocked may have been sent to this thread for the process: others take
-    // them.
-    super::pass_on::now_blocked(&group, thread, old);
-    group::recalculate(&me, &group);
+    let signals = thread.signals.lock_irq();
+    let new = how.apply(signals.blocked, set);
+    block(&me, thread, &group, signals, new)
+}
+
+/// Blocks exactly `set`, and returns what was blocked before.
+fn block<'a>(
+    me: &Task,
+    thread: &'a Thread,
+    group: &GroupSignals,
+    mut signals: SpinIrqGuard<'a, ThreadSignals>,
+    set: SigSet,
+) -> SigSet {
+    let new = set.minus(SigSet::UNMASKABLE);
+    let old = core::mem::replace(&mut signals.blocked, new);
+    let newly = new.minus(old);
+    if !newly.is_empty() {
+        // They may have been sent to this thread for the process: others take them, whose signals are looked at.
+        drop(signals);
+        super::pass_on::pass_on(group, newly);
+        signals = thread.signals.lock_irq();
+    }
+    group::recalculate_locked(me, group, &signals);
     old
 }
 
-/// Sets what the running thread blocks: what a handler's return brings back.
+/// What a handler's return brings back: the mask, and the alternate stack, which stays as it is if none is given or if the thread, with this stack
+/// pointer, is on it.
+pub fn handler_left(set: SigSet, stack: Option<AlternateStack>, stack_pointer: usize) {
+    let me = sched::current();
+    let thread = Thread::of(&me);
+    let group = thread.process().signals().lock_irq();
+    let mut signals = thread.signals.lock_irq();
+    if let Some(stack) = stack
+        && !signals.alternate_stack.is_in_use(stack_pointer)
+    {
+        signals.alternate_stack = stack;
+    }
+    block(&me, thread, &group, signals, set);
+}
+
+/// Sets what the running thread blocks.
 pub fn set_mask(set: SigSet) {
     change_mask(How::Set, set);
 }
@@ -160,7 +190,7 @@ pub fn alternate_stack() -> AlternateStack {
 pub fn set_alternate_stack(stack: AlternateStack, stack_pointer: usize) -> Result<()> {
     let me = sched::current();
     let mut signals = Thread::of(&me).signals.lock_irq();
-    if signals.alternate_stack.size != 0 && signals.alternate_stack.contains(stack_pointer) {
+    if signals.alternate_stack.is_in_use(stack_pointer) {
         return Err(Errno::EPERM);
     }
     signals.alternate_stack = stack;

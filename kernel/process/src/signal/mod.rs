@@ -39,8 +39,9 @@ pub use deliver::{
 pub use info::{Details, SigInfo};
 pub use kernel::{allow_signal, disallow_signal, ignore_signals};
 pub use mask::{
-    How, all_pending, alternate_stack, blocked, change_mask, pending, restore_saved_mask,
-    set_alternate_stack, set_mask, set_temporary_mask, sigtimedwait, wait_for_signal,
+    How, all_pending, alternate_stack, blocked, change_mask, handler_left, pending,
+    restore_saved_mask, set_alternate_stack, set_mask, set_temporary_mask, sigtimedwait,
+    wait_for_signal,
 };
 pub use number::{DefaultAction, SIGNAL_MAX, SIGRTMIN, SigSet, Signal};
 pub use send::{force_signal, send_kernel_signal, send_to_current, signal_process, signal_thread};

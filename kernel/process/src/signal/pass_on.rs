@@ -27,14 +27,8 @@ pub(crate) fn stop_taking(me: &TaskRef, thread: &Thread) {
     }
 }
 
-/// The running thread blocks more than before: what it might have been woken for, others take.
-pub(super) fn now_blocked(group: &GroupSignals, thread: &Thread, before: SigSet) {
-    let blocked = thread.signals.lock_irq().blocked;
-    pass_on(group, blocked.minus(before));
-}
-
-/// Wakes a thread for each shared signal of the set that waits.
-fn pass_on(group: &GroupSignals, signals: SigSet) {
+/// Wakes a thread for each shared signal of the set that waits: the running one takes them no longer. No thread's signals are locked.
+pub(super) fn pass_on(group: &GroupSignals, signals: SigSet) {
     let mut left = group.pending.set().and(signals);
     while let Some(signal) = left.first() {
         left = left.minus(SigSet::of(signal));

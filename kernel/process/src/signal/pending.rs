@@ -92,7 +92,8 @@ impl Pending {
                 Some(place) => queue.remove(place),
                 None => None,
             };
-            more = queue.iter().any(of_signal);
+            // An ordinary one waits once.
+            more = signal.is_real_time() && queue.iter().any(of_signal);
         }
         if !more {
             self.set = self.set.minus(SigSet::of(signal));

@@ -14,19 +14,43 @@ use super::group::{self, ChildNews, GroupSignals, JobState};
 use super::info::{SI_USER, SigInfo};
 use super::number::{DefaultAction, SigSet, Signal};
 use super::pending::Pending;
-use crate::process::Process;
+use crate::process::{Process, Threads};
 use crate::rlimit::Resource;
 use crate::thread::Thread;
 
-/// How hard a signal hits the first process of a namespace.
+/// Where a signal comes from, which says how hard it hits the first process of a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Force {
-    /// Only if it has a handler.
-    No,
-    /// SIGKILL and SIGSTOP do: from outside its namespace.
-    FromOutside,
-    /// Anything does: its own fault.
+enum Origin {
+    /// The running task. From inside the namespace it does nothing that there is no handler for; from outside SIGKILL and SIGSTOP do.
+    Sender,
+    /// The kernel: as from outside.
+    Kernel,
+    /// Its own fault: anything does.
     Fault,
+}
+
+impl Origin {
+    fn of(info: &SigInfo) -> Self {
+        if info.is_from_user() { Self::Sender } else { Self::Kernel }
+    }
+
+    /// Whether the signal does what it does to others although the process is protected.
+    fn hits_protected(self, process: &Process, signal: Signal) -> bool {
+        match self {
+            Self::Fault => true,
+            Self::Sender if is_seen_by(process) => false,
+            Self::Sender | Self::Kernel => SigSet::UNMASKABLE.contains(signal),
+        }
+    }
+}
+
+/// Whether the running task is in the process's namespace, or in one below.
+fn is_seen_by(process: &Process) -> bool {
+    let sender = sched::current();
+    match (Thread::try_of(&sender), process.pid().namespace()) {
+        (Some(sender), Some(namespace)) => sender.number_in(namespace) != 0,
+        _ => true,
+    }
 }
 
 /// The signal went to a process or to one of its threads.
@@ -36,13 +60,36 @@ enum Target<'a> {
     Thread(&'a TaskRef),
 }
 
+impl<'a> Target<'a> {
+    /// The thread that is looked at first: for a process its leader. None: the process has been waited for.
+    fn main(self, threads: &'a Threads) -> Option<&'a TaskRef> {
+        match self {
+            Self::Thread(task) => Some(task),
+            Self::Process => threads.first(),
+        }
+    }
+}
+
+/// What becomes of a signal that is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It would do nothing, so that it need not even wait.
+    Ignored,
+    /// It waits for whoever decides: for a kernel thread, a tracer, or until it is unblocked.
+    Waits,
+    /// There is a handler.
+    Handled,
+    /// It does what it does by default.
+    Default,
+}
+
 /// Sends a signal to a process: any of its threads may take it. Any context.
 ///
 /// # Errors
 /// ESRCH: the process has been waited for. EAGAIN: a real-time signal of a user with too many
 /// queued.
 pub fn signal_process(process: &Arc<Process>, info: SigInfo) -> Result<()> {
-    send(process, Target::Process, info, force_of(process, &info))
+    send(process, Target::Process, info, Origin::of(&info))
 }
 
 /// Sends a signal to one thread. Any context.
@@ -52,7 +99,7 @@ pub fn signal_process(process: &Arc<Process>, info: SigInfo) -> Result<()> {
 pub fn signal_thread(task: &TaskRef, info: SigInfo) -> Result<()> {
     let Some(thread) = Thread::try_of(task) else { return Err(Errno::ESRCH) };
     let process = thread.process();
-    send(process, Target::Thread(task), info, force_of(process, &info))
+    send(process, Target::Thread(task), info, Origin::of(&info))
 }
 
 /// Sends a signal from the kernel to one thread. Any context.
@@ -93,42 +140,27 @@ pub fn force_signal(info: SigInfo) {
     }
     // The thread is running, so it has not been released; and a fault's signal is not a real-time
     // one.
-    let _ = send(process, Target::Thread(&me), info, Force::Fault);
+    let _ = send(process, Target::Thread(&me), info, Origin::Fault);
 }
 
-fn force_of(process: &Process, info: &SigInfo) -> Force {
-    if !info.is_from_user() {
-        return Force::FromOutside;
-    }
-    let sender = sched::current();
-    let from_inside = match (Thread::try_of(&sender), process.pid().namespace()) {
-        (Some(sender), Some(namespace)) => sender.number_in(namespace) != 0,
-        _ => true,
-    };
-    if from_inside { Force::No } else { Force::FromOutside }
-}
-
-fn send(process: &Arc<Process>, target: Target<'_>, info: SigInfo, force: Force) -> Result<()> {
+fn send(process: &Arc<Process>, target: Target<'_>, info: SigInfo, origin: Origin) -> Result<()> {
     let signal = info.signal;
     let mut signals = process.signals().lock_irq();
-    let main = match target {
-        Target::Thread(task) => Some(task),
-        Target::Process => signals.threads.first(),
-    };
-    let main = main.cloned().ok_or(Errno::ESRCH)?;
+    if target.main(&signals.threads).is_none() {
+        return Err(Errno::ESRCH);
+    }
     if signals.exit.is_some() {
         // It is on its way out already.
         return Ok(());
     }
     job_control(&mut signals, signal);
-    if is_ignored(process, &signals, &main, signal, force) {
-        return Ok(());
-    }
-    if !queue(process, &mut signals, target, &main, info)? {
+    let Some(main) = target.main(&signals.threads) else { return Err(Errno::ESRCH) };
+    let fate = fate(process, &signals, main, signal, origin);
+    if fate == Fate::Ignored || !queue(process, &mut signals, target, info)? {
         return Ok(());
     }
     process.wake_signalled();
-    complete(process, &mut signals, target, &main, signal);
+    complete(process, &mut signals, target, signal, fate);
     Ok(())
 }
 
@@ -176,39 +208,38 @@ fn discard_everywhere(group: &mut GroupSignals, signals: SigSet) {
     }
 }
 
-/// Whether the signal would do nothing, so that it need not even wait.
-fn is_ignored(
+fn fate(
     process: &Process,
     group: &GroupSignals,
     task: &TaskRef,
     signal: Signal,
-    force: Force,
-) -> bool {
+    origin: Origin,
+) -> Fate {
     let thread = Thread::of(task);
     if task.is_kthread() {
-        return !thread.allowed_signals().contains(signal);
+        let is_allowed = thread.allowed_signals().contains(signal);
+        return if is_allowed { Fate::Waits } else { Fate::Ignored };
     }
     {
         let signals = thread.signals.lock_irq();
         if signals.blocked.union(signals.waited_for).contains(signal) {
             // By the time it is unblocked there may be a handler.
-            return false;
+            return Fate::Waits;
         }
     }
     if thread.is_traced() && signal != Signal::SIGKILL {
         // The tracer decides.
-        return false;
+        return Fate::Waits;
     }
-    let action = process.sighand().get(signal);
-    let forced = match force {
-        Force::No => false,
-        Force::FromOutside => SigSet::UNMASKABLE.contains(signal),
-        Force::Fault => true,
-    };
-    if action.handler == Handler::Default && group.is_protected(process) && !forced {
-        return true;
+    let action = process.action(signal);
+    let is_default = action.handler == Handler::Default;
+    let spares =
+        is_default && group.is_protected(process) && !origin.hits_protected(process, signal);
+    match () {
+        () if spares || action.ignores(signal) => Fate::Ignored,
+        () if is_default => Fate::Default,
+        () => Fate::Handled,
     }
-    action.ignores(signal)
 }
 
 /// Notes the signal. False: an ordinary one that is pending already.
@@ -216,18 +247,21 @@ fn queue(
     process: &Process,
     group: &mut GroupSignals,
     target: Target<'_>,
-    main: &TaskRef,
     info: SigInfo,
 ) -> Result<bool> {
     match target {
-        Target::Process => note(process, &mut group.pending, main, info),
+        Target::Process => {
+            let main = group.threads.first().ok_or(Errno::ESRCH)?;
+            note(process, &mut group.pending, Thread::of(main), info)
+        }
         Target::Thread(task) => {
-            note(process, &mut Thread::of(task).signals.lock_irq().pending, main, info)
+            let thread = Thread::of(task);
+            note(process, &mut thread.signals.lock_irq().pending, thread, info)
         }
     }
 }
 
-fn note(process: &Process, pending: &mut Pending, main: &TaskRef, info: SigInfo) -> Result<bool> {
+fn note(process: &Process, pending: &mut Pending, main: &Thread, info: SigInfo) -> Result<bool> {
     let signal = info.signal;
     if pending.merge_timer(&info) || !signal.is_real_time() && pending.has(signal) {
         return Ok(false);
@@ -243,7 +277,7 @@ fn note(process: &Process, pending: &mut Pending, main: &TaskRef, info: SigInfo)
     } else {
         process.limit(Resource::SignalsPending).soft
     };
-    let user = Thread::of(main).user();
+    let user = main.user();
     if user.may_queue_signal(limit) && pending.push(info, user) {
         return Ok(true);
     }
@@ -261,29 +295,31 @@ fn complete(
     process: &Process,
     group: &mut GroupSignals,
     target: Target<'_>,
-    main: &TaskRef,
     signal: Signal,
+    fate: Fate,
 ) {
-    let taker = if wants(main, signal) {
-        Some(main.clone())
-    } else {
-        match target {
-            Target::Thread(_) => None,
-            Target::Process => group.threads.iter().find(|task| wants(task, signal)).cloned(),
-        }
-    };
+    let main = target.main(&group.threads).filter(|main| wants(main, signal));
+    let taker = main.or_else(|| match target {
+        Target::Thread(_) => None,
+        Target::Process => group.threads.iter().find(|task| wants(task, signal)),
+    });
     // Nobody takes it now; it waits until somebody unblocks it.
     let Some(taker) = taker else { return };
-    let decides_itself = Thread::of(&taker).is_traced() && signal != Signal::SIGKILL;
-    let ends_all = !taker.is_kthread()
-        && !decides_itself
-        && signal.default_action() == DefaultAction::Terminate
-        && process.sighand().get(signal).handler == Handler::Default
-        && !Thread::of(&taker).signals.lock_irq().waited_for.contains(signal);
+    let is_default = || match fate {
+        Fate::Default => true,
+        Fate::Handled | Fate::Ignored => false,
+        Fate::Waits => process.action(signal).handler == Handler::Default,
+    };
+    let decides_itself = || Thread::of(taker).is_traced() && signal != Signal::SIGKILL;
+    let ends_all = signal.default_action() == DefaultAction::Terminate
+        && !taker.is_kthread()
+        && !decides_itself()
+        && is_default()
+        && !Thread::of(taker).signals.lock_irq().waited_for.contains(signal);
     if ends_all {
         group.start_exit(signal.number(), None);
     } else {
-        group::wake(&taker, signal == Signal::SIGKILL);
+        group::wake(taker, signal == Signal::SIGKILL);
     }
 }
 

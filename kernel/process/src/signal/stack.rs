@@ -48,6 +48,11 @@ impl AlternateStack {
             && stack_pointer - self.address <= self.size
     }
 
+    /// Whether there is one, and a stack pointer is on it.
+    pub fn is_in_use(&self, stack_pointer: usize) -> bool {
+        self.size != 0 && self.contains(stack_pointer)
+    }
+
     /// The flags that user space sees.
     pub fn user_flags(&self, stack_pointer: usize) -> u32 {
         let state = if self.size == 0 {

@@ -292,7 +292,7 @@ impl UserContext {
     ///
     /// # Errors
     /// [`Fault`] if the stack cannot be written.
-    pub fn deliver_signal(&mut self, signal: &SignalFrame) -> Result<(), Fault> {
+    pub fn deliver_signal(&mut self, signal: &SignalFrame<'_>) -> Result<(), Fault> {
         let r = &self.registers;
         let a = &r.arguments;
         let (stack, flags, size) = signal.alternate_stack;
@@ -318,7 +318,7 @@ impl UserContext {
         let top = signal.stack_top.unwrap_or(r.stack);
         let frame = top.checked_sub(bytes).ok_or(Fault)? & !0xf;
         copy_to(frame, words.map(usize::to_ne_bytes).as_flattened())?;
-        copy_to(frame + words.len() * WORD, &signal.info)?;
+        copy_to(frame + words.len() * WORD, signal.info)?;
         self.registers.stack = frame;
         self.registers.instruction = signal.handler;
         let info = frame + words.len() * WORD;

@@ -86,6 +86,57 @@ unsafe extern "C" fn clear_bytes(to: usize, length: usize) -> u64 {
     )
 }
 
+/// Makes an access by which user memory and the registers of floating point and vectors are exchanged; 0 if all went well.
+macro_rules! exchanges {
+    ($($(#[$doc:meta])* $name:ident: $instruction:literal;)*) => {$(
+        $(#[$doc])*
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(at: usize) -> u64 {
+            naked_asm!(
+                "mov eax, -1",
+                "mov edx, -1",
+                smap_site!("stac"),
+                concat!("2: ", $instruction),
+                "xor eax, eax",
+                smap_site!("clac"),
+                "ret",
+                "3: mov eax, 1",
+                smap_site!("clac"),
+                "ret",
+                may_fault!("2b", "3b"),
+            )
+        }
+    )*};
+}
+
+exchanges! {
+    /// Registers to user memory.
+    store_state: "xsave64 [rdi]";
+    /// User memory to registers.
+    load_state: "xrstor64 [rdi]";
+}
+
+/// Writes the registers of floating point and vectors, `size` bytes in the format of XSAVE, to user memory, all but the part that is the
+/// software's and the reserved words of the header. Interrupts off: a page that is missing is a fault. On a fault a part may have been written.
+///
+/// # Safety
+/// The processor has XSAVE, the registers are the running program's, and `size` is that of what is turned on.
+pub(super) unsafe fn save_state_to(address: usize, size: usize) -> Result<(), Fault> {
+    check(address, size)?;
+    // SAFETY: the caller's promise; only user addresses are written, and any of them may be tried.
+    done(unsafe { store_state(address) })
+}
+
+/// Reads the same back. Interrupts off. It is a fault, too, if the processor refuses it; then the registers' contents are unspecified.
+///
+/// # Safety
+/// As for [`save_state_to`].
+pub(super) unsafe fn load_state_from(address: usize, size: usize) -> Result<(), Fault> {
+    check(address, size)?;
+    // SAFETY: the caller's promise; what is loaded is no concern of the kernel's.
+    done(unsafe { load_state(address) })
+}
+
 /// What a single access returns: the value, and 0 if all went well.
 #[repr(C)]
 struct Loaded {
@@ -164,6 +215,16 @@ pub fn copy_from(address: usize, buffer: &mut [u8]) -> Result<(), Fault> {
     check(address, buffer.len())?;
     // SAFETY: the buffer is as long as said; the user's side may be anything.
     done(unsafe { copy_bytes(buffer.as_mut_ptr(), address as *const u8, buffer.len()) })
+}
+
+/// Copies from user memory to where nothing need have been yet. Without a fault all of it has been written.
+///
+/// # Safety
+/// `to` is good for `length` bytes to be written.
+pub(super) unsafe fn copy_from_to(address: usize, to: *mut u8, length: usize) -> Result<(), Fault> {
+    check(address, length)?;
+    // SAFETY: the caller's promise; the user's side may be anything.
+    done(unsafe { copy_bytes(to, address as *const u8, length) })
 }
 
 /// Copies to user memory. On a fault a part may have been written.

@@ -1,11 +1,13 @@
 //! Signal frames on the user stack, in Linux's layout for x86-64, so that libraries, unwinders and
 //! debuggers find what they know.
 
+use super::copy::copy_from_to;
 use super::state::{HEADER_SIZE, LEGACY_SIZE, MXCSR, sizes};
 use super::{UserContext, copy_from, copy_to};
 use crate::descriptor::{USER_CODE, USER_DATA};
 use crate::registers::{RFLAGS_AC, RFLAGS_DF, RFLAGS_RF, RFLAGS_TF};
 use contract::{Fault, RestoredSignal, SignalFrame};
+use core::mem::MaybeUninit;
 
 /// What the program may have below its stack pointer without saying so.
 const RED_ZONE: usize = 128;
@@ -24,10 +26,16 @@ const MAGIC_LAST_SIZE: usize = 4;
 /// The flags that a program may change: arithmetic, direction, single step, alignment, resume.
 pub(super) const USER_FLAGS: u64 = 0xcd5 | RFLAGS_DF | RFLAGS_TF | RFLAGS_AC | RFLAGS_RF;
 
-/// `struct rt_sigframe`, in 64-bit words but for what is marked.
+/// `struct rt_sigframe`.
 #[repr(C)]
-#[derive(Clone, Copy)]
 struct Frame {
+    restored: Restored,
+    info: [u8; 128],
+}
+
+/// The part of it that a handler's return looks at: the return address and `ucontext_t`, in 64-bit words but for what is marked.
+#[repr(C)]
+struct Restored {
     restorer: u64,
     uc_flags: u64,
     uc_link: u64,
@@ -47,7 +55,6 @@ struct Frame {
     state: u64,
     reserved: [u64; 8],
     mask: u64,
-    info: [u64; 16],
 }
 
 const _: () = assert!(size_of::<Frame>() == 440);
@@ -57,11 +64,16 @@ impl Frame {
         // SAFETY: words without padding.
         unsafe { core::slice::from_raw_parts(core::ptr::from_ref(self).cast(), size_of::<Self>()) }
     }
+}
 
-    fn as_bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: words without padding, for which any bytes will do.
+impl Restored {
+    /// Reads it from the user stack.
+    fn read(at: usize) -> Result<Self, Fault> {
+        let mut words = MaybeUninit::<Self>::uninit();
+        // SAFETY: the place is of this size. Once all of it has been written it is one: words, for which any bytes will do.
         unsafe {
-            core::slice::from_raw_parts_mut(core::ptr::from_mut(self).cast(), size_of::<Self>())
+            copy_from_to(at, words.as_mut_ptr().cast(), size_of::<Self>())?;
+            Ok(words.assume_init())
         }
     }
 }
@@ -69,7 +81,8 @@ impl Frame {
 impl UserContext {
     /// Puts a signal frame on the user stack and makes the program go on in the handler. On a fault
     /// nothing has changed but user memory.
-    pub fn deliver_signal(&mut self, signal: &SignalFrame) -> Result<(), Fault> {
+    #[inline]
+    pub fn deliver_signal(&mut self, signal: &SignalFrame<'_>) -> Result<(), Fault> {
         let top = match signal.stack_top {
             Some(top) => top,
             None => self.stack_pointer().wrapping_sub(RED_ZONE),
@@ -81,10 +94,8 @@ impl UserContext {
         let at = (state.wrapping_sub(size_of::<Frame>()) & !15).wrapping_sub(8);
 
         self.put_state(state, extended)?;
-        let mut frame = self.signal_frame(signal, state);
-        if extended {
-            frame.uc_flags |= UC_FP_XSTATE;
-        }
+        let frame =
+            Frame { restored: self.what_to_restore(signal, state, extended), info: *signal.info };
         copy_to(at, frame.as_bytes())?;
 
         let registers = &mut self.registers;
@@ -92,22 +103,20 @@ impl UserContext {
         registers.rsp = at as u64;
         registers.rdi = signal.signal.into();
         registers.rsi = (at + core::mem::offset_of!(Frame, info)) as u64;
-        registers.rdx = (at + core::mem::offset_of!(Frame, uc_flags)) as u64;
+        registers.rdx = (at + core::mem::offset_of!(Frame, restored.uc_flags)) as u64;
         registers.rax = 0;
         registers.rflags &= !(RFLAGS_DF | RFLAGS_TF | RFLAGS_RF);
         Ok(())
     }
 
-    fn signal_frame(&self, signal: &SignalFrame, state: usize) -> Frame {
+    #[inline]
+    fn what_to_restore(&self, signal: &SignalFrame<'_>, state: usize, extended: bool) -> Restored {
         let r = &self.registers;
         let (stack_address, stack_flags, stack_size) = signal.alternate_stack;
-        let mut info = [0; 16];
-        for (word, bytes) in info.iter_mut().zip(signal.info.as_chunks().0) {
-            *word = u64::from_le_bytes(*bytes);
-        }
-        Frame {
+        let uc_flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
+        Restored {
             restorer: signal.restorer as u64,
-            uc_flags: UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS,
+            uc_flags: if extended { uc_flags | UC_FP_XSTATE } else { uc_flags },
             uc_link: 0,
             stack_address: stack_address as u64,
             stack_flags: stack_flags.into(),
@@ -125,23 +134,25 @@ impl UserContext {
             state: state as u64,
             reserved: [0; 8],
             mask: signal.saved_mask,
-            info,
         }
     }
 
-    /// Writes the floating-point state to the user stack.
+    /// Writes the floating-point state to the user stack: out of the registers where that goes, else by way of the kernel's copy.
     fn put_state(&self, at: usize, extended: bool) -> Result<(), Fault> {
-        copy_to(at, self.state.bytes())?;
-        let mut words = [0; 48];
-        if extended {
-            let size = sizes().area;
-            words[0..4].copy_from_slice(&MAGIC_FIRST.to_le_bytes());
-            words[4..8].copy_from_slice(&((size + MAGIC_LAST_SIZE) as u32).to_le_bytes());
-            words[8..16].copy_from_slice(&sizes().components.to_le_bytes());
-            words[16..20].copy_from_slice(&(size as u32).to_le_bytes());
-            copy_to(at + size, &MAGIC_LAST.to_le_bytes())?;
+        if !extended {
+            copy_to(at, self.state.bytes())?;
+            return copy_to(at + SOFTWARE_WORDS, &[0; LEGACY_SIZE - SOFTWARE_WORDS]);
         }
-        copy_to(at + SOFTWARE_WORDS, &words)
+        let size = sizes().area;
+        let words = SoftwareWords::new(size, sizes().components);
+        // First, for the pages that may be missing: what is done with the registers does not wait for them.
+        copy_to(at + size, &MAGIC_LAST.to_le_bytes())?;
+        copy_to(at + SOFTWARE_WORDS, words.as_bytes())?;
+        if !self.state.save_to_user(at) {
+            copy_to(at, self.state.bytes())?;
+            copy_to(at + SOFTWARE_WORDS, &words.as_bytes()[..LEGACY_SIZE - SOFTWARE_WORDS])?;
+        }
+        Ok(())
     }
 
     /// Takes the frame that the handler returned to. On a fault the registers are partly restored:
@@ -149,26 +160,7 @@ impl UserContext {
     pub fn restore_signal(&mut self) -> Result<RestoredSignal, Fault> {
         // The handler's return took the first word off.
         let at = self.stack_pointer().wrapping_sub(size_of::<u64>());
-        let mut frame = Frame {
-            restorer: 0,
-            uc_flags: 0,
-            uc_link: 0,
-            stack_address: 0,
-            stack_flags: 0,
-            stack_size: 0,
-            registers: [0; 17],
-            rflags: 0,
-            selectors: 0,
-            code: 0,
-            vector: 0,
-            old_mask: 0,
-            fault_address: 0,
-            state: 0,
-            reserved: [0; 8],
-            mask: 0,
-            info: [0; 16],
-        };
-        copy_from(at, frame.as_bytes_mut())?;
+        let frame = Restored::read(at)?;
         let r = &mut self.registers;
         [
             r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rdi, r.rsi, r.rbp, r.rbx,
@@ -196,7 +188,11 @@ impl UserContext {
             return Ok(());
         }
         let extended = is_extended(at)?;
-        let area = self.state.bytes_mut();
+        // The processor looks at what the user may have written, and refuses what it cannot load.
+        if extended && self.state.load_from_user(at) {
+            return Ok(());
+        }
+        let area = self.state.replaced();
         let length = if extended { area.len() } else { LEGACY_SIZE };
         let copied = copy_from(at, &mut area[..length]);
         // The user may have written anything, so what would make the restoring instruction fault is
@@ -209,7 +205,38 @@ impl UserContext {
     }
 }
 
-/// Whether the state on the user stack is of the size that the kernel saves, and marked so.
+/// The end of the legacy state, which is the software's, and the header that follows it, without a component yet.
+#[repr(C)]
+struct SoftwareWords {
+    magic: u32,
+    whole_size: u32,
+    components: u64,
+    size: u32,
+    unused: [u32; 7],
+    header: [u64; HEADER_SIZE / size_of::<u64>()],
+}
+
+const _: () = assert!(size_of::<SoftwareWords>() == LEGACY_SIZE - SOFTWARE_WORDS + HEADER_SIZE);
+
+impl SoftwareWords {
+    fn new(size: usize, components: u64) -> Self {
+        Self {
+            magic: MAGIC_FIRST,
+            whole_size: (size + MAGIC_LAST_SIZE) as u32,
+            components,
+            size: size as u32,
+            unused: [0; 7],
+            header: [0; 8],
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        // SAFETY: numbers without padding.
+        unsafe { core::slice::from_raw_parts(core::ptr::from_ref(self).cast(), size_of::<Self>()) }
+    }
+}
+
+/// Whether the state on the user stack is of the size that the kernel saves, and marked so at both ends.
 fn is_extended(at: usize) -> Result<bool, Fault> {
     let mut words = [0; 20];
     copy_from(at.checked_add(SOFTWARE_WORDS).ok_or(Fault)?, &mut words)?;

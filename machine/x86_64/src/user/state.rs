@@ -7,6 +7,7 @@
 //! with nobody in between, finds its state in the registers and nothing is restored. A kernel thread
 //! in between costs nothing but the one save.
 
+use super::copy;
 use crate::features;
 use crate::irq;
 use crate::once::Once;
@@ -128,6 +129,11 @@ impl UserState {
                 asm!("fxsave64 [{}]", in(reg) area, options(nostack, preserves_flags));
             }
         }
+        self.save_selectors();
+    }
+
+    /// The part of it that is not in the area.
+    fn save_selectors(&self) {
         self.fs_base.store(read_fs_base(), Relaxed);
         self.gs_base.store(rdmsr(msr::KERNEL_GS_BASE), Relaxed);
         self.selectors.store(read_selectors(), Relaxed);
@@ -362,8 +368,44 @@ impl State {
 
     /// The same for all but the segment bases.
     pub(crate) fn reset_area(&mut self) {
-        self.take_out();
+        self.replaced();
         self.set_initial();
+    }
+
+    /// Writes the newest version of what the area holds to user memory, if it is in the registers and no page is missing; false if not. The
+    /// software's words and the header's reserved ones are left as they are.
+    pub(super) fn save_to_user(&self, at: usize) -> bool {
+        let Sizes { area, components, .. } = *sizes();
+        components != 0
+            && self.settled(|_, live| {
+                // SAFETY: there are components: XSAVE is there. The registers are this program's.
+                live && unsafe { copy::save_state_to(at, area) }.is_ok()
+            })
+    }
+
+    /// Reads it back. False: it was not in the registers, a page is missing, or the processor refuses what it finds. Then what the area
+    /// held is lost, and is to be [replaced](Self::replaced).
+    pub(super) fn load_from_user(&mut self, at: usize) -> bool {
+        let Sizes { area, components, .. } = *sizes();
+        components != 0
+            && self.settled(|_, live| {
+                // SAFETY: as in `save_to_user`.
+                live && unsafe { copy::load_state_from(at, area) }.is_ok()
+            })
+    }
+
+    /// The save area, to be written anew, all of it. The caller leaves it such that it can be restored.
+    pub(super) fn replaced(&mut self) -> &mut [u8] {
+        self.settled(|cpu, live| {
+            if live {
+                // After a load that failed half-way nothing says what of it XSAVEOPT would take to be in memory already.
+                self.get().save_selectors();
+                cpu.live_state.store(null_mut(), Relaxed);
+            }
+        });
+        self.get().loaded_on.store(NOWHERE, Relaxed);
+        // SAFETY: as in `bytes_mut`.
+        unsafe { core::slice::from_raw_parts_mut(self.get().area(), sizes().area) }
     }
 
     /// The save area, up to date.
