@@ -228,7 +228,9 @@ mod tests {
         let events = file["traceEvents"].as_array_mut().unwrap();
         let event = events.iter_mut().find(|event| event["ph"] == phase).unwrap();
         change(event.as_object_mut().unwrap());
-        schema::check(&file).err().map_or_else(|| "nothing".to_owned(), |error| format!("{error:#}"))
+        schema::check(&file)
+            .err()
+            .map_or_else(|| "nothing".to_owned(), |error| format!("{error:#}"))
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A kernel that is just enough for `/dev/watchdog`: PID 1 runs the test at the root of devtmpfs, with sysfs on `/sys` and a page
 //! of user memory for the arguments of `ioctl`; PID 2 is kthreadd.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use contract::Upcalls;
 use errno::Result;
