@@ -77,13 +77,14 @@ pub(super) fn totals(text: &mut Text) -> Result<()> {
     text.push(b"\n")
 }
 
-/// The line of `stat` with all softirqs, and those of each vector.
+/// The line of `stat` with all softirqs, and those of each vector: each is counted once, so that the sum is theirs.
 pub(super) fn softirq_totals(text: &mut Text) -> Result<()> {
-    let served =
-        |vector| -> u64 { CpuMask::present().iter().map(|cpu| softirq::count(cpu, vector)).sum() };
-    write!(text, "softirq {}", Vector::ALL.into_iter().map(served).sum::<u64>())?;
-    for vector in Vector::ALL {
-        write!(text, " {}", served(vector))?;
+    let served = Vector::ALL.map(|vector| -> u64 {
+        CpuMask::present().iter().map(|cpu| softirq::count(cpu, vector)).sum()
+    });
+    write!(text, "softirq {}", served.iter().sum::<u64>())?;
+    for count in served {
+        write!(text, " {count}")?;
     }
     text.push(b"\n")
 }

@@ -112,7 +112,8 @@ fn b3_parameters_choose_the_init_program(lab: &Lab) -> Result<()> {
 fn b4_kthreadd_ignores_signals(lab: &Lab) -> Result<()> {
     lab.guest()
         .sh("for s in HUP INT TERM STOP SEGV KILL; do kill -$s 2 || echo refused $s; done; \
-             sleep 0.2; cut -d ' ' -f 1-4 /proc/2/stat")?
+             sleep 0.2; for i in $(seq 300); do grep -q '^2 (kthreadd) S' /proc/2/stat && break; sleep 0.1; done
+             cut -d ' ' -f 1-4 /proc/2/stat")?
         .prints("2 (kthreadd) S 0\n")
 }
 

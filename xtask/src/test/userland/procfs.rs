@@ -36,6 +36,8 @@ fn files_of_a_process_are_there(lab: &Lab) -> Result<()> {
         cd /proc/1; for f in stat status statm cmdline comm maps fd exe cwd root; do
             [ -e $f ] || echo missing: $f
         done; cat /proc/self/cmdline | tr '\\0' '|'; echo; cat comm
+        # On its way to wait for this shell it may still run.
+        for i in $(seq 300); do grep -q '^State:.S' status && break; sleep 0.1; done
         grep -E '^(Name|State|Pid|PPid|Tgid|Threads|Uid):' status | cut -f 1-2";
     let outcome = lab.guest().sh(script)?;
     outcome.prints(
@@ -48,6 +50,7 @@ fn stat_has_all_fields(lab: &Lab) -> Result<()> {
     // After the name: state, parent, group, session and so on; 52 fields in all.
     let script = "\
         for p in 1 2 self; do wc -w < /proc/$p/stat; done
+        for i in $(seq 300); do grep -q ') S ' /proc/2/stat && break; sleep 0.1; done
         cut -d ' ' -f 2-8 /proc/2/stat; cut -d ' ' -f 18-20 /proc/1/stat";
     lab.guest().sh(script)?.prints("52\n52\n52\n(kthreadd) S 0 0 0 0 -1\n20 0 1\n")
 }
