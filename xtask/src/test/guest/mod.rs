@@ -1,6 +1,7 @@
 //! Tests under QEMU: the jobs, the machines that run them side by side, and the words that tests are written in.
 
 pub(super) mod lab;
+mod report;
 pub(super) mod terminal;
 
 use super::report::Report;

@@ -1,6 +1,6 @@
 //! A guest's console with a script in front of it instead of a person.
 
-use super::lab::{Story, log_tail, quote};
+use super::report::{Story, log_tail, quote};
 use crate::machine::vm::{Ending, Event, Vm};
 use anyhow::{Result, bail};
 use std::io::Write;
@@ -29,7 +29,7 @@ pub(crate) struct Terminal<'a> {
 
 impl<'a> Terminal<'a> {
     /// The console of a guest that was just started.
-    pub(crate) fn new(vm: Vm, file: NamedTempFile, image: &'a Path, story: Story) -> Self {
+    pub(super) fn new(vm: Vm, file: NamedTempFile, image: &'a Path, story: Story) -> Self {
         Self { vm, _file: file, image, story, screen: Vec::new(), seen: 0, ended: false }
     }
 
