@@ -121,9 +121,9 @@ impl IntervalTimers {
         let armed = *made.armed.lock_irq();
         let value = match armed.deadline {
             0 => 0,
-            // One that is about to expire is still on; one on CPU time will be at the next tick.
+            // One that is about to expire is still on, as a program sees it, which sees microseconds; one on CPU time will be at the next tick.
             deadline => match deadline.saturating_sub(made.timer.now().unwrap_or(0)) {
-                0 => which.grain().max(1),
+                0 => which.grain().max(time::MICROSECOND),
                 left => left,
             },
         };

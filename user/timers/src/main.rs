@@ -177,8 +177,9 @@ fn interval_timers() {
         assert!(comes(SIGALRM, milli(60_000)).is_some(), "no SIGALRM");
         assert!(start.elapsed() >= Duration::from_millis(4 * turn), "SIGALRM {turn} was early");
     }
-    let (left, interval) = calls::interval(ITIMER_REAL);
-    assert!(left > 0 && left <= milli(4) && interval == milli(4));
+    // Less than a microsecond is shown as nothing.
+    let left = (0..100).map(|_| calls::interval(ITIMER_REAL)).find(|(left, _)| *left > 0);
+    assert!(left.is_some_and(|(left, interval)| left <= milli(4) && interval == milli(4)));
     calls::set_interval(ITIMER_REAL, 0, 0);
     let _ = comes(SIGALRM, 0);
     assert!(comes(SIGALRM, milli(12)).is_none(), "SIGALRM after it was switched off");

@@ -332,6 +332,27 @@ fn w03_a_timer_set_as_it_expires_is_not_lost() {
     });
 }
 
+/// Its time is over, and its interrupt is on the way: it is on for at least what a program can see.
+#[test]
+fn w03_an_alarm_that_is_due_is_still_on() {
+    over_seeds(100, 1, || {
+        set_action(Signal::SIGALRM, Some(HANDLER)).unwrap();
+        let setting = TimerSetting { value: time::MILLISECOND, interval: 0 };
+        set_interval_timer(IntervalTimer::Real, setting).unwrap();
+        let due = time::monotonic() + time::MILLISECOND;
+        {
+            let _irqs_off = sync::IrqGuard::new();
+            while time::monotonic() <= due {
+                machine::cpu::relax();
+            }
+            let left = process::interval_timer(IntervalTimer::Real).value;
+            // Unless it has rung before.
+            assert!(left == 0 || left >= time::MICROSECOND, "{left} ns are left");
+        }
+        take_signals(&AtomicU32::new(0));
+    });
+}
+
 #[test]
 fn w03_the_alarm_rings() {
     over_seeds(20, 2, || {
