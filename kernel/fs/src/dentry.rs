@@ -18,7 +18,6 @@
 //! [`Names::lock_both`] has it), then the file system's locks, then `children` and `place`, which
 //! are leaves.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -27,6 +26,7 @@ use errno::{Errno, Result};
 use sched::{Mutex, MutexGuard};
 use sync::{LockClass, SpinLock};
 
+use crate::children::Children;
 use crate::inode::Inode;
 
 /// A component of a path.
@@ -73,7 +73,7 @@ pub struct Dentry {
     inode: Arc<dyn Inode>,
     names: Mutex<()>,
     place: SpinLock<Place>,
-    children: SpinLock<BTreeMap<Name, Child>>,
+    children: SpinLock<Children<Child>>,
     /// The name was removed; what it led to may still be open.
     removed: AtomicBool,
     /// Never was in a directory: a pipe, a socket, an epoll. `name` is what to show.
@@ -93,7 +93,7 @@ impl Dentry {
             inode,
             names: Mutex::new(&NAMES_LOCK, ()),
             place: SpinLock::new(&PLACE_LOCK, Place { parent, name }),
-            children: SpinLock::new(&CHILDREN_LOCK, BTreeMap::new()),
+            children: SpinLock::new(&CHILDREN_LOCK, Children::new()),
             removed: AtomicBool::new(false),
             anonymous,
             mounts: AtomicU32::new(0),
@@ -172,6 +172,7 @@ impl Dentry {
     }
 
     /// The child with this name, if it has been looked up and is still known.
+    #[inline]
     fn known(&self, name: &[u8]) -> Option<Arc<Self>> {
         self.children.lock().get(name)?.get()
     }
@@ -226,12 +227,14 @@ impl Dentry {
 
     fn uncache_children(&self) -> Vec<Arc<Self>> {
         let mut kept = Vec::new();
-        for child in self.children.lock().values_mut() {
+        self.children.lock().for_each_mut(|child| {
             if let Child::Kept(dentry) = child {
-                kept.push(dentry.clone());
-                *child = Child::Known(Arc::downgrade(&kept[kept.len() - 1]));
+                let known = Child::Known(Arc::downgrade(dentry));
+                if let Child::Kept(dentry) = core::mem::replace(child, known) {
+                    kept.push(dentry);
+                }
             }
-        }
+        });
         kept
     }
 }

@@ -32,6 +32,7 @@ pub mod anonymous;
 mod attributes;
 mod caller;
 pub mod char_device;
+mod children;
 mod context;
 mod credentials;
 mod dentry;

@@ -5,6 +5,17 @@ use core::fmt;
 
 use errno::{Errno, Result};
 
+/// The numbers below 100, in two digits each.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0;
+    while number < pairs.len() {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
+
 /// Collects a file's contents. `write!` into it; running out of memory ends the writing, and is
 /// ENOMEM in the end.
 #[derive(Debug, Default)]
@@ -71,13 +82,15 @@ impl Text {
         let mut text = [b' '; LENGTH];
         let mut left = number;
         let mut start = LENGTH;
-        for place in text.iter_mut().rev() {
-            *place = b'0' + (left % 10) as u8;
-            left /= 10;
+        // Two at a time: half the divisions.
+        while left >= 10 {
+            start -= 2;
+            text[start..start + 2].copy_from_slice(&PAIRS[(left % 100) as usize]);
+            left /= 100;
+        }
+        if left > 0 || start == LENGTH {
             start -= 1;
-            if left == 0 {
-                break;
-            }
+            text[start] = b'0' + left as u8;
         }
         if negative {
             start -= 1;
@@ -201,12 +214,18 @@ mod tests {
     fn fields_are_what_formatting_makes_of_them() {
         use core::fmt::Write;
         let (mut fields, mut formatted) = (Text::new(), Text::new());
-        fields.push_fields(&[0, 7, 10, 4_294_967_296, u64::MAX]).unwrap();
+        fields.push_fields(&[0, 7, 10, 4_294_967_296, u64::MAX, 99, 100, 109, 1000]).unwrap();
         for number in [i64::MIN, -1, 0, i64::MAX] {
             fields.push_signed_field(number).unwrap();
         }
-        write!(formatted, " 0 7 10 4294967296 {} {} -1 0 {}", u64::MAX, i64::MIN, i64::MAX)
-            .unwrap();
+        write!(
+            formatted,
+            " 0 7 10 4294967296 {} 99 100 109 1000 {} -1 0 {}",
+            u64::MAX,
+            i64::MIN,
+            i64::MAX
+        )
+        .unwrap();
         assert_eq!(fields.into_bytes(), formatted.into_bytes());
     }
 

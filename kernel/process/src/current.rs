@@ -45,7 +45,10 @@ pub fn tgid() -> u32 {
 
 /// The task with a number in the running task's PID namespace. Any context.
 pub fn find_task(number: u32) -> Option<TaskRef> {
-    find_task_by_pid_ns(number, &current_pid_namespace())
+    let me = sched::current();
+    let pid = Thread::try_of(&me).map(|thread| thread.process().pid());
+    let namespace = pid.and_then(|pid| pid.namespace()).unwrap_or(init_pid_ns());
+    find_task_by_pid_ns(number, namespace)
 }
 
 /// Calls a function for every task but the idle ones, in the order of their numbers. The function

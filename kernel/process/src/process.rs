@@ -163,6 +163,7 @@ impl Process {
     }
 
     /// What it has chosen to do about one signal.
+    #[inline]
     pub(crate) fn action(&self, signal: Signal) -> Action {
         self.sighand.lock_irq().get(signal)
     }

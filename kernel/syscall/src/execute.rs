@@ -43,7 +43,7 @@ pub fn execveat(
     let program = Program {
         shown: shown_path(&start, directory, &path),
         start,
-        path,
+        path: path.into_vec(),
         lookup: lookup_flags(flags),
         arguments: Strings::copy_from_user(arguments, limit)?,
         environment: Strings::copy_from_user(environment, limit)?,

@@ -10,6 +10,7 @@ use core::marker::PhantomData;
 
 use errno::{Errno, Result};
 use machine::user;
+use smallvec::SmallVec;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// The most bytes that one read or write moves, as in Linux.
@@ -101,6 +102,12 @@ impl<T: IntoBytes + Immutable> UserPtr<T> {
     }
 }
 
+/// How long a path may be, its NUL counted, for which no memory is asked.
+const PATH_AT_HAND: usize = 64;
+
+/// A path that was copied in.
+pub type PathText = SmallVec<[u8; PATH_AT_HAND]>;
+
 impl UserPtr<u8> {
     /// Copies bytes out. May sleep.
     ///
@@ -173,8 +180,14 @@ impl UserPtr<u8> {
     ///
     /// # Errors
     /// EFAULT, ENOMEM; ENAMETOOLONG: [`PATH_MAX`] bytes or more.
-    pub fn read_path(self) -> Result<Vec<u8>> {
-        self.read_string(PATH_MAX, Errno::ENAMETOOLONG)
+    #[inline]
+    pub fn read_path(self) -> Result<PathText> {
+        let mut start = [0; PATH_AT_HAND];
+        let length = user::copy_string_from(self.address, &mut start).map_err(|_| Errno::EFAULT)?;
+        if length < start.len() {
+            return Ok(PathText::from_buf_and_len(start, length));
+        }
+        self.read_string(PATH_MAX, Errno::ENAMETOOLONG).map(PathText::from_vec)
     }
 }
 

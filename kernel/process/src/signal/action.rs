@@ -135,6 +135,7 @@ impl Sighand {
     }
 
     /// What is chosen for a signal. Any context.
+    #[inline]
     pub fn get(&self, signal: Signal) -> Action {
         let chosen = self.chosen.lock_irq();
         let found = chosen.iter().find(|(other, _)| *other == signal);

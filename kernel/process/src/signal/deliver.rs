@@ -124,7 +124,7 @@ struct Before {
 }
 
 /// Takes a signal out of the queues: the thread's own first. `wanted`: only these, blocked or not.
-#[inline]
+#[inline(always)]
 fn take(signals: &mut ThreadSignals, group: &mut GroupSignals, wanted: SigSet) -> Option<SigInfo> {
     let info = signals.pending.take(wanted).or_else(|| group.pending.take(wanted))?;
     if let Details::Timer { id, overrun, .. } = info.details
@@ -146,6 +146,7 @@ pub fn set_timer_signal_hook(hook: fn(u32, i32)) {
 }
 
 /// What the process has chosen to do about a signal. None: it has been dealt with.
+#[inline]
 fn act(
     me: &TaskRef,
     mut group: SpinIrqGuard<'_, GroupSignals>,

@@ -81,6 +81,7 @@ impl Pending {
     }
 
     /// Takes the next signal of `wanted`.
+    #[inline]
     pub(crate) fn take(&mut self, wanted: SigSet) -> Option<SigInfo> {
         let signal = self.set.and(wanted).next_to_take()?;
         let of_signal = |queued: &Queued| queued.info.signal == signal;
