@@ -21,7 +21,7 @@ const THERE: &str = "cd /sys/fs/cgroup || exit 9\n";
 
 fn kernel_threads_stay_in_the_root(lab: &Lab) -> Result<()> {
     let script = "\
-        mkdir g; pid() { grep -lx $1 /proc/[0-9]*/comm | cut -d / -f 3; }
+        mkdir g; pid() { grep -lx $1 /proc/[0-9]*/comm 2> /dev/null | cut -d / -f 3; }
         for name in kthreadd migration/0 ksoftirqd/0 cpuhp/1; do
             (echo $(pid $name) > g/cgroup.procs) 2> /dev/null || echo $name stays
         done
@@ -99,7 +99,7 @@ fn groups_come_and_go_under_load(lab: &Lab) -> Result<()> {
         done; wait
         for kill in g*/cgroup.kill; do echo 1 > $kill; done
         for i in $(seq 300); do rmdir g*; ls -d g* > /dev/null || grep -lx sleep /proc/[0-9]*/comm > /dev/null || grep 'dying_descendants [1-9]' cgroup.stat > /dev/null || break; sleep 0.1; done
-        ls -d g* | wc -l; cat cgroup.stat; grep -lx sleep /proc/[0-9]*/comm | wc -l";
+        ls -d g* | wc -l; cat cgroup.stat; grep -lx sleep /proc/[0-9]*/comm 2> /dev/null | wc -l";
     let guest = lab.guest().cpus(4).seconds(300);
     guest
         .sh(&format!("{THERE}{script}"))?

@@ -116,7 +116,7 @@ fn wchan_says_where_a_task_sleeps(lab: &Lab) -> Result<()> {
         there $writer sleep::sleep_until; there $reader pipe::read; there $parent wait::wait_for_child
         there 2 kthread::kthreadd; for p in $writer $reader $parent 2 self; do cat /proc/$p/wchan; echo; done
         for name in migration/1 ksoftirqd/0 khungtaskd; do
-            p=$(grep -lx $name /proc/[0-9]*/comm); p=${p#/proc/}; p=${p%/comm}
+            p=$(grep -lx $name /proc/[0-9]*/comm 2> /dev/null); p=${p#/proc/}; p=${p%/comm}
             [ $name = khungtaskd ] && there $p hung_task::watch || there $p smpboot::live; echo $name $(cat /proc/$p/wchan)
         done
         sed 's/0x[0-9a-f]*/N/g' /proc/$reader/stack | head -n 1
