@@ -336,8 +336,11 @@ scenarios! {
     w03_timers_against_hotplug / 4: "timers of a CPU that goes fire elsewhere" = timers::against_hotplug;
     w03_trimmed_clock_never_goes_back: "a clock that is made faster and slower is never behind what anybody has seen, and timers are not early" = trimming::never_goes_back;
     w03_timers_go_by_the_trimmed_clock / 20: "timers and sleeps go by a clock that is a tenth too fast or too slow" = trimming::timers_go_by_it;
+    #[cfg(not(target_os = "none"))]
+    w03_the_tick_does_not_go_by_the_trimmed_clock / 20: "the scheduler's timers come in time though the clock is far behind its own" = trimming::the_tick_does_not_go_by_it;
     w03_offsets_are_made_good_for / 20: "adjtime and the phase-locked loop make good for what they are told" = trimming::offsets_are_made_good_for;
     w03_leap_seconds / 20: "the last second of a day comes twice or not at all, and timers on the date follow" = trimming::leap_seconds;
+    w03_a_leap_second_of_a_date_that_is_set / 20: "a leap second of a date that is set back to just before it comes" = trimming::a_leap_second_of_a_date_that_is_set;
     w03_date_timers_follow / 4: "timers on the date wait while others set it: none is early, none is lost" = dates::timers_follow;
     w03_date_jumps / 10: "a jump of the date lets timers on it fire, or wait on, and no others" = dates::jumps;
     w03_waits_follow_the_date / 10: "who waits for a date waits as long as it takes" = dates::waits_follow;
@@ -346,6 +349,8 @@ scenarios! {
     w03_a_cpu_goes_with_a_timer / 4: "a timer fires in time though its CPU has gone and nothing else goes on" = timer_windows::a_cpu_goes_with_a_timer;
     #[cfg(not(target_os = "none"))]
     w03_due_as_their_cpu_goes / 4: "timers that are due when their CPU has gone come in time" = timer_windows::due_as_their_cpu_goes;
+    #[cfg(not(target_os = "none"))]
+    w03_a_short_period_leaves_time / 20: "a timer that is always due leaves its CPU half of the time" = timer_windows::a_short_period_leaves_time;
     w03_idle_cpus_are_left_alone / 20: "with nothing to do there is no tick" = timers::idle_cpus_are_left_alone;
     sync_wait_queue_loses_no_wake_up: "wakers and sleepers on one queue" = work::wait_queue;
     sync_wait_without_a_queue_loses_no_wake_up: "a sleeper whom others know by name" = work::wait_to_be_woken;

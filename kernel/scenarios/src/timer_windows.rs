@@ -180,3 +180,34 @@ pub(crate) fn a_cpu_goes_with_a_timer() {
         sched::sleep_for(SLACK * time::MILLISECOND);
     }
 }
+
+/// A timer that is due again before its function has returned: whatever else there is to do on its CPU gets as much time as the function takes.
+#[cfg(not(target_os = "none"))]
+pub(crate) fn a_short_period_leaves_time() {
+    use crate::tools::spin_until;
+    use time::HrTimer;
+
+    let slot: Arc<Once<HrTimer>> = Arc::new(Once::new());
+    let used = Arc::new(AtomicU64::new(0));
+    let (itself, sum) = (slot.clone(), used.clone());
+    let timer = HrTimer::new(move || {
+        let begin = time::monotonic();
+        spin_until(begin + random(40_000));
+        sum.fetch_add(time::monotonic() - begin, SeqCst);
+        if let Some(timer) = itself.get() {
+            timer.start(begin);
+        }
+    });
+    assert!(slot.set(timer).is_ok());
+    let beside = Builder::new(format_args!("beside")).cpu(0).run(move |_| {
+        let begin = time::monotonic();
+        let Some(timer) = slot.get() else { return 1 };
+        timer.start(begin);
+        spin_until(begin + 40 * time::MILLISECOND);
+        let (used, passed) = (used.load(SeqCst), time::monotonic() - begin);
+        timer.cancel_sync();
+        assert!(used <= passed / 10 * 6, "the timer took {used} of {passed} ns");
+        0
+    });
+    join_all([beside.expect("a thread can be made")].into());
+}

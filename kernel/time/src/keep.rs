@@ -62,7 +62,7 @@ struct Kept {
     /// None: as the machine says.
     speed: Option<Speed>,
     discipline: Discipline,
-    /// The last second of the date that has begun, as far as the discipline knows.
+    /// The last second of the date that has begun, as far as the discipline knows; within [`keep`], that of now.
     second: i64,
     /// Until when, on the monotonic clock, what is known of the date has become worse.
     aged: u64,
@@ -233,7 +233,6 @@ pub(crate) fn adjust(change: &Change) -> Exactness {
     prepare();
     keep(|kept, value| {
         kept.age(kept.speed().pace.time_at(value));
-        kept.second = kept.date_at(value) / SECOND as i64;
         kept.discipline.change(change, kept.second);
         kept.put(value, realtime_offset());
         kept.discipline.known()

@@ -81,7 +81,7 @@ pub(crate) struct Wheel {
     clock: u64,
     /// Nothing fires before this jiffy. Not later than any bucket that is not empty; earlier if one was emptied by cancelling.
     next: u64,
-    /// Buckets are being emptied: the clock stands.
+    /// Buckets are being emptied.
     pub(crate) turning: bool,
 }
 
@@ -125,10 +125,9 @@ impl Wheel {
         deadline: u64,
         now: u64,
     ) -> Result<(), Arc<Spoke>> {
-        if !self.turning {
-            // Up to the present, but past nothing that has not fired: the nearer the clock, the finer the bucket.
-            self.clock = self.clock.max(now.min(self.next));
-        }
+        // Up to the present, but past nothing that has not fired: the nearer the clock, the finer the bucket. While buckets are being
+        // emptied, `next` is theirs and behind the clock, which stands.
+        self.clock = self.clock.max(now.min(self.next));
         self.put(timer, jiffy_after(deadline))
     }
 
@@ -315,6 +314,19 @@ mod tests {
         fire(&mut wheel, now + (1 << 19), &mut fired);
         assert_eq!(fired.len(), waiting.len());
         assert_eq!(wheel.next(), NEVER);
+    }
+
+    /// Who is started while something is due, and has not fired yet, does not move the clock past it.
+    #[test]
+    fn w03_a_late_turn_passes_nothing() {
+        let mut wheel = wheel();
+        assert!(wheel.insert(timer(), 10 * JIFFY, 0).is_ok());
+        assert!(wheel.insert(timer(), 30 * JIFFY, 20).is_ok());
+        let mut fired = Vec::new();
+        fire(&mut wheel, 20, &mut fired);
+        assert_eq!((fired.len(), wheel.next()), (1, 30));
+        fire(&mut wheel, 30, &mut fired);
+        assert_eq!((fired.len(), wheel.next()), (2, NEVER));
     }
 
     #[test]
