@@ -254,6 +254,11 @@ const _: () = {
 /// - `backtrace::walk`: return addresses from a frame pointer up, as long as they stay in `bounds`.
 /// - `backtrace::symbols`: where the image starts, and the table of its functions as crate `symbols` reads it; empty if there is none.
 /// - `backtrace::frame_pointer`: the caller's own frame pointer, 0 if it is not known.
+/// - `backtrace::interrupted`: what the registers held when the innermost interrupt came in whose handler, or whose softirqs, this is. None
+///   if that is not known.
+/// - `backtrace::is_interrupt`: whether a return address leads out of a handler: frames below it are an interrupt's, those above it
+///   are of what was interrupted.
+/// - `backtrace::code`: a byte of the kernel's code, if it can be read.
 const _: () = {
     let _: fn(&[u8]) = console::write;
     let _: fn(&mut [u8]) -> usize = console::read;
@@ -265,4 +270,7 @@ const _: () = {
     let _: fn(usize, Range<usize>, &mut dyn FnMut(usize)) = backtrace::walk;
     let _: fn() -> (usize, &'static [u8]) = backtrace::symbols;
     let _: fn() -> usize = backtrace::frame_pointer;
+    let _: fn() -> Option<CpuRegisters> = backtrace::interrupted;
+    let _: fn(usize) -> bool = backtrace::is_interrupt;
+    let _: fn(usize) -> Option<u8> = backtrace::code;
 };

@@ -14,7 +14,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record as LogRecord};
 use ring::Ring;
 use sync::{LockClass, Once, SpinLock};
 
-pub use ring::{CAPACITY, Record, TEXT_LENGTH};
+pub use ring::{CAPACITY, Record};
 
 /// Innermost: taken with interrupts off, with any other lock held; takes nothing.
 static RING_LOCK: LockClass = LockClass::new("kernel_log");

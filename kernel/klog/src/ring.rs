@@ -1,16 +1,19 @@
-//! The ring of records.
+//! The ring of records: their bytes one after another, each a head and its text.
 
 use core::fmt::{self, Write};
 
-/// How many records the ring holds.
-pub const CAPACITY: usize = 256;
-/// The longest text of a record; longer lines are cut.
-pub const TEXT_LENGTH: usize = 160;
+/// How many bytes the ring holds.
+pub const CAPACITY: usize = 64 << 10;
+/// The longest text of a record; longer lines are cut. The longest that are not to be: the code in a report, the keys of SysRq.
+pub const TEXT_LENGTH: usize = 320;
+
+/// Bytes in front of a record's text: its length, its level, its time.
+const HEAD: usize = 2 + 1 + 8;
 
 /// A line of text in a fixed space.
 #[derive(Clone, Copy)]
 pub struct Text {
-    length: u8,
+    length: u16,
     bytes: [u8; TEXT_LENGTH],
 }
 
@@ -31,7 +34,7 @@ impl Text {
             taken -= 1;
         }
         self.bytes[length..length + taken].copy_from_slice(&text.as_bytes()[..taken]);
-        self.length += taken as u8;
+        self.length += taken as u16;
     }
 
     /// The text.
@@ -88,34 +91,111 @@ impl Write for Line {
 }
 
 pub(crate) struct Ring {
-    records: [Record; CAPACITY],
-    next: u64,
+    bytes: [u8; CAPACITY],
+    /// The oldest record, and the one that comes next.
+    first: Mark,
+    next: Mark,
+    /// Somewhere between them: the record behind the one that was read last.
+    read: Mark,
+}
+
+/// A record's number, and where it begins, counted in bytes from boot.
+#[derive(Clone, Copy)]
+struct Mark {
+    sequence: u64,
+    place: u64,
+}
+
+impl Mark {
+    const START: Self = Self { sequence: 0, place: 0 };
+
+    /// The record behind one with so many bytes of text.
+    fn after(self, length: usize) -> Self {
+        Self { sequence: self.sequence + 1, place: self.place + (HEAD + length) as u64 }
+    }
 }
 
 impl Ring {
     pub(crate) const fn new() -> Self {
-        let empty = Record { sequence: 0, level: 0, time: 0, text: Text::new() };
-        Self { records: [empty; CAPACITY], next: 0 }
+        Self { bytes: [0; CAPACITY], first: Mark::START, next: Mark::START, read: Mark::START }
     }
 
-    /// Adds a record, giving it its number; the oldest makes way.
+    /// Adds a record, giving it its number; the oldest make way.
     pub(crate) fn push(&mut self, record: &mut Record) {
-        record.sequence = self.next;
-        self.records[self.next as usize % CAPACITY] = *record;
-        self.next += 1;
+        record.sequence = self.next.sequence;
+        let text = record.text.as_str().as_bytes();
+        let end = self.next.after(text.len());
+        while end.place - self.first.place > CAPACITY as u64 {
+            self.first = self.first.after(self.length_at(self.first.place));
+        }
+        let mut head = [0; HEAD];
+        head[..2].copy_from_slice(&(text.len() as u16).to_le_bytes());
+        head[2] = record.level;
+        head[3..].copy_from_slice(&record.time.to_le_bytes());
+        self.put(self.next.place, &head);
+        self.put(self.next.place + HEAD as u64, text);
+        self.next = end;
     }
 
     pub(crate) fn next_sequence(&self) -> u64 {
-        self.next
+        self.next.sequence
     }
 
     pub(crate) fn first_sequence(&self) -> u64 {
-        self.next.saturating_sub(CAPACITY as u64)
+        self.first.sequence
     }
 
-    pub(crate) fn read(&self, sequence: u64) -> Option<Record> {
-        let wanted = sequence.max(self.first_sequence());
-        (wanted < self.next).then(|| self.records[wanted as usize % CAPACITY])
+    /// The oldest record with this number or a later one. Who reads one after another finds each at once.
+    pub(crate) fn read(&mut self, sequence: u64) -> Option<Record> {
+        let wanted = sequence.max(self.first.sequence);
+        if wanted >= self.next.sequence {
+            return None;
+        }
+        let mut at = match self.read.sequence {
+            read if (self.first.sequence..=wanted).contains(&read) => self.read,
+            _ => self.first,
+        };
+        while at.sequence < wanted {
+            at = at.after(self.length_at(at.place));
+        }
+        let length = self.length_at(at.place);
+        let (mut level, mut time) = ([0], [0; 8]);
+        self.get(at.place + 2, &mut level);
+        self.get(at.place + 3, &mut time);
+        let mut text = Text::new();
+        self.get(at.place + HEAD as u64, &mut text.bytes[..length]);
+        text.length = length as u16;
+        self.read = at.after(length);
+        Some(Record {
+            sequence: at.sequence,
+            level: level[0],
+            time: u64::from_le_bytes(time),
+            text,
+        })
+    }
+
+    /// How many bytes of text the record at a place has.
+    fn length_at(&self, place: u64) -> usize {
+        let mut length = [0; 2];
+        self.get(place, &mut length);
+        usize::from(u16::from_le_bytes(length)).min(TEXT_LENGTH)
+    }
+
+    /// Copies bytes in, round the end.
+    fn put(&mut self, place: u64, from: &[u8]) {
+        let at = place as usize % CAPACITY;
+        let (head, tail) = from.split_at(from.len().min(CAPACITY - at));
+        self.bytes[at..at + head.len()].copy_from_slice(head);
+        self.bytes[..tail.len()].copy_from_slice(tail);
+    }
+
+    /// Copies bytes out, round the end.
+    fn get(&self, place: u64, to: &mut [u8]) {
+        let at = place as usize % CAPACITY;
+        let middle = to.len().min(CAPACITY - at);
+        let (head, tail) = to.split_at_mut(middle);
+        head.copy_from_slice(&self.bytes[at..at + head.len()]);
+        tail.copy_from_slice(&self.bytes[..tail.len()]);
     }
 }
 
@@ -132,12 +212,26 @@ mod tests {
     #[test]
     fn old_records_make_way() {
         let mut ring = Ring::new();
-        for i in 0..CAPACITY + 3 {
-            ring.push(&mut record(&std::format!("{i}")));
+        let text = |i: u64| std::format!("{i} {}", "x".repeat(i as usize * 7 % TEXT_LENGTH));
+        let count = 3000;
+        for i in 0..count {
+            ring.push(&mut record(&text(i)));
+            let first = ring.first_sequence();
+            let oldest = ring.read(0).unwrap();
+            assert_eq!((oldest.sequence, oldest.text.as_str()), (first, cut(&text(first))));
         }
-        assert_eq!(ring.first_sequence(), 3);
-        assert_eq!(ring.read(0).unwrap().text.as_str(), "3");
+        let first = ring.first_sequence();
+        assert!(first > 2000 && first < count - 100, "{first}");
+        for sequence in (first..count).chain([count - 1, first, first + 50]) {
+            let record = ring.read(sequence).unwrap();
+            assert_eq!((record.sequence, record.level, record.time), (sequence, 6, 1_234_567_890));
+            assert_eq!(record.text.as_str(), cut(&text(sequence)));
+        }
         assert!(ring.read(ring.next_sequence()).is_none());
+    }
+
+    fn cut(text: &str) -> &str {
+        &text[..text.len().min(TEXT_LENGTH)]
     }
 
     #[test]

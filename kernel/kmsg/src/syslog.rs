@@ -11,9 +11,9 @@ pub fn format_record(record: &klog::Record) -> String {
     format!("<{}>{record}\n", record.level)
 }
 
-/// How large the log could become as text.
+/// How large the log could become as text: with its level, its time and a newline, a record is not three times as long as in the ring.
 pub fn syslog_buffer_size() -> usize {
-    klog::CAPACITY * klog::TEXT_LENGTH
+    3 * klog::CAPACITY
 }
 
 /// The newest lines of the log, as many as fit in `limit` bytes, oldest first. May sleep.

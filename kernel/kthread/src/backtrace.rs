@@ -7,14 +7,16 @@
 //! held, so its handler writes nothing but its own [`Answer`], and the asker prints that.
 
 use core::fmt;
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use log::Level;
-use machine::CpuId;
 use machine::thread::Context;
+use machine::{CPU_REGISTER_WORDS, CpuId, CpuRegisters};
 use sched::{COMM_LENGTH, Comm, CpuMask, NameBuffer, Task, WORK_LENGTH, state};
 use symbols::Symbol;
 use sync::{IrqGuard, LockClass, PerCpu, SpinLock, per_cpu};
+
+use crate::registers::{self, Detail};
 
 /// Outermost of this file; taken with interrupts off, in interrupts too. The log's lock is taken inside.
 static ASKING_LOCK: LockClass = LockClass::new("cpu_backtrace");
@@ -38,9 +40,17 @@ impl fmt::Display for KernelName {
     }
 }
 
+/// The level of the lines of a report that have none of their own on Linux.
+const REPORT: Level = Level::Warn;
+
 fn print_cpu_and_task(cpu: CpuId, pid: u32, comm: Comm, work: &[u8]) {
-    log::error!("CPU: {cpu} PID: {pid} Comm: {comm} {KernelName}");
-    print_work(Level::Error, work);
+    log::log!(REPORT, "CPU: {cpu} PID: {pid} Comm: {comm} {KernelName}");
+    print_work(REPORT, work);
+}
+
+/// Prints what modules there are, which is none. Any context.
+pub fn print_modules() {
+    log::log!(REPORT, "Modules linked in:");
 }
 
 /// What a worker is at, if it is at anything.
@@ -68,17 +78,65 @@ fn name_of(task: &Task) -> Comm {
     Comm::new(b"?")
 }
 
-/// Prints the running task and a backtrace from a frame pointer. Any context.
-pub fn print_running(instruction: usize, frame_pointer: usize) {
+/// Prints the running task, and what it has called from a frame pointer on. Any context.
+pub fn print_running(frame_pointer: usize) {
     let me = sched::current();
     print_cpu_and_task(machine::cpu::id(), me.pid(), name_of(&me), work_of(&me).as_bytes());
-    log::error!("Call Trace:");
-    if instruction != 0 {
-        print_address(Level::Error, instruction);
-    }
-    machine::backtrace::walk(frame_pointer, me.context().stack_bounds(), &mut |address| {
-        print_address(Level::Error, address);
+    let bounds = me.context().stack_bounds();
+    print_trace(REPORT, &|visit| {
+        machine::backtrace::walk(frame_pointer, bounds.clone(), visit);
     });
+}
+
+/// Prints the running task with registers of its, and what it had called where they were as they are. Any context.
+pub fn print_registers(registers: &CpuRegisters) {
+    let me = sched::current();
+    print_cpu_and_task(machine::cpu::id(), me.pid(), name_of(&me), work_of(&me).as_bytes());
+    registers::print(REPORT, registers, Detail::All);
+    // What a program called is its own affair.
+    if !registers.in_user() {
+        let bounds = me.context().stack_bounds();
+        print_trace(REPORT, &|visit| {
+            machine::backtrace::walk(registers.frame_pointer(), bounds.clone(), visit);
+        });
+    }
+}
+
+/// Prints what the CPU ran when the interrupt came in whose handler this is. In an interrupt.
+pub fn print_interrupted() {
+    match machine::backtrace::interrupted() {
+        Some(registers) => print_registers(&registers),
+        None => print_running(machine::backtrace::frame_pointer()),
+    }
+}
+
+/// Prints return addresses, from the innermost on. What interrupts have called stands between `<IRQ>` and `</IRQ>`, and behind that
+/// what was interrupted.
+fn print_trace(level: Level, walk: &dyn Fn(&mut dyn FnMut(usize))) {
+    // The outermost interrupt: what it calls is what others interrupt.
+    let (mut length, mut interrupts) = (0, 0);
+    walk(&mut |address| {
+        length += 1;
+        if machine::backtrace::is_interrupt(address) {
+            interrupts = length;
+        }
+    });
+    log::log!(level, "Call Trace:");
+    log::log!(level, " {}", if interrupts > 0 { "<IRQ>" } else { "<TASK>" });
+    let mut place = 0;
+    walk(&mut |address| {
+        place += 1;
+        if place == interrupts {
+            log::log!(level, " </IRQ>");
+            log::log!(level, " <TASK>");
+            if let Some(registers) = machine::backtrace::interrupted() {
+                registers::print(level, &registers, Detail::General);
+            }
+        } else {
+            print_address(level, address);
+        }
+    });
+    log::log!(level, " </TASK>");
 }
 
 /// The innermost return address from a frame pointer of the running task on: in the function that called the one whose frame it
@@ -127,7 +185,9 @@ pub fn print_task(task: &Task) {
     // its stack.
     let start = Context::saved_frame_pointer(task.context());
     machine::backtrace::walk(start, task.context().stack_bounds(), &mut |address| {
-        print_address(Level::Info, address);
+        if !machine::backtrace::is_interrupt(address) {
+            print_address(Level::Info, address);
+        }
     });
     log::info!(" </TASK>");
 }
@@ -146,9 +206,14 @@ pub fn walk_sleeping(task: &Task, visit: &mut dyn FnMut(usize)) {
 /// The function that a return address leads back to, if the image carries its name. The address is that behind the call, which
 /// may be the end of the function.
 pub fn symbol_at(return_address: usize) -> Option<Symbol<'static>> {
-    let (base, table) = machine::backtrace::symbols();
-    let symbol = symbols::Table::new(base, table).find(return_address.checked_sub(1)?)?;
+    let symbol = symbol_of(return_address.checked_sub(1)?)?;
     Some(Symbol { offset: symbol.offset + 1, ..symbol })
+}
+
+/// The function that an instruction is in, if the image carries its name.
+pub(crate) fn symbol_of(instruction: usize) -> Option<Symbol<'static>> {
+    let (base, table) = machine::backtrace::symbols();
+    symbols::Table::new(base, table).find(instruction)
 }
 
 /// Where a task sleeps (`wchan`): the innermost function that is not part of waiting itself. None: it does not sleep, or the
@@ -201,6 +266,7 @@ struct Answer {
     pid: AtomicU32,
     comm: Words<COMM_LENGTH>,
     work: Words<WORK_LENGTH>,
+    registers: [AtomicU64; CPU_REGISTER_WORDS],
     count: AtomicUsize,
     addresses: [AtomicUsize; DEPTH],
 }
@@ -210,6 +276,7 @@ static ANSWERS: PerCpu<Answer> = per_cpu!(Answer {
     pid: AtomicU32::new(0),
     comm: Words::new(),
     work: Words::new(),
+    registers: [const { AtomicU64::new(0) }; CPU_REGISTER_WORDS],
     count: AtomicUsize::new(0),
     addresses: [const { AtomicUsize::new(0) }; DEPTH],
 });
@@ -218,14 +285,14 @@ static ANSWERS: PerCpu<Answer> = per_cpu!(Answer {
 /// with preemption off.
 pub fn print_cpus(cpus: CpuMask) {
     if !cpus.is_empty() {
-        log::error!("Sending NMI from CPU {} to CPUs {cpus}:", machine::cpu::id());
+        log::log!(REPORT, "Sending NMI from CPU {} to CPUs {cpus}:", machine::cpu::id());
         cpus.iter().for_each(print_cpu);
     }
 }
 
 fn print_cpu(cpu: CpuId) {
     let _alone = ASKING.lock_irq();
-    log::error!("NMI backtrace for cpu {cpu}");
+    log::log!(REPORT, "NMI backtrace for cpu {cpu}");
     let answer = ANSWERS.of(cpu);
     answer.progress.store(Progress::Asked as u32, Ordering::Relaxed);
     machine::irq::send_nmi(cpu);
@@ -234,7 +301,7 @@ fn print_cpu(cpu: CpuId) {
     while answer.progress.load(Ordering::Acquire) != Progress::Given as u32 {
         let waited = machine::time::now() - asked;
         if waited > PATIENCE {
-            log::error!("CPU: {cpu} does not answer");
+            log::log!(REPORT, "CPU: {cpu} does not answer");
             return;
         }
         if waited > SOON {
@@ -247,14 +314,18 @@ fn print_cpu(cpu: CpuId) {
     let work = answer.work.get();
     let length = work.iter().position(|&byte| byte == 0).unwrap_or(WORK_LENGTH);
     print_cpu_and_task(cpu, pid, Comm::new(&answer.comm.get()), &work[..length]);
-    log::error!("Call Trace:");
-    for address in &answer.addresses[..answer.count.load(Ordering::Relaxed).min(DEPTH)] {
-        print_address(Level::Error, address.load(Ordering::Relaxed));
+    let words = answer.registers.each_ref().map(|word| word.load(Ordering::Relaxed));
+    registers::print(REPORT, &CpuRegisters(words), Detail::All);
+    let addresses = &answer.addresses[..answer.count.load(Ordering::Relaxed).min(DEPTH)];
+    if !addresses.is_empty() {
+        print_trace(REPORT, &|visit| {
+            addresses.iter().for_each(|address| visit(address.load(Ordering::Relaxed)));
+        });
     }
 }
 
 /// `Upcalls::nmi`: another CPU wants to know what this one does.
-pub fn nmi(instruction: usize, frame_pointer: usize) {
+pub fn nmi(registers: &CpuRegisters) {
     let answer = ANSWERS.this();
     if answer.progress.load(Ordering::Relaxed) != Progress::Asked as u32 || !sched::has_current() {
         return;
@@ -266,11 +337,14 @@ pub fn nmi(instruction: usize, frame_pointer: usize) {
             count += 1;
         }
     };
-    if instruction != 0 {
-        add(instruction);
-    }
     let me = sched::current();
-    machine::backtrace::walk(frame_pointer, me.context().stack_bounds(), &mut add);
+    if !registers.in_user() {
+        let frame_pointer = registers.frame_pointer();
+        machine::backtrace::walk(frame_pointer, me.context().stack_bounds(), &mut add);
+    }
+    for (place, &word) in answer.registers.iter().zip(&registers.0) {
+        place.store(word, Ordering::Relaxed);
+    }
     answer.pid.store(me.pid(), Ordering::Relaxed);
     let comm = me.try_comm().unwrap_or(Comm::new(b"?"));
     answer.comm.put(comm.as_bytes());

@@ -35,6 +35,7 @@
 //! | `smpboot` | one thread per CPU, that comes and goes with it |
 //! | `reaper` | what is left of dead tasks |
 //! | `backtrace` | where a task sleeps, and what a CPU does |
+//! | `registers` | what a CPU's registers held, in the log |
 //! | `oops` | a thread that panics dies alone, where that is safe |
 //! | `warn` | something is wrong, and the kernel goes on |
 //! | `use_mm` | a kernel thread takes on a user address space for a while |
@@ -50,6 +51,7 @@ mod handle;
 mod kthreadd;
 pub mod oops;
 pub mod reaper;
+mod registers;
 mod request;
 pub mod smpboot;
 mod this;

@@ -92,10 +92,17 @@ pub fn oops(oops: &Oops<'_>) -> ! {
     if !safe {
         klog::begin_crash();
     }
-    log::error!("Oops: {}", Kind(oops));
+    static DEATHS: AtomicUsize = AtomicUsize::new(0);
+    let number = DEATHS.fetch_add(1, Ordering::Relaxed) + 1;
+    log::error!("Oops: {} [#{number}] PREEMPT SMP", Kind(oops));
     if sched::has_current() {
-        backtrace::print_running(oops.instruction, oops.frame_pointer);
+        match oops.registers {
+            Some(registers) => backtrace::print_registers(registers),
+            None => backtrace::print_running(oops.frame_pointer),
+        }
     }
+    backtrace::print_modules();
+    log::warn!("---[ end trace 0000000000000000 ]---");
     // What the report says had been wrong before.
     add_taint(Flag::Die);
     if !safe {
@@ -181,7 +188,7 @@ fn end_kernel(reason: fmt::Arguments<'_>, with_backtrace: bool) -> ! {
     }
     log::error!("Kernel panic - not syncing: {reason}");
     if with_backtrace && sched::has_current() {
-        backtrace::print_running(0, machine::backtrace::frame_pointer());
+        backtrace::print_running(machine::backtrace::frame_pointer());
     }
     if let Some(end) = FINAL.get() {
         let mut text = sched::NameBuffer::<256>::new();

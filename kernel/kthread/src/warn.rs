@@ -4,9 +4,12 @@
 //!   ------------[ cut here ]------------
 //!   WARNING: CPU: 0 PID: 51 at kernel/workqueue/src/queue.rs:206 queue::takes_although+0x7e/0xa0
 //!   workqueue: events is drained and takes no work
+//!   Modules linked in:
 //!   CPU: 0 PID: 51 Comm: sh Not tainted 6.1.0-heddle #1
 //!   Call Trace:
+//!    <TASK>
 //!    ...
+//!    </TASK>
 //!   ---[ end trace 0000000000000000 ]---
 //! ```
 
@@ -39,7 +42,8 @@ pub fn warn(about: fmt::Arguments<'_>) {
     );
     // Nothing to say is no line.
     log::warn!("{about}");
-    backtrace::print_running(0, frame_pointer);
+    backtrace::print_modules();
+    backtrace::print_running(frame_pointer);
     if PANIC_ON_WARN.load(Relaxed) != 0 {
         oops::panic(format_args!("kernel: panic_on_warn set ..."));
     }

@@ -6,7 +6,7 @@ use fs::{Credentials, FileTable, FsContext};
 use sched::{Slot, TaskRef};
 use sync::Once;
 
-use crate::namespace::{Namespaces, PidNamespace, UtsNamespace};
+use crate::namespace::{Namespaces, PidNamespace, UtsNamespace, set_max_threads};
 use crate::pid::Pid;
 use crate::process::{NewProcess, Process};
 use crate::rlimit::Limits;
@@ -29,12 +29,13 @@ pub fn init() {
     let fresh = INITIAL.set(namespaces.clone()).is_ok();
     assert!(fresh, "the first process is made once");
     sched::set_tick_hook(crate::cpu_timer::tick);
+    set_max_threads(threads_in_memory()).expect("it is in bounds");
     let pid = Arc::new(Pid::idle());
     let now = time::monotonic();
     let process = Process::new(NewProcess {
         pid: pid.clone(),
         sighand: Sighand::new(),
-        limits: Arc::new(Limits::initial(max_threads())),
+        limits: Arc::new(Limits::initial(threads_in_memory() as u64)),
         exit_signal: 0,
         has_subreaper: false,
         oom_score_adj: 0,
@@ -94,11 +95,10 @@ pub fn set_root(fs: &Arc<FsContext>) {
     crate::for_each_task(give);
 }
 
-/// How many tasks the machine's memory allows, an eighth of it for their stacks; as in
-/// `/proc/sys/kernel/threads-max`.
-pub fn max_threads() -> u64 {
-    let bytes = memory::total_bytes() as u64;
-    (bytes / (8 * machine::thread::STACK_SIZE as u64)).clamp(20, u64::from(crate::PID_MAX_LIMIT))
+/// How many tasks the machine's memory allows, an eighth of it for their stacks.
+fn threads_in_memory() -> usize {
+    (memory::total_bytes() / (8 * machine::thread::STACK_SIZE))
+        .clamp(20, crate::PID_MAX_LIMIT as usize)
 }
 
 fn initial() -> &'static Arc<Namespaces> {

@@ -79,7 +79,7 @@ pub use exit::{
     do_exit, exit_code_of_status, set_init_exit_hook, set_memory_release_hook, set_process_end_hook,
 };
 pub use flags::CloneFlags;
-pub use init::{init, init_pid_ns, init_uts_ns, max_threads, set_root};
+pub use init::{init, init_pid_ns, init_uts_ns, set_root};
 pub use itimer::{IntervalTimer, TimerSetting, interval_timer, set_interval_timer};
 pub use job::{
     find_session, getpgid, getsid, group_members, group_of, is_orphaned_group, session_of,
@@ -92,7 +92,8 @@ pub use kill::{
 };
 pub use membership::{cgroup_of, check_cgroup_move, kthread_ready, move_to_cgroup, processes_of};
 pub use namespace::{
-    Namespaces, PidNamespace, UTS_LENGTH, UtsNamespace, find_task_by_pid_ns, pid_max, set_pid_max,
+    Namespaces, PidNamespace, THREADS_MAX_LIMIT, UTS_LENGTH, UtsNamespace, find_task_by_pid_ns,
+    max_threads, pid_max, set_max_threads, set_pid_max,
 };
 pub use namespace_file::{InitialOnly, Namespace, NamespaceFile};
 pub use numbers::{PID_MAX_DEFAULT, PID_MAX_LIMIT, PID_MAX_MIN};

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use errno::Errno;
 use sched::{TaskRef, WaitQueue};
@@ -48,6 +48,28 @@ pub fn set_pid_max(limit: u32) -> Result<(), Errno> {
         return Err(Errno::EINVAL);
     }
     PID_MAX.store(limit, Ordering::Relaxed);
+    Ok(())
+}
+
+/// `/proc/sys/kernel/threads-max`.
+static THREADS_MAX: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// No `threads-max` may be above this: futexes have room for so many numbers.
+pub const THREADS_MAX_LIMIT: usize = 0x3fff_ffff;
+
+/// There may be so many tasks.
+pub fn max_threads() -> usize {
+    THREADS_MAX.load(Ordering::Relaxed)
+}
+
+/// Sets how many tasks there may be from now on; those that there are stay.
+///
+/// # Errors
+/// EINVAL: 0, or above [`THREADS_MAX_LIMIT`].
+pub fn set_max_threads(limit: usize) -> Result<(), Errno> {
+    if !(1..=THREADS_MAX_LIMIT).contains(&limit) {
+        return Err(Errno::EINVAL);
+    }
+    THREADS_MAX.store(limit, Ordering::Relaxed);
     Ok(())
 }
 
@@ -181,6 +203,10 @@ impl PidNamespace {
             return Err(Errno::ENOMEM);
         }
         let mut numbers = self.numbers.lock_irq();
+        // Whoever has a number has one in the initial namespace.
+        if self.parent.is_none() && numbers.count() >= max_threads() {
+            return Err(Errno::EAGAIN);
+        }
         match wanted {
             // Number 1 comes first: it is the one that cleans up after the others.
             Some(number) if number != 1 && self.is_without_init(&numbers) => Err(Errno::EINVAL),

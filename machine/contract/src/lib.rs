@@ -24,7 +24,9 @@ pub use fault::{Access, Fault};
 pub use frame::{
     Frame, FrameRange, NodeId, OutOfFrames, PAGE_SHIFT, PAGE_SIZE, Protection, Region,
 };
-pub use registers::{DebugRegisters, REGISTER_WORDS, UserRegisters, WATCHES};
+pub use registers::{
+    CPU_REGISTER_WORDS, CpuRegisters, DebugRegisters, REGISTER_WORDS, UserRegisters, WATCHES,
+};
 pub use signal::{RestoredSignal, SignalFrame};
 pub use statistics::{InterruptCounts, TlbCounters};
 pub use trap::Trap;

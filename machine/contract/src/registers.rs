@@ -5,6 +5,8 @@
 
 /// How many words there are.
 pub const REGISTER_WORDS: usize = 27;
+/// How many words [`CpuRegisters`] are.
+pub const CPU_REGISTER_WORDS: usize = REGISTER_WORDS + 5;
 /// How many addresses can be watched at once.
 pub const WATCHES: usize = 4;
 
@@ -44,6 +46,38 @@ impl UserRegisters {
     /// What the system call returns.
     pub fn result(&self) -> isize {
         self.0[Self::RESULT] as isize
+    }
+}
+
+/// What a CPU's registers held when it was interrupted, or when it failed: for reports. Numbers only, whatever they mean by now.
+///
+/// The words of [`UserRegisters`], and behind them those that programs do not see. A machine leaves 0 where it has nothing to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuRegisters(pub [u64; CPU_REGISTER_WORDS]);
+
+impl CpuRegisters {
+    /// The place of the frame pointer.
+    pub const FRAME_POINTER: usize = 4;
+    /// The place of the selector of the data segment; behind it those of ES, FS and GS.
+    pub const DATA_SEGMENT: usize = 23;
+    /// The place of the base that GS has on the other side of `swapgs`.
+    pub const OTHER_GS_BASE: usize = REGISTER_WORDS;
+    /// The place of CR0; behind it those of CR2, CR3 and CR4.
+    pub const CONTROL: usize = REGISTER_WORDS + 1;
+
+    /// The instruction that was next, 0 if it is not known.
+    pub fn instruction(&self) -> usize {
+        self.0[UserRegisters::INSTRUCTION_POINTER] as usize
+    }
+
+    /// The frame pointer, 0 if it is not known.
+    pub fn frame_pointer(&self) -> usize {
+        self.0[Self::FRAME_POINTER] as usize
+    }
+
+    /// A program ran, not the kernel.
+    pub fn in_user(&self) -> bool {
+        self.0[UserRegisters::CODE_SEGMENT] & 3 == 3
     }
 }
 

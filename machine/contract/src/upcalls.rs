@@ -2,6 +2,7 @@
 
 use crate::fault::Access;
 use crate::frame::{Frame, NodeId};
+use crate::registers::CpuRegisters;
 
 /// Interrupts that one CPU sends to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +48,8 @@ pub struct Oops<'a> {
     pub message: &'a dyn core::fmt::Display,
     /// Interrupts were on. If they were off, a lock may be held that nobody will release.
     pub interrupts_on: bool,
-    /// The instruction, 0 if it is not known.
-    pub instruction: usize,
+    /// What the registers held, if an instruction failed. A panic has a message, and none.
+    pub registers: Option<&'a CpuRegisters>,
     /// Where the backtrace starts (a frame pointer), 0 if it is not known.
     pub frame_pointer: usize,
 }
@@ -83,7 +84,7 @@ pub struct Upcalls {
     /// Kernel code panicked or faulted on this CPU. Interrupts are off.
     pub oops: fn(&Oops<'_>) -> !,
     /// Another CPU asked by `irq::send_nmi` what this one does. Whatever ran here was interrupted, also where interrupts are
-    /// off and any lock may be held: takes no lock and does not sleep. The instruction that was interrupted and its frame
-    /// pointer, each 0 if it is not known. The NMI level is counted in the preemption count.
-    pub nmi: fn(instruction: usize, frame_pointer: usize),
+    /// off and any lock may be held: takes no lock and does not sleep. The registers are those of what was interrupted. The NMI
+    /// level is counted in the preemption count.
+    pub nmi: fn(&CpuRegisters),
 }

@@ -2,6 +2,8 @@
 
 use core::ops::Range;
 
+use contract::{CPU_REGISTER_WORDS, CpuRegisters, UserRegisters};
+
 use crate::arch;
 
 /// Calls `visit` with the return addresses from a frame pointer up, as long as the frames stay in
@@ -38,4 +40,32 @@ pub fn symbols() -> (usize, &'static [u8]) {
 #[must_use]
 pub fn frame_pointer() -> usize {
     arch::frame_pointer()
+}
+
+/// What was interrupted: an interrupt is a call here, and the registers are its caller's, as far as a call shows them.
+#[must_use]
+pub fn interrupted() -> Option<CpuRegisters> {
+    Some(registers(0, arch::frame_pointer()))
+}
+
+/// Registers of which only these are known.
+pub(crate) fn registers(instruction: usize, frame_pointer: usize) -> CpuRegisters {
+    let mut words = [0; CPU_REGISTER_WORDS];
+    words[UserRegisters::INSTRUCTION_POINTER] = instruction as u64;
+    words[CpuRegisters::FRAME_POINTER] = frame_pointer as u64;
+    words[UserRegisters::STACK_POINTER] = frame_pointer as u64;
+    words[UserRegisters::SYSTEM_CALL] = u64::MAX;
+    CpuRegisters(words)
+}
+
+/// Whether a return address leads out of an interrupt: calls do not show it.
+#[must_use]
+pub fn is_interrupt(_return_address: usize) -> bool {
+    false
+}
+
+/// A byte of the kernel's code: the host's is nobody's affair.
+#[must_use]
+pub fn code(_address: usize) -> Option<u8> {
+    None
 }

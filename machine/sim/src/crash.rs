@@ -103,7 +103,7 @@ fn on_panic(machine: &Machine, info: &PanicHookInfo<'_>) -> ! {
             kind: OopsKind::Panic,
             message: &message,
             interrupts_on: machine.cpu().interrupts.get(),
-            instruction: 0,
+            registers: None,
             frame_pointer: arch::frame_pointer(),
         },
     )
@@ -164,5 +164,7 @@ extern "C" fn after_signal(_: usize) -> ! {
     }
     let Crash { kind, what, instruction, frame_pointer } = crash;
     let interrupts_on = machine.cpu().interrupts.get();
-    oops(machine, &Oops { kind, message: &what, interrupts_on, instruction, frame_pointer })
+    let registers = crate::backtrace::registers(instruction, frame_pointer);
+    let registers = Some(&registers);
+    oops(machine, &Oops { kind, message: &what, interrupts_on, registers, frame_pointer })
 }

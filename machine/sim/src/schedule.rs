@@ -153,7 +153,7 @@ fn take_nmi(machine: &Machine) {
     let Some(upcalls) = machine.upcalls() else { return };
     let interrupts = cpu.interrupts.replace(false);
     cpu.preempt.set(cpu.preempt.get() + NMI_UNIT);
-    (upcalls.nmi)(0, arch::frame_pointer());
+    (upcalls.nmi)(&crate::backtrace::registers(0, arch::frame_pointer()));
     // The handler neither switches nor sleeps: it is still the same CPU.
     cpu.preempt.set(cpu.preempt.get() - NMI_UNIT);
     cpu.interrupts.set(interrupts);

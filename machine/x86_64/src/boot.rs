@@ -8,7 +8,7 @@ use crate::once::Once;
 use crate::{
     acpi, apic, console, cpu, descriptor, features, paging, percpu, region, smap, smp, time, user,
 };
-use contract::{FrameRange, Oops, Upcalls};
+use contract::{CpuRegisters, FrameRange, Oops, Upcalls};
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering::*};
 
@@ -203,13 +203,14 @@ static NOBODY: Upcalls = Upcalls {
     free_frame: |_| {},
     free_zeroed_frame: |_| {},
     oops: no_kernel,
-    nmi: |_, _| {},
+    nmi: |_| {},
 };
 
 fn no_kernel(oops: &Oops<'_>) -> ! {
+    let instruction = oops.registers.map_or(0, CpuRegisters::instruction);
     let _ = core::fmt::write(
         &mut console::Writer,
-        format_args!("heddle: {:?} at {:#x}: {}\n", oops.kind, oops.instruction, oops.message),
+        format_args!("heddle: {:?} at {:#x}: {}\n", oops.kind, instruction, oops.message),
     );
     crate::power::exit(255)
 }

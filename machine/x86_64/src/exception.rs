@@ -73,7 +73,7 @@ pub(crate) extern "C" fn on_own_stack(frame: &mut Frame) {
             count(&percpu::this().counts.nmi);
             // A CPU that has just been started may be asked before it has taken its first step in the kernel.
             if percpu::this().running.load(Relaxed) {
-                (boot::upcalls().nmi)(frame.rip as usize, frame.frame_pointer());
+                (boot::upcalls().nmi)(&frame.for_report());
             }
             cpu::preempt_sub(NMI_UNIT);
         }
@@ -91,7 +91,7 @@ fn oops(frame: &Frame, kind: OopsKind) -> ! {
         kind,
         message: &"",
         interrupts_on: frame.rflags & RFLAGS_IF != 0,
-        instruction: frame.rip as usize,
+        registers: Some(&frame.for_report()),
         frame_pointer: frame.frame_pointer(),
     })
 }
@@ -104,7 +104,7 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
         kind: OopsKind::Panic,
         message: info,
         interrupts_on,
-        instruction: 0,
+        registers: None,
         frame_pointer: crate::backtrace::frame_pointer(),
     })
 }

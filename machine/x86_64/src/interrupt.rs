@@ -6,8 +6,8 @@
 //!   task state says so), the stub pushes the rest below, and the code returns to the kernel code
 //!   that called `run`, on its stack, interrupts off. So a trap costs no copy of registers, and
 //!   handlers run on the task's own stack.
-//! - **Kernel mode, device interrupt.** Only the registers that a call may change are saved; the
-//!   handler is called.
+//! - **Kernel mode, device interrupt.** All registers are saved below the frame pointer, which makes a frame like a function's, and the
+//!   handler is called. A report finds them by the address to which the handler returns.
 //! - **Kernel mode, exception.** All registers are saved in a [`Frame`], because the handler may
 //!   resume elsewhere (a fault in a user copy) or report them (an oops).
 //!
@@ -20,8 +20,9 @@
 use crate::descriptor::KERNEL_STACK_OFFSET;
 use crate::percpu::{self, PerCpu, count};
 use crate::user::Registers;
-use crate::{apic, boot, console, cpu, exception, time, tlb};
+use crate::{apic, backtrace, boot, console, cpu, exception, time, tlb};
 use contract::preempt::{HARDIRQ_MASK, HARDIRQ_UNIT, NMI_MASK};
+use contract::{CPU_REGISTER_WORDS, CpuRegisters, UserRegisters};
 use core::arch::naked_asm;
 use core::mem::offset_of;
 use core::sync::atomic::Ordering::Relaxed;
@@ -63,6 +64,19 @@ impl Frame {
     /// The interrupted code's frame pointer.
     pub(crate) fn frame_pointer(&self) -> usize {
         self.registers[4] as usize
+    }
+
+    /// All registers, for a report.
+    pub(crate) fn for_report(&self) -> CpuRegisters {
+        let mut words = [0; CPU_REGISTER_WORDS];
+        words[..15].copy_from_slice(&self.registers);
+        words[UserRegisters::SYSTEM_CALL] = u64::MAX;
+        words[UserRegisters::INSTRUCTION_POINTER] = self.rip;
+        words[UserRegisters::CODE_SEGMENT] = self.cs;
+        words[UserRegisters::FLAGS] = self.rflags;
+        words[UserRegisters::STACK_POINTER] = self.rsp;
+        words[UserRegisters::STACK_SEGMENT] = self.ss;
+        backtrace::with_the_rest(words)
     }
 }
 
@@ -178,24 +192,69 @@ unsafe extern "C" fn device_stub<const VECTOR: u8>() {
         "jnz 2f",
         "push rbp",
         "mov rbp, rsp",
-        "push rax; push rcx; push rdx; push rsi; push rdi; push r8; push r9; push r10; push r11",
-        "cld",
-        crate::smap_site!("clac"),
-        "mov edi, {vector}",
-        // Six words and ten more: the stack is on a multiple of sixteen again, but for one word.
-        "sub rsp, 8",
-        "call {handle}",
-        "add rsp, 8",
-        "pop r11; pop r10; pop r9; pop r8; pop rdi; pop rsi; pop rdx; pop rcx; pop rax",
-        "pop rbp",
-        "iretq",
+        "push rax",
+        "mov eax, {vector}",
+        "jmp {from_kernel}",
         "2:",
         "push 0",
         "push {vector}",
         "jmp {from_user}",
         vector = const VECTOR,
-        handle = sym handle,
+        from_kernel = sym from_kernel,
         from_user = sym from_user,
+    )
+}
+
+unsafe extern "C" {
+    /// Where handlers of device interrupts that came in kernel mode return to.
+    static device_interrupt_return: u8;
+}
+
+/// The return address that leads from a handler to what was interrupted.
+pub(crate) fn handler_return() -> usize {
+    &raw const device_interrupt_return as usize
+}
+
+/// What [`from_kernel`] leaves below the interrupted frame pointer, in the order of addresses.
+pub(crate) const SAVED_BELOW_FRAME: [usize; 14] = {
+    use crate::user::Registers as R;
+    [
+        offset_of!(R, r15),
+        offset_of!(R, r14),
+        offset_of!(R, r13),
+        offset_of!(R, r12),
+        offset_of!(R, rbx),
+        offset_of!(R, r11),
+        offset_of!(R, r10),
+        offset_of!(R, r9),
+        offset_of!(R, r8),
+        offset_of!(R, rdi),
+        offset_of!(R, rsi),
+        offset_of!(R, rdx),
+        offset_of!(R, rcx),
+        offset_of!(R, rax),
+    ]
+};
+
+/// Where the stubs for device interrupts in kernel mode go on, with the frame pointer and RAX saved and the vector in EAX. What a
+/// call does not change is saved, too, for reports.
+#[unsafe(naked)]
+unsafe extern "C" fn from_kernel() {
+    naked_asm!(
+        "push rcx; push rdx; push rsi; push rdi; push r8; push r9; push r10; push r11",
+        "push rbx; push r12; push r13; push r14; push r15",
+        "cld",
+        crate::smap_site!("clac"),
+        "mov edi, eax",
+        // Twenty words: the stack is on a multiple of sixteen again.
+        "call {handle}",
+        ".globl device_interrupt_return",
+        "device_interrupt_return:",
+        "add rsp, 40",
+        "pop r11; pop r10; pop r9; pop r8; pop rdi; pop rsi; pop rdx; pop rcx; pop rax",
+        "pop rbp",
+        "iretq",
+        handle = sym handle,
     )
 }
 

@@ -129,6 +129,24 @@ pub(crate) fn set_dr<const NUMBER: u8>(value: u64) {
     };
 }
 
+/// The selectors of DS, ES, FS and GS.
+pub(crate) fn segments() -> [u64; 4] {
+    let (ds, es, fs, gs);
+    // SAFETY: reads registers.
+    unsafe {
+        asm!("mov {:x}, ds", "mov {:x}, es", "mov {:x}, fs", "mov {:x}, gs",
+            out(reg) ds, out(reg) es, out(reg) fs, out(reg) gs, options(nomem, nostack, preserves_flags));
+    }
+    [ds, es, fs, gs].map(|selector: u64| selector & 0xffff)
+}
+
+pub(crate) fn cr0() -> u64 {
+    let value;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, cr0", out(reg) value, options(nomem, nostack, preserves_flags)) };
+    value
+}
+
 pub(crate) fn cr2() -> u64 {
     let value;
     // SAFETY: reads a register.

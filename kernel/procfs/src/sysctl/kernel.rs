@@ -57,8 +57,12 @@ fn numbers() -> Result<()> {
         |value| process::set_pid_max(value as u32),
     );
     register_sysctl("kernel/pid_max", 0o644, pid_max)?;
-    let threads = Sysctl::shown(|text| Ok(writeln!(text, "{}", process::max_threads())?));
-    register_sysctl("kernel/threads-max", 0o444, threads)?;
+    let threads = Sysctl::number(
+        || process::max_threads() as i64,
+        1..=process::THREADS_MAX_LIMIT as i64,
+        |value| process::set_max_threads(value as usize),
+    );
+    register_sysctl("kernel/threads-max", 0o644, threads)?;
     let shown = |value: i64| Sysctl::shown(move |text| Ok(writeln!(text, "{value}")?));
     register_sysctl("kernel/cap_last_cap", 0o444, shown(CAP_LAST_CAP))?;
     register_sysctl("kernel/ngroups_max", 0o444, shown(NGROUPS_MAX))?;

@@ -53,6 +53,7 @@ fn interrupts_taken(cpu: CpuId) -> u64 {
 fn report(other: CpuId) {
     let line = format_args!("NMI watchdog: Watchdog detected hard LOCKUP on cpu {other}");
     klog::write_record(super::EMERGENCY, line);
+    backtrace::print_modules();
     backtrace::print_cpus(CpuMask::of(other));
     if HARDLOCKUP_ALL_CPU_BACKTRACE.load(Relaxed) != 0 {
         backtrace::print_cpus(sched::online().without(machine::cpu::id()).without(other));

@@ -48,8 +48,8 @@ fn report(cpu: CpuId, stuck: u64) {
     let line =
         format_args!("watchdog: BUG: soft lockup - CPU#{cpu} stuck for {seconds}s! [{comm}:{pid}]");
     klog::write_record(super::EMERGENCY, line);
-    // The frames of the interrupt, and below them those of what it interrupted.
-    backtrace::print_running(0, machine::backtrace::frame_pointer());
+    backtrace::print_modules();
+    backtrace::print_interrupted();
     if SOFTLOCKUP_ALL_CPU_BACKTRACE.load(Relaxed) != 0 {
         backtrace::print_cpus(sched::online().without(cpu));
     }

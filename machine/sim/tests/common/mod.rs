@@ -70,7 +70,7 @@ pub(crate) static UPCALLS: Upcalls = Upcalls {
     free_frame: free,
     free_zeroed_frame: free,
     oops: on_oops,
-    nmi: |_, _| (),
+    nmi: |_| (),
 };
 
 /// Starts the other CPUs, each in `entry`.

@@ -46,6 +46,17 @@ pub(crate) fn start_cpu() {
     state::start_cpu();
 }
 
+/// The end of the registers of the program that runs on this CPU, or has run last.
+pub(crate) fn trap_stack() -> usize {
+    let value;
+    // SAFETY: reads a word of this CPU's own data.
+    unsafe {
+        core::arch::asm!("mov {}, gs:[{}]", out(reg) value, const KERNEL_STACK_OFFSET,
+            options(readonly, nostack, preserves_flags));
+    }
+    value
+}
+
 /// The body of a naked function that stores or loads a program's registers: their places in [`Registers`] are operands of their names,
 /// and so are the places of this CPU's stacks.
 macro_rules! asm_on_registers {

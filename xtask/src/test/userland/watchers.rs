@@ -1,7 +1,8 @@
 //! Tasks that hang and CPUs that get stuck, as a user sees them.
 
 use super::Case;
-use crate::test::guest::lab::Lab;
+use crate::machine::log;
+use crate::test::guest::lab::{Lab, Outcome};
 use anyhow::Result;
 
 /// Where a task asks to fail; the image that tests run has it.
@@ -94,24 +95,88 @@ fn d2_soft_lockup_is_reported(lab: &Lab) -> Result<()> {
         echo 1 > /proc/sys/kernel/watchdog_thresh
         taskset 2 sh -c 'echo SOFTLOCKUP > {PROVOKE}' & pid=$!
         seen 2 \"watchdog: BUG: soft lockup - CPU#1 stuck for [0-9]*s! .sh:$pid\"
-        dmesg | grep -A 2 -m 1 'BUG: soft lockup' | grep -c -e 'CPU: 1 PID: '$pid' Comm: sh' -e 'Call Trace:'"
+        dmesg | grep -A 2 -m 1 'BUG: soft lockup' | grep -c 'CPU: 1 PID: '$pid' Comm: sh'"
     );
     let outcome = lab.guest().cpus(2).sh(&script)?;
-    let right = outcome.output() == "2\n";
-    outcome.holds(right, "not a whole report")?.logged("soft lockup - CPU#1 stuck for ").map(drop)
+    let right = outcome.output() == "1\n";
+    let outcome = outcome.holds(right, "not a whole report")?;
+    let mut report = vec!["watchdog: BUG: soft lockup - CPU#1 stuck for *s! [sh:*]", MODULES];
+    report.push("CPU: 1 PID: * Comm: sh Not tainted 6.1.0-heddle #1");
+    report.extend(REGISTERS);
+    report.extend(["Call Trace:", " <TASK>", " [<ffffffff*>] *+0x*/0x*"]);
+    check_report(&outcome, "BUG: soft lockup", &report)
+}
+
+const MODULES: &str = "Modules linked in:";
+
+/// Registers in a report, with `*` for what may be anything.
+const REGISTERS: [&str; 11] = [
+    "RIP: 0010:crash::*+0x*/0x*",
+    CODE,
+    "RSP: 0018:ffffc900* EFLAGS: 00*",
+    "RAX: * RBX: * RCX: *",
+    "RDX: * RSI: * RDI: *",
+    "RBP: ffffc900* R08: * R09: *",
+    "R10: * R11: * R12: *",
+    "R13: * R14: * R15: *",
+    "FS:  0000*(0000) GS:ffff*(0000) knlGS:0000*",
+    "CS:  0010 DS: 0000 ES: 0000 CR0: 0000*",
+    "CR2: 0000* CR3: 0000* CR4: 0000*",
+];
+
+/// 42 bytes before the instruction, and 22 from it on.
+const CODE: &str = "Code: * <*> *";
+
+/// Whether a line is as a pattern says, in which `*` is any text.
+fn is_like(line: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = line.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let mut last = None;
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+        last = Some(part);
+    }
+    last.map_or(rest.is_empty(), |part| rest.is_empty() || part.is_empty())
+}
+
+/// Whether the log has these lines one after another, the first of which is the first with a text in it.
+fn check_report(outcome: &Outcome<'_>, begin: &str, patterns: &[&str]) -> Result<()> {
+    let lines = outcome.log().iter().map(|line| log::message(line));
+    let lines: Vec<_> = lines.skip_while(|line| !line.contains(begin)).collect();
+    for (place, pattern) in patterns.iter().enumerate() {
+        let line = lines.get(place).copied().unwrap_or_default();
+        if !is_like(line, pattern) {
+            return outcome.wrong(&format!("no line like {pattern:?}, but {line:?}"));
+        }
+        if *pattern == CODE {
+            let bytes: Vec<_> = line["Code: ".len()..].split(' ').collect();
+            if bytes.len() != 64 || bytes.iter().position(|byte| byte.starts_with('<')) != Some(42)
+            {
+                return outcome.wrong(&format!("not the code around an instruction: {line:?}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn d2_hard_lockup_is_reported(lab: &Lab) -> Result<()> {
     let script = format!(
         "{WAIT}
         echo 1 > /proc/sys/kernel/watchdog_thresh
-        taskset 2 sh -c 'echo HARDLOCKUP > {PROVOKE}' & pid=$!; seen 1 'hard LOCKUP on cpu 1'; seen 1 'Call Trace:'
-        dmesg | grep -A 4 'LOCKUP on' | grep -c -e 'CPU: 1 PID: '$pid' Comm: sh' -e 'Call Trace:'
+        taskset 2 sh -c 'echo HARDLOCKUP > {PROVOKE}' & pid=$!; seen 1 'hard LOCKUP on cpu 1'; seen 1 '</TASK>'
+        dmesg | grep -A 4 'LOCKUP on' | grep -c 'CPU: 1 PID: '$pid' Comm: sh'
         awk '$1 == \"NMI:\" {{ print $3 }}' /proc/interrupts"
     );
     let outcome = lab.guest().cpus(2).sh(&script)?;
-    let right = outcome.output() == "2\n1\n";
-    outcome.holds(right, "not a whole report")?.logged("hard LOCKUP on cpu 1").map(drop)
+    let right = outcome.output() == "1\n1\n";
+    let outcome = outcome.holds(right, "not a whole report")?;
+    let mut report = vec!["NMI watchdog: Watchdog detected hard LOCKUP on cpu 1", MODULES];
+    report.extend(["Sending NMI from CPU 0 to CPUs 1:", "NMI backtrace for cpu 1"]);
+    report.push("CPU: 1 PID: * Comm: sh Not tainted 6.1.0-heddle #1");
+    report.extend(REGISTERS);
+    report.extend(["Call Trace:", " <TASK>", " [<ffffffff*>] *+0x*/0x*"]);
+    check_report(&outcome, "hard LOCKUP on cpu 1", &report)
 }
 
 fn d2_softlockup_panic(lab: &Lab) -> Result<()> {
@@ -120,7 +185,11 @@ fn d2_softlockup_panic(lab: &Lab) -> Result<()> {
         .append("softlockup_panic=1 watchdog_thresh=1")
         .sh(&format!("echo SOFTLOCKUP > {PROVOKE}"))?
         .panic("Kernel panic - not syncing: softlockup: hung tasks")?;
-    outcome.logged("watchdog: BUG: soft lockup - CPU#").map(drop)
+    let outcome = outcome.logged("watchdog: BUG: soft lockup - CPU#")?;
+    // The panic's own backtrace: the interrupt, and what it came into.
+    let interrupted = [" </IRQ>", " <TASK>", REGISTERS[0], CODE, REGISTERS[2], REGISTERS[3]];
+    check_report(&outcome, " </IRQ>", &interrupted)?;
+    outcome.logged(" <IRQ>").map(drop)
 }
 
 fn d2_hardlockup_panic(lab: &Lab) -> Result<()> {
