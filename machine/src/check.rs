@@ -248,6 +248,7 @@ const _: () = {
 ///
 /// - `console::write`: sends bytes to the serial console, waiting for it where it must. Any context.
 /// - `console::read`: bytes that have come in, up to the buffer's length, 0 if there are none.
+/// - `console::sysrq`: the byte that came in within five seconds of a break, once; `read` does not give it.
 /// - `console::log`: the kernel log's way out: a debug port where the machine has one, the console where not.
 /// - `power::off`, `reset`: as they say. `exit`: off, with a status for whoever runs the machine, where it can be told.
 /// - `entropy::fill`: random bytes, and how good they are: false if the machine has no source of its own.
@@ -262,6 +263,7 @@ const _: () = {
 const _: () = {
     let _: fn(&[u8]) = console::write;
     let _: fn(&mut [u8]) -> usize = console::read;
+    let _: fn() -> Option<u8> = console::sysrq;
     let _: fn(&[u8]) = console::log;
     let _: fn() -> ! = power::off;
     let _: fn() -> ! = power::reset;

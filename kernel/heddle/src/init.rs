@@ -51,6 +51,7 @@ fn subsystems() -> Result<()> {
     device::init()?;
     kmsg::init()?;
     tty::init()?;
+    sysrq::init();
     procfs::init()?;
     sysfs::init()?;
     tracefs::init()?;

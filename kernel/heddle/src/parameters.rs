@@ -128,9 +128,9 @@ fn set<'a>(
         "nosoftlockup" => lockup::preset(Preset { soft: Some(false), ..Preset::default() }),
         "nmi_watchdog" => nmi_watchdog(name, value)?,
         "workqueue.watchdog_thresh" => workqueue::watchdog::set_threshold(number(name, value)?),
-        "workqueue.power_efficient" => {
-            workqueue::set_power_efficient(matches!(value, "" | "1" | "Y" | "y" | "on"));
-        }
+        "workqueue.power_efficient" => workqueue::set_power_efficient(is_on(name, value)?),
+        "workqueue.disable_numa" => workqueue::set_ignores_nodes(is_on(name, value)?),
+        "workqueue.debug_force_rr_cpu" => workqueue::set_goes_round(is_on(name, value)?),
         "workqueue.idle_timeout" => {
             let seconds: u64 = number(name, value)?;
             workqueue::set_idle_timeout(seconds.saturating_mul(time::SECOND));
@@ -205,10 +205,14 @@ fn store<'a>(name: &'a str, value: &'a str, setting: &AtomicU32) -> Result<(), B
 
 /// A parameter of a module that is on or off; without a value it is on.
 fn flag<'a>(name: &'a str, value: &'a str, setting: &AtomicBool) -> Result<(), Bad<'a>> {
-    let word = if value.is_empty() { "1" } else { value };
-    let on = kernfs::parse_bool(word.as_bytes());
-    setting.store(on.map_err(|_| Bad::Value { name, value, wanted: "0 or 1" })?, Ordering::Relaxed);
+    setting.store(is_on(name, value)?, Ordering::Relaxed);
     Ok(())
+}
+
+/// The same, for who keeps it otherwise.
+fn is_on<'a>(name: &'a str, value: &'a str) -> Result<bool, Bad<'a>> {
+    let word = if value.is_empty() { "1" } else { value };
+    kernfs::parse_bool(word.as_bytes()).map_err(|_| Bad::Value { name, value, wanted: "0 or 1" })
 }
 
 /// `panic_on_taint=MASK[,nousertaint]`, with the mask in hexadecimal.

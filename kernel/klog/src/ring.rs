@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 /// How many bytes the ring holds.
 pub const CAPACITY: usize = 64 << 10;
 /// The longest text of a record; longer lines are cut. The longest that are not to be: the code in a report, the keys of SysRq.
-pub const TEXT_LENGTH: usize = 320;
+pub(crate) const TEXT_LENGTH: usize = 320;
 
 /// Bytes in front of a record's text: its length, its level, its time.
 const HEAD: usize = 2 + 1 + 8;

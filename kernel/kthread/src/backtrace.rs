@@ -7,9 +7,10 @@
 //! held, so its handler writes nothing but its own [`Answer`], and the asker prints that.
 
 use core::fmt;
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use log::Level;
+use machine::preempt::{HARDIRQ_MASK, SOFTIRQ_MASK};
 use machine::thread::Context;
 use machine::{CPU_REGISTER_WORDS, CpuId, CpuRegisters};
 use sched::{COMM_LENGTH, Comm, CpuMask, NameBuffer, Task, WORK_LENGTH, state};
@@ -110,6 +111,15 @@ pub fn print_interrupted() {
     }
 }
 
+/// Prints what this CPU does: in an interrupt, what that came into. Any context but a non-maskable interrupt.
+pub fn print_this_cpu() {
+    log::log!(REPORT, "NMI backtrace for cpu {}", machine::cpu::id());
+    match machine::backtrace::interrupted().filter(|_| sync::in_interrupt()) {
+        Some(registers) => print_registers(&registers),
+        None => print_running(machine::backtrace::frame_pointer()),
+    }
+}
+
 /// Prints return addresses, from the innermost on. What interrupts have called stands between `<IRQ>` and `</IRQ>`, and behind that
 /// what was interrupted.
 fn print_trace(level: Level, walk: &dyn Fn(&mut dyn FnMut(usize))) {
@@ -164,15 +174,17 @@ fn print_address(level: Level, address: usize) {
     }
 }
 
-/// Prints a task and where it sleeps, as `sched_show_task` of Linux does. A task that runs has no backtrace. Any context in
-/// which the process table is not locked.
+/// Prints a task and where it sleeps, as `sched_show_task` of Linux does. A task that runs on another CPU has no backtrace. Any
+/// context in which the process table is not locked.
 pub fn print_task(task: &Task) {
     let mut name = NameBuffer::<COMM_LENGTH>::new();
     name.format(format_args!("{}", task.comm()));
+    let runs = task.state() == state::RUNNING;
     log::info!(
-        "task:{:<15} state:{} stack:{:<5} pid:{:<5} ppid:{:<6} flags:{:#010x}",
+        "task:{:<15} state:{}{} stack:{:<5} pid:{:<5} ppid:{:<6} flags:{:#010x}",
         core::str::from_utf8(name.as_bytes()).unwrap_or("?"),
         state::letter(task.state()),
+        if runs { "  running task    " } else { "" },
         0,
         task.pid(),
         process::parent_number(task).unwrap_or(0),
@@ -183,7 +195,11 @@ pub fn print_task(task: &Task) {
     log::info!(" <TASK>");
     // If it is woken and runs on meanwhile, these are the addresses of two moments: they are read as numbers, and only within
     // its stack.
-    let start = Context::saved_frame_pointer(task.context());
+    let start = match core::ptr::eq(&*sched::current(), task) {
+        true => machine::backtrace::frame_pointer(),
+        false if task.is_on_cpu() => 0,
+        false => Context::saved_frame_pointer(task.context()),
+    };
     machine::backtrace::walk(start, task.context().stack_bounds(), &mut |address| {
         if !machine::backtrace::is_interrupt(address) {
             print_address(Level::Info, address);
@@ -267,6 +283,8 @@ struct Answer {
     comm: Words<COMM_LENGTH>,
     work: Words<WORK_LENGTH>,
     registers: [AtomicU64; CPU_REGISTER_WORDS],
+    /// Its idle task ran, and no interrupt on top of that.
+    idles: AtomicBool,
     count: AtomicUsize,
     addresses: [AtomicUsize; DEPTH],
 }
@@ -277,6 +295,7 @@ static ANSWERS: PerCpu<Answer> = per_cpu!(Answer {
     comm: Words::new(),
     work: Words::new(),
     registers: [const { AtomicU64::new(0) }; CPU_REGISTER_WORDS],
+    idles: AtomicBool::new(false),
     count: AtomicUsize::new(0),
     addresses: [const { AtomicUsize::new(0) }; DEPTH],
 });
@@ -292,7 +311,6 @@ pub fn print_cpus(cpus: CpuMask) {
 
 fn print_cpu(cpu: CpuId) {
     let _alone = ASKING.lock_irq();
-    log::log!(REPORT, "NMI backtrace for cpu {cpu}");
     let answer = ANSWERS.of(cpu);
     answer.progress.store(Progress::Asked as u32, Ordering::Relaxed);
     machine::irq::send_nmi(cpu);
@@ -301,6 +319,7 @@ fn print_cpu(cpu: CpuId) {
     while answer.progress.load(Ordering::Acquire) != Progress::Given as u32 {
         let waited = machine::time::now() - asked;
         if waited > PATIENCE {
+            log::log!(REPORT, "NMI backtrace for cpu {cpu}");
             log::log!(REPORT, "CPU: {cpu} does not answer");
             return;
         }
@@ -310,12 +329,19 @@ fn print_cpu(cpu: CpuId) {
         }
         machine::cpu::relax();
     }
+    let words = answer.registers.each_ref().map(|word| word.load(Ordering::Relaxed));
+    let registers = CpuRegisters(words);
+    if answer.idles.load(Ordering::Relaxed) {
+        let at = registers::Instruction(&registers);
+        log::log!(REPORT, "NMI backtrace for cpu {cpu} skipped: idling at {at}");
+        return;
+    }
+    log::log!(REPORT, "NMI backtrace for cpu {cpu}");
     let pid = answer.pid.load(Ordering::Relaxed);
     let work = answer.work.get();
     let length = work.iter().position(|&byte| byte == 0).unwrap_or(WORK_LENGTH);
     print_cpu_and_task(cpu, pid, Comm::new(&answer.comm.get()), &work[..length]);
-    let words = answer.registers.each_ref().map(|word| word.load(Ordering::Relaxed));
-    registers::print(REPORT, &CpuRegisters(words), Detail::All);
+    registers::print(REPORT, &registers, Detail::All);
     let addresses = &answer.addresses[..answer.count.load(Ordering::Relaxed).min(DEPTH)];
     if !addresses.is_empty() {
         print_trace(REPORT, &|visit| {
@@ -345,6 +371,8 @@ pub fn nmi(registers: &CpuRegisters) {
     for (place, &word) in answer.registers.iter().zip(&registers.0) {
         place.store(word, Ordering::Relaxed);
     }
+    let others = machine::cpu::preempt_count() & (HARDIRQ_MASK | SOFTIRQ_MASK);
+    answer.idles.store(me.is_idle() && others == 0, Ordering::Relaxed);
     answer.pid.store(me.pid(), Ordering::Relaxed);
     let comm = me.try_comm().unwrap_or(Comm::new(b"?"));
     answer.comm.put(comm.as_bytes());

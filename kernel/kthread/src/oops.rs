@@ -5,7 +5,7 @@
 //! joiner learns of the end; a user task's parent sees it killed by SIGSEGV.
 
 use core::fmt;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicUsize, Ordering};
 
 use machine::{Oops, OopsKind};
 use sched::TaskFlags;
@@ -42,6 +42,18 @@ pub fn panic_on_oops() -> bool {
 /// Makes every oops a panic, or not.
 pub fn set_panic_on_oops(on: bool) {
     PANIC_ON_OOPS.store(on, Ordering::Relaxed);
+}
+
+/// `panic_print`: what a panic shows besides, as bits ([`set_print_hook`]).
+pub static PANIC_PRINT: AtomicI64 = AtomicI64::new(0);
+/// `oops_all_cpu_backtrace`: an oops shows what each CPU does.
+pub static ALL_CPU_BACKTRACE: AtomicI64 = AtomicI64::new(0);
+static PRINT: Once<fn(i64)> = Once::new();
+
+/// Says who shows what `panic_print` asks for, in whatever context the panic came. Once.
+pub fn set_print_hook(hook: fn(i64)) {
+    let fresh = PRINT.set(hook).is_ok();
+    assert!(fresh, "the print hook is set once");
 }
 
 /// The seconds between a panic and the reset: 0 for never, below 0 for at once.
@@ -102,6 +114,10 @@ pub fn oops(oops: &Oops<'_>) -> ! {
         }
     }
     backtrace::print_modules();
+    if ALL_CPU_BACKTRACE.load(Ordering::Relaxed) != 0 {
+        let _here = sync::PreemptGuard::new();
+        backtrace::print_cpus(sched::online().without(machine::cpu::id()));
+    }
     log::warn!("---[ end trace 0000000000000000 ]---");
     // What the report says had been wrong before.
     add_taint(Flag::Die);
@@ -181,14 +197,21 @@ fn end_kernel(reason: fmt::Arguments<'_>, with_backtrace: bool) -> ! {
         halt();
     }
     klog::begin_crash();
+    log::error!("Kernel panic - not syncing: {reason}");
+    if with_backtrace && sched::has_current() {
+        backtrace::print_running(machine::backtrace::frame_pointer());
+    }
+    let bits = PANIC_PRINT.load(Ordering::Relaxed);
+    if bits != 0
+        && let Some(print) = PRINT.get()
+    {
+        // While the others run: what it looks at may be locked by one of them.
+        print(bits);
+    }
     for cpu in
         (0..machine::cpu::count()).filter(|&cpu| cpu + 1 != here && machine::cpu::is_running(cpu))
     {
         machine::irq::send(cpu, machine::Ipi::CallFunction);
-    }
-    log::error!("Kernel panic - not syncing: {reason}");
-    if with_backtrace && sched::has_current() {
-        backtrace::print_running(machine::backtrace::frame_pointer());
     }
     if let Some(end) = FINAL.get() {
         let mut text = sched::NameBuffer::<256>::new();

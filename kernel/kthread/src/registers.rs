@@ -93,7 +93,7 @@ fn write(registers: &CpuRegisters, detail: Detail, line: &mut dyn FnMut(fmt::Arg
 }
 
 /// Where it was: a function of the kernel, or an address.
-struct Instruction<'a>(&'a CpuRegisters);
+pub(crate) struct Instruction<'a>(pub(crate) &'a CpuRegisters);
 
 impl fmt::Display for Instruction<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

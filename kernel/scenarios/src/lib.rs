@@ -271,6 +271,7 @@ scenarios! {
     w06_cancelled_while_it_changes_queues / 4: "taken from one queue of a pool and put into another while others take it" = self::workqueue::cancel::while_it_changes_queues;
     w06_max_active / 4: "no more of a queue's items at once than it says" = self::workqueue::queues::max_active;
     w06_ordered / 4: "an ordered queue runs one at a time, in order" = self::workqueue::queues::ordered;
+    w06_work_goes_round / 4: "work goes to each CPU in turn, if that is wanted" = self::workqueue::queues::goes_round;
     w06_shown_queues / 4: "queues are shown as they come and go, and what is set of them acts" = self::workqueue::attributes::shown_queues;
     w06_attributes_take_the_next_items / 4: "what is queued after a change is done by other workers, what was before by those before" = self::workqueue::changes::take_the_next_items;
     w06_attributes_change_in_use / 4: "attributes change while items are queued, flushed, taken back and drained, and CPUs come and go" = self::workqueue::changes::change_in_use;

@@ -5,8 +5,9 @@ use alloc::sync::Arc;
 use core::fmt::Write;
 
 use ::workqueue::attributes::{self, Observer, Shown};
+use ::workqueue::watchdog;
 use errno::{Errno, Result};
-use kernfs::{Attribute, Directory, Text, parse_integer};
+use kernfs::{Attribute, Directory, Text, parse_bool, parse_integer};
 
 use crate::cpu::hex;
 use crate::mask::parse_mask;
@@ -40,7 +41,35 @@ pub(crate) fn register() -> Result<()> {
     all.add_file("uevent", uevent())?;
     bus()?.add_file("uevent", Attribute::shown(|_| Ok(())).permissions(0o200))?;
     devices()?;
+    parameters()?;
     attributes::set_observer(Observer { added: add, removed: remove })
+}
+
+/// What the command line can say of all queues, too.
+fn parameters() -> Result<()> {
+    let all = crate::root().subdirectory("module/workqueue/parameters")?;
+    let round = shown_switch(::workqueue::goes_round)
+        .store(|bytes| {
+            ::workqueue::set_goes_round(parse_bool(bytes)?);
+            Ok(())
+        })
+        .permissions(WRITABLE);
+    all.add_file("debug_force_rr_cpu", round)?;
+    all.add_file("disable_numa", shown_switch(::workqueue::ignores_nodes))?;
+    all.add_file("power_efficient", shown_switch(::workqueue::saves_power))?;
+    let threshold = Attribute::shown(|text| Ok(writeln!(text, "{}", watchdog::threshold())?))
+        .store(|bytes| {
+            let seconds = u64::try_from(parse_integer(bytes)?).map_err(|_| Errno::EINVAL)?;
+            watchdog::set_threshold(seconds);
+            Ok(())
+        })
+        .permissions(WRITABLE);
+    all.add_file("watchdog_thresh", threshold)
+}
+
+/// A parameter that is on or off, as modules show theirs.
+fn shown_switch(is_on: fn() -> bool) -> Attribute {
+    Attribute::shown(move |text| text.push(if is_on() { b"Y\n" } else { b"N\n" }))
 }
 
 fn show_cpus(text: &mut Text) -> Result<()> {
@@ -96,7 +125,11 @@ fn fill_unbound(directory: &Directory, queue: &Shown) -> Result<()> {
         .store(move |bytes| set.set_cpus(parse_mask(bytes)?))
         .permissions(WRITABLE);
     directory.add_file("cpumask", cpumask)?;
-    directory.add_file("numa", Attribute::shown(|text| text.push(b"1\n")))?;
+    let (shown, set) = (queue.clone(), queue.clone());
+    let numa = Attribute::shown(move |text| Ok(writeln!(text, "{}", u8::from(shown.numa()?))?))
+        .store(move |bytes| set.set_numa(parse_integer(bytes)? != 0))
+        .permissions(WRITABLE);
+    directory.add_file("numa", numa)?;
     let shown = queue.clone();
     let pools = Attribute::shown(move |text| {
         for (place, (node, pool)) in shown.pools()?.into_iter().enumerate() {

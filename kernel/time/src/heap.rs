@@ -202,6 +202,36 @@ impl Heap {
         Some((root, deadline))
     }
 
+    /// Calls with each timer and its deadline, in no order.
+    pub(crate) fn for_each<'a>(&'a self, mut visit: impl FnMut(&'a Arc<Node>, u64)) {
+        let Some(mut at) = self.root.as_ref() else { return };
+        loop {
+            let branch = self.branch(at);
+            visit(at, branch.deadline);
+            // Without a left one there is no right one.
+            match &branch.left.child {
+                Some(left) => at = left,
+                None => match self.beside(at) {
+                    Some(next) => at = next,
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// The right one of the nearest node above of which this is below the left one.
+    fn beside<'a>(&'a self, mut node: &'a Arc<Node>) -> Option<&'a Arc<Node>> {
+        loop {
+            let parent = self.branch(node).parent.as_ref()?;
+            let above = self.branch(parent);
+            let is_left = above.left.child.as_ref().is_some_and(|left| Arc::ptr_eq(left, node));
+            if let Some(right) = above.right.child.as_ref().filter(|_| is_left) {
+                return Some(right);
+            }
+            node = parent;
+        }
+    }
+
     fn branch<'a>(&'a self, node: &'a Node) -> &'a Branch {
         node.links.0.get(&self.key)
     }

@@ -6,7 +6,7 @@ use machine::CpuId;
 use sync::{IrqGuard, LockClass, PerCpu, SpinLock, per_cpu};
 use trace::{
     HRTIMER_CANCEL, HRTIMER_EXPIRE_ENTRY, HRTIMER_EXPIRE_EXIT, HRTIMER_START, HrtimerClass,
-    HrtimerExpireEntry, HrtimerStart,
+    HrtimerExpireEntry, HrtimerStart, Pointer, Symbol,
 };
 
 use crate::clock::{monotonic, on_hardware};
@@ -150,6 +150,46 @@ pub(crate) fn migrate_from(gone: CpuId) {
         theirs.heap.pop()
     });
     ours.program();
+}
+
+/// A timer that is queued, as [`crate::timer_list`] shows it.
+pub(crate) struct Queued {
+    pub(crate) deadline: u64,
+    pub(crate) hrtimer: Pointer,
+    pub(crate) function: Symbol,
+    address: usize,
+}
+
+impl Queued {
+    /// What the order goes by; of two of one time, that of their addresses.
+    pub(crate) fn rank(&self) -> (u64, usize) {
+        (self.deadline, self.address)
+    }
+}
+
+/// The first timer of a CPU behind one that was found before.
+pub(crate) fn after(cpu: CpuId, last: Option<(u64, usize)>) -> Option<Queued> {
+    let queue = QUEUES.of(cpu).lock_irq();
+    let mut first: Option<((u64, usize), &Arc<Node>)> = None;
+    queue.heap.for_each(|timer, deadline| {
+        let rank = (deadline, Arc::as_ptr(timer).addr());
+        if last.is_none_or(|last| last < rank) && first.is_none_or(|(first, _)| rank < first) {
+            first = Some((rank, timer));
+        }
+    });
+    let ((deadline, address), timer) = first?;
+    let (hrtimer, function) = timer.trace_identity();
+    Some(Queued { deadline, hrtimer, function, address })
+}
+
+/// When a CPU's hardware is to interrupt it.
+pub(crate) fn programmed(cpu: CpuId) -> Option<u64> {
+    QUEUES.of(cpu).lock_irq().programmed
+}
+
+/// Which queue a CPU has.
+pub(crate) fn queue_identity(cpu: CpuId) -> Pointer {
+    Pointer::to(::core::ptr::from_ref(QUEUES.of(cpu)).addr())
 }
 
 /// A function to be called at a time, in hard-interrupt context. Dropping the timer cancels it.

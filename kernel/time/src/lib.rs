@@ -37,6 +37,7 @@ mod hrtimer;
 mod keep;
 pub mod ntp;
 mod timer;
+pub mod timer_list;
 mod wheel;
 
 pub use clock::{

@@ -2,7 +2,7 @@
 //!
 //! Its interrupt only moves bytes into a ring. A work item takes them from there through the
 //! line discipline, which may echo, send signals and wait for locks; it is queued by the interrupt,
-//! so ^C works also when no program reads.
+//! so ^C works also when no program reads. A byte behind a break is none for programs: it goes to SysRq at once.
 
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -38,6 +38,9 @@ pub fn console() -> Option<&'static Arc<Tty>> {
 /// The console has input: `Upcalls::console_input`. Runs in the interrupt, also before
 /// [`init`](crate::init); what does not fit is lost, as on a line without flow control.
 pub fn input_interrupt() {
+    if let Some(key) = machine::console::sysrq() {
+        sysrq::press(key);
+    }
     let mut bytes = [0; 64];
     loop {
         let count = machine::console::read(&mut bytes);

@@ -118,6 +118,22 @@ impl Shown {
         self.change(|attributes| Attributes { cpus, ..attributes })
     }
 
+    /// Whether each node has a pool for it, whose workers stay there.
+    ///
+    /// # Errors
+    /// ENODEV: it is gone.
+    pub fn numa(&self) -> Result<bool, Errno> {
+        Ok(self.queue()?.attributes().numa)
+    }
+
+    /// Sets [`numa`](Self::numa), for what is queued from now on. May sleep.
+    ///
+    /// # Errors
+    /// As [`set_nice`](Self::set_nice).
+    pub fn set_numa(&self, numa: bool) -> Result<(), Errno> {
+        self.change(|attributes| Attributes { numa, ..attributes })
+    }
+
     fn change(&self, to: impl FnOnce(Attributes) -> Attributes) -> Result<(), Errno> {
         let _one_at_a_time = SHOWING.lock();
         let queue = self.queue()?;

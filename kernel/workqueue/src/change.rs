@@ -24,6 +24,7 @@ use sync::{LockClass, Once, SpinLock};
 use crate::flags::WqFlags;
 use crate::item::{Running, Work, WorkItem};
 use crate::parts::{Attributes, Part, Parts, Route};
+use crate::pools;
 use crate::queue::{self, Queue};
 use crate::system::system_unbound_wq;
 
@@ -152,7 +153,7 @@ impl Queue {
         let current = self.moved.lock_irq().current.clone();
         let parts = current.as_deref().unwrap_or(&self.first);
         let mut numbers = Vec::new();
-        numbers.try_reserve_exact(parts.list.len()).map_err(|_| Errno::ENOMEM)?;
+        numbers.try_reserve_exact(pools::nodes()).map_err(|_| Errno::ENOMEM)?;
         numbers.extend(parts.numbers());
         Ok(numbers)
     }

@@ -72,7 +72,9 @@ pub use flags::{DEFAULT_ACTIVE, MAX_ACTIVE, WqFlags};
 pub use item::{DelayedWork, Running, Work, WorkItem};
 pub use manager::set_idle_timeout;
 pub use name::{NAME_LENGTH, worker_name};
-pub use pools::set_power_efficient;
+pub use pools::{
+    goes_round, ignores_nodes, saves_power, set_goes_round, set_ignores_nodes, set_power_efficient,
+};
 pub use queue::{WorkQueue, alloc_ordered_workqueue, alloc_workqueue};
 pub use report::{show_workqueue_state, unfinished_items, workers_of};
 pub use system::{

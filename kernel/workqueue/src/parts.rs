@@ -21,13 +21,15 @@ pub(crate) struct Attributes {
     pub(crate) nice: i8,
     /// Where they may run, of the CPUs that there are. If unbound work is kept off all of them, it is where other unbound work runs.
     pub(crate) cpus: CpuMask,
+    /// Each node has a pool, whose workers stay on the node; if not, one pool serves all.
+    pub(crate) numa: bool,
 }
 
 impl Attributes {
     /// Those that a queue is made with.
     pub(crate) fn of(flags: WqFlags) -> Self {
         let nice = if flags.contains(WqFlags::HIGHPRI) { -20 } else { 0 };
-        Self { nice, cpus: CpuMask::present() }
+        Self { nice, cpus: CpuMask::present(), numa: true }
     }
 }
 
@@ -72,7 +74,7 @@ pub(crate) struct Route {
 
 /// The parts that take items.
 pub(crate) struct Parts {
-    /// By CPU; by node, if unbound; one, if ordered.
+    /// By CPU; by node, if unbound; one, if ordered, or if nodes do not matter.
     pub(crate) list: Vec<Part>,
     /// By CPU: the part that takes what is queued there.
     pub(crate) routes: Vec<Route>,
@@ -91,10 +93,13 @@ impl Parts {
 
     fn fill(&mut self, id: u64, flags: WqFlags, attributes: Attributes) -> Result<(), Errno> {
         let cpus = machine::cpu::count();
-        let (is_ordered, is_unbound) =
-            (flags.contains(WqFlags::ORDERED), flags.contains(WqFlags::UNBOUND));
+        let is_ordered = flags.contains(WqFlags::ORDERED);
+        let is_unbound = flags.contains(WqFlags::UNBOUND);
+        let attributes =
+            Attributes { numa: attributes.numa && !pools::ignores_nodes(), ..attributes };
+        let is_one = is_ordered || is_unbound && !attributes.numa;
         let count = match () {
-            () if is_ordered => 1,
+            () if is_one => 1,
             () if is_unbound => pools::nodes(),
             () => cpus,
         };
@@ -110,7 +115,7 @@ impl Parts {
             self.list.push(Part { pool, slot, index: index as u16 });
         }
         let part_for = |cpu: CpuId| match () {
-            () if is_ordered => 0,
+            () if is_one => 0,
             () if is_unbound => machine::cpu::node(cpu),
             () => cpu,
         };
@@ -131,8 +136,11 @@ impl Parts {
         self.list.iter().for_each(Part::leave);
     }
 
-    /// Each part's node and the number of its pool.
+    /// Each node and the number of the pool there.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = (NodeId, u32)> {
-        self.list.iter().map(|part| (part.pool.node, part.pool.id))
+        let last = self.list.len().saturating_sub(1);
+        let part =
+            move |node: NodeId| self.list.get(node.min(last)).map(|part| (node, part.pool.id));
+        (0..pools::nodes()).filter_map(part)
     }
 }

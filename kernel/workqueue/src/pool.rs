@@ -83,8 +83,9 @@ pub(crate) struct Pool {
     pub(crate) cpu: Option<CpuId>,
     pub(crate) node: NodeId,
     pub(crate) nice: i8,
-    /// Where its workers are to run, of an unbound one: of these CPUs, those of its node.
+    /// Where its workers are to run, of an unbound one: of these CPUs, those of its node if they are to stay there.
     pub(crate) wanted: CpuMask,
+    pub(crate) numa: bool,
     /// Where they all have been moved last, of an unbound one. Changed under `wq_attach`.
     pub(crate) gathered: AtomicU64,
     state: SpinLock<State>,
@@ -101,7 +102,7 @@ impl Pool {
         node: NodeId,
         attributes: Attributes,
     ) -> Arc<Self> {
-        let Attributes { nice, cpus: wanted } = attributes;
+        let Attributes { nice, cpus: wanted, numa } = attributes;
         Arc::new_cyclic(|me: &Weak<Self>| {
             let (of_idle, of_mayday) = (me.clone(), me.clone());
             Self {
@@ -110,6 +111,7 @@ impl Pool {
                 node,
                 nice,
                 wanted,
+                numa,
                 gathered: AtomicU64::new(0),
                 state: SpinLock::new(
                     &POOL_LOCK,
@@ -163,7 +165,7 @@ impl Pool {
     pub(crate) fn cpus(&self) -> CpuMask {
         match self.cpu {
             Some(cpu) => CpuMask::of(cpu),
-            None => pools::unbound_cpus(self.node, self.wanted),
+            None => pools::unbound_cpus(self.numa.then_some(self.node), self.wanted),
         }
     }
 

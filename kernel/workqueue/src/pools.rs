@@ -35,6 +35,12 @@ static READY: AtomicBool = AtomicBool::new(false);
 static SAVES_POWER: AtomicBool = AtomicBool::new(false);
 /// Where work goes that is not meant for a CPU: the housekeeping CPUs; before the start-up has got so far, any.
 static UNBOUND_CPUS: AtomicU64 = AtomicU64::new(u64::MAX);
+/// The same, but none if work is not to stay where it is queued.
+static LOCAL_CPUS: AtomicU64 = AtomicU64::new(u64::MAX);
+/// `workqueue.debug_force_rr_cpu`.
+static GOES_ROUND: AtomicBool = AtomicBool::new(false);
+/// `workqueue.disable_numa`.
+static IGNORES_NODES: AtomicBool = AtomicBool::new(false);
 /// The CPUs that take workers.
 static USABLE: AtomicU64 = AtomicU64::new(0);
 /// For dealing work out to them in turn.
@@ -46,7 +52,7 @@ pub(crate) fn make_cpu_pools() {
         let node = machine::cpu::node(cpu);
         let pool = |kind: usize| {
             let nice = if kind == 0 { 0 } else { -20 };
-            let attributes = Attributes { nice, cpus: CpuMask::of(cpu) };
+            let attributes = Attributes { nice, cpus: CpuMask::of(cpu), numa: true };
             Pool::new((cpu * KINDS + kind) as u32, Some(cpu), node, attributes)
         };
         let fresh = CPU_POOLS.of(cpu).set([pool(0), pool(1)]).is_ok();
@@ -56,7 +62,7 @@ pub(crate) fn make_cpu_pools() {
 
 /// Workers can be made from now on.
 pub(crate) fn set_ready() {
-    UNBOUND_CPUS.store(sched::housekeeping().bits(), Ordering::Relaxed);
+    set_unbound_cpus(sched::housekeeping());
     READY.store(true, Ordering::SeqCst);
 }
 
@@ -64,7 +70,8 @@ pub(crate) fn is_ready() -> bool {
     READY.load(Ordering::SeqCst)
 }
 
-pub(crate) fn saves_power() -> bool {
+/// Whether queues that ask for it are made unbound.
+pub fn saves_power() -> bool {
     SAVES_POWER.load(Ordering::Relaxed)
 }
 
@@ -99,6 +106,33 @@ pub(crate) fn all_unbound_cpus() -> CpuMask {
 /// Sets [`all_unbound_cpus`], for what is queued and for workers that are made from now on.
 pub(crate) fn set_unbound_cpus(cpus: CpuMask) {
     UNBOUND_CPUS.store(cpus.bits(), Ordering::Relaxed);
+    choose_local();
+}
+
+/// Whether work that is not meant for a CPU goes to each in turn, also from one where it may stay.
+pub fn goes_round() -> bool {
+    GOES_ROUND.load(Ordering::Relaxed)
+}
+
+/// Sets [`goes_round`] (`workqueue.debug_force_rr_cpu`): so it is found who has relied on staying. Any context.
+pub fn set_goes_round(on: bool) {
+    GOES_ROUND.store(on, Ordering::Relaxed);
+    choose_local();
+}
+
+fn choose_local() {
+    let cpus = if goes_round() { 0 } else { UNBOUND_CPUS.load(Ordering::Relaxed) };
+    LOCAL_CPUS.store(cpus, Ordering::Relaxed);
+}
+
+/// Whether all nodes are served by one pool of each kind.
+pub fn ignores_nodes() -> bool {
+    IGNORES_NODES.load(Ordering::Relaxed)
+}
+
+/// Sets [`ignores_nodes`] (`workqueue.disable_numa`), for queues that are made or changed from now on.
+pub fn set_ignores_nodes(on: bool) {
+    IGNORES_NODES.store(on, Ordering::Relaxed);
 }
 
 /// A CPU takes workers from now on, or no longer. Under `wq_attach`.
@@ -110,11 +144,11 @@ pub(crate) fn set_usable(cpu: CpuId, usable: bool) {
     }
 }
 
-/// The CPUs where a node's unbound workers run that are to be on some: the first of these sets of which a CPU takes workers.
-pub(crate) fn unbound_cpus(node: NodeId, wanted: CpuMask) -> CpuMask {
+/// The CPUs where unbound workers run that are to be on some, and on a node if one is given: the first of these sets of which a CPU takes workers.
+pub(crate) fn unbound_cpus(node: Option<NodeId>, wanted: CpuMask) -> CpuMask {
     let all = all_unbound_cpus();
     let allowed = all.and(wanted);
-    let is_near = |&cpu: &CpuId| machine::cpu::node(cpu) == node;
+    let is_near = |&cpu: &CpuId| node.is_none_or(|node| machine::cpu::node(cpu) == node);
     let near = allowed.iter().filter(is_near).fold(CpuMask::NONE, CpuMask::with);
     let usable = CpuMask::from_bits(USABLE.load(Ordering::SeqCst));
     let is_usable = |cpus: &CpuMask| !cpus.and(usable).is_empty();
@@ -131,7 +165,7 @@ pub(crate) fn local_cpu() -> CpuId {
 #[inline]
 pub(crate) fn this_cpu() -> Option<CpuId> {
     let here = machine::cpu::id();
-    if UNBOUND_CPUS.load(Ordering::Relaxed) & 1 << here != 0 { Some(here) } else { None }
+    if LOCAL_CPUS.load(Ordering::Relaxed) & 1 << here != 0 { Some(here) } else { None }
 }
 
 #[cold]
@@ -189,8 +223,8 @@ pub(crate) fn get_unbound(attributes: Attributes, node: NodeId) -> Result<Arc<Po
     let (pool, fresh) = {
         let mut all = UNBOUND.lock_irq();
         let fits = |shared: &&mut Shared| {
-            let Pool { nice, wanted: cpus, node: of, .. } = *shared.pool;
-            shared.users != 0 && of == node && attributes == Attributes { nice, cpus }
+            let Pool { nice, wanted: cpus, numa, node: of, .. } = *shared.pool;
+            shared.users != 0 && of == node && attributes == Attributes { nice, cpus, numa }
         };
         if let Some(shared) = all.iter_mut().find(fits) {
             shared.users += 1;

@@ -4,7 +4,7 @@
 use crate::apic;
 use crate::lock::SpinLock;
 use crate::registers::{inb, outb, outsb};
-use core::sync::atomic::{AtomicBool, Ordering::*};
+use core::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::*};
 
 const SERIAL: u16 = 0x3f8;
 const DATA: u16 = SERIAL;
@@ -15,6 +15,8 @@ const MODEM_CONTROL: u16 = SERIAL + 4;
 const LINE_STATUS: u16 = SERIAL + 5;
 
 const RECEIVED: u8 = 1 << 0;
+/// The byte that has been received is none: the line was held low for longer than one takes.
+const BREAK: u8 = 1 << 4;
 const TRANSMITTER_EMPTY: u8 = 1 << 5;
 const FIFO_SIZE: usize = 16;
 
@@ -35,6 +37,14 @@ struct Input {
 }
 
 static INPUT: SpinLock<Input> = SpinLock::new(Input { bytes: [0; 1024], read: 0, length: 0 });
+
+/// Until when a byte is one for [`sysrq`], in nanoseconds of the machine's clock; 0: no break has come.
+static BREAK_ENDS: AtomicU64 = AtomicU64::new(0);
+/// How long that is.
+const BREAK_LASTS: u64 = 5_000_000_000;
+/// That byte.
+static SYSRQ: AtomicU16 = AtomicU16::new(NO_BYTE);
+const NO_BYTE: u16 = u16::MAX;
 
 /// Sets the port up: 115200 bits a second, 8 data bits, FIFOs on.
 pub fn start() {
@@ -58,9 +68,23 @@ pub fn enable_interrupts() {
 pub fn interrupt() -> bool {
     let mut input = INPUT.lock();
     let mut any = false;
-    while inb(LINE_STATUS) & RECEIVED != 0 {
+    loop {
+        let status = inb(LINE_STATUS);
+        if status & RECEIVED == 0 {
+            break;
+        }
         let byte = inb(DATA);
         any = true;
+        if status & BREAK != 0 {
+            // A second one is a break for whoever reads: it brings nothing.
+            let ends = crate::time::now() + BREAK_LASTS;
+            BREAK_ENDS.store(if BREAK_ENDS.load(Relaxed) == 0 { ends } else { 0 }, Relaxed);
+            continue;
+        }
+        if crate::time::now() < BREAK_ENDS.swap(0, Relaxed) {
+            SYSRQ.store(byte.into(), Relaxed);
+            continue;
+        }
         if input.length < input.bytes.len() {
             let at = (input.read + input.length) % input.bytes.len();
             input.bytes[at] = byte;
@@ -107,6 +131,11 @@ pub fn read(buffer: &mut [u8]) -> usize {
     }
     input.length -= length;
     length
+}
+
+/// The byte that came in within five seconds of a break, once.
+pub fn sysrq() -> Option<u8> {
+    u8::try_from(SYSRQ.swap(NO_BYTE, Relaxed)).ok()
 }
 
 /// Sends bytes to the debug port, or to the console where there is none; in one piece. Any context.

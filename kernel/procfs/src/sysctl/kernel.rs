@@ -21,6 +21,8 @@ pub(super) fn register() -> Result<()> {
     numbers()?;
     crashes()?;
     real_time()?;
+    let sysrq = Sysctl::integer(&sysrq::ENABLED, i64::from(i32::MIN)..=i64::from(i32::MAX));
+    register_sysctl("kernel/sysrq", 0o644, sysrq)?;
     register_sysctl("kernel/printk", 0o644, Sysctl::new(show_printk, set_printk))
 }
 
@@ -88,7 +90,11 @@ fn crashes() -> Result<()> {
             Ok(())
         },
     );
-    register_sysctl("kernel/panic_on_oops", 0o644, on_oops)
+    register_sysctl("kernel/panic_on_oops", 0o644, on_oops)?;
+    let print = Sysctl::integer(&kthread::oops::PANIC_PRINT, 0..=i64::MAX);
+    register_sysctl("kernel/panic_print", 0o644, print)?;
+    let all = Sysctl::integer(&kthread::oops::ALL_CPU_BACKTRACE, 0..=1);
+    register_sysctl("kernel/oops_all_cpu_backtrace", 0o644, all)
 }
 
 fn real_time() -> Result<()> {

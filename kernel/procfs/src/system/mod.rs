@@ -6,7 +6,9 @@ mod kmsg;
 mod load;
 mod memory_use;
 mod stat;
+mod sysrq;
 mod sysvipc;
+mod timers;
 
 use alloc::sync::Arc;
 use core::fmt::Write;
@@ -47,6 +49,8 @@ pub(crate) fn register(files: &Arc<Directory>) -> Result<()> {
         files.add_file(name, Attribute::shown(show))?;
     }
     sysvipc::register(files)?;
+    sysrq::register(files)?;
+    files.add_file("timer_list", Attribute::shown(timers::timer_list).permissions(0o400))?;
     files.add("kmsg", kmsg::inode(files.tree()))?;
     files.add_symlink("mounts", "self/mounts")
 }

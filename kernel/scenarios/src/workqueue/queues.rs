@@ -39,6 +39,30 @@ pub(crate) fn max_active() {
     assert!(count.most() <= i64::from(limit) + 1);
 }
 
+/// While it is wanted, work goes to each CPU in turn; after that it stays.
+pub(crate) fn goes_round() {
+    let queue = queue(WqFlags::empty(), 0);
+    let seen = Arc::new(AtomicU64::new(0));
+    let of_item = seen.clone();
+    let work =
+        Work::from_fn("where", move |_| _ = of_item.fetch_or(1 << machine::cpu::id(), SeqCst));
+    let all = cpus();
+    workqueue::set_goes_round(true);
+    for _ in 0..all.len() {
+        assert!(queue.queue(&work));
+        work.flush();
+    }
+    workqueue::set_goes_round(false);
+    assert_eq!(seen.swap(0, SeqCst), all.iter().fold(0, |mask, cpu| mask | 1 << cpu));
+    let here = {
+        let _here = sync::PreemptGuard::new();
+        assert!(queue.queue(&work));
+        machine::cpu::id()
+    };
+    work.flush();
+    assert_eq!(seen.load(SeqCst), 1 << here);
+}
+
 static ORDER_LOCK: LockClass = LockClass::new("scenario.order");
 
 pub(crate) fn ordered() {

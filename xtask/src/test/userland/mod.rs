@@ -21,6 +21,7 @@ mod procfs;
 mod programs;
 mod reports;
 mod scheduling;
+mod sysrq;
 mod terminal;
 mod tool;
 mod traces;
@@ -80,6 +81,7 @@ fn cases() -> Vec<Case> {
         ("inheritance", inheritance::cases()),
         ("watchers", watchers::cases()),
         ("reports", reports::cases()),
+        ("sysrq", sysrq::cases()),
         ("workers", workers::cases()),
         ("traces", traces::cases()),
         ("corners", corners::cases()),

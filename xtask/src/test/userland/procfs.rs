@@ -14,6 +14,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("links_of_a_process", links_of_a_process),
         Case::new("maps_shows_the_program", maps_shows_the_program),
         Case::new("sys_kernel", sys_kernel),
+        Case::new("c7_threads_max_is_a_limit", threads_max_is_a_limit),
         Case::new("cpu_time_is_counted", cpu_time_is_counted),
         Case::new("interrupts_are_counted", interrupts_are_counted),
         Case::new("s8_wchan_says_where_a_task_sleeps", wchan_says_where_a_task_sleeps),
@@ -83,6 +84,19 @@ fn sys_kernel(lab: &Lab) -> Result<()> {
         cd /proc/sys/kernel; cat ostype; [ $(cat osrelease) = $(uname -r) ] && echo release
         [ $(cat pid_max) -ge 32768 ] && echo pids; echo name > hostname; uname -n";
     lab.guest().sh(script)?.prints("Linux\nrelease\npids\nname\n")
+}
+
+/// Beyond it there is EAGAIN for whoever asks; what there is stays.
+fn threads_max_is_a_limit(lab: &Lab) -> Result<()> {
+    let script = "\
+        cd /proc/sys/kernel; stat -c %a threads-max; old=$(cat threads-max)
+        for v in 0 1073741824 -1 x; do echo $v 2>&- > threads-max && echo takes $v; done 2>&-
+        echo 1073741823 > threads-max; cat threads-max; echo $old > threads-max; [ $(cat threads-max) = $old ] && echo back
+        exec 2>&1; echo 1 > threads-max; read now < threads-max; echo $now; (echo a child); echo goes on";
+    let outcome = lab.guest().sh(script)?.status(2)?;
+    let refused = "sh: can't fork: Resource temporarily unavailable\n";
+    let right = outcome.output() == format!("644\n1073741823\nback\n1\n{refused}");
+    outcome.holds(right, "it is no limit").map(drop)
 }
 
 /// Hundredths of a second without the zeros in front: a shell would read 0.09 as an octal number. The system's times are counted by ticks,

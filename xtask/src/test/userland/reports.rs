@@ -16,6 +16,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("k16_users_are_kept_from_what_ends_the_kernel", no_user_taint),
         Case::new("k16_limits_can_be_set", limits_can_be_set),
         Case::new("k16_reports_show_the_taint", reports_show_the_taint),
+        Case::new("k16_an_oops_shows_all_cpus", an_oops_shows_all_cpus),
         Case::new("k16_too_much_ends_the_kernel", too_much_ends_the_kernel),
     ]
 }
@@ -93,6 +94,18 @@ fn reports_show_the_taint(lab: &Lab) -> Result<()> {
         2\n2\n";
     let right = outcome.output() == expected;
     outcome.holds(right, "other than what was wrong before").map(drop)
+}
+
+fn an_oops_shows_all_cpus(lab: &Lab) -> Result<()> {
+    let script = "\
+        exec 2>&-; cd /proc/sys/kernel; stat -c %a oops_all_cpu_backtrace
+        for on in 0 1; do
+            dmesg -c > /dev/null; echo $on > oops_all_cpu_backtrace; faults provoke BUG
+            dmesg | grep -c 'NMI backtrace for cpu'; dmesg | grep -c -e '^.*] Modules linked in:$' -e '---.. end trace 0000000000000000 ]---'
+        done";
+    let outcome = lab.guest().cpus(3).with(Program::Faults)?.sh(script)?;
+    let right = outcome.output() == "644\n0\n2\n2\n2\n";
+    outcome.holds(right, "the other two are not shown")?.logged("Oops: ").map(drop)
 }
 
 fn too_much_ends_the_kernel(lab: &Lab) -> Result<()> {

@@ -9,6 +9,8 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("w6_attributes_of_queues", attributes_of_queues),
         Case::new("w6_attributes_act", attributes_act),
+        Case::new("w6_numa_of_a_queue", numa_of_a_queue),
+        Case::new("w6_parameters", parameters),
         Case::new("w4_workers_grow_and_fall", w4_workers_grow_and_fall),
         Case::new("w4_a_stuck_pool_is_reported", w4_a_stuck_pool_is_reported),
         Case::new("w5_names_of_workers", w5_names_of_workers),
@@ -141,4 +143,42 @@ fn attributes_act(lab: &Lab) -> Result<()> {
          3 of 8 items were active at once\n1 of 8 items were active at once\n\
          0-1 \n1 \n0-1 \n-20 0 \n0 5 \n0 0-1 \n-20 0 \n",
     )
+}
+
+/// For each node, whether the pool there is that of node 0; and where workers of unbound pools may be.
+const NODES: &str = "\
+    pools() { tr ' ' '\\n' < /sys/devices/virtual/workqueue/lkdtm_unbound/pool_ids | awk -F: 'NR == 1 { first = $2 } { print $1, ($2 == first) }' | tr '\\n' ' '; echo; }
+    where() { for p in $(ps -o pid,comm | awk '$2 ~ /^kworker\\/u/ { print $1 }'); do
+        grep Cpus_allowed_list /proc/$p/status; done | sort -u | cut -f 2 | tr '\\n' ' '; echo; }
+    ";
+
+fn numa_of_a_queue(lab: &Lab) -> Result<()> {
+    let script = format!(
+        "{SHOWN} {NODES}
+        cd $q; stat -c %a numa; cat numa; pools; where; put numa 0; pools; where; put numa x; put numa 7; pools; where"
+    );
+    let guest = || lab.guest().nodes(2).cpus(4);
+    guest().sh(&script)?.prints(
+        "644\n1\n0 1 1 0 \n0-1 2-3 \n0 0\n0 1 1 1 \n0-1 0-3 2-3 \n1 0\n0 1\n0 1 1 0 \n0-1 2-3 \n",
+    )?;
+    let script = format!("{NODES} cat /sys/module/workqueue/parameters/disable_numa; pools; where");
+    let guest = guest().append("workqueue.disable_numa");
+    guest.sh(&script)?.prints("Y\n0 1 1 1 \n0-3 \n")
+}
+
+fn parameters(lab: &Lab) -> Result<()> {
+    let script = format!(
+        "put() {{ echo \"$2\" 2>&- > $1; echo $? $(cat $1); }}
+        cd /sys/module/workqueue/parameters; stat -c '%a %n' *; grep . *
+        put debug_force_rr_cpu Y; put debug_force_rr_cpu 0; put debug_force_rr_cpu z; put watchdog_thresh 5; put watchdog_thresh x
+        echo 1 > watchdog_thresh; echo WORKQUEUE_LOCKUP > {PROVOKE}
+        for i in $(seq 300); do dmesg | grep -q 'BUG: workqueue lockup' && break; sleep 0.1; done; dmesg | grep -c -m 1 'BUG: workqueue lockup'"
+    );
+    let guest = lab.guest().append("workqueue.power_efficient workqueue.debug_force_rr_cpu=0");
+    let outcome = guest.sh(&script)?;
+    let right = outcome.output()
+        == "644 debug_force_rr_cpu\n444 disable_numa\n444 power_efficient\n644 watchdog_thresh\n\
+            debug_force_rr_cpu:N\ndisable_numa:N\npower_efficient:Y\nwatchdog_thresh:30\n\
+            0 Y\n0 N\n1 N\n0 5\n1 5\n1\n";
+    outcome.holds(right, "the parameters are others")?.logged("BUG: workqueue lockup").map(drop)
 }
