@@ -40,7 +40,10 @@ pub(crate) const KEYS: &[Key] = &[
         mask: BOOT,
         help: "reboot(b)",
         says: "Resetting",
-        act: |_| machine::power::reset(),
+        act: |_| {
+            log::info!("reboot: machine restart");
+            machine::power::reset()
+        },
     },
     Key {
         presses: b"c",
@@ -89,7 +92,10 @@ pub(crate) const KEYS: &[Key] = &[
         mask: BOOT,
         help: "poweroff(o)",
         says: "Power Off",
-        act: |_| machine::power::off(),
+        act: |_| {
+            log::info!("reboot: power down");
+            machine::power::off()
+        },
     },
     Key {
         presses: b"q",

@@ -1,6 +1,7 @@
 //! SysRq and what it shows, as root sees it.
 
 use super::Case;
+use crate::build::programs::Program;
 use crate::test::guest::lab::Lab;
 use anyhow::Result;
 
@@ -96,18 +97,18 @@ fn d10_sysrq_log_level(lab: &Lab) -> Result<()> {
 
 fn d10_sysrq_nice(lab: &Lab) -> Result<()> {
     let script = "\
-        chrt -f 10 sleep 1000 & a=$!; chrt -r 5 sleep 1000 & b=$!; nice -n -5 sleep 1000 & c=$!; nice -n 5 sleep 1000 & d=$!
+        chrt -f 10 sleep 1000 & a=$!; chrt -r 5 sleep 1000 & b=$!; chrt -n -5 sleep 1000 & c=$!; chrt -n 5 sleep 1000 & d=$!
         is() { cut -d ' ' -f 19,41 /proc/$1/stat; }; all() { echo $(is $a),$(is $b),$(is $c),$(is $d); }
         until [ \"$(all)\" = '0 1,0 2,-5 0,5 0' ]; do sleep 0.1; done
         echo n > /proc/sysrq-trigger; until [ \"$(all)\" = '0 0,0 0,0 0,5 0' ]; do sleep 0.1; done
         cut -d ' ' -f 40,41 /proc/$(pidof migration/0)/stat; echo normal";
-    lab.guest().sh(script)?.prints("99 1\nnormal\n")
+    lab.guest().with(Program::Chrt)?.sh(script)?.prints("99 1\nnormal\n")
 }
 
 fn d10_sysrq_signals(lab: &Lab) -> Result<()> {
     // The shell catches its signal, and its child does not.
     let script = "\
-        sleep 1000 & p=$!; until [ $(cut -d ' ' -f 2 /proc/$p/stat) = '(sleep)' ]; do sleep 0.1; done
+        exec 2>&-; sleep 1000 & p=$!; until [ $(cut -d ' ' -f 2 /proc/$p/stat) = '(sleep)' ]; do sleep 0.1; done
         trap 'echo caught' TERM; echo e > /proc/sysrq-trigger
         wait $p; wait $p; echo $?; ps -o comm | grep -c '^kthreadd$'; echo i > /proc/sysrq-trigger; sleep 1; echo alive";
     let outcome = lab.guest().sh(script)?.status(128 + 9)?;
@@ -150,7 +151,7 @@ fn d10_panic_print(lab: &Lab) -> Result<()> {
 /// The tick of a CPU that works and a program's sleep are there, in the order of their times.
 fn d10_timer_list(lab: &Lab) -> Result<()> {
     let script = "\
-        stat -c %a /proc/timer_list; sleep 1000 & p=$!; until [ $(cut -d ' ' -f 3 /proc/$p/stat) = S ]; do sleep 0.1; done
+        exec 2>&-; stat -c %a /proc/timer_list; sleep 1000 & p=$!; until [ $(cut -d ' ' -f 3 /proc/$p/stat) = S ]; do sleep 0.1; done
         cat /proc/timer_list > /tmp/t; head -n 2 /tmp/t; grep -c '^cpu: ' /tmp/t; grep -c '^active timers:' /tmp/t; grep -c '^Per CPU device: ' /tmp/t
         grep -c '^ #0: <[0-9a-f]\\{16\\}>, .*, S:01$' /tmp/t | sed 's/[12]/some/'
         awk '/^cpu:/ { last = 0 } / # expires at/ { split($4, t, \"-\"); n++; if (t[1] < last || t[1] != t[2]) print \"order\"; last = t[1] }
