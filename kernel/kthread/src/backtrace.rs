@@ -84,7 +84,8 @@ pub fn print_running(frame_pointer: usize) {
     let me = sched::current();
     print_cpu_and_task(machine::cpu::id(), me.pid(), name_of(&me), work_of(&me).as_bytes());
     let bounds = me.context().stack_bounds();
-    print_trace(REPORT, &|visit| {
+    let interrupted = machine::backtrace::interrupted();
+    print_trace(REPORT, interrupted.as_ref(), &|visit| {
         machine::backtrace::walk(frame_pointer, bounds.clone(), visit);
     });
 }
@@ -97,7 +98,7 @@ pub fn print_registers(registers: &CpuRegisters) {
     // What a program called is its own affair.
     if !registers.in_user() {
         let bounds = me.context().stack_bounds();
-        print_trace(REPORT, &|visit| {
+        print_trace(REPORT, None, &|visit| {
             machine::backtrace::walk(registers.frame_pointer(), bounds.clone(), visit);
         });
     }
@@ -121,14 +122,19 @@ pub fn print_this_cpu() {
 }
 
 /// Prints return addresses, from the innermost on. What interrupts have called stands between `<IRQ>` and `</IRQ>`, and behind that
-/// what was interrupted.
-fn print_trace(level: Level, walk: &dyn Fn(&mut dyn FnMut(usize))) {
+/// what was interrupted, with its registers if they are known and there was but one interrupt.
+fn print_trace(
+    level: Level,
+    interrupted: Option<&CpuRegisters>,
+    walk: &dyn Fn(&mut dyn FnMut(usize)),
+) {
     // The outermost interrupt: what it calls is what others interrupt.
-    let (mut length, mut interrupts) = (0, 0);
+    let (mut length, mut interrupts, mut outermost) = (0, 0, 0);
     walk(&mut |address| {
         length += 1;
         if machine::backtrace::is_interrupt(address) {
-            interrupts = length;
+            interrupts += 1;
+            outermost = length;
         }
     });
     log::log!(level, "Call Trace:");
@@ -136,13 +142,13 @@ fn print_trace(level: Level, walk: &dyn Fn(&mut dyn FnMut(usize))) {
     let mut place = 0;
     walk(&mut |address| {
         place += 1;
-        if place == interrupts {
+        if place == outermost {
             log::log!(level, " </IRQ>");
             log::log!(level, " <TASK>");
-            if let Some(registers) = machine::backtrace::interrupted() {
-                registers::print(level, &registers, Detail::General);
+            if let Some(registers) = interrupted.filter(|_| interrupts == 1) {
+                registers::print(level, registers, Detail::General);
             }
-        } else {
+        } else if !machine::backtrace::is_interrupt(address) {
             print_address(level, address);
         }
     });
@@ -344,7 +350,7 @@ fn print_cpu(cpu: CpuId) {
     registers::print(REPORT, &registers, Detail::All);
     let addresses = &answer.addresses[..answer.count.load(Ordering::Relaxed).min(DEPTH)];
     if !addresses.is_empty() {
-        print_trace(REPORT, &|visit| {
+        print_trace(REPORT, None, &|visit| {
             addresses.iter().for_each(|address| visit(address.load(Ordering::Relaxed)));
         });
     }
