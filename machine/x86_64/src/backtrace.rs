@@ -64,7 +64,7 @@ pub(crate) fn stack_pointer() -> usize {
 const WORD: usize = size_of::<usize>();
 /// The most frames that an interrupt's handlers have.
 const DEEPEST: usize = 200;
-/// A word's place in [`CpuRegisters`] is its place in [`Registers`], which have two words where that has one.
+/// So many words of [`Registers`] have the same places in [`CpuRegisters`].
 const GENERAL: usize = 15;
 
 /// Whether a return address leads out of a handler, to what was interrupted.
