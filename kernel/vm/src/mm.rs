@@ -170,7 +170,7 @@ impl Mm {
         });
         // A store that was noticed marked its page. This is for stores after the file system has
         // cleaned the page without taking the permission to store away.
-        if dirty && vma.is_shared() {
+        if dirty {
             crate::msync::mark_range_dirty(vma);
         }
     }
@@ -221,7 +221,7 @@ impl Drop for Mm {
                 drop(Page::from_frame(frame));
                 dirty |= written;
             });
-            if dirty && vma.is_shared() {
+            if dirty {
                 crate::msync::mark_range_dirty(vma);
             }
         }

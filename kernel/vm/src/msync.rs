@@ -43,9 +43,12 @@ impl Mm {
     }
 }
 
-/// Marks the pages of a shared mapping dirty: at unmapping, when some were stored into and nobody
+/// Marks the pages of a mapping dirty, if it is shared: at unmapping, when some were stored into and nobody
 /// kept account of which. Takes as long as the file has pages at hand, however large the mapping is.
 pub(crate) fn mark_range_dirty(vma: &Vma) {
+    if !vma.is_shared() {
+        return;
+    }
     let Some(backing) = vma.backing().filter(|backing| !backing.is_shared_memory()) else { return };
     let mut next = vma.offset() / PAGE_SIZE as u64;
     let end = next + vma.pages() as u64;
