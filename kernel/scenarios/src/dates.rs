@@ -8,27 +8,10 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use sched::{Sleep, WaitError};
 use time::{DateTimer, MILLISECOND, Moment, SECOND};
 
-use crate::tools::{dawdle, ensure, in_one_of_some_tries, join_all, random, spawn};
+use crate::tools::{RestoreDate, dawdle, ensure, in_one_of_some_tries, join_all, random, spawn};
 
 /// Far enough from the boot for the date to go back by.
 const HOUR: u64 = 3600 * SECOND;
-
-/// Puts the date back to where it would be, so that what comes after finds it.
-struct Restore {
-    offset: u64,
-}
-
-impl Restore {
-    fn new() -> Self {
-        Self { offset: time::realtime_offset() }
-    }
-}
-
-impl Drop for Restore {
-    fn drop(&mut self) {
-        time::set_realtime(self.offset + time::monotonic());
-    }
-}
 
 fn jump(by: i64) {
     time::set_realtime(time::realtime().saturating_add_signed(by));
@@ -59,7 +42,7 @@ fn noting() -> (Arc<Notes>, DateTimer) {
 
 /// Several tasks start timers while others set the date to and fro: no timer is early, none is lost.
 pub(crate) fn timers_follow() {
-    let _restore = Restore::new();
+    let _restore = RestoreDate::new();
     let setters: Vec<_> = (0..2)
         .map(|_| {
             spawn("setter", |_| {
@@ -109,7 +92,7 @@ pub(crate) fn jumps() {
 }
 
 fn jumps_once() -> Result<(), String> {
-    let _restore = Restore::new();
+    let _restore = RestoreDate::new();
     let (notes, timer) = noting();
     let start = |notes: &Notes, moment: Moment| {
         notes.fired.store(0, SeqCst);
@@ -149,7 +132,7 @@ fn jumps_once() -> Result<(), String> {
 
 /// Waits end when the date has come, however it came there, and not before.
 pub(crate) fn waits_follow() {
-    let _restore = Restore::new();
+    let _restore = RestoreDate::new();
     let due = time::realtime() + HOUR;
     let sleepers: Vec<_> = (0..3)
         .map(|_| {

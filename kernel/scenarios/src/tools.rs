@@ -190,3 +190,20 @@ pub(crate) fn go_anywhere() {
     // It may go at any moment; then it does not matter where this runs.
     let _ = sched::set_allowed(&sched::current_ref(), CpuMask::of(cpu));
 }
+
+/// When dropped, puts the date back to where it would be, so that what comes after finds it.
+pub(crate) struct RestoreDate {
+    offset: u64,
+}
+
+impl RestoreDate {
+    pub(crate) fn new() -> Self {
+        Self { offset: time::realtime_offset() }
+    }
+}
+
+impl Drop for RestoreDate {
+    fn drop(&mut self) {
+        time::set_realtime(self.offset + time::monotonic());
+    }
+}

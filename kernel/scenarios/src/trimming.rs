@@ -8,7 +8,9 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use time::ntp::{self, Change, STA_PLL, STA_UNSYNC};
 use time::{DateTimer, HrTimer, MILLISECOND, Moment, SECOND};
 
-use crate::tools::{SLACK, cpus, dawdle, ensure, in_one_of_some_tries, join_all, random, spawn};
+use crate::tools::{
+    RestoreDate, SLACK, cpus, dawdle, ensure, in_one_of_some_tries, join_all, random, spawn,
+};
 
 const STA_INS: u32 = 0x10;
 const STA_DEL: u32 = 0x20;
@@ -16,12 +18,13 @@ const DAY: u64 = 86_400 * SECOND;
 
 /// As nobody trims it, so that what comes after finds it so.
 struct Restore {
-    offset: u64,
+    /// Some, until it is dropped.
+    date: Option<RestoreDate>,
 }
 
 impl Restore {
     fn new() -> Self {
-        Self { offset: time::realtime_offset() }
+        Self { date: Some(RestoreDate::new()) }
     }
 }
 
@@ -31,7 +34,7 @@ impl Drop for Restore {
         let change =
             Change { status, frequency, tick: Some(10_000), tai: Some(0), ..Change::default() };
         ntp::adjust(&change);
-        time::set_realtime(self.offset + time::monotonic());
+        drop(self.date.take());
         // A leap second is over when nobody wants it any more and another second has begun.
         sched::sleep_for(2 * SECOND);
     }

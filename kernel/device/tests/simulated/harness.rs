@@ -1,20 +1,17 @@
 //! A kernel that is just enough for devices: PID 1 runs the test at the root of devtmpfs, with sysfs on `/sys`; PID 2 is
 //! kthreadd.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use device::Builder;
 use errno::{Errno, Result};
-use fixture::processes;
 pub(crate) use fixture::processes::dawdle;
+pub(crate) use fixture_threads::{join, spawn};
 use fs::{
-    Caller, Credentials, DeviceNumber, DirectorySink, File, FileOperations, FileType, FsContext,
-    LookupFlags, MountNamespace, NodeKind, OpenFlags, OpenOptions, Start, Stat, char_device,
-    devtmpfs,
+    DeviceNumber, DirectorySink, FileOperations, FileType, LookupFlags, NodeKind, OpenFlags, Start,
+    Stat, char_device,
 };
-use kthread::Handle;
-
-static REAP: sync::Once<workqueue::Work<fn(&workqueue::Running<'_>)>> = sync::Once::new();
 
 /// The devices' major number.
 pub(crate) const MAJOR: u32 = 200;
@@ -22,16 +19,7 @@ pub(crate) const MAJOR: u32 = 200;
 /// Runs a test as PID 1 of a fresh kernel, over some seeds.
 pub(crate) fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
     fixture::over_seeds(seeds, cpus, || {
-        processes::boot(&fixture::UPCALLS, kthread::kthreadd, move || {
-            kthread::reaper::install(|| {
-                if let Some(reap) = REAP.get() {
-                    workqueue::schedule_work(reap);
-                }
-            });
-            workqueue::early_init();
-            workqueue::init().unwrap();
-            let reap: fn(&workqueue::Running<'_>) = |_| kthread::reaper::reap();
-            assert!(REAP.set(workqueue::Work::from_fn("reap", reap)).is_ok());
+        fixture_threads::boot(&fixture::UPCALLS, move || {
             fs::init().unwrap();
             device::init().unwrap();
             sysfs::init().unwrap();
@@ -54,29 +42,21 @@ pub(crate) fn name(minor: u32) -> String {
     format!("test{minor}")
 }
 
-/// A program's view of devtmpfs, which is not the kernel's.
+/// A program's view of devtmpfs, and what these tests do there.
 #[derive(Clone)]
-pub(crate) struct World {
-    fs: Arc<FsContext>,
-    credentials: Arc<Credentials>,
+pub(crate) struct World(fixture_threads::World);
+
+impl Deref for World {
+    type Target = fixture_threads::World;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        let superblock = devtmpfs::superblock().unwrap();
-        let fs = FsContext::new(MountNamespace::new(superblock, "devtmpfs"));
-        fs.set_umask(0);
-        let world = Self { fs, credentials: Credentials::root() };
-        match world.mkdir("/sys") {
-            Ok(()) | Err(Errno::EEXIST) => {}
-            Err(error) => panic!("no place for sysfs: {error}"),
-        }
-        world.with(|caller| caller.mount(b"sys", b"/sys", b"sysfs", 0, b"")).unwrap();
-        world
-    }
-
-    pub(crate) fn with<R>(&self, body: impl FnOnce(&Caller<'_>) -> R) -> R {
-        body(&Caller { fs: &self.fs, credentials: &self.credentials })
+        Self(fixture_threads::World::new())
     }
 
     pub(crate) fn stat(&self, path: &str) -> Result<Stat> {
@@ -128,19 +108,6 @@ impl World {
         })
     }
 
-    pub(crate) fn open(&self, path: &str, flags: OpenFlags) -> Result<Arc<File>> {
-        let options = OpenOptions { flags, mode: 0 };
-        self.with(|caller| caller.open(&Start::Cwd, path.as_bytes(), options))
-    }
-
-    pub(crate) fn read(&self, path: &str) -> Result<String> {
-        let file = self.open(path, OpenFlags::empty())?;
-        let mut bytes = [0; 1000];
-        let mut buffer = &mut bytes[..];
-        let count = file.read(&mut buffer)?;
-        Ok(String::from_utf8(bytes[..count].to_vec()).unwrap())
-    }
-
     pub(crate) fn link_text(&self, path: &str) -> Result<String> {
         let text = self.with(|caller| caller.read_link(&Start::Cwd, path.as_bytes()))?;
         Ok(String::from_utf8(text).unwrap())
@@ -172,18 +139,4 @@ impl DirectorySink for Names {
         self.0.push(String::from_utf8(name.to_vec()).unwrap());
         true
     }
-}
-
-/// Starts a thread of the kernel.
-pub(crate) fn spawn(body: impl FnOnce() + Send + 'static) -> Handle {
-    let run = move |_: &kthread::This| {
-        body();
-        0
-    };
-    kthread::Builder::new(format_args!("test")).run(run).unwrap()
-}
-
-/// Waits for a thread that must not have failed.
-pub(crate) fn join(thread: Handle) {
-    assert_eq!(thread.join(), kthread::Exit::Returned(0));
 }

@@ -16,19 +16,8 @@ pub(crate) fn over_seeds(seeds: u64, cpus: usize, test: fn()) {
     fixture::over_seeds(seeds, cpus, || boot(test));
 }
 
-static REAP: sync::Once<workqueue::Work<fn(&workqueue::Running<'_>)>> = sync::Once::new();
-
 fn boot(test: fn()) -> ! {
-    processes::boot(&fixture::UPCALLS, kthread::kthreadd, move || {
-        kthread::reaper::install(|| {
-            if let Some(reap) = REAP.get() {
-                workqueue::schedule_work(reap);
-            }
-        });
-        workqueue::early_init();
-        workqueue::init().unwrap();
-        let reap: fn(&workqueue::Running<'_>) = |_| kthread::reaper::reap();
-        assert!(REAP.set(workqueue::Work::from_fn("reap", reap)).is_ok());
+    fixture_threads::boot(&fixture::UPCALLS, move || {
         mount_proc();
         test();
     })

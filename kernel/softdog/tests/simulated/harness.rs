@@ -1,20 +1,18 @@
 //! A kernel that is just enough for `/dev/watchdog`: PID 1 runs the test at the root of devtmpfs, with sysfs on `/sys` and a page
 //! of user memory for the arguments of `ioctl`; PID 2 is kthreadd.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use contract::Upcalls;
 use errno::Result;
 pub(crate) use fixture::processes::dawdle;
-use fixture::{processes, user_page};
-use fs::{
-    Caller, Credentials, File, FsContext, MountNamespace, OpenFlags, OpenOptions, Start, devtmpfs,
-};
+use fixture::user_page;
+pub(crate) use fixture_threads::{join, spawn};
+use fs::{File, OpenFlags};
 use kthread::Handle;
 use time::SECOND;
-
-static REAP: sync::Once<workqueue::Work<fn(&workqueue::Running<'_>)>> = sync::Once::new();
 
 /// Where the device is.
 pub(crate) const DOG: &str = "/watchdog";
@@ -25,22 +23,12 @@ pub(crate) const DRIVER: &str = "/sys/bus/platform/drivers/softdog";
 /// Runs a test as PID 1 of a fresh kernel, over some seeds. `prepare` is the command line.
 pub(crate) fn over_seeds(seeds: u64, cpus: usize, prepare: fn(), test: fn()) {
     fixture::over_seeds(seeds, cpus, || {
-        processes::boot(&UPCALLS, kthread::kthreadd, move || {
-            kthread::reaper::install(|| {
-                if let Some(reap) = REAP.get() {
-                    workqueue::schedule_work(reap);
-                }
-            });
-            workqueue::early_init();
-            workqueue::init().unwrap();
-            let reap: fn(&workqueue::Running<'_>) = |_| kthread::reaper::reap();
-            assert!(REAP.set(workqueue::Work::from_fn("reap", reap)).is_ok());
+        fixture_threads::boot(&UPCALLS, move || {
             fs::init().unwrap();
             device::init().unwrap();
             sysfs::init().unwrap();
             prepare();
             softdog::init().unwrap();
-            World::new().with(|caller| caller.make_directory(&Start::Cwd, b"/sys", 0o755)).unwrap();
             user_page::give();
             test();
         });
@@ -52,42 +40,25 @@ pub(crate) fn plain() {}
 
 static UPCALLS: Upcalls = Upcalls { user_fault: user_page::user_fault, ..fixture::UPCALLS };
 
-/// A program's view of devtmpfs.
-pub(crate) struct World {
-    fs: Arc<FsContext>,
-    credentials: Arc<Credentials>,
+/// A program's view of devtmpfs, and what these tests do there.
+pub(crate) struct World(fixture_threads::World);
+
+impl Deref for World {
+    type Target = fixture_threads::World;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        let superblock = devtmpfs::superblock().unwrap();
-        let fs = FsContext::new(MountNamespace::new(superblock, "devtmpfs"));
-        let world = Self { fs, credentials: Credentials::root() };
-        // The first of all comes before the directory.
-        let _ = world.with(|caller| caller.mount(b"sys", b"/sys", b"sysfs", 0, b""));
-        world
-    }
-
-    fn with<R>(&self, body: impl FnOnce(&Caller<'_>) -> R) -> R {
-        body(&Caller { fs: &self.fs, credentials: &self.credentials })
-    }
-
-    pub(crate) fn open(&self, path: &str, flags: OpenFlags) -> Result<Arc<File>> {
-        let options = OpenOptions { flags, mode: 0 };
-        self.with(|caller| caller.open(&Start::Cwd, path.as_bytes(), options))
+        Self(fixture_threads::World::new())
     }
 
     /// Opens the watchdog.
     pub(crate) fn dog(&self) -> Result<Arc<File>> {
         self.open(DOG, OpenFlags::RDWR)
-    }
-
-    pub(crate) fn read(&self, path: &str) -> Result<String> {
-        let file = self.open(path, OpenFlags::empty())?;
-        let mut bytes = [0; 1000];
-        let mut buffer = &mut bytes[..];
-        let count = file.read(&mut buffer)?;
-        Ok(String::from_utf8(bytes[..count].to_vec()).unwrap())
     }
 
     pub(crate) fn store(&self, path: &str, value: &str) -> Result<()> {
@@ -115,20 +86,6 @@ pub(crate) fn ioctl(file: &File, command: u32, argument: u32) -> Result<u32> {
     let mut result = [0; 4];
     machine::user::copy_from(address, &mut result).unwrap();
     Ok(u32::from_ne_bytes(result))
-}
-
-/// Starts a thread of the kernel.
-pub(crate) fn spawn(body: impl FnOnce() + Send + 'static) -> Handle {
-    let run = move |_: &kthread::This| {
-        body();
-        0
-    };
-    kthread::Builder::new(format_args!("test")).run(run).unwrap()
-}
-
-/// Waits for a thread that must not have failed.
-pub(crate) fn join(thread: Handle) {
-    assert_eq!(thread.join(), kthread::Exit::Returned(0));
 }
 
 /// A thread of one CPU, and what it will have found.
