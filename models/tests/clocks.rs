@@ -8,7 +8,7 @@ use models::reader::Reader;
 use models::writer::{Clocks, Writer};
 use std::sync::Arc;
 use weak::sync::atomic::{AtomicU64, Ordering};
-use weak::{model, thread};
+use weak::{model, model_with_switches, thread};
 
 const COUNTER: Counter = Counter { start: 1000, tick_length: 1 << 32 };
 const PACE: Pace = Pace { counter: COUNTER, base: 0 };
@@ -19,11 +19,14 @@ struct Kept {
     copy: AtomicU64,
 }
 
-fn kept() -> Arc<Kept> {
+fn page() -> Box<Words> {
     // A thread of a model has a small stack.
     let page: Vec<_> = (0..512).map(|_| AtomicU64::new(0)).collect();
-    let page = page.try_into().unwrap_or_else(|_| unreachable!("so many words are a page"));
-    let kept = Kept { page, copy: AtomicU64::new(0) };
+    page.try_into().unwrap_or_else(|_| unreachable!("so many words are a page"))
+}
+
+fn kept() -> Arc<Kept> {
+    let kept = Kept { page: page(), copy: AtomicU64::new(0) };
     kept.copy.store(1, Ordering::Relaxed);
     Arc::new(kept)
 }
@@ -67,6 +70,55 @@ fn c7_vdso_pace_is_read_as_it_was_written() {
         PaceCell::new(&words).write(Pace { counter, base: 500 });
         reader.join().unwrap();
     });
+}
+
+/// The page and the kernel's own pace.
+struct Both {
+    page: Box<Words>,
+    pace: [AtomicU64; 4],
+}
+
+impl Both {
+    fn by_page(&self) -> u64 {
+        Reader::new(&self.page).now(Clock::Precise(Precise::Monotonic), || 2000).unwrap()
+    }
+
+    fn by_system_call(&self) -> u64 {
+        let (pace, value) = PaceCell::new(&self.pace).read(|| 2000);
+        pace.time_at(value)
+    }
+}
+
+/// The clock becomes faster at 1500, as in `time::keep`, while somebody reads it twice at 2000. In few turns: without a limit it
+/// takes too long.
+fn while_the_clock_becomes_faster(read_twice: fn(&Both) -> (u64, u64)) {
+    const SWITCHES: usize = 2;
+    model_with_switches(SWITCHES, move || {
+        let both =
+            Arc::new(Both { page: page(), pace: std::array::from_fn(|_| AtomicU64::new(0)) });
+        let mut writer = Writer::new(&both.page, Some(COUNTER), false, &date(0));
+        PaceCell::new(&both.pace).write(PACE);
+        let read = both.clone();
+        let reader = thread::spawn(move || {
+            let (first, second) = read_twice(&read);
+            assert!(first <= second, "{first}, {second}");
+            assert!([first, second].iter().all(|time| [1000, 1500].contains(time)));
+        });
+        let faster = Pace { counter: Counter { start: 1500, tick_length: 2 << 32 }, base: 500 };
+        let clocks = Clocks { pace: faster, ..date(0) };
+        writer.set(&clocks, || PaceCell::new(&both.pace).write(faster));
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn c7_vdso_clock_does_not_go_back_from_system_call_to_page() {
+    while_the_clock_becomes_faster(|both| (both.by_system_call(), both.by_page()));
+}
+
+#[test]
+fn c7_vdso_clock_does_not_go_back_from_page_to_system_call() {
+    while_the_clock_becomes_faster(|both| (both.by_page(), both.by_system_call()));
 }
 
 #[test]
