@@ -55,7 +55,7 @@ use machine::CpuId;
 use sched::{CpuMask, TaskRef, state};
 use trace::{SCHED_KTHREAD_STOP, SCHED_KTHREAD_STOP_RET, SchedKthreadStop, SchedKthreadStopRet};
 
-use crate::thread::{End, PARK, Record, STARTED, STOP, wait_inactive};
+use crate::thread::{End, PARK, Record, STARTED, STOP, nap, wait_inactive};
 
 /// How a thread ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +133,7 @@ impl Created {
         wait_inactive(task, state::UNINTERRUPTIBLE);
         // The flag first: see `set_allowed_from_user`.
         task.add_flags(sched::TaskFlags::NO_SETAFFINITY);
+        machine::irq::point();
         sched::bind_sleeping(task, mask);
         Ok(())
     }
@@ -148,8 +149,8 @@ impl Created {
     /// Has a per-CPU thread go straight to its parking place: it runs its function when it is unparked. May sleep.
     pub fn park(mut self) -> Handle {
         let thread = self.thread.take().expect("a created thread is parked once");
-        thread.record.set(PARK);
-        thread.record.set(STARTED);
+        // In one step: whoever wakes it before this, it finds that it is to park as soon as that it may go on.
+        thread.record.set(STARTED | PARK);
         sched::wake_up(&thread.task);
         thread.wait_parked();
         thread
@@ -254,8 +255,9 @@ impl Handle {
         self.record
             .waiters
             .wait(|| self.record.is_parked() || self.record.is_leaving() || !self.record.has(PARK));
-        if self.record.is_parked() {
-            wait_inactive(&self.task, state::PARKED);
+        // Unparked just before, it may not have slept since, and be on its way back.
+        while self.record.is_parked() && !wait_inactive(&self.task, state::PARKED) {
+            nap();
         }
     }
 

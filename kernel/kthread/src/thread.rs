@@ -284,10 +284,14 @@ pub(crate) fn wait_inactive(task: &TaskRef, mask: u32) -> bool {
             sched::yield_now();
             machine::cpu::relax();
         } else {
-            // A caller of a higher class yields to nobody that the task is one of.
-            sched::sleep_for(NAP);
+            nap();
         }
     }
+}
+
+/// Lets a task get to where it is on its way: a caller of a higher class yields to nobody that the task is one of.
+pub(crate) fn nap() {
+    sched::sleep_for(NAP);
 }
 
 /// The mask of a per-CPU thread.

@@ -168,14 +168,14 @@ impl Chains {
         }
     }
 
-    /// A task comes before the one that a mutex was granted to, which waits again. It [may](Self::may_steal).
+    /// A task comes before the one that a mutex was granted to, which waits again. It [may](Self::may_steal): so it is more urgent than that one
+    /// with all that it was lent, which is as much as anybody had who waits. Nothing is lent to it.
     pub fn steal(&mut self, mutex: &Arc<RtMutex>, task: &TaskRef) {
         let Some(loser) = self.take_away(mutex) else { return };
         Party::of(&loser).granted.store(false, SeqCst);
         self.give(mutex, Holder::Held(task.clone()));
         self.propagate(&loser);
         self.join(mutex, &loser, true);
-        self.propagate(task);
     }
 
     /// A [prepared](crate::prepare) task begins to wait for a mutex that somebody holds. It sleeps next, or does already, until

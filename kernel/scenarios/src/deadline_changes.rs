@@ -105,6 +105,40 @@ pub(crate) fn cut_and_ended() {
     assert_eq!(sched::deadline_bandwidth().0, 0, "one that has ended holds bandwidth");
 }
 
+/// One that runs is given less runtime: its budget ends when that is used up, and not at the tick after.
+#[cfg(not(target_os = "none"))]
+pub(crate) fn cut_while_it_runs() {
+    const PERIOD: u64 = 100 * MS;
+    const LESS: u64 = MS;
+    const ROUNDS: u64 = 12;
+    let thread = spawn("cut", |_| {
+        let me = sched::current_ref();
+        let mut too_much = 0;
+        for _ in 0..ROUNDS {
+            set(&me, implicit(30 * MS, PERIOD));
+            let (_, deadline) = me.deadline_budget().expect("it is of the class");
+            // Woken after its deadline, it has a full budget, and its CPU's first tick is far.
+            sched::sleep_until(deadline + MS);
+            let begin = time::monotonic();
+            set(&me, implicit(LESS, PERIOD));
+            let mut last = begin;
+            // Until it is throttled.
+            loop {
+                machine::cpu::relax();
+                let now = time::monotonic();
+                if now > last + PERIOD / 2 {
+                    break;
+                }
+                last = now;
+            }
+            too_much += (last - begin).saturating_sub(LESS);
+        }
+        assert!(too_much < ROUNDS * 5 * MS / 2, "{ROUNDS} times {} ns", too_much / ROUNDS);
+        0
+    });
+    assert_eq!(thread.join(), Exit::Returned(0));
+}
+
 /// One that leaves while it waits, and comes back when its deadline has passed, has a new one.
 pub(crate) fn comes_back_fresh() {
     const URGENT: u64 = 200 * MS;

@@ -6,10 +6,10 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use kthread::freezer::{self, Scope};
 use kthread::{Builder, Exit};
-use sched::WaitQueue;
 use sched::state::FROZEN;
+use sched::{TaskFlags, WaitQueue};
 
-use crate::tools::{PATIENCE, dawdle, random, spawn, wait_for_progress};
+use crate::tools::{Meeting, PATIENCE, dawdle, random, spawn, wait_for_progress};
 
 fn count(turns: &Arc<AtomicU64>, freezable: bool) -> kthread::Handle {
     let turns = turns.clone();
@@ -113,12 +113,43 @@ pub(crate) fn against_park() {
         freezer::freeze(Scope::All).expect("everybody comes");
         let before = turns.load(Ordering::SeqCst);
         thread.unpark();
-        sched::sleep_for(time::MILLISECOND);
-        assert_eq!(turns.load(Ordering::SeqCst), before, "unparked into a freeze, it ran");
+        // Thawed at once, it may be just on its way into the freezer.
+        if random(2) == 0 {
+            sched::sleep_for(time::MILLISECOND);
+            assert_eq!(turns.load(Ordering::SeqCst), before, "unparked into a freeze, it ran");
+        }
+        (0..random(8)).for_each(|_| machine::cpu::relax());
         freezer::thaw();
         wait_for_progress(&turns);
     }
     assert_eq!(thread.stop(), Exit::Returned(0));
+}
+
+/// A thread is on its way into the freezer as everybody is thawed: it goes on.
+pub(crate) fn thawed_on_its_way() {
+    const TURNS: u64 = 16;
+    let (meeting, thawed) = (Arc::new(Meeting::default()), Arc::new(AtomicU64::new(0)));
+    let (theirs, says) = (meeting.clone(), thawed.clone());
+    let thread = spawn("freeze_test", move |this| {
+        for turn in 0..TURNS {
+            theirs.of_two(turn);
+            this.set_freezable();
+            sched::current().add_flags(TaskFlags::NOFREEZE);
+            says.fetch_add(1, Ordering::SeqCst);
+        }
+        0
+    });
+    for turn in 0..TURNS {
+        freezer::freeze(Scope::All).expect("everybody comes");
+        meeting.of_two(turn);
+        freezer::thaw();
+        let limit = time::monotonic() + time::SECOND + PATIENCE;
+        while thawed.load(Ordering::SeqCst) <= turn {
+            assert!(time::monotonic() < limit, "it stays in the freezer");
+            sched::sleep_for(10_000);
+        }
+    }
+    assert_eq!(thread.join(), Exit::Returned(0));
 }
 
 /// Threads that wait for work, or for a time that is far away, are frozen where they are, and wait on afterwards. One that waits for its first

@@ -11,7 +11,7 @@ use sched::{Attributes, Completion, Policy, Sleep, TaskRef};
 use time::Moment;
 
 use crate::deadlines::MS;
-use crate::tools::{dawdle, join_all, random, spawn};
+use crate::tools::{PATIENCE, dawdle, join_all, random, spawn};
 
 /// Nice 0, as the scheduler counts inside.
 pub(crate) const NORMAL: i32 = 120;
@@ -55,9 +55,15 @@ pub(crate) fn unlock(mutex: &Arc<RtMutex>) {
 }
 
 fn until(mut condition: impl FnMut() -> bool) {
+    let limit = time::monotonic() + 2 * time::SECOND + PATIENCE;
     while !condition() {
+        assert!(time::monotonic() < limit, "it does not come about");
         sched::sleep_for(10_000);
     }
+}
+
+fn is_asleep(task: &TaskRef) -> bool {
+    task.state() & sched::state::NORMAL != 0 && !task.is_queued()
 }
 
 /// A thread that waits for a mutex, and lets go of it when it has it.
@@ -263,7 +269,7 @@ pub(crate) fn urgency_changes() {
     let holder = Holder::of(&[&mutex]);
     let (one, other) = (waiter("one", &mutex, fifo(10)), waiter("other", &mutex, fifo(20)));
     until(|| is_first(&mutex, other.task()));
-    until(|| one.task().state() & sched::state::NORMAL != 0 && !one.task().is_queued());
+    until(|| is_asleep(one.task()));
     for priority in [30, 15, 25, 19, 90] {
         sched::set_attributes(one.task(), fifo(priority)).expect("it is a priority");
         let first = if priority > 20 { one.task() } else { other.task() };
@@ -308,19 +314,24 @@ pub(crate) fn stolen() {
     lock(&mutex, Sleep::Uninterruptible, None).expect("it is free");
     let low = waiter("low", &mutex, fifo(10));
     let urgent = waiter("urgent", &mutex, fifo(20));
-    until(|| is_first(&mutex, urgent.task()) && low.task().state() & sched::state::NORMAL != 0);
+    until(|| is_first(&mutex, urgent.task()) && is_asleep(low.task()));
+    let equal = waiter("equal", &mutex, fifo(20));
+    until(|| is_asleep(equal.task()));
     {
         let mut locked = chains();
         locked.hand_over(&mutex, false);
         assert!(locked.may_steal(&mutex, &me));
         locked.steal(&mutex, &me);
         assert!(locked.is_held_by(&mutex, &me));
+        // Before its equal, which came later.
         assert!(locked.first_waiter(&mutex).is_some_and(|it| Arc::ptr_eq(it, urgent.task())));
     }
+    assert_eq!(me.priority_in_force(), 99 - 30, "a thief is lent nothing");
     (0..random(4)).for_each(|_| dawdle());
+    until(|| is_asleep(urgent.task()));
     assert!(chains().is_held_by(&mutex, &me));
     unlock(&mutex);
-    join_all(alloc::vec![low, urgent]);
+    join_all(alloc::vec![low, urgent, equal]);
     sched::set_attributes(&me, Attributes::NORMAL).expect("it is a policy");
 }
 

@@ -103,6 +103,7 @@ scenarios! {
     k05_stop_returns_the_result: "stop asks, waits and returns what the function returned" = stop::returns_the_result;
     k05_stop_of_an_unwoken_thread: "a thread stopped before it was woken never runs" = stop::of_an_unwoken_thread;
     k05_stop_against_first_wake: "stop right after the first wake-up, at any interleaving" = stop::against_first_wake;
+    k05_stop_against_long_sleep: "stop of a thread that is about to sleep for long" = stop::against_long_sleep;
     k05_stop_against_natural_end: "stop of a thread that returns by itself at the same moment" = stop::against_natural_end;
     k05_a_waiter_takes_the_cpu: "a thread ends while one of a higher class waits for that on its CPU" = stop::waiter_takes_the_cpu;
     k05_stop_against_park: "stop of a thread that is being parked at the same moment" = stop::against_park;
@@ -120,6 +121,7 @@ scenarios! {
     k11_freeze_and_thaw: "freezing stops freezable threads and no others; thawing lets them go on" = freeze::freeze_and_thaw;
     k11_freeze_against_create: "threads made during a freeze are frozen as well" = freeze::against_create;
     k11_freeze_against_park: "a frozen thread parks, and a parked one counts as frozen" = freeze::against_park;
+    k11_thawed_on_its_way: "a thread that is on its way into the freezer as all are thawed goes on" = freeze::thawed_on_its_way;
     k11_freeze_of_who_waits: "threads that wait or sleep for long are frozen there" = freeze::who_waits;
     k13_daemonize / 4: "a thread made by kernel_thread moves under kthreadd" = misc::daemonize;
     k14_worker_does_its_work: "queue, flush, cancel, delay and destroy" = work::worker;
@@ -171,6 +173,8 @@ scenarios! {
     #[cfg(not(target_os = "none"))]
     s01_deadline_between_ticks / 4: "a budget shorter than a tick ends when it is used up" = deadline_changes::budget_between_ticks;
     s01_deadline_cut_and_ended: "less runtime cuts what is left, and nobody comes into the class after its end" = deadline_changes::cut_and_ended;
+    #[cfg(not(target_os = "none"))]
+    s01_deadline_cut_while_it_runs / 10: "less runtime counts at once for one that runs" = deadline_changes::cut_while_it_runs;
     s01_deadline_comes_back_fresh: "one that leaves while it waits comes back with a new deadline" = deadline_changes::comes_back_fresh;
     #[cfg(not(target_os = "none"))]
     s01_deadline_leaves_while_it_runs: "what one has run since the last look counts when it leaves" = deadline_changes::leaves_while_it_runs;
@@ -188,6 +192,8 @@ scenarios! {
     s01_pi_no_inversion / 4: "one in the middle does not keep an urgent one waiting" = inversion::none;
     #[cfg(not(target_os = "none"))]
     s01_pi_deadline_is_lent / 4: "who holds what a deadline task waits for runs with its parameters, and is not throttled" = inversion::deadline_is_lent;
+    #[cfg(not(target_os = "none"))]
+    s01_pi_deadline_holder_is_lent / 4: "a deadline task that holds what one waits for that is due earlier goes before its rivals, and after them when that one gives up" = inversion::deadline_holder_is_lent;
     s01_pi_against_everything: "taken in any order, with time-outs, while attributes change" = inheritance::against_everything;
     s02_a_spinner_starves_nobody: "a CPU-hungry thread shares with its class" = schedule::spinner_starves_nobody;
     s03_affinity_moves_a_running_thread: "set_allowed moves a running thread and returns when it has moved" = migration::moves_a_running_thread;

@@ -46,6 +46,7 @@ pub(crate) fn again_and_again() {
     for _ in 0..8 {
         dawdle();
         thread.park().expect("it is there");
+        assert!(thread.task().state() & OFF_QUEUE != 0 && !thread.task().is_on_cpu(), "on its way");
         let while_parked = turns.load(Ordering::SeqCst);
         dawdle();
         assert_eq!(turns.load(Ordering::SeqCst), while_parked, "a parked thread ran");

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use kthread::{Builder, Exit};
 use sched::{Attributes, CpuMask, Policy};
 
-use crate::tools::{cpus, dawdle, random, spawn};
+use crate::tools::{PATIENCE, cpus, dawdle, random, spawn};
 
 pub(crate) fn returns_the_result() {
     let thread = spawn("counter", |this| {
@@ -61,6 +61,29 @@ pub(crate) fn against_first_wake() {
     assert_eq!(exit, expected);
 }
 
+/// Asked to stop on its way to a long sleep, a thread does not sleep.
+pub(crate) fn against_long_sleep() {
+    const FAR: u64 = 100_000 * time::SECOND;
+    for _ in 0..6 {
+        let begins = Arc::new(AtomicBool::new(false));
+        let says = begins.clone();
+        let thread = spawn("sleeper", move |this| {
+            while !this.should_stop() {
+                says.store(true, Ordering::SeqCst);
+                this.sleep(FAR);
+            }
+            0
+        });
+        while !begins.load(Ordering::SeqCst) {
+            sched::yield_now();
+        }
+        (0..random(8)).for_each(|_| machine::cpu::relax());
+        let asked = time::monotonic();
+        assert_eq!(thread.stop(), Exit::Returned(0));
+        assert!(time::monotonic() - asked < time::SECOND + PATIENCE, "it slept");
+    }
+}
+
 pub(crate) fn against_natural_end() {
     let go = Arc::new(AtomicBool::new(false));
     let seen = go.clone();
@@ -82,7 +105,8 @@ pub(crate) fn against_natural_end() {
     assert!(!task.is_queued());
 }
 
-/// Who waits for a thread's end takes the CPU from it as soon as it may, and finds it gone for good.
+/// Who waits for a thread's end takes the CPU from it as soon as it may, and finds it gone for good. It may also come to wait, out of a sleep, while
+/// the thread ends.
 pub(crate) fn waiter_takes_the_cpu() {
     let all = cpus();
     let here = CpuMask::of(all[random(all.len() as u64) as usize]);
@@ -91,7 +115,7 @@ pub(crate) fn waiter_takes_the_cpu() {
         .bound_to(here)
         .attributes(above)
         .run(move |_| {
-            for _ in 0..4 {
+            for _ in 0..8 {
                 let thread = Builder::new(format_args!("ender"))
                     .bound_to(here)
                     .run(|_| {
@@ -100,6 +124,9 @@ pub(crate) fn waiter_takes_the_cpu() {
                     })
                     .expect("a thread can be made");
                 let task = thread.task().clone();
+                if random(2) == 0 {
+                    sched::sleep_for(random(20_000));
+                }
                 assert_eq!(thread.join(), Exit::Returned(5));
                 assert!(!task.is_queued(), "it would be run again, on a stack that is gone");
             }

@@ -315,6 +315,10 @@ impl RunQueue {
                 shared.idle_task.get()?.clone()
             }
         };
+        debug_assert!(
+            self.deadline.is_shown(machine::cpu::id()),
+            "others see what was here before"
+        );
         (!core::ptr::eq(&*next, &**previous)).then_some(next)
     }
 

@@ -75,14 +75,25 @@ impl DeadlineQueue {
         when
     }
 
-    /// Shows the other CPUs what is here.
-    fn publish(&self, cpu: CpuId) {
+    /// What other CPUs are to know: whether anybody waits, the earliest deadline, and the earliest of those that will not run next.
+    fn view(&self) -> (bool, u64, u64) {
         let first = self.earliest_waiting();
         let (earliest, excess) = match self.running {
             Some(running) => (first.min(running), first),
             None => (first, self.waiting.get(1).map_or(NEVER, |second| second.when)),
         };
-        spread::publish(cpu, !self.waiting.is_empty(), earliest, excess);
+        (!self.waiting.is_empty(), earliest, excess)
+    }
+
+    /// Shows the other CPUs what is here.
+    fn publish(&self, cpu: CpuId) {
+        let (waits, earliest, excess) = self.view();
+        spread::publish(cpu, waits, earliest, excess);
+    }
+
+    /// Whether the other CPUs are shown what is here: always, when the queue is unlocked.
+    pub(crate) fn is_shown(&self, cpu: CpuId) -> bool {
+        spread::shown(cpu) == self.view()
     }
 
     /// Adds a task that is counted as runnable here: to those that wait, or, without a budget, to those that are throttled. Returns the

@@ -60,6 +60,13 @@ pub(crate) fn publish(cpu: CpuId, waits: bool, earliest: u64, excess: u64) {
     }
 }
 
+/// What a CPU shows: whether tasks wait, the earliest deadline, and the earliest in vain. With its run queue locked.
+pub(crate) fn shown(cpu: CpuId) -> (bool, u64, u64) {
+    let view = VIEWS.of(cpu);
+    let waits = CpuMask::from_bits(WAITING.load(SeqCst)).contains(cpu);
+    (waits, view.earliest.load(SeqCst), view.excess.load(SeqCst))
+}
+
 /// The CPU whose earliest deadline is the latest; of those without any, an idle one; else `preferred`, if that is one of them.
 fn latest(cpus: CpuMask, preferred: CpuId) -> Option<CpuId> {
     let rank = |cpu: CpuId| (VIEWS.of(cpu).earliest.load(SeqCst), is_idle(cpu), cpu == preferred);

@@ -106,11 +106,6 @@ impl Drop for Woken {
 pub(super) struct Place(Arc<Waiter>);
 
 impl Waiter {
-    /// It is in no bucket any more, and sleeps on.
-    pub(super) fn leaves(&self) {
-        self.bucket.store(WOKEN, Ordering::SeqCst);
-    }
-
     fn wake(&self) {
         // SeqCst, before the look at the task's state: the sleeper sets its state before it looks here.
         self.bucket.store(WOKEN, Ordering::SeqCst);

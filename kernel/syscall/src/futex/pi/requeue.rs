@@ -10,8 +10,6 @@
 //! A waiter that leaves looks for itself with the first bucket locked: it is there and leaves, or has been moved, and then is one of the users of
 //! the second futex, as after `FUTEX_LOCK_PI`.
 
-use alloc::vec::Vec;
-
 use errno::{Errno, Result};
 use machine::{Fault, user};
 use rtmutex::chains;
@@ -126,7 +124,7 @@ impl Source<'_> {
             }
         };
         if moved == 1 {
-            from.waiting.remove(first).waiter.leaves();
+            from.waiting.remove(first);
         }
         let mut outcome: Result<(), Hurdle> = Ok(());
         while moved <= move_ {
@@ -158,21 +156,11 @@ impl Source<'_> {
     ) -> Result<bool> {
         let Some(next) = self.next(&from.waiting, &attempt.key)? else { return Ok(false) };
         let task: TaskRef = from.waiting[next].waiter.task.clone();
-        // It cannot end before it has had the lock of the bucket that it goes to.
-        let leaves = |waiting: &mut Vec<Queued>| waiting.remove(next).waiter.leaves();
-        let to = match other {
-            Some(other) => {
-                chains().block(&other.owned[place].mutex, &task)?;
-                leaves(&mut from.waiting);
-                other
-            }
-            None => {
-                chains().block(&from.owned[place].mutex, &task)?;
-                leaves(&mut from.waiting);
-                from
-            }
-        };
-        to.owned[place].users += 1;
+        let mutex = &other.as_deref().unwrap_or(&*from).owned[place].mutex;
+        chains().block(mutex, &task)?;
+        // It looks for itself there, with the lock, before it goes on.
+        from.waiting.remove(next);
+        other.unwrap_or(from).owned[place].users += 1;
         Ok(true)
     }
 
