@@ -121,13 +121,12 @@ pub fn print_this_cpu() {
     }
 }
 
+/// Calls something with each return address.
+type Walk<'a> = dyn Fn(&mut dyn FnMut(usize)) + 'a;
+
 /// Prints return addresses, from the innermost on. What interrupts have called stands between `<IRQ>` and `</IRQ>`, and behind that
 /// what was interrupted, with its registers if they are known and there was but one interrupt.
-fn print_trace(
-    level: Level,
-    interrupted: Option<&CpuRegisters>,
-    walk: &dyn Fn(&mut dyn FnMut(usize)),
-) {
+fn print_trace(level: Level, interrupted: Option<&CpuRegisters>, walk: &Walk<'_>) {
     // The outermost interrupt: what it calls is what others interrupt.
     let (mut length, mut interrupts, mut outermost) = (0, 0, 0);
     walk(&mut |address| {
