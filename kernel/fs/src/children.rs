@@ -26,7 +26,14 @@ fn number_of(name: &[u8]) -> u64 {
     let (words, rest) = name.as_chunks::<8>();
     let mix = |sum: u64, word: u64| (sum.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let whole = words.iter().fold(0, |sum, word| mix(sum, u64::from_le_bytes(*word)));
-    mix(whole, rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)))
+    // The last bytes, some of them twice; so names of different lengths can look the same here, but not to `mix`.
+    let tail = match (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        }
+        _ => rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    mix(whole, tail ^ name.len() as u64)
 }
 
 impl<V> Children<V> {

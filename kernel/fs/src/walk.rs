@@ -33,6 +33,36 @@ pub(crate) enum Last {
     Root,
 }
 
+/// The next name of a path.
+struct Component {
+    /// Its place in the text.
+    range: Range<usize>,
+    /// Slashes follow it.
+    slash: bool,
+    /// Nothing but these does.
+    is_last: bool,
+}
+
+impl Component {
+    /// The first one from a place in the text on. None: there are only slashes.
+    #[inline(always)]
+    fn first_of(text: &[u8], from: usize) -> Result<Option<Self>> {
+        let is_name = |byte: &u8| *byte != b'/';
+        let rest = text.get(from..).unwrap_or_default();
+        let Some(slashes) = rest.iter().position(is_name) else { return Ok(None) };
+        let rest = rest.get(slashes..).unwrap_or_default();
+        let (length, slash, is_last) = match rest.iter().position(|byte| *byte == b'/') {
+            None => (rest.len(), false, true),
+            Some(length) => (length, true, !rest.iter().skip(length).any(is_name)),
+        };
+        if length > NAME_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        let start = from + slashes;
+        Ok(Some(Self { range: start..start + length, slash, is_last }))
+    }
+}
+
 /// On its way along a path.
 pub(crate) struct Walker<'a> {
     caller: &'a Caller<'a>,
@@ -83,20 +113,19 @@ impl<'a> Walker<'a> {
     pub(crate) fn go_to_last(&mut self) -> Result<Last> {
         let mut last = Last::Root;
         loop {
-            self.skip_slashes();
-            if self.offset == self.text.len() {
+            let Some(component) = Component::first_of(&self.text, self.offset)? else {
                 return Ok(last);
-            }
-            let range = self.take_component()?;
+            };
+            let Component { range, slash, is_last } = component;
+            self.offset = range.end;
             self.require_searchable()?;
-            let slash = self.text.get(self.offset) == Some(&b'/');
             last = match self.name(&range) {
                 b"." => Last::Dot,
                 b".." => {
                     self.up();
                     Last::DotDot
                 }
-                _ if self.only_slashes_left() => return Ok(Last::Name { range, slash }),
+                _ if is_last => return Ok(Last::Name { range, slash }),
                 name => {
                     let child = self.child(name)?;
                     self.enter(child)?;
@@ -123,27 +152,6 @@ impl<'a> Walker<'a> {
             }
             return Ok(child);
         }
-    }
-
-    fn skip_slashes(&mut self) {
-        while self.text.get(self.offset) == Some(&b'/') {
-            self.offset += 1;
-        }
-    }
-
-    fn only_slashes_left(&self) -> bool {
-        self.text[self.offset..].iter().all(|&byte| byte == b'/')
-    }
-
-    fn take_component(&mut self) -> Result<Range<usize>> {
-        let start = self.offset;
-        let rest = &self.text[start..];
-        let length = rest.iter().position(|&byte| byte == b'/').unwrap_or(rest.len());
-        if length > NAME_MAX {
-            return Err(Errno::ENAMETOOLONG);
-        }
-        self.offset += length;
-        Ok(start..self.offset)
     }
 
     fn require_searchable(&self) -> Result<()> {

@@ -24,8 +24,9 @@ use crate::usage::Usage;
 /// Linux's siglock. Taken inside the process table's lock and in interrupts; `sighand`,
 /// `thread.signals`, wait queues and run queues are taken inside.
 static SIGNALS_LOCK: LockClass = LockClass::new("process.signals");
-/// Leaves.
+/// Taken inside `process.signals`; `sighand` is taken inside.
 static SIGHAND_LOCK: LockClass = LockClass::new("process.sighand");
+/// Leaves.
 static LIMITS_LOCK: LockClass = LockClass::new("process.limits");
 static USAGE_LOCK: LockClass = LockClass::new("process.usage");
 /// Taken inside the process table's lock; `process.signals` of the tracees is taken inside.

@@ -231,6 +231,12 @@ impl Thread {
         self.held.lock_irq().resources.credentials.clone()
     }
 
+    /// Where it is and who it is, for a call that names files. The first is none once it is exiting.
+    pub fn fs_and_credentials(&self) -> (Option<Arc<FsContext>>, Arc<Credentials>) {
+        let held = self.held.lock_irq();
+        (held.resources.fs.clone(), held.resources.credentials.clone())
+    }
+
     /// Counts the thread for another user from now on; the caller changes the resources
     /// accordingly.
     pub(crate) fn count_for(&self, user: &User) {

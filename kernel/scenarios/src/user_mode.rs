@@ -259,23 +259,36 @@ fn signal<const NUMBER: u8>() -> SignalFrame<'static> {
 pub(crate) fn signal_frames() {
     with_program(|_| {
         let mut context = program(EXCHANGE);
-        exchange(&mut context, 0x1234);
-        context.set_result(0x5678);
-        let (place, stack_pointer) = (context.instruction_pointer(), context.stack_pointer());
-        context.deliver_signal(&signal::<10>()).expect("there is a stack");
-        assert_eq!(context.stack_pointer() % 16, 8, "as if the handler had been called");
-        assert_eq!((next_call(&mut context), context.argument(0)), (1, 10));
-        let mut info = [0; 128];
-        user::copy_from(context.argument(1), &mut info).expect("the second argument");
-        assert_eq!(info, [10; 128]);
-        // The handler overwrites XMM0 and returns.
-        assert_eq!(next_call(&mut context), 15);
-        let restored = context.restore_signal().expect("the frame is as it was");
-        assert_eq!((restored.mask, restored.alternate_stack), (0xabcd, (1, 2, 3)));
-        assert_eq!((context.result(), context.stack_pointer()), (0x5678, stack_pointer));
-        assert_eq!(context.instruction_pointer(), place);
-        assert_eq!(exchange(&mut context, 0), 0x1234, "XMM0 is as it was");
+        let mut other = program(EXCHANGE);
+        // The registers hold the program's state or another's, when the frame is written and when it is read.
+        for (value, away_before, away_after) in
+            [(0x1234, false, false), (2, true, false), (3, false, true), (4, true, true)]
+        {
+            exchange(&mut context, value);
+            context.set_result(0x5678);
+            let (place, stack_pointer) = (context.instruction_pointer(), context.stack_pointer());
+            if away_before {
+                exchange(&mut other, 5);
+            }
+            context.deliver_signal(&signal::<10>()).expect("there is a stack");
+            assert_eq!(context.stack_pointer() % 16, 8, "as if the handler had been called");
+            assert_eq!((next_call(&mut context), context.argument(0)), (1, 10));
+            let mut info = [0; 128];
+            user::copy_from(context.argument(1), &mut info).expect("the second argument");
+            assert_eq!(info, [10; 128]);
+            // The handler overwrites XMM0 and returns.
+            assert_eq!(next_call(&mut context), 15);
+            if away_after {
+                exchange(&mut other, 6);
+            }
+            let restored = context.restore_signal().expect("the frame is as it was");
+            assert_eq!((restored.mask, restored.alternate_stack), (0xabcd, (1, 2, 3)));
+            assert_eq!((context.result(), context.stack_pointer()), (0x5678, stack_pointer));
+            assert_eq!(context.instruction_pointer(), place);
+            assert_eq!(exchange(&mut context, 0), value, "XMM0 is as it was");
+        }
         // No stack, no frame, and nothing has changed.
+        let place = context.instruction_pointer();
         context.set_stack_pointer(NOWHERE);
         assert_eq!(context.deliver_signal(&signal::<10>()), Err(Fault));
         assert_eq!(context.instruction_pointer(), place);
@@ -292,6 +305,10 @@ pub(crate) fn hostile_signal_frames() {
             context.reset(address(SPIN), STACK_TOP - random(64) as usize);
             context.deliver_signal(&signal::<1>()).expect("there is a stack");
             let frame = context.stack_pointer();
+            if random(2) == 0 {
+                // With its state in the registers, into which the frame's may go straight.
+                assert_eq!(next_call(&mut context), 1);
+            }
             // As if the handler had returned.
             context.set_stack_pointer(frame + 8);
             for _ in 0..random(12) {

@@ -90,7 +90,8 @@ pub fn fs_context() -> Result<Arc<FsContext>> {
 /// # Errors
 /// Those of `body`.
 pub fn as_caller<T>(body: impl FnOnce(&Caller<'_>) -> Result<T>) -> Result<T> {
-    let (fs, credentials) = (fs_context()?, credentials());
+    let (fs, credentials) = Thread::of(&sched::current()).fs_and_credentials();
+    let fs = fs.ok_or(Errno::ENOENT)?;
     body(&Caller { fs: &fs, credentials: &credentials })
 }
 

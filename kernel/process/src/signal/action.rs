@@ -8,7 +8,7 @@ use sync::{LockClass, SpinLock};
 
 use super::number::{DefaultAction, SigSet, Signal};
 
-/// Taken inside `process.signals`; nothing is taken inside but the heap's.
+/// Taken inside `process.signals` and `process.sighand`; nothing is taken inside but the heap's.
 static ACTIONS_LOCK: LockClass = LockClass::new("sighand");
 
 bitflags! {

@@ -87,11 +87,11 @@ impl Pending {
         let of_signal = |queued: &Queued| queued.info.signal == signal;
         let (mut taken, mut more) = (None, false);
         if let Some(queue) = self.queue.as_mut().map(|queue| &mut queue.0) {
-            taken = match queue.iter().position(of_signal) {
+            taken = if queue.front().is_some_and(of_signal) {
                 // As it mostly is, and cheap.
-                Some(0) => queue.pop_front(),
-                Some(place) => queue.remove(place),
-                None => None,
+                queue.pop_front()
+            } else {
+                queue.iter().position(of_signal).and_then(|place| queue.remove(place))
             };
             // An ordinary one waits once.
             more = signal.is_real_time() && queue.iter().any(of_signal);

@@ -235,10 +235,12 @@ fn fate(
     let is_default = action.handler == Handler::Default;
     let spares =
         is_default && group.is_protected(process) && !origin.hits_protected(process, signal);
-    match () {
-        () if spares || action.ignores(signal) => Fate::Ignored,
-        () if is_default => Fate::Default,
-        () => Fate::Handled,
+    if spares || action.ignores(signal) {
+        Fate::Ignored
+    } else if is_default {
+        Fate::Default
+    } else {
+        Fate::Handled
     }
 }
 

@@ -49,7 +49,7 @@ impl AlternateStack {
     }
 
     /// Whether there is one, and a stack pointer is on it.
-    pub fn is_in_use(&self, stack_pointer: usize) -> bool {
+    pub(crate) fn is_in_use(&self, stack_pointer: usize) -> bool {
         self.size != 0 && self.contains(stack_pointer)
     }
 
