@@ -243,6 +243,8 @@ impl Apt {
         // The directories are this user's, and may be nobody else's.
         command.args(["-o", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false"]);
         command.args(["-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none"]);
+        // A server that does not answer at once is asked again.
+        command.args(["-o", "Acquire::Retries=5"]);
         for (name, value) in [
             ("Dir::State", ""),
             ("Dir::State::lists", "lists/"),
