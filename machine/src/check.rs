@@ -136,12 +136,19 @@ const _: () = {
 ///   the error.
 /// - `map_run`: maps the pages that follow each other from an address on, but where one is mapped or none is given; returns how
 ///   many it has mapped. The other frames stay where they are, so do all from the one on for which there is no page table.
+/// - `map_large`: maps a block as one large page where nothing at all is mapped, or the block comes back: something is mapped there, or
+///   there is no frame for a table (one is set aside for the day when the large page is split). Whoever calls sees to it that nobody
+///   else maps or unmaps there meanwhile but by `map_large`; a page that is mapped there at the same time could be lost.
+/// - `is_vacant`: whether nothing is mapped in the large page around an address.
+/// - `large_at`: if the address is in a large page, the number of its first frame and its protection.
+/// - What asks for a part of a large page (`map` over a page of it, `unmap`, `protect`, `clear_accessed`) splits it first: from then on small
+///   pages map the same frames, with the same protection, accessed and written as they were. It cannot fail, and no reference changes hands.
 /// - `unmap`: removes what is mapped in the range and gives the frames to `sink`, each with whether it was written to, after no CPU can
-///   reach them any more.
+///   reach them any more. A large page that is removed as a whole is given as a block.
 /// - `protect`: changes the protection of what is mapped in the range, and flushes.
 /// - `look_up`: the number of the frame mapped at an address and its protection.
 /// - `for_each_mapped`: address, frame number and protection of every mapped page in a range, in order, passing over what has
-///   no page tables. The visitor may change other spaces, but not this one.
+///   no page tables. A large page that is in the range as a whole is shown as one. The visitor may change other spaces, but not this one.
 /// - `clear_accessed`: clears the page's accessed bit and returns what it was, without a flush.
 /// - `load`: makes this CPU use the space. Interrupts off. If it is loaded already, only what has changed while it was borrowed is done.
 /// - `borrow`: leaves loaded what is loaded, but from now on nothing on this CPU uses it, until a `load`; nobody interrupts it for a
@@ -151,6 +158,7 @@ const _: () = {
 ///   the call and its return, and the calling one two; those in user mode also forget what instructions they have fetched. A CPU
 ///   that loads the space or starts later does so, too, before it goes to user mode. Any context that may wait for other CPUs.
 /// - Dropping an address space that a CPU has loaded panics; one that still maps frames gives them to `Upcalls::free_frame`.
+/// - `large_page_counters`: how many large pages are mapped, and how many were split.
 /// - `tlb_counters`: switches of address space, flushes of one's own TLB, and flush requests to other CPUs.
 const _: () = {
     use memory::AddressSpace;
@@ -169,17 +177,21 @@ const _: () = {
         AddressSpace::map_absent;
     let _: fn(&AddressSpace, usize, &mut [Option<Frame>], Protection) -> usize =
         AddressSpace::map_run;
-    let _: fn(&AddressSpace, Range<usize>, &mut dyn FnMut(Frame, bool)) = AddressSpace::unmap;
+    let _: fn(&AddressSpace, usize, Block, Protection) -> Result<(), Block> =
+        AddressSpace::map_large;
+    let _: fn(&AddressSpace, usize) -> bool = AddressSpace::is_vacant;
+    let _: fn(&AddressSpace, usize) -> Option<(usize, Protection)> = AddressSpace::large_at;
+    let _: fn(&AddressSpace, Range<usize>, &mut dyn UnmapSink) = AddressSpace::unmap;
     let _: fn(&AddressSpace, Range<usize>, Protection) = AddressSpace::protect;
     let _: fn(&AddressSpace, usize) -> Option<(usize, Protection)> = AddressSpace::look_up;
-    let _: fn(&AddressSpace, Range<usize>, &mut dyn FnMut(usize, usize, Protection)) =
-        AddressSpace::for_each_mapped;
+    let _: fn(&AddressSpace, Range<usize>, &mut dyn MappedVisitor) = AddressSpace::for_each_mapped;
     let _: fn(&AddressSpace, usize) -> bool = AddressSpace::clear_accessed;
     let _: fn(&AddressSpace) = AddressSpace::load;
     let _: fn(&AddressSpace) = AddressSpace::barrier;
     let _: fn() = memory::barrier;
     let _: fn() = memory::borrow;
     let _: fn() = memory::load_kernel_only;
+    let _: fn() -> LargePageCounters = memory::large_page_counters;
     let _: fn() -> TlbCounters = memory::tlb_counters;
 };
 

@@ -100,6 +100,7 @@ fn replace_program(mut program: Program) -> Result<Image> {
                 data: process.limit(Resource::Data).soft,
                 stack: process.limit(Resource::Stack).soft,
             },
+            refuses_large_pages: thread.mm().is_some_and(|mm| mm.refuses_large_pages()),
             randomize: thread.personality() & ADDR_NO_RANDOMIZE == 0,
         },
         &caller,

@@ -51,6 +51,8 @@ pub(crate) struct Ingredients<'a> {
     pub secure: bool,
     /// Its limits.
     pub limits: Limits,
+    /// Whether the program that is replaced refuses large pages: then so does this one.
+    pub refuses_large_pages: bool,
     /// Places are chosen at random.
     pub randomize: bool,
 }
@@ -116,6 +118,7 @@ impl Image {
 
         let mm = Mm::new()?;
         mm.set_limits(what.limits);
+        mm.refuse_large_pages(what.refuses_large_pages);
         let mut layout = mm.layout();
         layout.mmap_base = vm::mmap_base(what.limits.stack, random.mmap_base);
         mm.set_layout(layout);

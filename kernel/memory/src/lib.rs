@@ -16,6 +16,7 @@
 //!
 //! - [`Page`]: a reference to a frame in use, counted. Cloning adds a reference, dropping the last
 //!   frees.
+//! - [`LargePage`]: references to 512 pages that follow each other and are mapped as one.
 //! - [`allocate_frame`], [`free_frame`] and [`free_zeroed_frame`]: the same for the machine's own use,
 //!   as its upcalls want it.
 //! - [`heap`]: the allocator behind `alloc`: slabs of fixed-size objects, with a free list per CPU.
@@ -31,6 +32,7 @@
 mod arena;
 mod frames;
 pub mod heap;
+mod large_page;
 mod page;
 mod pressure;
 mod statistics;
@@ -39,6 +41,7 @@ pub use contract::{FrameRange, NodeId, PAGE_SHIFT, PAGE_SIZE};
 pub use frames::{
     MAX_NODES, ORDERS, add_region, allocate_frame, drain_cpu, free_frame, free_zeroed_frame, init,
 };
+pub use large_page::{LargePage, alloc_large_page};
 pub use page::{Page, alloc_page, alloc_page_for_overwrite};
 pub use pressure::{require_free, set_out_of_memory_hook};
 pub use statistics::{

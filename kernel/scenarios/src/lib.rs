@@ -27,6 +27,8 @@ mod inheritance;
 #[cfg(not(target_os = "none"))]
 mod inversion;
 mod killed;
+#[cfg(target_os = "none")]
+mod large_pages;
 mod lazy_tlb;
 mod lockup_windows;
 mod lockups;
@@ -389,6 +391,12 @@ scenarios! {
     machine_tables_go_with_their_space: "the tables of address spaces that end" = user_mode::tables_go_with_their_space;
     #[cfg(target_os = "none")]
     machine_one_space_on_every_cpu: "no CPU uses a translation that is gone" = user_mode::one_space_on_every_cpu;
+    #[cfg(target_os = "none")]
+    machine_large_pages: "2 MiB mapped, split, replaced and removed, as a whole and in parts" = large_pages::as_a_whole_and_in_parts;
+    #[cfg(target_os = "none")]
+    machine_large_pages_go_with_their_space: "spaces that end with large pages in them" = large_pages::go_with_their_space;
+    #[cfg(target_os = "none")]
+    machine_large_pages_on_every_cpu: "no CPU uses a translation of a large page that is gone" = large_pages::one_space_on_every_cpu;
 }
 
 /// All scenarios, in order.

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use kthread::{Builder, Exit};
 use machine::memory::AddressSpace;
 use machine::user::{self, USER_END, UserContext};
-use machine::{Access, Fault, PAGE_SIZE, Protection, SignalFrame, Trap};
+use machine::{Access, Fault, Frame, PAGE_SIZE, Protection, SignalFrame, Trap};
 use memory::{Page, alloc_page};
 
 use crate::tools::{cpus, join_all, random, spawn};
@@ -89,7 +89,7 @@ fn page() -> Page {
 }
 
 /// Runs a story in a thread that has an address space with the program and a stack in it, and takes both away again.
-fn with_program(story: fn(&AddressSpace)) {
+pub(crate) fn with_program(story: fn(&AddressSpace)) {
     let thread = Builder::new(format_args!("user_mode"))
         .cpu(0)
         .run(move |_| {
@@ -388,7 +388,7 @@ pub(crate) fn pages_of_a_space() {
         }
         user::copy_to(pages[10], &[1]).expect("a mapped page");
         let mut seen = Vec::new();
-        space.for_each_mapped(pages[0]..USER_END, &mut |at, _, protection| {
+        space.for_each_mapped(pages[0]..USER_END, &mut |at, _, protection: Protection| {
             seen.push((at, protection))
         });
         assert!(seen.iter().map(|(at, _)| *at).eq(pages.iter().copied()));
@@ -405,7 +405,7 @@ pub(crate) fn pages_of_a_space() {
         assert_eq!(byte, [9]);
         user::copy_to(pages[20], &[1]).expect("a mapped page");
         let (mut count, mut dirty) = (0, 0);
-        space.unmap(pages[0]..USER_END, &mut |frame, written| {
+        space.unmap(pages[0]..USER_END, &mut |frame: Frame, written: bool| {
             drop(Page::from_frame(frame));
             count += 1;
             dirty += usize::from(written);
@@ -437,7 +437,7 @@ pub(crate) fn a_run_of_pages() {
         assert_eq!(space.look_up(address(2)), None);
         user::copy_from(address(4), &mut [0]).expect("a mapped page");
         let mut count = 0;
-        space.unmap(start..address(5), &mut |frame, _| {
+        space.unmap(start..address(5), &mut |frame: Frame, _: bool| {
             drop(Page::from_frame(frame));
             count += 1;
         });
@@ -459,7 +459,8 @@ pub(crate) fn tables_go_with_their_space() {
                 map(&space, CODE + place * FAR, page(), DATA);
             }
             if !round.is_multiple_of(4) {
-                space.unmap(0..USER_END, &mut |frame, _| drop(Page::from_frame(frame)));
+                space
+                    .unmap(0..USER_END, &mut |frame: Frame, _: bool| drop(Page::from_frame(frame)));
             }
         }
     }
@@ -492,7 +493,7 @@ pub(crate) fn one_space_on_every_cpu() {
                         expected[which] = Some(value);
                     }
                     2 => {
-                        space.unmap(at..at + PAGE_SIZE, &mut |frame, _| {
+                        space.unmap(at..at + PAGE_SIZE, &mut |frame: Frame, _: bool| {
                             drop(Page::from_frame(frame))
                         });
                         expected[which] = None;

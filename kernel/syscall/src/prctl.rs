@@ -25,6 +25,7 @@ const PR_GET_SECUREBITS: u32 = 27;
 const PR_GET_SECCOMP: u32 = 21;
 const PR_SET_NO_NEW_PRIVS: u32 = 38;
 const PR_GET_NO_NEW_PRIVS: u32 = 39;
+const PR_SET_THP_DISABLE: u32 = 41;
 const PR_GET_THP_DISABLE: u32 = 42;
 const PR_CAP_AMBIENT: u32 = 47;
 
@@ -107,7 +108,12 @@ pub(crate) fn prctl(
         PR_CAP_AMBIENT if [fourth, fifth] == [0; 2] => return ambient(second, third),
         // There is none of these, and so none is set.
         PR_GET_SECCOMP | PR_GET_SECUREBITS => {}
-        PR_GET_THP_DISABLE if [second, third, fourth, fifth] == [0; 4] => {}
+        PR_SET_THP_DISABLE if [third, fourth, fifth] == [0; 3] => {
+            current::mm()?.refuse_large_pages(second != 0);
+        }
+        PR_GET_THP_DISABLE if [second, third, fourth, fifth] == [0; 4] => {
+            return Ok(usize::from(current::mm()?.refuses_large_pages()));
+        }
         _ => return Err(Errno::EINVAL),
     }
     Ok(0)

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! This crate adds what is true of every machine: its CPUs (`cpu`) and its memory nodes
-//! (`node`); its workqueues (`workqueue`); and how often this kernel has gone wrong (`kernel`).
+//! (`node`); its workqueues (`workqueue`); where large pages are welcome (`large_pages`); and how often this kernel has gone wrong (`kernel`).
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ extern crate alloc;
 
 mod cpu;
 mod kernel;
+mod large_pages;
 mod mask;
 mod node;
 mod workqueue;
@@ -57,6 +58,7 @@ pub fn init() -> Result<()> {
     cpu::register(&root().subdirectory("devices/system/cpu")?)?;
     node::register(&root().subdirectory("devices/system/node")?)?;
     kernel::register(&root().subdirectory("kernel")?)?;
+    large_pages::register(&root().subdirectory("kernel/mm/transparent_hugepage")?)?;
     workqueue::register()?;
     // Where other parts of the kernel, and programs, expect to find directories.
     for path in ["kernel/debug", "kernel/tracing", "fs/cgroup", "class", "bus", "dev", "module"] {

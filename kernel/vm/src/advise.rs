@@ -22,6 +22,8 @@ pub enum Advice {
     WipeOnFork(bool),
     /// Core dumps have it, or not.
     Dump(bool),
+    /// Large pages are welcome, or not.
+    LargePages(bool),
     /// Fill in for loading.
     PopulateRead,
     /// Fill in for storing.
@@ -35,9 +37,10 @@ impl Advice {
     /// EINVAL: no such advice, or one that needs what is not here.
     pub fn from_number(number: u32) -> Result<Self, Errno> {
         Ok(match number {
-            // NORMAL, RANDOM, SEQUENTIAL, WILLNEED (what files have is in memory), MERGEABLE, UNMERGEABLE, HUGEPAGE, NOHUGEPAGE, COLD,
-            // PAGEOUT.
-            0..=3 | 12..=15 | 20 | 21 => Self::Usage,
+            // NORMAL, RANDOM, SEQUENTIAL, WILLNEED (what files have is in memory), MERGEABLE, UNMERGEABLE, COLD, PAGEOUT.
+            0..=3 | 12 | 13 | 20 | 21 => Self::Usage,
+            14 => Self::LargePages(true),
+            15 => Self::LargePages(false),
             // DONTNEED, and FREE, which allows for what DONTNEED does.
             4 | 8 => Self::Discard,
             10 => Self::Fork(false),
@@ -68,6 +71,13 @@ impl Mm {
             Advice::Usage => self.whole(range),
             Advice::Discard => self.discard(range),
             Advice::Fork(copied) => self.set_flag(range, VmFlags::DONT_COPY, !copied),
+            Advice::LargePages(welcome) => {
+                let (set, clear) = match welcome {
+                    true => (VmFlags::HUGE_PAGE, VmFlags::NO_HUGE_PAGE),
+                    false => (VmFlags::NO_HUGE_PAGE, VmFlags::HUGE_PAGE),
+                };
+                self.change_flags(range, |flags| flags.difference(clear) | set)
+            }
             Advice::Dump(dumped) => self.set_flag(range, VmFlags::DONT_DUMP, !dumped),
             Advice::WipeOnFork(wipe) => {
                 let fits = self
@@ -143,12 +153,20 @@ impl Mm {
     }
 
     fn set_flag(&self, range: Range<usize>, flag: VmFlags, on: bool) -> Result<(), Errno> {
-        let mut state = self.state.write();
-        state.mappings.check_room(2)?;
-        state.mappings.update(range.clone(), |mut flags| {
+        self.change_flags(range, |mut flags| {
             flags.set(flag, on);
             flags
-        });
+        })
+    }
+
+    fn change_flags(
+        &self,
+        range: Range<usize>,
+        change: impl Fn(VmFlags) -> VmFlags,
+    ) -> Result<(), Errno> {
+        let mut state = self.state.write();
+        state.mappings.check_room(2)?;
+        state.mappings.update(range.clone(), change);
         whole(&state, range)
     }
 

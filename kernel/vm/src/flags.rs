@@ -87,6 +87,10 @@ bitflags! {
         const WIPE_ON_FORK = 1 << 25;
         /// Core dumps leave it out.
         const DONT_DUMP = 1 << 26;
+        /// Large pages are welcome.
+        const HUGE_PAGE = 1 << 29;
+        /// Large pages are not welcome.
+        const NO_HUGE_PAGE = 1 << 30;
     }
 }
 

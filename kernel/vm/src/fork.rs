@@ -8,8 +8,9 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use contract::{LARGE_PAGE_FRAMES, MappedVisitor, Protection};
 use errno::Errno;
-use memory::Page;
+use memory::{LargePage, Page};
 
 use crate::backing::{Backing, Source};
 use crate::flags::VmFlags;
@@ -42,6 +43,7 @@ impl Mm {
         // From here on dropping `child` undoes all.
         let child = Self::with_state(copy)?;
         child.register_barriers(self.barriers());
+        child.refuse_large_pages(self.refuses_large_pages());
         (0..parked).for_each(|_| child.rss.add(Kind::Anonymous));
         for vma in state.mappings.iter() {
             if !vma.flags.contains(VmFlags::DONT_COPY) && carries_pages(vma) {
@@ -58,24 +60,50 @@ impl Mm {
             // wait for the lock.
             self.space.protect(vma.range(), vma.flags.read_only());
         }
-        let mut outcome = Ok(());
-        self.space.for_each_mapped(vma.range(), &mut |address, frame, _| {
-            if outcome.is_err() {
-                return;
+        let mut sharing = Sharing { child, vma, outcome: Ok(()) };
+        self.space.for_each_mapped(vma.range(), &mut sharing);
+        sharing.outcome
+    }
+}
+
+/// Maps pages for a child, too.
+struct Sharing<'a> {
+    child: &'a Mm,
+    vma: &'a Vma,
+    outcome: Result<(), Errno>,
+}
+
+impl MappedVisitor for Sharing<'_> {
+    fn page(&mut self, address: usize, frame: usize, _: Protection) {
+        if self.outcome.is_err() {
+            return;
+        }
+        let Some(page) = Page::try_get(frame).filter(Page::is_anonymous) else { return };
+        match self.child.space.map(address, page.into_frame(), self.vma.flags.read_only()) {
+            Ok(old) => {
+                old.map(Page::from_frame);
+                self.child.rss.add(Kind::Anonymous);
             }
-            let Some(page) = Page::try_get(frame).filter(Page::is_anonymous) else { return };
-            match child.space.map(address, page.into_frame(), vma.flags.read_only()) {
-                Ok(old) => {
-                    old.map(Page::from_frame);
-                    child.rss.add(Kind::Anonymous);
-                }
-                Err(frame) => {
-                    drop(Page::from_frame(frame));
-                    outcome = Err(Errno::ENOMEM);
-                }
+            Err(frame) => {
+                drop(Page::from_frame(frame));
+                self.outcome = Err(Errno::ENOMEM);
             }
-        });
-        outcome
+        }
+    }
+
+    fn large(&mut self, address: usize, first: usize, _: Protection) {
+        if self.outcome.is_err() {
+            return;
+        }
+        let Some(pages) = LargePage::try_get(first) else { return };
+        let block = pages.into_block();
+        match self.child.space.map_large(address, block, self.vma.flags.read_only()) {
+            Ok(()) => self.child.rss.add_many(Kind::Anonymous, LARGE_PAGE_FRAMES),
+            Err(block) => {
+                drop(LargePage::from_block(block));
+                self.outcome = Err(Errno::ENOMEM);
+            }
+        }
     }
 }
 

@@ -3,13 +3,13 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicBool, AtomicU32};
 
-use contract::Protection;
+use contract::{Block, Frame, LARGE_PAGE_FRAMES, Protection, UnmapSink};
 use errno::Errno;
 use fault::Point;
 use machine::memory::AddressSpace;
-use memory::Page;
+use memory::{LargePage, Page};
 use sched::RwSemaphore;
 use sync::{LockClass, SpinLock};
 
@@ -40,6 +40,8 @@ pub struct Mm {
     pub(crate) rss: Rss,
     /// [`Barriers`](crate::Barriers): what the program has said that it will ask for.
     pub(crate) barriers: AtomicU32,
+    /// The program wants no large pages.
+    pub(crate) large_pages_off: AtomicBool,
     /// Linux's mmap_lock. Faults read, changes of mappings write.
     pub(crate) state: RwSemaphore<State>,
 }
@@ -85,6 +87,7 @@ impl Mm {
             entries: SpinLock::new(&ENTRIES, ()),
             rss: Rss::default(),
             barriers: AtomicU32::new(0),
+            large_pages_off: AtomicBool::new(false),
             state: RwSemaphore::new(&MMAP_LOCK, state),
         }))
     }
@@ -161,18 +164,9 @@ impl Mm {
 
     /// Unmaps the pages of a mapping, or of a piece of one.
     pub(crate) fn unmap_pages(&self, vma: &Vma) {
-        let mut dirty = false;
-        self.space.unmap(vma.range(), &mut |frame, written| {
-            let page = Page::from_frame(frame);
-            let kind = Kind::of(vma, &page);
-            dirty |= written && kind == Kind::File;
-            self.rss.sub(kind);
-        });
-        // A store that was noticed marked its page. This is for stores after the file system has
-        // cleaned the page without taking the permission to store away.
-        if dirty {
-            crate::msync::mark_range_dirty(vma);
-        }
+        let mut unmapped = Unmapped { vma, rss: Some(&self.rss), dirty: false };
+        self.space.unmap(vma.range(), &mut unmapped);
+        unmapped.end();
     }
 
     /// Drops the parked pages of a range.
@@ -216,14 +210,48 @@ impl Drop for Mm {
         state.parked.clear();
         // What is mapped is in a mapping: the rest need not be looked at.
         for vma in state.mappings.iter() {
-            let mut dirty = false;
-            self.space.unmap(vma.range(), &mut |frame, written| {
-                drop(Page::from_frame(frame));
-                dirty |= written;
-            });
-            if dirty {
-                crate::msync::mark_range_dirty(vma);
-            }
+            let mut unmapped = Unmapped { vma, rss: None, dirty: false };
+            self.space.unmap(vma.range(), &mut unmapped);
+            unmapped.end();
+        }
+    }
+}
+
+/// Frees what is unmapped of a mapping.
+struct Unmapped<'a> {
+    vma: &'a Vma,
+    /// Where it is counted, if that still matters.
+    rss: Option<&'a Rss>,
+    /// Something of a file was written to.
+    dirty: bool,
+}
+
+impl Unmapped<'_> {
+    /// A store that was noticed marked its page. This is for stores after the file system has
+    /// cleaned the page without taking the permission to store away.
+    fn end(self) {
+        if self.dirty {
+            crate::msync::mark_range_dirty(self.vma);
+        }
+    }
+}
+
+impl UnmapSink for Unmapped<'_> {
+    fn page(&mut self, frame: Frame, written: bool) {
+        let page = Page::from_frame(frame);
+        let Some(rss) = self.rss else {
+            self.dirty |= written;
+            return;
+        };
+        let kind = Kind::of(self.vma, &page);
+        self.dirty |= written && kind == Kind::File;
+        rss.sub(kind);
+    }
+
+    fn large(&mut self, block: Block, _: bool) {
+        drop(LargePage::from_block(block));
+        if let Some(rss) = self.rss {
+            rss.sub_many(Kind::Anonymous, LARGE_PAGE_FRAMES);
         }
     }
 }

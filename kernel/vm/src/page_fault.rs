@@ -1,7 +1,7 @@
 //! Page faults: a page is made, found or copied when it is touched.
 //!
 //! ```text
-//!   no page yet ─┬─ anonymous ───────────────────────────────► new page of zeros
+//!   no page yet ─┬─ anonymous ───────────────────────────────► new page of zeros, or a large one
 //!                ├─ file, load ──────────────────────────────► the file's page, not writable
 //!                ├─ file, private store ─────────────────────► a copy of the file's page
 //!                └─ file, shared store ── mark dirty ────────► the file's page
@@ -87,7 +87,12 @@ impl Mm {
     /// Provides a page where there is none.
     fn populate(&self, vma: &Vma, address: usize, access: Access) -> Result<(), FaultError> {
         let (page, protection) = match &vma.source {
-            Source::Anonymous => (new_page()?, vma.flags.protection()),
+            Source::Anonymous => {
+                if self.populate_large(vma, address, access) {
+                    return Ok(());
+                }
+                (new_page()?, vma.flags.protection())
+            }
             Source::File { backing, .. } => {
                 let stores = access == Access::Write;
                 if !stores && self.populate_around(vma, &**backing, address) {
@@ -166,6 +171,7 @@ impl Mm {
             // One reference is the entry's and one is `page`. No other can come into being: the
             // entry is the only way to the page, and it is looked at under this lock.
             if page.is_anonymous() && page.reference_count() == 2 {
+                drop(page);
                 self.allow_stores(vma, address);
                 return Ok(());
             }
@@ -191,11 +197,13 @@ impl Mm {
         }
     }
 
-    /// Gives the page at an address the mapping's full protection. The entries lock is held.
+    /// Gives the page at an address the mapping's full protection, and the large page that it may be in if all of that is the
+    /// program's own. The entries lock is held.
     fn allow_stores(&self, vma: &Vma, address: usize) {
         // A debugger's store into code goes through this too: the program itself still may not.
         if vma.flags.contains(VmFlags::WRITE) {
-            self.space.protect(address..address + PAGE_SIZE, vma.flags.protection());
+            let range = self.own_large(vma, address).unwrap_or(address..address + PAGE_SIZE);
+            self.space.protect(range, vma.flags.protection());
         }
     }
 }

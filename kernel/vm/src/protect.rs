@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use contract::Protection;
 use errno::Errno;
 use memory::Page;
 
@@ -76,7 +77,7 @@ impl Mm {
     /// found again when they are needed.
     fn park(&self, state: &mut State, vma: &Vma) {
         if !vma.is_shared() {
-            self.space.for_each_mapped(vma.range(), &mut |address, frame, _| {
+            self.space.for_each_mapped(vma.range(), &mut |address, frame, _: Protection| {
                 let Some(page) = Page::try_get(frame) else { return };
                 if page.is_anonymous() {
                     state.parked.insert(address, page);

@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use bitflags::bitflags;
-use contract::{PAGE_SIZE, Protection};
+use contract::{LARGE_PAGE_FRAMES, LARGE_PAGE_SIZE, MappedVisitor, PAGE_SIZE, Protection};
 use errno::Errno;
 use machine::user::USER_END;
-use memory::Page;
+use memory::{LargePage, Page};
 
 use crate::flags::VmFlags;
 use crate::map::{check_limits, page_range, page_up};
@@ -145,21 +145,46 @@ impl Mm {
     /// writing, so no fault comes in between; the program may store through the old place until
     /// that is unmapped, into the same pages.
     fn share_pages(&self, vma: &Vma, old: Range<usize>, new_start: usize) -> Result<(), Errno> {
-        let mut found = Vec::new();
-        let mut enough = found.try_reserve(self.rss.total().min(old.len() / PAGE_SIZE)).is_ok();
-        self.space.for_each_mapped(old.clone(), &mut |address, frame, protection| {
-            enough = enough && found.try_reserve(1).is_ok();
-            if enough {
-                found.push((address, frame, protection));
-            }
-        });
-        if !enough {
+        let mut found = Found { pieces: Vec::new(), enough: true };
+        let expected = self.rss.total().min(old.len() / PAGE_SIZE);
+        found.enough = found.pieces.try_reserve(expected).is_ok();
+        self.space.for_each_mapped(old.clone(), &mut found);
+        if !found.enough {
             return Err(Errno::ENOMEM);
         }
-        for (address, frame, protection) in found {
-            self.share_page(vma, frame, new_start + (address - old.start), protection)?;
+        for Piece { address, frame, protection, large } in found.pieces {
+            let target = new_start + (address - old.start);
+            if !large {
+                self.share_page(vma, frame, target, protection)?;
+            } else if target.is_multiple_of(LARGE_PAGE_SIZE) {
+                self.share_large(frame, target, protection)?;
+            } else {
+                for place in 0..LARGE_PAGE_FRAMES {
+                    let target = target + place * PAGE_SIZE;
+                    self.share_page(vma, frame + place, target, protection)?;
+                }
+            }
         }
         Ok(())
+    }
+
+    fn share_large(
+        &self,
+        first: usize,
+        target: usize,
+        protection: Protection,
+    ) -> Result<(), Errno> {
+        let Some(pages) = LargePage::try_get(first) else { return Ok(()) };
+        match self.space.map_large(target, pages.into_block(), protection) {
+            Ok(()) => {
+                self.rss.add_many(Kind::Anonymous, LARGE_PAGE_FRAMES);
+                Ok(())
+            }
+            Err(block) => {
+                drop(LargePage::from_block(block));
+                Err(Errno::ENOMEM)
+            }
+        }
     }
 
     fn share_page(
@@ -191,5 +216,39 @@ impl Mm {
                 state.parked.insert(new_start + (address - old.start), page);
             }
         }
+    }
+}
+
+/// What is mapped in a range.
+struct Found {
+    pieces: Vec<Piece>,
+    /// There was memory for all of them.
+    enough: bool,
+}
+
+/// A page, or a large one.
+struct Piece {
+    address: usize,
+    frame: usize,
+    protection: Protection,
+    large: bool,
+}
+
+impl Found {
+    fn push(&mut self, piece: Piece) {
+        self.enough = self.enough && self.pieces.try_reserve(1).is_ok();
+        if self.enough {
+            self.pieces.push(piece);
+        }
+    }
+}
+
+impl MappedVisitor for Found {
+    fn page(&mut self, address: usize, frame: usize, protection: Protection) {
+        self.push(Piece { address, frame, protection, large: false });
+    }
+
+    fn large(&mut self, address: usize, frame: usize, protection: Protection) {
+        self.push(Piece { address, frame, protection, large: true });
     }
 }

@@ -55,6 +55,10 @@ impl Rss {
         self.counts[kind as usize].fetch_sub(1, Relaxed);
     }
 
+    pub(crate) fn sub_many(&self, kind: Kind, count: usize) {
+        self.counts[kind as usize].fetch_sub(count, Relaxed);
+    }
+
     pub(crate) fn get(&self, kind: Kind) -> usize {
         self.counts[kind as usize].load(Relaxed)
     }

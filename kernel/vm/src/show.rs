@@ -32,6 +32,8 @@ impl Mm {
         for vma in &self.mappings().map_err(|_| fmt::Error)? {
             head(vma, &layout, out)?;
             details(vma, &self.usage(vma), out)?;
+            writeln!(out, "THPeligible:    {}", u8::from(self.may_have_large(vma)))?;
+            flags(vma, out)?;
         }
         Ok(())
     }
@@ -121,6 +123,7 @@ fn details(vma: &Vma, usage: &Usage, out: &mut dyn Write) -> fmt::Result {
         ("Private_Dirty", (usage.anonymous - own_shared) * kib),
         ("Referenced", usage.resident * kib),
         ("Anonymous", usage.anonymous * kib),
+        ("AnonHugePages", usage.large * kib),
         ("Swap", 0),
         ("Locked", locked * kib),
     ];
@@ -128,6 +131,10 @@ fn details(vma: &Vma, usage: &Usage, out: &mut dyn Write) -> fmt::Result {
         let name = Colon(name);
         writeln!(out, "{name:<16}{value:>8} kB")?;
     }
+    Ok(())
+}
+
+fn flags(vma: &Vma, out: &mut dyn Write) -> fmt::Result {
     out.write_str("VmFlags:")?;
     for (flag, letters) in [
         (VmFlags::READ, "rd"),
@@ -142,6 +149,8 @@ fn details(vma: &Vma, usage: &Usage, out: &mut dyn Write) -> fmt::Result {
         (VmFlags::NO_RESERVE, "nr"),
         (VmFlags::WIPE_ON_FORK, "wf"),
         (VmFlags::DONT_DUMP, "dd"),
+        (VmFlags::HUGE_PAGE, "hg"),
+        (VmFlags::NO_HUGE_PAGE, "nh"),
     ] {
         if vma.flags.contains(flag) {
             write!(out, " {letters}")?;

@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use contract::PAGE_SIZE;
+use contract::{LARGE_PAGE_FRAMES, MappedVisitor, PAGE_SIZE, Protection};
 use errno::Errno;
 use memory::{MAX_NODES, Page};
 
@@ -48,6 +48,8 @@ pub struct Usage {
     pub resident: usize,
     /// The program's own pages.
     pub anonymous: usize,
+    /// Of these, pages that are mapped by large ones.
+    pub large: usize,
     /// Pages that others have too: other programs, or a file's cache.
     pub shared: usize,
     /// In 4096ths of a page: each page divided by how many have it.
@@ -100,16 +102,28 @@ impl Mm {
     pub fn usage(&self, vma: &Vma) -> Usage {
         let state = self.state.read();
         let mut usage = Usage::default();
-        self.space.for_each_mapped(vma.range(), &mut |_, frame, _| {
-            if let Some(page) = Page::try_get(frame) {
-                // Not counting ours.
-                usage.add(&page, page.reference_count() - 1);
-            }
-        });
+        self.space.for_each_mapped(vma.range(), &mut Census(&mut usage));
         for page in state.parked.range(vma.range()).map(|(_, page)| page) {
             usage.add(page, page.reference_count());
         }
         usage
+    }
+}
+
+/// Counts what is mapped.
+struct Census<'a>(&'a mut Usage);
+
+impl MappedVisitor for Census<'_> {
+    fn page(&mut self, _: usize, frame: usize, _: Protection) {
+        if let Some(page) = Page::try_get(frame) {
+            // Not counting ours.
+            self.0.add(&page, page.reference_count() - 1);
+        }
+    }
+
+    fn large(&mut self, address: usize, first: usize, protection: Protection) {
+        self.0.large += LARGE_PAGE_FRAMES;
+        (first..first + LARGE_PAGE_FRAMES).for_each(|frame| self.page(address, frame, protection));
     }
 }
 

@@ -22,12 +22,13 @@ pub use counter::{CPU_NUMBER_BITS, Counter};
 pub use cpu::{CpuId, MAX_CPUS, StartError};
 pub use fault::{Access, Fault};
 pub use frame::{
-    Frame, FrameRange, NodeId, OutOfFrames, PAGE_SHIFT, PAGE_SIZE, Protection, Region,
+    Block, Frame, FrameRange, LARGE_PAGE_FRAMES, LARGE_PAGE_SIZE, MappedVisitor, NodeId,
+    OutOfFrames, PAGE_SHIFT, PAGE_SIZE, Protection, Region, UnmapSink,
 };
 pub use registers::{
     CPU_REGISTER_WORDS, CpuRegisters, DebugRegisters, REGISTER_WORDS, UserRegisters, WATCHES,
 };
 pub use signal::{RestoredSignal, SignalFrame};
-pub use statistics::{InterruptCounts, TlbCounters};
+pub use statistics::{InterruptCounts, LargePageCounters, TlbCounters};
 pub use trap::Trap;
 pub use upcalls::{Ipi, Oops, OopsKind, Upcalls};

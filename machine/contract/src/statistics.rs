@@ -27,3 +27,12 @@ pub struct TlbCounters {
     /// Requests to other CPUs to flush theirs.
     pub remote_flushes: u64,
 }
+
+/// Large pages of all address spaces together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LargePageCounters {
+    /// How many are mapped.
+    pub mapped: usize,
+    /// How many were split so far: mapped by small pages from then on.
+    pub splits: u64,
+}

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use contract::preempt::PREEMPT_AT_START;
-use contract::{CpuId, InterruptCounts, MAX_CPUS, Region, TlbCounters, Upcalls};
+use contract::{CpuId, InterruptCounts, LargePageCounters, MAX_CPUS, Region, TlbCounters, Upcalls};
 
 use crate::memory::{Space, Tlb};
 use crate::random::Random;
@@ -136,6 +136,7 @@ pub(crate) struct Machine {
 
     pub(crate) regions: &'static [Region],
     pub(crate) tlb_counters: Cell<TlbCounters>,
+    pub(crate) large_pages: Cell<LargePageCounters>,
     pub(crate) stacks: StackPool,
     pub(crate) boot_stack: Cell<(usize, usize)>,
     pub(crate) boot_taken: Cell<bool>,
@@ -247,6 +248,7 @@ impl Machine {
             strategy,
             regions: Box::leak(crate::memory::lay_out(config.memory_bytes, nodes)),
             tlb_counters: Cell::new(TlbCounters::default()),
+            large_pages: Cell::new(LargePageCounters::default()),
             stacks: StackPool::default(),
             boot_stack: Cell::new((0, 0)),
             boot_taken: Cell::new(false),

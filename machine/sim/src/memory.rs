@@ -9,7 +9,9 @@ pub(crate) use tlb::{Miss, Tlb, translate};
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use contract::{Frame, FrameRange, NodeId, PAGE_SHIFT, PAGE_SIZE, Region, TlbCounters};
+use contract::{
+    Frame, FrameRange, LargePageCounters, NodeId, PAGE_SHIFT, PAGE_SIZE, Region, TlbCounters,
+};
 
 use crate::machine::here;
 
@@ -164,4 +166,10 @@ pub fn barrier() {
 #[must_use]
 pub fn tlb_counters() -> TlbCounters {
     here().tlb_counters.get()
+}
+
+/// Large pages that are mapped, and those that were split so far.
+#[must_use]
+pub fn large_page_counters() -> LargePageCounters {
+    here().large_pages.get()
 }

@@ -5,7 +5,7 @@ mod common;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering::SeqCst};
 
 use common::*;
-use contract::{PAGE_SIZE, Protection, SignalFrame, Trap};
+use contract::{Frame, PAGE_SIZE, Protection, SignalFrame, Trap};
 use machine_sim::memory::{self, AddressSpace};
 use machine_sim::sim::{self, Step};
 use machine_sim::thread::{Context, STACK_SIZE, Stack, switch};
@@ -211,7 +211,7 @@ fn user_memory_is_what_the_loaded_space_says() {
         assert_eq!(space.look_up(PAGE_SIZE).unwrap().1, READ_ONLY);
 
         let mut frames = Vec::new();
-        space.unmap(0..user::USER_END, &mut |frame, dirty| {
+        space.unmap(0..user::USER_END, &mut |frame: Frame, dirty: bool| {
             frames.push((frame.into_number(), dirty))
         });
         assert_eq!(frames.len(), 2);

@@ -30,7 +30,7 @@ impl Links {
         }
     }
 
-    /// Empties all noted entries and hands over what was in them, each the physical address of a table and its bits. False, and
+    /// Empties all noted entries and hands over what was in them, each once, the physical address of a table and its bits. False, and
     /// nothing happens: not all of them are noted.
     ///
     /// # Safety
@@ -46,7 +46,8 @@ impl Links {
             *link = entry.load(Relaxed);
             entry.store(0, Relaxed);
         }
-        taken.iter().copied().for_each(sink);
+        // An entry may have been noted twice, or lead to nothing any more: large pages come and go.
+        taken.iter().copied().filter(|link| *link != 0).for_each(sink);
         *self.count.get_mut() = 0;
         true
     }

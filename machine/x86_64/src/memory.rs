@@ -2,7 +2,7 @@
 
 use crate::layout::DIRECT_BASE;
 use crate::{acpi, percpu, region};
-use contract::{Frame, NodeId, PAGE_SIZE, Region, TlbCounters};
+use contract::{Frame, LargePageCounters, NodeId, PAGE_SIZE, Region, TlbCounters};
 use core::arch::asm;
 use core::sync::atomic::{
     Ordering::{Relaxed, SeqCst},
@@ -112,6 +112,11 @@ pub fn barrier() {
     fence(SeqCst);
     crate::tlb::flush_kernel(0..0);
     fence(SeqCst);
+}
+
+/// Large pages, of all address spaces together.
+pub fn large_page_counters() -> LargePageCounters {
+    crate::space::large_page_counters()
 }
 
 /// The counters, all CPUs together.

@@ -4,29 +4,41 @@
 //! of an entry owns its reference; a missing table is put in by a compare-and-exchange, and the loser
 //! of a race gives its frame back. Tables stay until the space is dropped, so a walk never meets one
 //! that is gone.
+//!
+//! 2 MiB may be mapped by one entry: see [`large`].
+
+mod batch;
+mod large;
+mod visitors;
+mod walk;
 
 use crate::heap::try_box;
 use crate::layout::{DEVICE_BASE, DIRECT_BASE, STACK_BASE, USER_END};
 use crate::links::Links;
-use crate::table::{GROUP, Table, bits, index, span};
+use crate::table::{Table, bits, index};
 use crate::tlb::{self, Space};
 use crate::{boot, paging};
 use alloc::boxed::Box;
-use contract::{Frame, OutOfFrames, PAGE_SIZE, Protection};
-use core::mem::MaybeUninit;
+use batch::Batch;
+use contract::{
+    Frame, LARGE_PAGE_SIZE, MappedVisitor, OutOfFrames, PAGE_SIZE, Protection, UnmapSink,
+};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
+use large::Spares;
+use visitors::{Looker, Protector, Unmapper};
+use walk::{Lowest, check};
 
-/// How many frames are collected before the translations are flushed and they are given away.
-const BATCH: usize = 64;
+pub(crate) use large::counters as large_page_counters;
 
 /// The user half of an address space.
 #[derive(Debug)]
 pub struct AddressSpace {
     space: Box<Space>,
-    /// How many pages are mapped. When it is dropped without any, its last tables need no look.
+    /// How many entries map pages. When it is dropped without any, its last tables need no look.
     mapped: AtomicUsize,
     links: Links,
+    spares: Spares,
 }
 
 /// The bits of an entry that maps a user page.
@@ -82,7 +94,12 @@ impl AddressSpace {
         match try_box(Space::new(table.physical())) {
             Ok(space) => {
                 let _ = root.into_number();
-                Ok(Self { space, mapped: AtomicUsize::new(0), links: Links::new() })
+                Ok(Self {
+                    space,
+                    mapped: AtomicUsize::new(0),
+                    links: Links::new(),
+                    spares: Spares::new(),
+                })
             }
             Err(error) => {
                 free(root);
@@ -94,36 +111,6 @@ impl AddressSpace {
     fn root(&self) -> &Table {
         // SAFETY: the space owns the frame of its root.
         unsafe { Table::at(self.space.root) }
-    }
-
-    /// The last-level table for an address.
-    #[inline]
-    fn find(&self, address: usize) -> Option<&Table> {
-        let mut table = self.root();
-        for level in [4, 3, 2] {
-            let link = table[index(address, level)].load(Acquire);
-            if link & bits::PRESENT == 0 {
-                return None;
-            }
-            // SAFETY: tables live as long as the space.
-            table = unsafe { Table::at(link) };
-        }
-        Some(table)
-    }
-
-    /// The last-level table for an address; missing tables are made.
-    fn make(&self, address: usize) -> Result<&Table, OutOfFrames> {
-        let mut table = self.root();
-        for level in [4, 3, 2] {
-            let slot = &table[index(address, level)];
-            let mut link = slot.load(Acquire);
-            if link & bits::PRESENT == 0 {
-                link = self.add_table(slot)?;
-            }
-            // SAFETY: tables live as long as the space.
-            table = unsafe { Table::at(link) };
-        }
-        Ok(table)
     }
 
     /// Puts a new table into an empty entry, unless somebody else was faster.
@@ -144,41 +131,6 @@ impl AddressSpace {
         }
     }
 
-    /// The lowest table for an address: most often it is there.
-    fn find_or_make(&self, address: usize) -> Result<&Table, OutOfFrames> {
-        match self.find(address) {
-            Some(table) => Ok(table),
-            None => self.make(address),
-        }
-    }
-
-    /// Calls `visit` with each entry in the range that is not empty, and its address.
-    #[inline]
-    fn visit(&self, range: Range<usize>, mut visit: impl FnMut(usize, &AtomicU64)) {
-        check(&range);
-        let mut address = range.start;
-        while address < range.end {
-            let Some(table) = self.find(address) else {
-                match next_table(self.root(), 4, 0, address, range.end) {
-                    Some(next) => address = next,
-                    None => return,
-                }
-                continue;
-            };
-            let end = range.end.min((address | (span(2) - 1)) + 1);
-            while address < end {
-                let slot = index(address, 1);
-                let entry = &table[slot];
-                if entry.load(Relaxed) != 0 {
-                    visit(address, entry);
-                } else if slot.is_multiple_of(GROUP) && table.group_is_empty(slot) {
-                    address += (GROUP - 1) * PAGE_SIZE;
-                }
-                address += PAGE_SIZE;
-            }
-        }
-    }
-
     /// Maps a page, or replaces what is mapped. See the contract.
     pub fn map(
         &self,
@@ -187,7 +139,13 @@ impl AddressSpace {
         protection: Protection,
     ) -> Result<Option<Frame>, Frame> {
         check(&(address..address + PAGE_SIZE));
-        let Ok(table) = self.find_or_make(address) else { return Err(new) };
+        let table = loop {
+            match self.find_or_make(address) {
+                Ok(Lowest::Table(table)) => break table,
+                Ok(Lowest::Large(slot)) => self.split(slot, address),
+                Err(OutOfFrames) => return Err(new),
+            }
+        };
         let entry = leaf(new.into_number(), protection);
         let old = table[index(address, 1)].swap(entry, AcqRel);
         if old & bits::PRESENT == 0 {
@@ -207,7 +165,11 @@ impl AddressSpace {
         protection: Protection,
     ) -> Result<Option<Frame>, Frame> {
         check(&(address..address + PAGE_SIZE));
-        let Ok(table) = self.find_or_make(address) else { return Err(new) };
+        let table = match self.find_or_make(address) {
+            Ok(Lowest::Table(table)) => table,
+            Ok(Lowest::Large(_)) => return Ok(Some(new)),
+            Err(OutOfFrames) => return Err(new),
+        };
         let entry = &table[index(address, 1)];
         let number = new.into_number();
         match entry.compare_exchange(0, leaf(number, protection), AcqRel, Relaxed) {
@@ -233,11 +195,15 @@ impl AddressSpace {
         for (number, place) in frames.iter_mut().enumerate() {
             let address = start + number * PAGE_SIZE;
             let Some(frame) = place.take() else { continue };
-            let region = address / span(2);
+            let region = address / LARGE_PAGE_SIZE;
             let table = match last {
                 Some((of, table)) if of == region => table,
                 _ => match self.find_or_make(address) {
-                    Ok(table) => table,
+                    Ok(Lowest::Table(table)) => table,
+                    Ok(Lowest::Large(_)) => {
+                        *place = Some(frame);
+                        continue;
+                    }
                     Err(OutOfFrames) => {
                         *place = Some(frame);
                         break;
@@ -261,56 +227,18 @@ impl AddressSpace {
     }
 
     /// Removes what is mapped in the range. See the contract.
-    pub fn unmap(&self, range: Range<usize>, sink: &mut dyn FnMut(Frame, bool)) {
-        let entries = [const { MaybeUninit::uninit() }; BATCH];
-        let mut batch = Batch { entries, length: 0, from: 0, to: 0 };
-        self.visit(range, |address, entry| {
-            let old = entry.swap(0, AcqRel);
-            if old & bits::PRESENT != 0 {
-                batch.push(address, old);
-                if batch.length == BATCH {
-                    self.give(&mut batch, sink);
-                }
-            }
-        });
-        self.give(&mut batch, sink);
-    }
-
-    /// Flushes what was taken out, then gives the frames away, each with whether it was written to.
-    fn give(&self, batch: &mut Batch, sink: &mut dyn FnMut(Frame, bool)) {
-        if batch.length == 0 {
-            return;
-        }
-        tlb::flush(&self.space, batch.from..batch.to);
-        self.mapped.fetch_sub(batch.length, Relaxed);
-        for entry in &batch.entries[..batch.length] {
-            // SAFETY: it has been pushed, and was taken out then; no CPU can use it any more.
-            let (entry, frame) = unsafe { (entry.assume_init(), frame(entry.assume_init())) };
-            sink(frame, entry & bits::DIRTY != 0);
-        }
-        batch.length = 0;
+    pub fn unmap(&self, range: Range<usize>, sink: &mut dyn UnmapSink) {
+        let mut unmapper = Unmapper { space: self, batch: Batch::new(), sink };
+        self.visit(range, &mut unmapper);
+        unmapper.give();
     }
 
     /// Changes the protection of what is mapped in the range. See the contract.
     pub fn protect(&self, range: Range<usize>, protection: Protection) {
-        let wanted = permissions(protection);
-        let mut changed: Option<Range<usize>> = None;
-        self.visit(range, |address, entry| {
-            let mut old = entry.load(Relaxed);
-            loop {
-                let new = old & !(bits::WRITE | bits::NO_EXECUTE) | wanted;
-                if old & bits::PRESENT == 0 || new == old {
-                    return;
-                }
-                match entry.compare_exchange_weak(old, new, AcqRel, Relaxed) {
-                    Ok(_) => break,
-                    Err(now) => old = now,
-                }
-            }
-            let start = changed.as_ref().map_or(address, |changed| changed.start);
-            changed = Some(start..address + PAGE_SIZE);
-        });
-        if let Some(changed) = changed {
+        let mut protector =
+            Protector { space: self, wanted: permissions(protection), changed: None };
+        self.visit(range, &mut protector);
+        if let Some(changed) = protector.changed {
             tlb::flush(&self.space, changed);
         }
     }
@@ -320,22 +248,26 @@ impl AddressSpace {
         if address >= USER_END {
             return None;
         }
-        let entry = self.find(address)?[index(address, 1)].load(Acquire);
-        (entry & bits::PRESENT != 0).then(|| (number(entry), protection(entry)))
+        match self.find(address)? {
+            Lowest::Table(table) => {
+                let entry = table[index(address, 1)].load(Acquire);
+                (entry & bits::PRESENT != 0).then(|| (number(entry), protection(entry)))
+            }
+            Lowest::Large(slot) => {
+                let entry = slot.load(Acquire);
+                if entry & bits::LARGE == 0 {
+                    // Split or gone at this moment.
+                    return self.look_up(address);
+                }
+                let place = (address & (LARGE_PAGE_SIZE - 1)) / PAGE_SIZE;
+                Some((number(entry) + place, protection(entry)))
+            }
+        }
     }
 
     /// Visits the mapped pages of a range in order. See the contract.
-    pub fn for_each_mapped(
-        &self,
-        range: Range<usize>,
-        visit: &mut dyn FnMut(usize, usize, Protection),
-    ) {
-        self.visit(range, |address, entry| {
-            let entry = entry.load(Acquire);
-            if entry & bits::PRESENT != 0 {
-                visit(address, number(entry), protection(entry));
-            }
-        });
+    pub fn for_each_mapped(&self, range: Range<usize>, visitor: &mut dyn MappedVisitor) {
+        self.visit(range, &mut Looker { visitor });
     }
 
     /// Clears the accessed bit of the page at an address and returns what it was, without a flush.
@@ -343,10 +275,16 @@ impl AddressSpace {
         if address >= USER_END {
             return false;
         }
-        self.find(address).is_some_and(|table| {
-            let entry = &table[index(address, 1)];
-            entry.fetch_and(!bits::ACCESSED, AcqRel) & bits::ACCESSED != 0
-        })
+        loop {
+            match self.find(address) {
+                None => return false,
+                Some(Lowest::Large(slot)) => self.split(slot, address),
+                Some(Lowest::Table(table)) => {
+                    let entry = &table[index(address, 1)];
+                    return entry.fetch_and(!bits::ACCESSED, AcqRel) & bits::ACCESSED != 0;
+                }
+            }
+        }
     }
 
     /// Makes all CPUs that have the space loaded pass a barrier. See the contract.
@@ -358,55 +296,6 @@ impl AddressSpace {
     #[inline]
     pub fn load(&self) {
         tlb::load(Some(&self.space));
-    }
-}
-
-/// The first address from `from` up to `end` that a last-level table exists for. `base` is the first
-/// address that `table` is for.
-fn next_table(table: &Table, level: usize, base: usize, from: usize, end: usize) -> Option<usize> {
-    let shift = span(level).ilog2();
-    let mut slot = from.saturating_sub(base) >> shift;
-    let last = ((end - 1 - base) >> shift).min(511);
-    while let Some(found) = table.next_used(slot, last + 1) {
-        let start = base + (found << shift);
-        if level == 2 {
-            return Some(start.max(from));
-        }
-        // SAFETY: tables live as long as the space, and an entry that is not empty has one.
-        let below = unsafe { Table::at(table[found].load(Acquire)) };
-        let next = next_table(below, level - 1, start, from, end);
-        if next.is_some() {
-            return next;
-        }
-        slot = found + 1;
-    }
-    None
-}
-
-fn check(range: &Range<usize>) {
-    assert!(
-        range.end <= USER_END && (range.start | range.end).is_multiple_of(PAGE_SIZE),
-        "not a range of user pages: {range:#x?}"
-    );
-}
-
-/// Entries that were taken out and not flushed yet.
-struct Batch {
-    /// The first `length` are there.
-    entries: [MaybeUninit<u64>; BATCH],
-    length: usize,
-    from: usize,
-    to: usize,
-}
-
-impl Batch {
-    fn push(&mut self, address: usize, entry: u64) {
-        if self.length == 0 {
-            self.from = address;
-        }
-        self.to = address + PAGE_SIZE;
-        self.entries[self.length].write(entry);
-        self.length += 1;
     }
 }
 
@@ -422,7 +311,9 @@ fn free_table(link: u64, level: usize, lowest: usize) {
             let entry = table[found].load(Relaxed);
             // An empty table is worth more than a frame with anything in it.
             table[found].store(0, Relaxed);
-            if level > 1 {
+            if level == 2 && entry & bits::LARGE != 0 {
+                large::free_large(entry);
+            } else if level > 1 {
                 free_table(entry, level - 1, lowest);
             } else {
                 // SAFETY: the entry goes with the table.
@@ -445,6 +336,7 @@ impl Drop for AddressSpace {
         assert!(!self.space.is_loaded(), "an address space is dropped while a CPU has it loaded");
         kernel_slots().for_each(|slot| self.root()[slot].store(0, Relaxed));
         let maps_nothing = *self.mapped.get_mut() == 0;
+        self.spares.free();
         // SAFETY: the tables go with the space, and no CPU has it loaded; they are given up here.
         if maps_nothing && unsafe { self.links.take(free_empty_table) } {
             free_empty_table(self.space.root);

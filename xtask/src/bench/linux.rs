@@ -16,9 +16,6 @@ use std::process::Command;
 /// What makes it as fast as it can be without being built anew.
 const SETTINGS: &str = "mitigations=off init_on_alloc=0 audit=0 randomize_kstack_offset=off quiet";
 
-/// It has large pages for who asks for them. With less than half a GiB, as here, it turns them off when it starts.
-const LARGE_PAGES: &str = "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled";
-
 /// The package that always depends on the newest kernel for virtual machines.
 const NEWEST: &str = "linux-image-cloud-amd64";
 
@@ -117,7 +114,7 @@ impl Subject for Linux {
             self.programs.system(&mut attempt, method, || self.guest(method))?;
         }
         let guest = self.guest(method).root(&self.module);
-        let outcome = self.programs.run(guest, filter, LARGE_PAGES, &script(filter))?;
+        let outcome = self.programs.run(guest, filter, &script(filter))?;
         attempt.take(outcome, in_ticks(method));
         Ok(attempt)
     }

@@ -21,6 +21,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("hackbench_socket", "/bin/hackbench -g 2 -l 50"),
 ];
 
+/// Large pages are for who asks for them. With less than half a GiB, as here, both kernels have turned them off when they start.
+const LARGE_PAGES: &str = "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled";
+
 /// The user land under measurement.
 pub(super) struct UserLand {
     measure: PathBuf,
@@ -60,15 +63,14 @@ impl UserLand {
         Ok(())
     }
 
-    /// Runs all programs that are wanted, between the shell commands given.
+    /// Runs all programs that are wanted, and then the shell commands given.
     pub(super) fn run<'a>(
         &self,
         guest: Guest<'a>,
         filter: &str,
-        first: &str,
         then: &str,
     ) -> Result<Outcome<'a>> {
-        let mut script = format!("{first}\n");
+        let mut script = format!("{LARGE_PAGES}\n");
         if workloads::wanted(filter, Place::User) {
             script.push_str(&format!("measure {filter}\n"));
         }

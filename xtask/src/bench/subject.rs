@@ -140,7 +140,7 @@ impl Subject for Heddle {
         }
         if wants(Place::User) || wants(Place::Programs) {
             let guest = machine(&self.fast, method);
-            attempt.take(self.programs.run(guest, filter, "", "")?, programs::in_ticks(method));
+            attempt.take(self.programs.run(guest, filter, "")?, programs::in_ticks(method));
         }
         Ok(attempt)
     }

@@ -52,6 +52,8 @@ pub(crate) enum Program {
     Dogs,
     /// Futexes with owners.
     Inherit,
+    /// Large pages.
+    Large,
 }
 
 impl Program {
@@ -72,6 +74,7 @@ impl Program {
             Self::Queues => "queues",
             Self::Dogs => "dogs",
             Self::Inherit => "inherit",
+            Self::Large => "large",
             Self::Debuggee => "debuggee",
         }
     }
@@ -93,6 +96,7 @@ impl Program {
             | Self::Debuggee
             | Self::Dogs
             | Self::Inherit
+            | Self::Large
             | Self::Queues => &["-Ctarget-feature=+crt-static"],
             // With no C library and no C start-up: `runtime` brings `_start`.
             Self::Init

@@ -98,7 +98,7 @@ fn clippy_for_guest() -> Result<()> {
     clippy.args(["clippy", "--quiet", "--profile", "guest"]);
     for package in [
         "runtime", "init", "fuzz", "faults", "chrt", "measure", "stdprog", "timers", "tracer",
-        "vdso", "clocks", "clones", "debuggee", "percpu", "queues", "dogs",
+        "vdso", "clocks", "clones", "debuggee", "percpu", "queues", "dogs", "large",
     ] {
         clippy.args(["--package", package]);
     }

@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("user/timers", "timers, by system call and through the C library"),
     ("user/dogs", "a watchdog's commands and a socket, through the C library"),
     ("user/queues", "the C library's queues and shared memory, called as they are"),
+    ("user/large", "mappings, and what is done to parts of them"),
     ("user/inherit", "the futex call, and the C library's mutexes, as they are"),
     ("models/weak", "`Arc` by addresses, as the kernel uses it; what exists in one execution"),
     ("xtask", "ties child processes to itself; reads the processor's counter"),

@@ -2,6 +2,7 @@
 
 pub(crate) mod buddy;
 mod cache;
+mod large;
 pub(crate) mod metadata;
 mod table;
 mod zone;
@@ -14,6 +15,7 @@ use fault::Point;
 
 pub(crate) use buddy::MAX_ORDER;
 pub use buddy::ORDERS;
+pub(crate) use large::{allocate_large, has_one_holder, put_large, share_large};
 use metadata::{Frames, Metadata};
 use table::TABLE;
 pub(crate) use zone::Reserve;

@@ -70,6 +70,12 @@ impl Table {
         unsafe { core::ptr::with_exposed_provenance::<Section>(entry).as_ref() }
     }
 
+    /// The metadata of frames that follow each other and are in one section, as the frames of a block are. None if it is not there.
+    pub(crate) fn run(&self, first: usize, count: usize) -> Option<&[Metadata]> {
+        let start = first % SECTION_FRAMES;
+        self.section(first / SECTION_FRAMES)?.get(start..start + count)
+    }
+
     /// Sets memory for the metadata of a new region aside, taken from the region's own start.
     /// Returns what is left of it, or `None` if nothing would be.
     ///

@@ -94,7 +94,8 @@ fn sizes(thread: &Thread, text: &mut Text) -> Result<()> {
     for (name, pages) in rows {
         writeln!(text, "{name}\t{:>8} kB", pages * memory::PAGE_SIZE / 1024)?;
     }
-    text.push(b"CoreDumping:\t0\n")
+    writeln!(text, "CoreDumping:\t0\nTHP_enabled:\t{}", u8::from(!mm.refuses_large_pages()))?;
+    Ok(())
 }
 
 fn signals(task: &TaskRef, text: &mut Text) -> Result<()> {

@@ -5,6 +5,7 @@ use core::fmt::Write;
 
 use errno::Result;
 use kernfs::Text;
+use machine::LARGE_PAGE_SIZE;
 use machine::thread::STACK_SIZE;
 use memory::PAGE_SIZE;
 
@@ -13,6 +14,7 @@ pub(super) fn meminfo(text: &mut Text) -> Result<()> {
     let memory = memory::statistics();
     let tasks: usize = process::processes().iter().map(|process| process.thread_count()).sum();
     let shared = fs::tmpfs::pages_in_use() as usize * PAGE_SIZE;
+    let large = machine::memory::large_page_counters().mapped;
     let rows = [
         ("MemTotal:", memory.total),
         ("MemFree:", memory.free),
@@ -30,6 +32,7 @@ pub(super) fn meminfo(text: &mut Text) -> Result<()> {
         ("SReclaimable:", 0),
         ("SUnreclaim:", memory.slab),
         ("KernelStack:", tasks * STACK_SIZE),
+        ("AnonHugePages:", large * LARGE_PAGE_SIZE),
     ];
     for (name, bytes) in rows {
         writeln!(text, "{name:<16}{:>8} kB", bytes / 1024)?;
@@ -43,6 +46,8 @@ pub(super) fn vmstat(text: &mut Text) -> Result<()> {
     let free = memory::statistics().free / PAGE_SIZE;
     let spaces = sched::address_space_counters();
     let tlb = machine::memory::tlb_counters();
+    let large = machine::memory::large_page_counters();
+    let faults = vm::LargePageStatistics::current();
     for (name, value) in [
         ("nr_free_pages", free as u64),
         ("nr_tlb_remote_flush", tlb.remote_flushes),
@@ -52,6 +57,10 @@ pub(super) fn vmstat(text: &mut Text) -> Result<()> {
         ("lazy_tlb_borrows", spaces.borrows),
         ("lazy_tlb_spared", spaces.spared),
         ("kernel_stack_maps", sched::stack_cache::maps()),
+        ("nr_anon_transparent_hugepages", large.mapped as u64),
+        ("thp_fault_alloc", faults.taken),
+        ("thp_fault_fallback", faults.missed),
+        ("thp_split_pmd", large.splits),
     ] {
         writeln!(text, "{name} {value}")?;
     }

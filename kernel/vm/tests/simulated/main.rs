@@ -5,4 +5,5 @@ mod basics;
 mod copies;
 mod files;
 mod harness;
+mod large;
 mod races;

@@ -1,11 +1,16 @@
 //! Address spaces: page tables in software.
 
+mod large;
+
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use contract::{Access, Frame, OutOfFrames, PAGE_SHIFT, PAGE_SIZE, Protection};
+use contract::{
+    Access, Frame, LARGE_PAGE_FRAMES, MappedVisitor, OutOfFrames, PAGE_SHIFT, PAGE_SIZE,
+    Protection, UnmapSink,
+};
 
 use super::tlb::{Miss, assert_unreachable};
 use crate::machine::{Cpu, here};
@@ -13,8 +18,10 @@ use crate::schedule;
 use crate::trace::Event;
 use crate::user::USER_END;
 
+use large::Large;
+
 /// Pages that one page-table frame describes.
-const PAGES_A_TABLE: usize = 512;
+const PAGES_A_TABLE: usize = LARGE_PAGE_FRAMES;
 
 /// The user half of an address space.
 #[derive(Debug)]
@@ -33,11 +40,12 @@ pub(crate) struct Space {
     changes: AtomicU64,
 }
 
-/// Page-table entries by page number, and the frames that tables of this size take on a real
-/// machine.
+/// Page-table entries by page number, those of large pages by the number of their table, and the frames that tables of this size take
+/// on a real machine.
 #[derive(Debug, Default)]
 struct Tables {
     entries: BTreeMap<usize, Entry>,
+    large: BTreeMap<usize, Large>,
     frames: BTreeMap<usize, Frame>,
     root: Option<Frame>,
 }
@@ -45,9 +53,21 @@ struct Tables {
 #[derive(Debug)]
 struct Entry {
     frame: Frame,
+    state: State,
+}
+
+/// What an entry says beside where it leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
     protection: Protection,
     accessed: bool,
     dirty: bool,
+}
+
+impl State {
+    fn new(protection: Protection) -> Self {
+        Self { protection, accessed: false, dirty: false }
+    }
 }
 
 /// What a walk of the tables found.
@@ -75,27 +95,43 @@ impl Space {
     /// What the page-table walker of a CPU does.
     pub(crate) fn walk(&self, page: usize, access: Access) -> Result<Walked, Miss> {
         let mut tables = self.tables();
-        let entry = tables.entries.get_mut(&page).ok_or(Miss { present: false })?;
+        let Tables { entries, large, .. } = &mut *tables;
+        let (state, frame) = match entries.get_mut(&page) {
+            Some(entry) => (&mut entry.state, entry.frame.number()),
+            None => {
+                let large = large.get_mut(&(page / PAGES_A_TABLE));
+                let large = large.ok_or(Miss { present: false })?;
+                let frame = large.frame_of(page);
+                (&mut large.state, frame)
+            }
+        };
+        let protection = state.protection;
         let allowed = match access {
             Access::Read => true,
-            Access::Write => entry.protection.write,
-            Access::Execute => entry.protection.execute,
+            Access::Write => protection.write,
+            Access::Execute => protection.execute,
         };
         if !allowed {
             return Err(Miss { present: true });
         }
-        entry.accessed = true;
-        entry.dirty |= access == Access::Write;
-        Ok(Walked { frame: entry.frame.number(), protection: entry.protection })
+        state.accessed = true;
+        state.dirty |= access == Access::Write;
+        Ok(Walked { frame, protection })
     }
 
     /// Sees to it that there is a table for a page's entry.
     fn provide_table(&self, page: usize) -> Result<(), OutOfFrames> {
         let table = page / PAGES_A_TABLE;
-        let missing = !self.tables().frames.contains_key(&table);
+        let is_there = |tables: &Tables| {
+            tables.frames.contains_key(&table) || tables.large.contains_key(&table)
+        };
+        let missing = !is_there(&self.tables());
         if missing && let Some(new) = table_frame()? {
             // Another CPU may have been here while the frame was allocated.
-            let spare = self.tables().frames.insert(table, new);
+            let mut tables = self.tables();
+            let spare =
+                if is_there(&tables) { Some(new) } else { tables.frames.insert(table, new) };
+            drop(tables);
             spare.into_iter().for_each(give_up_table);
         }
         Ok(())
@@ -175,10 +211,9 @@ impl AddressSpace {
         if self.space.provide_table(page).is_err() {
             return Err(frame);
         }
-        let entry = Entry { frame, protection, accessed: false, dirty: false };
-        let Some(old) = self.space.tables().entries.insert(page, entry) else {
-            return Ok(None);
-        };
+        let entry = Entry { frame, state: State::new(protection) };
+        let old = self.space.tables_split_at(&pages, |_| true).entries.insert(page, entry);
+        let Some(old) = old else { return Ok(None) };
         self.space.flush(pages);
         assert_unreachable(here(), &self.space, page, old.frame.number());
         Ok(Some(old.frame))
@@ -230,25 +265,27 @@ impl AddressSpace {
     }
 
     /// Removes what is mapped in the range and gives the frames to `sink`, each with whether it was
-    /// written to, after no CPU can reach them any more.
+    /// written to, after no CPU can reach them any more. Large pages go as blocks, if they are in the range as a whole.
     ///
     /// # Panics
     /// If the range is not made of user pages.
-    pub fn unmap(&self, range: Range<usize>, sink: &mut dyn FnMut(Frame, bool)) {
+    pub fn unmap(&self, range: Range<usize>, sink: &mut dyn UnmapSink) {
         let pages = pages(range);
-        let removed: Vec<(usize, Entry)> = {
-            let mut tables = self.space.tables();
-            let mut inner = tables.entries.split_off(&pages.start);
-            tables.entries.extend(inner.split_off(&pages.end));
-            inner.into_iter().collect()
+        let (removed, large) = {
+            let mut tables = self.space.tables_split_at(&pages, |_| true);
+            let removed = take_range(&mut tables.entries, &pages);
+            (removed, take_range(&mut tables.large, &large::whole(&pages)))
         };
-        if removed.is_empty() {
+        if removed.is_empty() && large.is_empty() {
             return;
         }
         self.space.flush(pages);
-        for (page, Entry { frame, dirty, .. }) in removed {
+        for (page, Entry { frame, state }) in removed {
             assert_unreachable(here(), &self.space, page, frame.number());
-            sink(frame, dirty);
+            sink.page(frame, state.dirty);
+        }
+        for (table, large) in large {
+            self.space.give_large(table, large, sink);
         }
     }
 
@@ -259,9 +296,16 @@ impl AddressSpace {
     pub fn protect(&self, range: Range<usize>, protection: Protection) {
         let pages = pages(range);
         let mut changed = false;
-        for (_, entry) in self.space.tables().entries.range_mut(pages.clone()) {
-            entry.protection = protection;
-            changed = true;
+        {
+            let other = |large: &Large| large.state.protection != protection;
+            let mut tables = self.space.tables_split_at(&pages, other);
+            let Tables { entries, large, .. } = &mut *tables;
+            let small = entries.range_mut(pages.clone()).map(|(_, entry)| &mut entry.state);
+            let whole = large::whole(&pages);
+            for state in small.chain(large.range_mut(whole).map(|(_, large)| &mut large.state)) {
+                state.protection = protection;
+                changed = true;
+            }
         }
         if changed {
             self.space.flush(pages);
@@ -272,37 +316,48 @@ impl AddressSpace {
     #[must_use]
     pub fn look_up(&self, address: usize) -> Option<(usize, Protection)> {
         let tables = self.space.tables();
-        let entry = tables.entries.get(&(address >> PAGE_SHIFT))?;
-        Some((entry.frame.number(), entry.protection))
+        let page = address >> PAGE_SHIFT;
+        if let Some(large) = tables.large.get(&(page / PAGES_A_TABLE)) {
+            return Some((large.frame_of(page), large.state.protection));
+        }
+        let entry = tables.entries.get(&page)?;
+        Some((entry.frame.number(), entry.state.protection))
     }
 
-    /// Address, frame number and protection of every mapped page in the range, in order.
+    /// Address, frame number and protection of every mapped page in the range, in order. Large pages are shown as one, if they are in
+    /// the range as a whole.
     ///
     /// # Panics
     /// If the range is not made of user pages.
-    pub fn for_each_mapped(
-        &self,
-        range: Range<usize>,
-        visit: &mut dyn FnMut(usize, usize, Protection),
-    ) {
+    pub fn for_each_mapped(&self, range: Range<usize>, visitor: &mut dyn MappedVisitor) {
+        let pages = pages(range);
         let describe = |(&page, entry): (&usize, &Entry)| {
-            (page << PAGE_SHIFT, entry.frame.number(), entry.protection)
+            (page, entry.frame.number(), entry.state.protection, false)
         };
         // The visitor may pass points, and the tables' lock belongs to the host: it cannot be held
         // there.
-        let mapped: Vec<_> =
-            self.space.tables().entries.range(pages(range)).map(describe).collect();
-        for (address, frame, protection) in mapped {
-            visit(address, frame, protection);
+        let mut mapped: Vec<_> = {
+            let tables = self.space.tables();
+            let large = tables.large_parts(&pages);
+            tables.entries.range(pages).map(describe).chain(large).collect()
+        };
+        mapped.sort_unstable_by_key(|&(page, ..)| page);
+        for (page, frame, protection, large) in mapped {
+            if large {
+                visitor.large(page << PAGE_SHIFT, frame, protection);
+            } else {
+                visitor.page(page << PAGE_SHIFT, frame, protection);
+            }
         }
     }
 
     /// Clears the page's accessed bit and returns what it was, without a flush.
     #[must_use]
     pub fn clear_accessed(&self, address: usize) -> bool {
-        let mut tables = self.space.tables();
-        let entry = tables.entries.get_mut(&(address >> PAGE_SHIFT));
-        entry.is_some_and(|entry| core::mem::replace(&mut entry.accessed, false))
+        let page = address >> PAGE_SHIFT;
+        let mut tables = self.space.tables_split_at(&(page..page + 1), |_| true);
+        let entry = tables.entries.get_mut(&page);
+        entry.is_some_and(|entry| core::mem::replace(&mut entry.state.accessed, false))
     }
 
     /// Memory is in order here, so this is an interrupt of the CPUs that have the space loaded and nothing else.
@@ -326,10 +381,11 @@ impl Drop for AddressSpace {
         assert!(loads == 0, "an address space is dropped that {loads} CPUs have loaded");
         let machine = here();
         machine.live.set(machine.live.get().with_address_spaces(-1));
-        let Tables { entries, frames, root } = core::mem::take(&mut *self.space.tables());
+        let Tables { entries, large, frames, root } = core::mem::take(&mut *self.space.tables());
         for Entry { frame, .. } in entries.into_values() {
             give_back(frame);
         }
+        large.into_values().for_each(Large::give_back);
         frames.into_values().chain(root).for_each(give_up_table);
     }
 }
@@ -366,6 +422,16 @@ pub(super) fn load(space: Option<&Arc<Space>>) {
     counters.switches += 1;
     machine.tlb_counters.set(counters);
     machine.trace.record(machine, Event::Load, "", space.map_or(0, |space| space.number));
+}
+
+/// Takes out what is in a range, in order.
+fn take_range<T>(map: &mut BTreeMap<usize, T>, range: &Range<usize>) -> BTreeMap<usize, T> {
+    if range.is_empty() {
+        return BTreeMap::new();
+    }
+    let mut inner = map.split_off(&range.start);
+    map.extend(inner.split_off(&range.end));
+    inner
 }
 
 /// The page numbers of a range of user addresses.

@@ -22,6 +22,9 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("c6_the_life_of_a_process_is_traced", c6_the_life_of_a_process_is_traced),
         Case::new("c5_unshare_gives_namespaces", c5_unshare_gives_namespaces),
         Case::new("c7_rseq_and_membarrier", c7_rseq_and_membarrier),
+        Case::new("c7_large_pages_cpus_1", |lab| c7_large_pages(lab, 1)),
+        Case::new("c7_large_pages_cpus_4", |lab| c7_large_pages(lab, 4)),
+        Case::new("c7_where_large_pages_are_welcome", c7_where_large_pages_are_welcome),
         Case::new("c7_rseq_in_debians_c_library", c7_rseq_in_debians_c_library),
         Case::new("exit_status_comes_through", exit_status_comes_through),
         Case::new("exit_status_comes_through_on_q35", |lab| {
@@ -51,6 +54,30 @@ pub(super) fn cases() -> Vec<Case> {
         }),
     ]);
     cases
+}
+
+const LARGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage";
+
+/// They come, go in parts, move, are shared with children and used by threads, and hold what was stored.
+fn c7_large_pages(lab: &Lab, cpus: u32) -> Result<()> {
+    let script = format!("echo madvise > {LARGE_PAGES}/enabled && exec large");
+    let guest = lab.guest().cpus(cpus).with(Program::Large)?;
+    guest.sh(&script)?.prints("taken\nrefused\nparts\nmoved\nchildren\nthreads\nkernel\n")
+}
+
+/// By default on a machine with enough memory, and where root says so.
+fn c7_where_large_pages_are_welcome(lab: &Lab) -> Result<()> {
+    let guest = |memory| lab.guest().memory(memory).with(Program::Large);
+    let script = format!(
+        "cd {LARGE_PAGES}; cat enabled; large unwelcome; cat use_zero_page hpage_pmd_size
+        for word in always madvise never often; do echo $word > enabled; cat enabled; done 2>&1 | sed 's/.*: //'
+        ls -l enabled | cut -c -10; su -s /bin/sh nobody -c 'echo always > enabled' 2>&1 | sed 's/.*: //'"
+    );
+    guest(256)?.sh(&script)?.prints(
+        "always madvise [never]\nunwelcome\n1\n2097152\n[always] madvise never\nalways [madvise] never\n\
+         always madvise [never]\nInvalid argument\nalways madvise [never]\n-rw-r--r--\nPermission denied\n",
+    )?;
+    guest(1024)?.sh(&format!("cat {LARGE_PAGES}/enabled"))?.prints("[always] madvise never\n")
 }
 
 /// Counters of each CPU's own under more threads than CPUs, sequences that only an interruption ends, a thread that is interrupted
