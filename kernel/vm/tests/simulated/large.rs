@@ -104,6 +104,9 @@ fn large_pages_are_where_they_are_welcome() {
         assert!(touched(&mm, refused));
 
         // It is not there as a whole: too little is mapped, or something is there.
+        let two = aligned(&mm, 2);
+        mm.munmap(two + 2 * LARGE - PAGE, PAGE).unwrap();
+        assert!(touched(&mm, two) && !touched(&mm, two + LARGE));
         mm.munmap(plain + LARGE - PAGE, PAGE).unwrap();
         assert!(!touched(&mm, plain));
         in_user(&mm, move || assert_eq!(load(advised + PAGE), Ok(0)));
@@ -218,6 +221,31 @@ fn a_child_shares_it_until_somebody_stores() {
     });
 }
 
+/// Half of a large page is another mapping: what becomes of one is not the other's.
+#[test]
+fn a_mapping_ends_inside() {
+    once(|| {
+        const HALF: usize = LARGE / 2;
+        let mm = Mm::new().unwrap();
+        let at = filled(&mm, 2);
+        drop(mm.fork().unwrap());
+        mm.mprotect(at + HALF, HALF, Prot::READ).unwrap();
+        assert!(is_large(&mm, at), "nothing may be stored anyway");
+        in_user(&mm, move || {
+            store(at, 1).unwrap();
+            assert!(store(at + HALF + 44 * PAGE, 1).is_err());
+            assert_eq!(load(at + HALF + 44 * PAGE), Ok(7));
+        });
+        mm.madvise(at + LARGE, HALF, Advice::Fork(false)).unwrap();
+        assert!(is_large(&mm, at + LARGE));
+        let child = mm.fork().unwrap();
+        assert!(child.find(at + LARGE).is_none());
+        assert_eq!(peek(&child, at + LARGE + HALF + 32 * PAGE), 7);
+        mm.munmap(at + LARGE + HALF, HALF).unwrap();
+        assert_eq!(peek(&mm, at + LARGE + 88 * PAGE), 7);
+    });
+}
+
 #[test]
 fn a_mapping_moves_with_its_large_pages() {
     once(|| {
@@ -259,16 +287,17 @@ fn without_a_block_there_are_small_pages() {
         assert_eq!(mm.statistics().resident, 1);
         assert_eq!(LargePageStatistics::current().missed, missed + 1);
         // As long as there is memory, large or small.
-        let rest = aligned(&mm, 30);
+        let areas = [aligned(&mm, 20), aligned(&mm, 20)];
         let with = mm.clone();
         in_user(&mm, move || {
-            let mut page = 0;
-            while memory::require_free().is_ok() && page < 30 * FRAMES {
-                store(rest + page * PAGE, 1).unwrap();
-                page += 1;
+            let pages = areas.into_iter().flat_map(|at| (at..at + 20 * LARGE).step_by(PAGE));
+            let mut last = 0;
+            for page in pages.take_while(|_| memory::require_free().is_ok()) {
+                store(page, 1).unwrap();
+                last = page;
             }
-            assert!(page > 20 * FRAMES && is_large(&with, rest));
-            assert!(page < 30 * FRAMES && !is_large(&with, rest + (page - 1) * PAGE));
+            assert!(is_large(&with, areas[0]) && (areas[1]..areas[1] + 19 * LARGE).contains(&last));
+            assert!(!is_large(&with, last));
         });
     });
 }
