@@ -1,7 +1,6 @@
 //! SysRq and what it shows, as root sees it.
 
 use super::Case;
-use crate::build::programs::Program;
 use crate::test::guest::lab::Lab;
 use anyhow::Result;
 
@@ -12,7 +11,6 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("d10_sysrq_shows_tasks", d10_sysrq_shows_tasks),
         Case::new("d10_sysrq_shows_the_machine", d10_sysrq_shows_the_machine),
         Case::new("d10_sysrq_log_level", d10_sysrq_log_level),
-        Case::new("d10_sysrq_nice", d10_sysrq_nice),
         Case::new("d10_sysrq_signals", d10_sysrq_signals),
         Case::new("d10_sysrq_ends", d10_sysrq_ends),
         Case::new("d10_panic_print", d10_panic_print),
@@ -93,16 +91,6 @@ fn d10_sysrq_log_level(lab: &Lab) -> Result<()> {
             == 3
         && !outcome.log().iter().any(|line| line.contains("too much"));
     outcome.holds(right, "the level is another")?.logged("seen").map(drop)
-}
-
-fn d10_sysrq_nice(lab: &Lab) -> Result<()> {
-    let script = "\
-        chrt -f 10 sleep 1000 & a=$!; chrt -r 5 sleep 1000 & b=$!; chrt -n -5 sleep 1000 & c=$!; chrt -n 5 sleep 1000 & d=$!
-        is() { cut -d ' ' -f 19,41 /proc/$1/stat; }; all() { echo $(is $a),$(is $b),$(is $c),$(is $d); }
-        until [ \"$(all)\" = '0 1,0 2,-5 0,5 0' ]; do sleep 0.1; done
-        echo n > /proc/sysrq-trigger; until [ \"$(all)\" = '0 0,0 0,0 0,5 0' ]; do sleep 0.1; done
-        cut -d ' ' -f 40,41 /proc/$(pidof migration/0)/stat; echo normal";
-    lab.guest().with(Program::Chrt)?.sh(script)?.prints("99 1\nnormal\n")
 }
 
 fn d10_sysrq_signals(lab: &Lab) -> Result<()> {
