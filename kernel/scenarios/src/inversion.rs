@@ -152,7 +152,7 @@ pub(crate) fn deadline_holder_is_lent() {
         sched::set_allowed(bound.task(), CpuMask::of(0)).expect("an online CPU");
     }
     // So little of so long a period that it begins anew when the loan ends, with a budget that lasts until the look at its rival.
-    set(holder.task(), implicit(2 * SHORT, 100 * SHORT));
+    set(holder.task(), implicit(2 * SHORT, 40 * SHORT));
     set(rival.task(), implicit(3 * SHORT, 6 * SHORT));
     set(urgent.task(), implicit(SHORT / 4, SHORT));
     ask.complete();
