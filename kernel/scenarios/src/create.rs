@@ -29,8 +29,20 @@ pub(crate) fn no_run_before_wake() {
     assert!(ran.load(Ordering::SeqCst));
 }
 
+/// Puts back how many threads there may be.
+struct RestoreMaxThreads(usize);
+
+impl Drop for RestoreMaxThreads {
+    fn drop(&mut self) {
+        process::set_max_threads(self.0).expect("it was allowed before");
+    }
+}
+
 pub(crate) fn a_hundred_creators() {
     const CREATORS: usize = 100;
+    // With what each makes, these are more than the simulated machine's little memory is taken to be good for.
+    let _restore = RestoreMaxThreads(process::max_threads());
+    process::set_max_threads(process::max_threads().max(4 * CREATORS)).expect("it is allowed");
     let made = Arc::new(AtomicUsize::new(0));
     let creators: Vec<_> = (0..CREATORS)
         .map(|i| {
