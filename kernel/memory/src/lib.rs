@@ -42,7 +42,7 @@ pub use frames::{
     MAX_NODES, ORDERS, add_region, allocate_frame, drain_cpu, free_frame, free_zeroed_frame, init,
 };
 pub use large_page::{LargePage, alloc_large_page};
-pub use page::{Page, alloc_page, alloc_page_for_overwrite};
+pub use page::{Page, alloc_anonymous_page, alloc_page, alloc_page_for_overwrite};
 pub use pressure::{require_free, set_out_of_memory_hook};
 pub use statistics::{
     NodeStatistics, SlabStatistics, Statistics, node_statistics, slab_statistics, statistics,

@@ -21,10 +21,21 @@ pub struct Page(Frame);
 /// Takes a zeroed page, near the node or else near this CPU. ENOMEM when there is none. Any
 /// context; where the caller may sleep, the out-of-memory hook is asked first.
 pub fn alloc_page(node: Option<NodeId>) -> Result<Page, Errno> {
+    alloc_zeroed(node, false)
+}
+
+/// Like [`alloc_page`], and [marked](Page::set_anonymous) as a program's own.
+#[inline]
+pub fn alloc_anonymous_page(node: Option<NodeId>) -> Result<Page, Errno> {
+    alloc_zeroed(node, true)
+}
+
+#[inline]
+fn alloc_zeroed(node: Option<NodeId>, anonymous: bool) -> Result<Page, Errno> {
     if fault::should_fail(Point::Page) {
         return Err(Errno::ENOMEM);
     }
-    pressure::retry(|| frames::allocate_zeroed(node)).map(Page).ok_or(Errno::ENOMEM)
+    pressure::retry(|| frames::allocate_zeroed(node, anonymous)).map(Page).ok_or(Errno::ENOMEM)
 }
 
 /// Like [`alloc_page`] without the zeroing: for a caller that overwrites all of it before anybody

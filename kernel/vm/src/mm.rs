@@ -139,12 +139,11 @@ impl Mm {
     /// [`FaultError::Oom`] if there is no memory for a page table.
     pub(crate) fn map_if_absent(
         &self,
-        vma: &Vma,
+        kind: Kind,
         address: usize,
         page: Page,
         protection: Protection,
     ) -> Result<(), FaultError> {
-        let kind = Kind::of(vma, &page);
         let _entries = self.entries.lock();
         match self.space.map_absent(address, page.into_frame(), protection) {
             Ok(None) => {

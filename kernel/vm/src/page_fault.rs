@@ -18,7 +18,7 @@ use core::ops::ControlFlow;
 
 use contract::{Access, Frame, PAGE_SIZE};
 use machine::user::USER_END;
-use memory::{Page, alloc_page, alloc_page_for_overwrite};
+use memory::{Page, alloc_anonymous_page, alloc_page_for_overwrite};
 
 use crate::backing::{Backing, Source};
 use crate::error::FaultError;
@@ -86,12 +86,13 @@ impl Mm {
 
     /// Provides a page where there is none.
     fn populate(&self, vma: &Vma, address: usize, access: Access) -> Result<(), FaultError> {
-        let (page, protection) = match &vma.source {
+        let (kind, page, protection) = match &vma.source {
             Source::Anonymous => {
                 if self.populate_large(vma, address, access) {
                     return Ok(());
                 }
-                (new_page()?, vma.flags.protection())
+                let page = alloc_anonymous_page(None).map_err(|_| FaultError::Oom)?;
+                (Kind::Anonymous, page, vma.flags.protection())
             }
             Source::File { backing, .. } => {
                 let stores = access == Access::Write;
@@ -100,17 +101,18 @@ impl Mm {
                 }
                 let index = vma.index_of(address);
                 let page = backing.page(index).map_err(FaultError::from_backing)?;
+                let kind = Kind::of_file(&**backing);
                 match (stores, vma.is_shared()) {
                     (true, true) => {
                         backing.mark_dirty(index).map_err(FaultError::from_backing)?;
-                        (page, vma.flags.protection())
+                        (kind, page, vma.flags.protection())
                     }
-                    (true, false) => (copy_of(&page)?, vma.flags.protection()),
-                    (false, _) => (page, vma.flags.read_only()),
+                    (true, false) => (Kind::Anonymous, copy_of(&page)?, vma.flags.protection()),
+                    (false, _) => (kind, page, vma.flags.read_only()),
                 }
             }
         };
-        self.map_if_absent(vma, address, page, protection)
+        self.map_if_absent(kind, address, page, protection)
     }
 
     /// Maps a page and its neighbours, as far as the file has them at hand: a program that touches one page of its code touches the
@@ -206,12 +208,6 @@ impl Mm {
             self.space.protect(range, vma.flags.protection());
         }
     }
-}
-
-fn new_page() -> Result<Page, FaultError> {
-    let page = alloc_page(None).map_err(|_| FaultError::Oom)?;
-    page.set_anonymous();
-    Ok(page)
 }
 
 fn copy_of(page: &Page) -> Result<Page, FaultError> {

@@ -61,11 +61,11 @@ pub fn allocate_frame(node: Option<NodeId>) -> Option<Frame> {
     if fault::should_fail(Point::Page) {
         return None;
     }
-    allocate_zeroed(node)
+    allocate_zeroed(node, false)
 }
 
-/// Takes a frame with one reference, filled with zeros.
-pub(crate) fn allocate_zeroed(node: Option<NodeId>) -> Option<Frame> {
+/// Takes a frame with one reference, filled with zeros, and perhaps marked as a program's own.
+pub(crate) fn allocate_zeroed(node: Option<NodeId>, anonymous: bool) -> Option<Frame> {
     let local = cache::local_node();
     let wanted = node.map_or(local, node_index);
     let cached = match wanted == local {
@@ -76,7 +76,11 @@ pub(crate) fn allocate_zeroed(node: Option<NodeId>) -> Option<Frame> {
         Some(cached) => cached,
         None => (allocate_block(wanted, 0, Reserve::Keep)?, false),
     };
-    metadata(number as usize).count.store(1, Ordering::Relaxed);
+    let metadata = metadata(number as usize);
+    metadata.count.store(1, Ordering::Relaxed);
+    if anonymous {
+        metadata.set_tag(metadata.tag().with_anonymous(true));
+    }
     // SAFETY: the frame was just taken from the allocator, with one reference, which is this.
     let frame = unsafe { Frame::from_number(number as usize) };
     if is_zeroed {

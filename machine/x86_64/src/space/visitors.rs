@@ -18,11 +18,15 @@ pub(super) struct Unmapper<'a> {
 
 impl Unmapper<'_> {
     /// Flushes what was taken out, then gives the frames away, each with whether it was written to.
+    #[inline]
     pub(super) fn give(&mut self) {
-        let count = self.batch.len();
-        if count == 0 {
-            return;
+        if self.batch.len() > 0 {
+            self.give_some();
         }
+    }
+
+    fn give_some(&mut self) {
+        let count = self.batch.len();
         tlb::flush(&self.space.space, self.batch.range());
         self.space.mapped.fetch_sub(count, Relaxed);
         // SAFETY: no CPU can use them any more.
