@@ -101,7 +101,7 @@ fn an_oops_shows_all_cpus(lab: &Lab) -> Result<()> {
         exec 2>&-; cd /proc/sys/kernel; stat -c %a oops_all_cpu_backtrace
         for on in 0 1; do
             dmesg -c > /dev/null; echo $on > oops_all_cpu_backtrace; faults provoke BUG
-            dmesg | grep -c 'NMI backtrace for cpu'; dmesg | grep -c -e '^.*] Modules linked in:$' -e '---.. end trace 0000000000000000 ]---'
+            dmesg | grep -c 'NMI backtrace for cpu'; dmesg | grep -c -e '^.*] Modules linked in:$' -e '---. end trace 0000000000000000 ]---'
         done";
     let outcome = lab.guest().cpus(3).with(Program::Faults)?.sh(script)?;
     let right = outcome.output() == "644\n0\n2\n2\n2\n";
