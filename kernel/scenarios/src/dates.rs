@@ -5,10 +5,15 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
+use kthread::Builder;
 use sched::{Sleep, WaitError};
+use sync::Once;
 use time::{DateTimer, MILLISECOND, Moment, SECOND};
 
-use crate::tools::{RestoreDate, dawdle, ensure, in_one_of_some_tries, join_all, random, spawn};
+use crate::tools::{
+    Meeting, PATIENCE, RestoreDate, dawdle, ensure, go_anywhere, in_one_of_some_tries, join_all,
+    random, spawn,
+};
 
 /// Far enough from the boot for the date to go back by.
 const HOUR: u64 = 3600 * SECOND;
@@ -154,4 +159,80 @@ pub(crate) fn waits_follow() {
     }
     jump(HOUR as i64);
     join_all(sleepers);
+}
+
+/// The date is set back on the CPU whose timer is about to come, between what the date is and what the timer knows of it: it is not early.
+pub(crate) fn set_back_at_the_last_moment() {
+    let _restore = RestoreDate::new();
+    let setter = Builder::new(format_args!("setter")).cpu(0).run(|_| {
+        for _ in 0..20 {
+            let (notes, timer) = noting();
+            let due = time::realtime() + 20_000 + random(20_000);
+            notes.due.store(due, SeqCst);
+            timer.start(Moment::Date(due));
+            while time::realtime() + random(4_000) < due {
+                machine::cpu::relax();
+            }
+            // Nobody else sets the date, so that what the timer's function sees is the date by which it came.
+            jump(-(MILLISECOND as i64));
+            timer.cancel_sync();
+            assert!(!notes.early.load(SeqCst), "a timer fired early");
+            jump(MILLISECOND as i64);
+        }
+        0
+    });
+    join_all([setter.expect("a thread can be made")].into());
+}
+
+/// A timer that starts itself is cancelled from another CPU: it is not pending then, and no date that is set starts it again.
+pub(crate) fn cancelled_as_it_starts_itself() {
+    let _restore = RestoreDate::new();
+    let slot: Arc<Once<DateTimer>> = Arc::new(Once::new());
+    let runs = Arc::new(AtomicU64::new(0));
+    let (its_slot, counted) = (Arc::downgrade(&slot), runs.clone());
+    let fresh = slot.set(DateTimer::new(move || {
+        counted.fetch_add(1, SeqCst);
+        if let Some(slot) = its_slot.upgrade()
+            && let Some(timer) = slot.get()
+        {
+            timer.start(Moment::Date(time::realtime() + random(3_000)));
+        }
+    }));
+    assert!(fresh.is_ok());
+    let timer = slot.get().expect("it was set just now");
+    for _ in 0..20 {
+        timer.start(Moment::Date(time::realtime() + random(3_000)));
+        go_anywhere();
+        dawdle();
+        timer.cancel_sync();
+        let before = runs.load(SeqCst);
+        assert!(!timer.is_pending(), "it is pending after cancel_sync");
+        jump(MILLISECOND as i64);
+        dawdle();
+        assert_eq!(runs.load(SeqCst), before, "it fired after cancel_sync");
+    }
+}
+
+/// A timer is started for a later date, in the moment in which the date is set back: it comes by the one date and not by the other.
+pub(crate) fn started_as_the_date_is_set() {
+    let _restore = RestoreDate::new();
+    let meeting = Arc::new(Meeting::default());
+    for turn in 0..20 {
+        let (notes, timer) = noting();
+        let due = time::realtime() + 20 * MILLISECOND;
+        timer.start(Moment::Date(due - 5 * MILLISECOND));
+        let theirs = meeting.clone();
+        let setter = spawn("setter", move |_| {
+            theirs.of_two(turn);
+            jump(-(2 * MILLISECOND as i64));
+            0
+        });
+        meeting.of_two(turn);
+        timer.start(Moment::Date(due));
+        join_all([setter].into());
+        while time::realtime() < due || notes.fired.load(SeqCst) == 0 {
+            sched::sleep_for(MILLISECOND);
+            assert!(time::realtime() < due + SECOND + PATIENCE, "a timer was lost");
+        }
+    }
 }

@@ -330,6 +330,8 @@ scenarios! {
     w01_softirqs_off_excludes_handlers / 4: "no handler comes into a section with softirqs off" = softirqs::softirqs_off_excludes_handlers;
     w01_a_storm_leaves_tasks_their_share / 20: "softirqs and tasklets that raise themselves leave a task its share" = softirqs::a_storm_leaves_tasks_their_share;
     w01_interrupts_come_into_a_storm / 20: "interrupts leave a storm to ksoftirqd, serve tasklets, and make way for tasks" = softirqs::interrupts_come_into_a_storm;
+    w01_long_rounds_are_few / 20: "softirqs that take long are left to ksoftirqd after two milliseconds" = softirqs::long_rounds_are_few;
+    w01_the_end_of_a_section_makes_way / 4: "who is woken with softirqs off has the CPU when they are on again" = softirqs::the_end_of_a_section_makes_way;
     w01_pending_against_hotplug / 4: "what is pending on a CPU that goes is served elsewhere" = softirqs::pending_against_hotplug;
     w01_raised_as_its_cpu_goes / 4: "what a CPU raises at its very end is served elsewhere, and not after it was dropped" = softirq_windows::raised_as_its_cpu_goes;
     w02_a_tasklet_runs_on_one_cpu / 4: "scheduled from everywhere, a tasklet runs once for each and never twice at once" = tasklets::a_tasklet_runs_on_one_cpu;
@@ -339,6 +341,8 @@ scenarios! {
     w02_dropped_as_its_cpu_goes / 4: "a tasklet that is dropped while it is moved does not run" = tasklet_windows::dropped_as_its_cpu_goes;
     w02_dropped_while_it_is_held / 4: "a tasklet that is dropped while it turns out to be disabled does not run" = tasklet_windows::dropped_while_it_is_held;
     w02_dropped_does_not_run / 4: "a tasklet that is dropped while it waits does not run" = tasklet_windows::dropped_does_not_run;
+    w02_killed_with_softirqs_off / 4: "a tasklet that cannot run by itself is run by who kills it" = tasklet_windows::killed_with_softirqs_off;
+    w02_killed_as_it_is_scheduled / 4: "who kills a tasklet waits for no task that schedules it" = tasklet_windows::killed_as_it_is_scheduled;
     w03_never_early_never_lost / 4: "timers of both kinds fire once, not before their time" = timers::never_early_never_lost;
     w03_started_from_everywhere / 4: "a timer that several CPUs start runs on one at a time" = timers::started_from_everywhere;
     w03_cancel_sync_against_run / 4: "after cancel_sync a timer does not run, even if it starts itself" = timers::cancel_sync_outruns_a_timer_that_starts_itself;
@@ -350,10 +354,15 @@ scenarios! {
     w03_offsets_are_made_good_for / 20: "adjtime and the phase-locked loop make good for what they are told" = trimming::offsets_are_made_good_for;
     w03_leap_seconds / 20: "the last second of a day comes twice or not at all, and timers on the date follow" = trimming::leap_seconds;
     w03_a_leap_second_of_a_date_that_is_set / 20: "a leap second of a date that is set back to just before it comes" = trimming::a_leap_second_of_a_date_that_is_set;
+    w03_a_second_left_out_does_nothing / 20: "of what adjtime wants, a second that is left out takes nothing" = trimming::a_second_left_out_does_nothing;
     w03_date_timers_follow / 4: "timers on the date wait while others set it: none is early, none is lost" = dates::timers_follow;
     w03_date_jumps / 10: "a jump of the date lets timers on it fire, or wait on, and no others" = dates::jumps;
+    w03_date_set_back_at_the_last_moment / 4: "a date that is set back as a timer comes: it is not early" = dates::set_back_at_the_last_moment;
+    w03_date_timer_cancelled_as_it_starts_itself / 4: "cancel_sync outruns a timer on the date that starts itself" = dates::cancelled_as_it_starts_itself;
+    w03_date_timer_started_as_the_date_is_set / 10: "a timer that is moved as the date is set comes by the new date" = dates::started_as_the_date_is_set;
     w03_waits_follow_the_date / 10: "who waits for a date waits as long as it takes" = dates::waits_follow;
     w03_started_under_its_functions_lock / 4: "starting a timer does not wait for its function" = timer_windows::started_under_its_functions_lock;
+    w03_started_as_its_function_ends / 4: "a timer that is started as its function ends elsewhere comes in time" = timer_windows::started_as_its_function_ends;
     w03_cancelled_as_it_starts_itself / 4: "another CPU's cancel_sync is not deceived by a timer that starts itself" = timer_windows::cancelled_as_it_starts_itself;
     w03_a_cpu_goes_with_a_timer / 4: "a timer fires in time though its CPU has gone and nothing else goes on" = timer_windows::a_cpu_goes_with_a_timer;
     #[cfg(not(target_os = "none"))]

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
 use kthread::Builder;
-use sched::{CpuMask, WaitQueue};
+use sched::{Attributes, Completion, CpuMask, Policy, WaitQueue};
 use softirq::{BottomHalfGuard, Tasklet, Vector};
 use sync::{IrqGuard, Once};
 use time::HrTimer;
@@ -25,6 +25,8 @@ pub(crate) static SERVED_OURS: WaitQueue = WaitQueue::new();
 static DONE: AtomicU64 = AtomicU64::new(0);
 /// The handler raises its vector again, and takes its time.
 static STORM: AtomicBool = AtomicBool::new(false);
+/// For so long, in nanoseconds.
+static ROUND: AtomicU64 = AtomicU64::new(0);
 /// Whom the storm must not starve, by address, and what it has taken of that task's time.
 static VICTIM: AtomicUsize = AtomicUsize::new(0);
 static STOLEN: AtomicU64 = AtomicU64::new(0);
@@ -38,6 +40,7 @@ pub(crate) fn open() {
     for counter in [&WANTED, &DONE, &STOLEN, &ASTRAY, &WANTED_TO_RUN, &PASSED_OVER, &SWITCHES] {
         counter.store(0, SeqCst);
     }
+    ROUND.store(30 * time::MICROSECOND, SeqCst);
 }
 
 /// How often the handler of a storm ended with a task that should run, and how often it was called once more before that did.
@@ -70,7 +73,7 @@ fn handler() {
     DONE.fetch_add(WANTED.swap(0, SeqCst), SeqCst);
     SERVED_OURS.wake_all();
     if STORM.load(SeqCst) {
-        steal(30 * time::MICROSECOND);
+        steal(ROUND.load(SeqCst));
         softirq::raise(OURS);
         note_round(false);
     }
@@ -342,4 +345,67 @@ pub(crate) fn pending_against_hotplug() {
     }
     over.store(true, SeqCst);
     join_all([unplugger].into_iter().collect());
+}
+
+/// A handler that takes half a millisecond and raises its vector again: whoever raised it first does not serve ten rounds of that.
+pub(crate) fn long_rounds_are_few() {
+    in_one_of_some_tries(few_long_rounds);
+}
+
+fn few_long_rounds() -> Result<(), String> {
+    open();
+    wait_for_rest();
+    ROUND.store(500 * time::MICROSECOND, SeqCst);
+    STOLEN.store(0, SeqCst);
+    STORM.store(true, SeqCst);
+    let thread = Builder::new(format_args!("victim")).bound_to(CpuMask::of(0)).run(|_| {
+        VICTIM.store(core::ptr::from_ref::<sched::Task>(&sched::current()).addr(), SeqCst);
+        softirq::raise(OURS);
+        VICTIM.store(0, SeqCst);
+        STORM.store(false, SeqCst);
+        0
+    });
+    join_all([thread.expect("a thread can be made")].into());
+    wait_for("the end of the storm", || !softirq::is_pending(0));
+    let stolen = STOLEN.load(SeqCst);
+    ensure!(stolen <= 4_500 * time::MICROSECOND, "softirqs took {stolen} ns of a task's time");
+    Ok(())
+}
+
+/// Who is woken in a section with softirqs off, and is more urgent, has the CPU when the section ends, and not some time.
+pub(crate) fn the_end_of_a_section_makes_way() {
+    const URGENT: Attributes =
+        Attributes { policy: Policy::Fifo, priority: 50, ..Attributes::NORMAL };
+    let go = Arc::new(Completion::new());
+    let ran = Arc::new(AtomicU64::new(0));
+    let (told, counted) = (go.clone(), ran.clone());
+    const TURNS: u64 = 8;
+    let urgent = Builder::new(format_args!("urgent"))
+        .bound_to(CpuMask::of(0))
+        .attributes(URGENT)
+        .run(move |_| {
+            for _ in 0..TURNS {
+                told.wait();
+                counted.fetch_add(1, SeqCst);
+            }
+            0
+        })
+        .expect("a thread can be made");
+    let thread = Builder::new(format_args!("sections"))
+        .bound_to(CpuMask::of(0))
+        .run(move |_| {
+            for turn in 0..TURNS {
+                // The other one has the CPU until it waits.
+                sched::sleep_for(10_000);
+                let section = BottomHalfGuard::new();
+                go.complete();
+                (0..random(8)).for_each(|_| machine::cpu::relax());
+                assert_eq!(ran.load(SeqCst), turn, "a section was preempted");
+                drop(section);
+                assert_eq!(ran.load(SeqCst), turn + 1, "the end of a section did not make way");
+            }
+            0
+        })
+        .expect("a thread can be made");
+    join_all([urgent, thread].into());
 }

@@ -3,11 +3,15 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
+use kthread::Builder;
+use sched::{Attributes, CpuMask, Policy};
 use softirq::{BottomHalfGuard, Tasklet};
 
 use crate::softirq_windows::until_it_goes;
 use crate::softirqs::wait_for;
-use crate::tools::{Meeting, any_but_the_first, cpus, go_anywhere, join_all, random, spawn};
+use crate::tools::{
+    Meeting, PATIENCE, any_but_the_first, cpus, go_anywhere, join_all, random, spawn,
+};
 
 /// A tasklet that counts its runs.
 fn counting() -> (Arc<AtomicU64>, Arc<Tasklet>) {
@@ -64,10 +68,10 @@ pub(crate) fn dropped_does_not_run() {
         let _softirqs_off = BottomHalfGuard::new();
         assert!(if random(2) == 0 { tasklet.schedule() } else { tasklet.schedule_high() });
         drop(tasklet);
+        assert_eq!(Arc::strong_count(&ran), 1, "its function was not freed at once");
     }
     sched::sleep_for(time::MILLISECOND);
     assert!(!ran.load(SeqCst), "a dropped tasklet ran");
-    assert_eq!(Arc::strong_count(&ran), 1, "its function was not freed");
 }
 
 /// One that is disabled and dropped as its CPU goes does not run when it is enabled.
@@ -122,5 +126,46 @@ pub(crate) fn dropped_while_it_is_held() {
         join_all(alloc::vec![scheduler]);
         sched::sleep_for(random(20_000));
         assert_eq!(runs.load(SeqCst), 0, "a dropped tasklet ran");
+    }
+}
+
+/// Killed by who keeps its CPU from serving softirqs: it runs there and then.
+pub(crate) fn killed_with_softirqs_off() {
+    for _ in 0..4 {
+        let (runs, tasklet) = counting();
+        let _softirqs_off = BottomHalfGuard::new();
+        assert!(if random(2) == 0 { tasklet.schedule() } else { tasklet.schedule_high() });
+        assert!(tasklet.kill(), "it was scheduled");
+        assert_eq!(runs.load(SeqCst), 1, "what was scheduled has not run");
+    }
+}
+
+/// Killed by a real-time task that has come in as an ordinary one on its CPU scheduled it: that one is not waited for, who would wait for ever.
+pub(crate) fn killed_as_it_is_scheduled() {
+    const URGENT: Attributes =
+        Attributes { policy: Policy::Fifo, priority: 50, ..Attributes::NORMAL };
+    for _ in 0..4 {
+        let (_, tasklet) = counting();
+        let over = Arc::new(AtomicBool::new(false));
+        let (theirs, its_end) = (tasklet.clone(), over.clone());
+        let on_cpu_0 = |name| Builder::new(format_args!("{name}")).bound_to(CpuMask::of(0));
+        let scheduler = on_cpu_0("scheduler").run(move |_| {
+            while !its_end.load(SeqCst) {
+                theirs.schedule();
+                machine::cpu::relax();
+            }
+            0
+        });
+        let killer = on_cpu_0("killer").attributes(URGENT).run(move |_| {
+            sched::sleep_for(random(20_000));
+            let begin = time::monotonic();
+            tasklet.kill();
+            let took = time::monotonic() - begin;
+            over.store(true, SeqCst);
+            // Half of what real-time tasks may take of a second.
+            assert!(took < time::SECOND / 2 + PATIENCE, "it took {took} ns to kill a tasklet");
+            0
+        });
+        join_all([scheduler, killer].map(|thread| thread.expect("a thread can be made")).into());
     }
 }

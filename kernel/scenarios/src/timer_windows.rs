@@ -4,11 +4,11 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use kthread::{Builder, Exit};
-use sched::Completion;
+use sched::{Completion, CpuMask};
 use sync::{LockClass, Once, SpinLock};
 
 use crate::timers::Either;
-use crate::tools::{SLACK, cpus, dawdle, join_all, random, spawn};
+use crate::tools::{PATIENCE, SLACK, any_but_the_first, cpus, dawdle, join_all, random, spawn};
 
 static FUNCTIONS_LOCK: LockClass = LockClass::new("scenario.timer");
 
@@ -210,4 +210,44 @@ pub(crate) fn a_short_period_leaves_time() {
         0
     });
     join_all([beside.expect("a thread can be made")].into());
+}
+
+/// A timer is started as its function ends on another CPU, where nothing else goes on: it fires in time, wherever.
+pub(crate) fn started_as_its_function_ends() {
+    const AWAY: u64 = 20 * time::MILLISECOND;
+    let all = cpus();
+    let Some(there) = any_but_the_first(&all) else { return };
+    let user = Builder::new(format_args!("user")).bound_to(CpuMask::of(0)).run(move |_| {
+        for turn in 0..20 {
+            let runs = Arc::new(AtomicU64::new(0));
+            let fired = Arc::new(Completion::new());
+            let (counted, told) = (runs.clone(), fired.clone());
+            let timer = Arc::new(Either::new(turn % 2 == 0, move || {
+                if counted.fetch_add(1, SeqCst) == 1 {
+                    told.complete();
+                }
+            }));
+            let theirs = timer.clone();
+            let starter = Builder::new(format_args!("starter"))
+                .bound_to(CpuMask::of(there))
+                .run(move |_| {
+                    theirs.start(time::monotonic() + random(3_000));
+                    0
+                })
+                .expect("a thread can be made");
+            while runs.load(SeqCst) == 0 {
+                machine::cpu::relax();
+            }
+            (0..random(12)).for_each(|_| machine::cpu::relax());
+            let deadline = time::monotonic() + AWAY;
+            timer.start(deadline);
+            join_all([starter].into());
+            fired.wait();
+            let late = time::monotonic().saturating_sub(deadline);
+            let most = timer.tolerance(AWAY) + SLACK * time::MILLISECOND + PATIENCE;
+            assert!(late <= most, "a timer was {late} ns late");
+        }
+        0
+    });
+    join_all([user.expect("a thread can be made")].into());
 }
