@@ -36,7 +36,7 @@ impl Default for BottomHalfGuard {
 impl Drop for BottomHalfGuard {
     #[inline]
     fn drop(&mut self) {
-        // Preemption stays off until what is pending has been looked at: it is this CPU's.
+        // Preemption stays off until what is pending has been looked at: it is this CPU's. Then who was woken meanwhile has the CPU.
         let _here = PreemptGuard::new();
         machine::cpu::preempt_sub(SOFTIRQ_OFF);
         if ROWS.this().pending.load(Relaxed) != 0 && !sync::in_interrupt() {
