@@ -1,14 +1,13 @@
 //! One in the middle of priorities, while an urgent one waits for a mutex. The host's clock would decide on the real machine.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use errno::Errno;
 use kthread::Builder;
-use rtmutex::{RtMutex, chains};
+use rtmutex::RtMutex;
 use sched::{Completion, CpuMask, Sleep, TaskRef};
 
-use crate::deadlines::{LATE, MS, Unlimited, implicit, set};
+use crate::deadlines::{LATE, MS, implicit, set};
 use crate::inheritance::{NORMAL, fifo, lock, unlock};
 use crate::tools::{join_all, spawn, spin_until};
 
@@ -93,68 +92,4 @@ fn inversion(make_urgent: fn(&TaskRef)) {
         })
         .expect("a thread can be made");
     join_all(alloc::vec![watcher, holder, middle]);
-}
-
-/// A holder of the deadline class is lent an earlier deadline than its own, and has its own again when that is taken back: it goes before a rival on its
-/// CPU, and then after it.
-pub(crate) fn deadline_holder_is_lent() {
-    const SHORT: u64 = 100 * MS;
-    let _unlimited = Unlimited::new();
-    let mutex = RtMutex::new();
-    let over = Arc::new(AtomicBool::new(false));
-    let lent = Arc::new(AtomicBool::new(false));
-    let rival_ran = Arc::new(AtomicU64::new(0));
-    let [held, work, compete, ask] = [(); 4].map(|()| Arc::new(Completion::new()));
-
-    let (mine, tell, wait) = (mutex.clone(), held.clone(), work.clone());
-    let (is_over, says) = (over.clone(), lent.clone());
-    let holder = spawn("holder", move |_| {
-        lock(&mine, Sleep::Uninterruptible, None).expect("it is free");
-        tell.complete();
-        wait.wait();
-        let me = sched::current_ref();
-        while !is_over.load(SeqCst) {
-            machine::cpu::relax();
-            let (_, deadline) = me.deadline_budget().expect("it is of the class");
-            if chains().first_waiter(&mine).is_some() && deadline <= time::monotonic() + SHORT {
-                says.store(true, SeqCst);
-            }
-        }
-        unlock(&mine);
-        0
-    });
-    held.wait();
-    let (wait, is_over, ran) = (compete.clone(), over.clone(), rival_ran.clone());
-    let rival = spawn("rival", move |_| {
-        wait.wait();
-        while !is_over.load(SeqCst) {
-            ran.store(time::monotonic(), SeqCst);
-            machine::cpu::relax();
-        }
-        0
-    });
-    let wait = ask.clone();
-    let urgent = spawn("urgent", move |_| {
-        wait.wait();
-        work.complete();
-        compete.complete();
-        let limit = time::monotonic() + 3 * SHORT / 4;
-        assert_eq!(lock(&mutex, Sleep::Uninterruptible, Some(limit)), Err(Errno::ETIMEDOUT));
-        let gave_up = time::monotonic();
-        sched::sleep_until(gave_up + SHORT);
-        let runs_on = rival_ran.load(SeqCst) > gave_up;
-        over.store(true, SeqCst);
-        assert!(lent.load(SeqCst), "the holder was lent nothing");
-        assert!(runs_on, "the holder keeps what it was lent");
-        0
-    });
-    for bound in [&holder, &rival] {
-        sched::set_allowed(bound.task(), CpuMask::of(0)).expect("an online CPU");
-    }
-    // So little of so long a period that it begins anew when the loan ends, with a budget that lasts until the look at its rival.
-    set(holder.task(), implicit(2 * SHORT, 40 * SHORT));
-    set(rival.task(), implicit(3 * SHORT, 6 * SHORT));
-    set(urgent.task(), implicit(SHORT / 4, SHORT));
-    ask.complete();
-    join_all(alloc::vec![urgent, rival, holder]);
 }

@@ -8,7 +8,7 @@ use sched::{Completion, CpuMask};
 use sync::{LockClass, Once, SpinLock};
 
 use crate::timers::Either;
-use crate::tools::{PATIENCE, SLACK, any_but_the_first, cpus, dawdle, join_all, random, spawn};
+use crate::tools::{SLACK, any_but_the_first, cpus, dawdle, join_all, random, spawn};
 
 static FUNCTIONS_LOCK: LockClass = LockClass::new("scenario.timer");
 
