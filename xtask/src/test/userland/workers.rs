@@ -171,7 +171,7 @@ fn parameters(lab: &Lab) -> Result<()> {
         "put() {{ echo \"$2\" 2>&- > $1; echo $? $(cat $1); }}
         cd /sys/module/workqueue/parameters; stat -c '%a %n' *; grep . *
         put debug_force_rr_cpu Y; put debug_force_rr_cpu 0; put debug_force_rr_cpu z; put watchdog_thresh 5; put watchdog_thresh x
-        echo 1 > watchdog_thresh; echo WORKQUEUE_LOCKUP > {PROVOKE}
+        put watchdog_thresh 1; echo WORKQUEUE_LOCKUP > {PROVOKE}
         for i in $(seq 300); do dmesg | grep -q 'BUG: workqueue lockup' && break; sleep 0.1; done; dmesg | grep -c -m 1 'BUG: workqueue lockup'"
     );
     let guest = lab.guest().append("workqueue.power_efficient workqueue.debug_force_rr_cpu=0");
@@ -179,6 +179,6 @@ fn parameters(lab: &Lab) -> Result<()> {
     let right = outcome.output()
         == "644 debug_force_rr_cpu\n444 disable_numa\n444 power_efficient\n644 watchdog_thresh\n\
             debug_force_rr_cpu:N\ndisable_numa:N\npower_efficient:Y\nwatchdog_thresh:30\n\
-            0 Y\n0 N\n1 N\n0 5\n1 5\n1\n";
+            0 Y\n0 N\n1 N\n0 5\n1 5\n0 1\n1\n";
     outcome.holds(right, "the parameters are others")?.logged("BUG: workqueue lockup").map(drop)
 }
