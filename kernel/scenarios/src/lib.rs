@@ -194,7 +194,6 @@ scenarios! {
     s01_pi_no_inversion / 4: "one in the middle does not keep an urgent one waiting" = inversion::none;
     #[cfg(not(target_os = "none"))]
     s01_pi_deadline_is_lent / 4: "who holds what a deadline task waits for runs with its parameters, and is not throttled" = inversion::deadline_is_lent;
-    #[cfg(not(target_os = "none"))]
     s01_pi_against_everything: "taken in any order, with time-outs, while attributes change" = inheritance::against_everything;
     s02_a_spinner_starves_nobody: "a CPU-hungry thread shares with its class" = schedule::spinner_starves_nobody;
     s03_affinity_moves_a_running_thread: "set_allowed moves a running thread and returns when it has moved" = migration::moves_a_running_thread;
