@@ -4,7 +4,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use errno::Errno;
 use kthread::Exit;
+use sched::{CpuMask, TaskFlags};
 
 use crate::tools::{cpus, dawdle, random, spawn};
 
@@ -44,4 +46,23 @@ pub(crate) fn under_load() {
         assert!(matches!(thread.join(), Exit::Returned(0)));
     }
     assert!(hotplug::down(machine::cpu::count()).is_err(), "there is no such CPU");
+}
+
+/// A CPU that is about to go, and still runs, takes the kernel's threads, and no program.
+pub(crate) fn a_cpu_that_goes_is_no_choice() {
+    let Some(&cpu) = cpus().get(1) else { return };
+    let thread = spawn("program", move |_| {
+        let me = sched::current_ref();
+        sched::set_inactive(cpu).expect("nothing was promised");
+        assert_eq!(sched::set_allowed_from_user(&me, CpuMask::of(cpu)), Ok(()));
+        assert_eq!(sched::set_allowed_from_user(&me, CpuMask::ALL), Ok(()));
+        me.remove_flags(TaskFlags::KTHREAD);
+        let refused = sched::set_allowed_from_user(&me, CpuMask::of(cpu));
+        let allowed = me.allowed();
+        sched::set_active(cpu, true);
+        assert_eq!((refused, allowed), (Err(Errno::EINVAL), CpuMask::ALL));
+        assert_eq!(sched::set_allowed_from_user(&me, CpuMask::of(cpu)), Ok(()));
+        0
+    });
+    assert!(matches!(thread.join(), Exit::Returned(0)));
 }

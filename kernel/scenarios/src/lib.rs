@@ -209,6 +209,7 @@ scenarios! {
     s05_migrate_against_exit: "moving threads that end at the same moment" = migration::against_exit;
     s05_stop_machine: "stop_machine runs while all other CPUs stand still" = migration::stop_machine;
     s06_hotplug_under_load: "CPUs go and come under load, and nothing is lost" = hotplugging::under_load;
+    s06_a_cpu_that_goes_is_no_choice / 4: "a program cannot choose a CPU that is about to go" = hotplugging::a_cpu_that_goes_is_no_choice;
     s07_lazy_tlb: "a kernel thread borrows the address space; A, kernel, A costs no switch" = lazy_tlb::costs_no_switch;
     s07_borrowers_are_left_alone: "no flush interrupts a CPU that borrows, and it sees what has changed when it goes on" = lazy_tlb::borrowers_are_left_alone;
     d01_hung_task_is_reported_once / 4: "a task that sleeps too long in state D is reported with its backtrace, once an interval" = watchers::hung_task_is_reported_once;

@@ -134,10 +134,12 @@ pub fn set_allowed(task: &TaskRef, mask: CpuMask) -> Result<(), Errno> {
 /// As [`set_allowed`], for user space: `NO_SETAFFINITY` forbids it. Who binds a task sets that flag before the mask. May sleep.
 ///
 /// # Errors
-/// EINVAL: none of the CPUs is online; the task is bound. EBUSY: it is a deadline task, and not all CPUs are in the mask.
+/// EINVAL: none of the CPUs takes such a task; the task is bound. EBUSY: it is a deadline task, and not all CPUs are in the mask.
 pub fn set_allowed_from_user(task: &TaskRef, mask: CpuMask) -> Result<(), Errno> {
     sync::might_sleep();
-    if mask.and(online()).is_empty() {
+    // A program's task would lose a CPU that is about to go at once, and with it all that it has asked for.
+    let usable = if task.is_kthread() { online() } else { active() };
+    if mask.and(usable).is_empty() {
         return Err(Errno::EINVAL);
     }
     let is_bound = || task.flags().contains(TaskFlags::NO_SETAFFINITY);

@@ -172,7 +172,7 @@ pub(crate) fn sched_getaffinity(pid: i32, size: usize, mask: UserPtr<u8>) -> Res
     if size < MASK_MAX || !size.is_multiple_of(size_of::<usize>()) {
         return Err(Errno::EINVAL);
     }
-    let allowed = current::find_task(pid)?.allowed().and(sched::online());
+    let allowed = current::find_task(pid)?.allowed().and(sched::active());
     mask.write_bytes(&allowed.bits().to_le_bytes())?;
     Ok(MASK_MAX)
 }
