@@ -166,11 +166,11 @@ zero character special file 666 0:0 1:5
 }
 
 fn d4_the_thread(lab: &Lab) -> Result<()> {
-    // Its own mounts: the device tree, and nothing else.
+    // Its own mounts: the device tree, and nothing else. What is asked of it quickly it does in one go, so how often it runs is open.
     let script = format!(
         "ps -o ppid,args | grep -x ' *2 .kdevtmpfs.'; pid=$(pidof kdevtmpfs); cut -d ' ' -f 1-3 /proc/$pid/mounts
         runs() {{ cut -d ' ' -f 3 /proc/$pid/schedstat; }}
-        {DRIVER}; before=$(runs); echo softdog > unbind; echo softdog > bind; [ $(($(runs) - before)) -ge 4 ] && echo it does it"
+        {DRIVER}; before=$(runs); echo softdog > unbind; echo softdog > bind; [ $(runs) -gt $before ] && echo it does it"
     );
     let outcome = lab.guest().sh(&script)?.status(0)?;
     let lines: Vec<_> = outcome.output().lines().map(str::trim).collect();
