@@ -61,8 +61,17 @@ long_mode_64:
     add rax, rsi
     jmp rax
 
+    // Loaders clear .bss, too; but one that has too little memory for both has put the initial file system over it then, and the kernel is
+    // to be able to say so.
 boot_cpu_64:
-    mov edi, edi
+    mov ebx, edi
+    lea rdi, [rip + __bss_start]
+    lea rcx, [rip + __image_end]
+    sub rcx, rdi
+    shr rcx, 3
+    xor eax, eax
+    rep stosq
+    mov edi, ebx
     lea rsp, [rip + boot_stack + {stack_size}]
     xor ebp, ebp
     call {start}
