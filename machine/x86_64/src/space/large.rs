@@ -26,7 +26,7 @@
 use super::{AddressSpace, frame, free, free_empty_table, leaf, number, protection, walk::check};
 use crate::layout::USER_END;
 use crate::lock::SpinLock;
-use crate::table::{Table, bits, index};
+use crate::table::{Table, bits};
 use crate::{boot, tlb};
 use contract::{
     Block, LARGE_PAGE_FRAMES, LARGE_PAGE_SIZE, LargePageCounters, OutOfFrames, PAGE_SIZE,
@@ -159,20 +159,6 @@ impl AddressSpace {
             self.spares.0.lock().push(old);
         }
         Ok(())
-    }
-
-    /// The entry of level 2 for an address.
-    fn slot(&self, address: usize) -> Option<&AtomicU64> {
-        let mut table = self.root();
-        for level in [4, 3] {
-            let link = table[index(address, level)].load(Acquire);
-            if link & bits::PRESENT == 0 {
-                return None;
-            }
-            // SAFETY: tables live as long as the space.
-            table = unsafe { Table::at(link) };
-        }
-        Some(&table[index(address, 2)])
     }
 
     /// Whether nothing is mapped in the large page around an address.

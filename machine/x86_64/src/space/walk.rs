@@ -24,9 +24,9 @@ pub(super) trait Visitor {
 }
 
 impl AddressSpace {
-    /// What there is for an address at the lowest level.
+    /// The entry for an address that leads to a last-level table, or maps a large page. None: there is no table above it.
     #[inline]
-    pub(super) fn find(&self, address: usize) -> Option<Lowest<'_>> {
+    pub(super) fn slot(&self, address: usize) -> Option<&AtomicU64> {
         let mut table = self.root();
         for level in [4, 3] {
             let link = table[index(address, level)].load(Acquire);
@@ -36,12 +36,18 @@ impl AddressSpace {
             // SAFETY: tables live as long as the space.
             table = unsafe { Table::at(link) };
         }
-        let slot = &table[index(address, 2)];
+        Some(&table[index(address, 2)])
+    }
+
+    /// What there is for an address at the lowest level.
+    #[inline]
+    pub(super) fn find(&self, address: usize) -> Option<Lowest<'_>> {
+        let slot = self.slot(address)?;
         let link = slot.load(Acquire);
         if link & bits::LARGE != 0 {
             return Some(Lowest::Large(slot));
         }
-        // SAFETY: as above.
+        // SAFETY: tables live as long as the space.
         (link & bits::PRESENT != 0).then(|| Lowest::Table(unsafe { Table::at(link) }))
     }
 
